@@ -1,0 +1,46 @@
+# `make up` and `make test` are all one needs; `make help` lists the rest.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# make bench SCENARIOS="first rerun" RUNS=5 PEERS="duckdb polars spark"
+SCENARIOS ?= first rerun correction
+RUNS ?= 3
+PEERS ?= duckdb polars
+
+.PHONY: help up test bench lint fmt doc clean
+
+help: ## show this list
+	@echo 'make up and make test install what is missing, build and run. The rest:'
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: ## build, load the sample day, run the control chain, print the report
+	@scripts/up.sh
+
+test: ## run every test of the workspace
+	@scripts/test.sh
+
+bench: ## measure against other engines (SCENARIOS=, RUNS=, PEERS=; see bench/README.md)
+	@scripts/install-deps.sh test
+	@bench/setup.sh $(if $(filter spark,$(PEERS)),--spark)
+	cargo build --release --locked --package nsc-cli
+	.nsc/bench-venv/bin/python bench/run.py --runs $(RUNS) --peers "$(PEERS)" $(SCENARIOS)
+
+lint: ## formatting, clippy, licences and bans (where cargo-deny is installed), tidy
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets --locked -- -D warnings
+	@if cargo deny --version >/dev/null 2>&1; then set -x; cargo deny --log-level error check bans licenses sources; \
+	else echo 'cargo-deny is not installed: licences and bans were not checked (cargo install cargo-deny --locked)'; fi
+	cargo run --release --locked --quiet --package xtask -- tidy
+
+fmt: ## format the tree
+	cargo fmt --all
+
+doc: ## the API documentation, into target/doc
+	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps --locked
+
+clean: ## remove what was built, the sample lake, the test environments and the bench data
+	cargo clean
+	rm -rf .nsc

@@ -1,0 +1,76 @@
+//! What every command handler is given: configuration, terminal, printer, clock, and the way to the lake.
+
+use std::collections::HashMap;
+
+use indicatif::MultiProgress;
+use nsc_core::{Clock, SystemClock, UtcMicros};
+use nsc_lake::{Lake, LakeOptions, SessionOptions};
+use nsc_telemetry::LogOptions;
+use secrecy::ExposeSecret;
+
+use crate::args::GlobalArgs;
+use crate::config::{self, Config};
+use crate::environment::Environment;
+use crate::failure::{Outcome, Refusal};
+use crate::output::Printer;
+use crate::progress::{self, LogBesideBars};
+use crate::terminal::Terminal;
+
+/// The wiring of one invocation.
+pub(crate) struct App {
+    /// Effective configuration.
+    pub(crate) config: Config,
+    /// The process's environment.
+    pub(crate) environment: Environment,
+    /// What the streams are.
+    pub(crate) terminal: Terminal,
+    /// Results.
+    pub(crate) printer: Printer,
+    /// Progress on stderr.
+    pub(crate) bars: MultiProgress,
+}
+
+impl App {
+    /// Reads the configuration and starts the log.
+    pub(crate) fn new(global: &GlobalArgs, env: Environment, terminal: Terminal) -> Outcome<Self> {
+        let file = config::find(global.config.as_deref(), &env)?;
+        let config = config::resolve(&global.flags(), &env, file)?;
+        let bars = progress::bars(terminal);
+        let log = LogOptions {
+            format: config.log.format.value,
+            filter: config.log.filter.value.clone(),
+            color: terminal.stderr_color,
+        };
+        nsc_telemetry::init_with_writer(&log, LogBesideBars::new(&bars)).map_err(|e| {
+            Refusal::configuration(format!("the log ({}) cannot be set up", config.log.filter.origin)).with_detail(e)
+        })?;
+        for name in config::unknown_variables(&env) {
+            tracing::warn!(variable = name, "this environment variable looks like one of nsc and is not");
+        }
+        let printer = Printer::to_stdout(global.format, terminal.stdout_width);
+        Ok(Self { config, environment: env, terminal, printer, bars })
+    }
+
+    /// The time a command works with: the one given, else the machine's.
+    pub(crate) fn now(&self, given: Option<UtcMicros>) -> UtcMicros {
+        given.unwrap_or_else(|| SystemClock.now())
+    }
+
+    /// The lake of the configuration; nothing is read yet.
+    pub(crate) fn lake(&self) -> Outcome<Lake> {
+        let lake = &self.config.lake;
+        let exposed = lake.storage.iter().map(|(k, s)| (k.clone(), s.value.expose_secret().to_owned()));
+        let storage: HashMap<String, String> = exposed.collect();
+        Ok(Lake::open(&lake.root.value, LakeOptions { storage, ..LakeOptions::default() })?)
+    }
+
+    /// What the engine may use.
+    pub(crate) fn session_options(&self) -> SessionOptions {
+        let resources = &self.config.resources;
+        SessionOptions {
+            memory_bytes: usize::try_from(resources.memory_limit.value.bytes()).unwrap_or(usize::MAX),
+            threads: resources.threads.value,
+            spill_dir: resources.spill_dir.as_ref().map(|d| d.value.clone()),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The command line: global flags and the list of commands. Each command's own flags stand in its module.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+
+use crate::commands;
+use crate::config::Flags;
+use crate::output::Format;
+use crate::terminal::ColorChoice;
+
+/// Lakehouse of a stablecoin payment platform: from raw JSONL to verified financial controls.
+#[derive(Debug, Parser)]
+#[command(name = "nsc", version, propagate_version = false, max_term_width = 110, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// Flags every command takes.
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  nsc sample generate --out data --faults              make a sample world
+  nsc ingest transaction_ledger data/*ledger*.jsonl    load a file into Bronze
+  nsc rules sync                                       store the shipped rules
+  nsc run e2e --date-kst 2026-01-05                    run the whole chain for a day
+  nsc sql \"SELECT * FROM gold.exception_ledger\"        look at what was found
+
+Exit codes:
+  0 ok  1 unexpected  2 usage or configuration  3 upstream not ready  4 data-quality stop
+  5 another run holds the pipeline  6 storage  10/11 warnings/critical breaches found (--fail-on)
+Errors carry a code NSCnnnn, explained in docs/errors/NSCnnnn.md.";
+
+/// Flags every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// Lakehouse: a directory or an abfss:// URL [env: NSC_ROOT] [default: ./lakehouse]
+    #[arg(long, global = true, value_name = "DIR|URL", value_hint = ValueHint::DirPath)]
+    pub(crate) root: Option<String>,
+    /// Configuration file [env: NSC_CONFIG] [default: ./nsc.toml, else /etc/nsc/nsc.toml]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Form of the result on stdout; errors are JSON on stderr with json and ndjson
+    #[arg(long, global = true, value_enum, default_value_t, hide_possible_values = false)]
+    pub(crate) format: Format,
+    /// Log on stderr: a level, or target=level,... [env: NSC_LOG, RUST_LOG] [default: warn]
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    /// Log lines for people (pretty) or machines (json) [env: NSC_LOG_FORMAT] [default: pretty]
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = ["pretty", "json"])]
+    pub(crate) log_format: Option<String>,
+    /// Colours; NO_COLOR is respected by auto
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub(crate) color: ColorChoice,
+    /// Memory of the engine before it spills to disk, e.g. 2GiB [env: NSC_MEMORY_LIMIT] [default: 1GiB]
+    #[arg(long, global = true, value_name = "SIZE")]
+    pub(crate) memory_limit: Option<String>,
+    /// Threads [env: NSC_THREADS] [default: one per core]
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<String>,
+}
+
+impl GlobalArgs {
+    /// The part the configuration takes.
+    pub(crate) fn flags(&self) -> Flags {
+        Flags {
+            root: self.root.clone(),
+            log: self.log.clone(),
+            log_format: self.log_format.clone(),
+            memory_limit: self.memory_limit.clone(),
+            threads: self.threads.clone(),
+        }
+    }
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Load source files into Bronze
+    Ingest(commands::ingest::IngestArgs),
+    /// Run a pipeline, or the whole chain
+    Run(commands::run::RunArgs),
+    /// Look at the reports of past runs
+    Runs(commands::runs::RunsArgs),
+    /// Show a finding with its source rows and its rule
+    Explain(commands::explain::ExplainArgs),
+    /// Query the tables; without a statement, interactively
+    Sql(commands::sql::SqlArgs),
+    /// Store, list and check the rules
+    Rules(commands::rules::RulesArgs),
+    /// Look at and care for the tables
+    Table(commands::table::TableArgs),
+    /// Make sample data
+    Sample(commands::sample::SampleArgs),
+    /// Show the configuration
+    Config(commands::config::ConfigArgs),
+    /// Check the health of a set-up
+    Doctor(commands::doctor::DoctorArgs),
+    /// Print a completion script for a shell
+    Completions(commands::completions::CompletionsArgs),
+}

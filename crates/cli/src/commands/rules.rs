@@ -1,0 +1,227 @@
+//! `nsc rules`: store, list and check the rules.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+use nsc_contracts::rule::{Rule, RuleError, RuleSet, RuleVersion, default_rules, parse_rules, plan_sync};
+use nsc_core::{ErrorCode, ExitStatus, OperatorError, UtcMicros};
+use nsc_lake::session;
+use nsc_pipelines::{SyncReport, sync_rules};
+
+use crate::app::App;
+use crate::commands::run::context;
+use crate::failure::{Outcome, Refusal};
+use crate::output::{Cell, Column, Sheet};
+
+/// Store, list and check the rules
+#[derive(Debug, Args)]
+pub(crate) struct RulesArgs {
+    #[command(subcommand)]
+    command: RulesCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum RulesCommand {
+    /// Store a rules file: changed rules close the old version and open a new one
+    #[command(after_help = "\
+Rules that are stored and not in the file stay in force. A second sync of the same file changes nothing.
+
+Examples:
+  nsc rules sync                      the shipped rules
+  nsc rules sync my-rules.yaml --bump changed definitions get the next _vN id")]
+    Sync(SyncArgs),
+    /// The rules in force, now or at an instant
+    #[command(after_help = "\
+Examples:
+  nsc rules list
+  nsc rules list --as-of 2026-01-05T15:00:00Z --format json")]
+    List {
+        /// In force at this instant instead of now
+        #[arg(long, value_name = "TIME")]
+        as_of: Option<UtcMicros>,
+    },
+    /// Every version of every rule, or of one
+    #[command(after_help = "\
+Examples:
+  nsc rules history
+  nsc rules history ledger.drift_abs")]
+    History {
+        /// A rule_id or domain.metric
+        rule: Option<String>,
+    },
+    /// Check the stored rules, or a file without storing it; exit 2 when something is wrong
+    #[command(after_help = "\
+Examples:
+  nsc rules check                     are the stored rules complete and usable?
+  nsc rules check my-rules.yaml       what would a sync of this file do?")]
+    Check {
+        /// Rules file
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct SyncArgs {
+    /// Rules file (YAML); the shipped rules when absent
+    #[arg(value_hint = ValueHint::FilePath)]
+    file: Option<PathBuf>,
+    /// Store a changed definition under the next _vN of its id
+    #[arg(long)]
+    bump: bool,
+    /// Time the changes take effect, instead of now
+    #[arg(long, value_name = "TIME")]
+    now: Option<UtcMicros>,
+}
+
+pub(crate) async fn handle(args: RulesArgs, app: &mut App) -> Outcome<ExitStatus> {
+    match args.command {
+        RulesCommand::Sync(args) => sync(args, app).await,
+        RulesCommand::List { as_of } => {
+            let set = RuleSet::as_of(&stored(app).await?, as_of.unwrap_or(RuleSet::END_OF_TIME))?;
+            app.printer.sheet(&list_sheet(&set))?;
+            Ok(ExitStatus::Ok)
+        }
+        RulesCommand::History { rule } => history(rule.as_deref(), app).await,
+        RulesCommand::Check { file: Some(file) } => check_file(file, app).await,
+        RulesCommand::Check { file: None } => check_stored(app).await,
+    }
+}
+
+async fn sync(args: SyncArgs, app: &mut App) -> Outcome<ExitStatus> {
+    let wanted = wanted(args.file)?;
+    let run = context(app, None, args.now, None)?;
+    let report = sync_rules(&run, &wanted, args.bump).await?;
+    app.printer.document(&report, || sync_text(&report))?;
+    Ok(ExitStatus::Ok)
+}
+
+fn sync_text(report: &SyncReport) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    lines.extend(report.closed.iter().map(|id| format!("closed  {id}")));
+    lines.extend(report.opened.iter().map(|id| format!("opened  {id}")));
+    lines.push(format!("{} opened, {} closed, {} unchanged", report.opened.len(), report.closed.len(), report.unchanged));
+    lines.join("\n") + "\n"
+}
+
+/// The rules of a file, or the shipped ones.
+pub(crate) fn wanted(file: Option<PathBuf>) -> Outcome<Vec<Rule>> {
+    let Some(path) = file else { return Ok(default_rules()?) };
+    let text = std::fs::read_to_string(&path).map_err(|e| {
+        Refusal::new(ErrorCode::InputUnreadable, format!("rules file {} cannot be read", path.display())).with_detail(e)
+    })?;
+    Ok(parse_rules(&path.display().to_string(), &text)?)
+}
+
+/// Every stored version.
+pub(crate) async fn stored(app: &App) -> Outcome<Vec<RuleVersion>> {
+    let ctx = session(&app.session_options())?;
+    Ok(app.lake()?.rule_versions(&ctx).await?)
+}
+
+async fn history(rule: Option<&str>, app: &mut App) -> Outcome<ExitStatus> {
+    let versions = stored(app).await?;
+    let wanted = |v: &&RuleVersion| rule.is_none_or(|r| v.rule.rule_id == r || v.rule.subject() == r);
+    let found: Vec<&RuleVersion> = versions.iter().filter(wanted).collect();
+    if let (Some(rule), true) = (rule, found.is_empty()) {
+        return Err(Refusal::new(ErrorCode::RuleMissing, format!("no stored rule has the id or metric {rule}"))
+            .with_hint("`nsc rules history` lists every version.")
+            .into());
+    }
+    app.printer.sheet(&history_sheet(&found))?;
+    Ok(ExitStatus::Ok)
+}
+
+async fn check_stored(app: &mut App) -> Outcome<ExitStatus> {
+    let set = RuleSet::current(&stored(app).await?)?;
+    let problems = set.problems();
+    let unused: Vec<String> = set.without_use().map(|r| format!("{} ({})", r.rule_id, r.subject())).collect();
+    print_check(app, &problems, &unused, &[format!("{} rules in force", set.iter().count())])
+}
+
+async fn check_file(file: PathBuf, app: &mut App) -> Outcome<ExitStatus> {
+    let wanted = wanted(Some(file))?;
+    let versions = stored(app).await?;
+    let now = app.now(None);
+    let (problems, mut notes) = match plan_sync(&versions, &wanted, now, false) {
+        Ok(plan) => {
+            let ids = |v: &[RuleVersion]| v.iter().map(|v| v.rule.rule_id.clone()).collect::<Vec<_>>().join(", ");
+            (Vec::new(), vec![
+                format!("a sync would open: {}", or_none(ids(&plan.open))),
+                format!("a sync would close: {}", or_none(ids(&plan.close))),
+            ])
+        }
+        Err(e) => (vec![e], Vec::new()),
+    };
+    notes.insert(0, format!("{} rules in the file", wanted.len()));
+    let opened = wanted.into_iter().map(|rule| RuleVersion { rule, effective_start: now, effective_end: None, is_current: true });
+    let set = RuleSet::current(&opened.collect::<Vec<_>>())?;
+    let unused: Vec<String> = set.without_use().map(|r| format!("{} ({})", r.rule_id, r.subject())).collect();
+    let unusable = set.problems().into_iter().filter(|e| e.code() == ErrorCode::RuleMalformed);
+    let problems: Vec<RuleError> = problems.into_iter().chain(unusable).collect();
+    print_check(app, &problems, &unused, &notes)
+}
+
+fn or_none(text: String) -> String {
+    if text.is_empty() { "nothing".to_owned() } else { text }
+}
+
+fn print_check(app: &mut App, problems: &[RuleError], unused: &[String], notes: &[String]) -> Outcome<ExitStatus> {
+    let mut sheet = Sheet::of_text(&["result", "what", "detail"]);
+    for problem in problems {
+        sheet.push([Cell::text("ERROR"), Cell::exact(format!("{}: {problem}", problem.code())), Cell::text_or_null(problem.detail().as_deref())]);
+    }
+    for rule in unused {
+        sheet.push([Cell::text("WARN"), Cell::exact(format!("{rule} is looked up by no pipeline")), Cell::text("is its metric misspelt?")]);
+    }
+    for note in notes {
+        sheet.push([Cell::text("ok"), Cell::text(note), Cell::Null]);
+    }
+    app.printer.sheet(&sheet)?;
+    Ok(problems.first().map_or(ExitStatus::Ok, |p| p.code().exit_status()))
+}
+
+fn definition(rule: &Rule) -> [Cell; 5] {
+    let levels: Vec<String> = rule.severity_map.iter().map(|(k, v)| format!("{k} {v}")).collect();
+    let levels = if levels.is_empty() { Cell::Null } else { Cell::Text(levels.join(", ")) };
+    let values = if rule.allowed_values.is_empty() { Cell::Null } else { Cell::Text(rule.allowed_values.join(" ")) };
+    [
+        Cell::text(&rule.rule_id),
+        Cell::Text(rule.subject()),
+        rule.threshold.map_or(Cell::Null, Cell::Float),
+        levels,
+        values,
+    ]
+}
+
+fn definition_columns() -> Vec<Column> {
+    vec![
+        Column::text("rule_id"),
+        Column::text("metric"),
+        Column::number("threshold"),
+        Column::text("severity"),
+        Column::text("allowed_values"),
+    ]
+}
+
+fn list_sheet(set: &RuleSet) -> Sheet {
+    let mut columns = definition_columns();
+    columns.push(Column::text("comment"));
+    let rows = set.iter().map(|r| {
+        let mut row = definition(r).to_vec();
+        row.push(Cell::text_or_null(r.comment.as_deref()));
+        row
+    });
+    Sheet { rows: rows.collect(), columns }
+}
+
+fn history_sheet(versions: &[&RuleVersion]) -> Sheet {
+    let mut columns = definition_columns();
+    columns.extend(["effective_start", "effective_end", "is_current"].map(Column::text));
+    let rows = versions.iter().map(|v| {
+        let mut row = definition(&v.rule).to_vec();
+        row.extend([Cell::exact(v.effective_start), v.effective_end.map_or(Cell::Null, Cell::exact), Cell::Bool(v.is_current)]);
+        row
+    });
+    Sheet { rows: rows.collect(), columns }
+}

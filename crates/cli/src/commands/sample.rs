@@ -1,0 +1,117 @@
+//! `nsc sample generate`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+use nsc_core::{ErrorCode, ExitStatus};
+use nsc_sample::{SampleError, SampleOptions, SampleSummary, Source, generate};
+
+use crate::app::App;
+use crate::failure::{Failure, Outcome, Refusal};
+use crate::progress;
+
+/// Make sample data
+#[derive(Debug, Args)]
+pub(crate) struct SampleArgs {
+    #[command(subcommand)]
+    command: SampleCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum SampleCommand {
+    /// Write the six source files of a deterministic, consistent world
+    Generate(GenerateArgs),
+}
+
+/// Write the six source files of a deterministic, consistent world
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The same flags give the same bytes. With --faults, OUT/faults.json says what was injected on which line and
+what a right reader finds.
+
+Examples:
+  nsc sample generate --out data
+  nsc sample generate --seed 7 --wallets 100000 --entries-per-day 2000000 --out /tmp/big
+  nsc sample generate --days 3 --faults --bad-rate 0.02 --out data    Silver must refuse this")]
+struct GenerateArgs {
+    /// Directory the files are written to; made when missing
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    out: PathBuf,
+    /// Seed of every draw
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Wallets at the start, merchants included
+    #[arg(long, default_value_t = 1000)]
+    wallets: usize,
+    /// Ledger entries per day
+    #[arg(long, default_value_t = 20_000, value_name = "N")]
+    entries_per_day: u64,
+    /// KST days
+    #[arg(long, default_value_t = 1)]
+    days: u32,
+    /// First KST day
+    #[arg(long, default_value = "2026-01-05", value_name = "DATE")]
+    first_date_kst: String,
+    /// No faults (the default)
+    #[arg(long, conflicts_with = "faults")]
+    clean: bool,
+    /// Add the seeded mix of faults
+    #[arg(long)]
+    faults: bool,
+    /// Share of bad lines per table (default 0.004); above 0.01 Silver must refuse
+    #[arg(long, requires = "faults", value_name = "SHARE")]
+    bad_rate: Option<f64>,
+    /// Leave out the stale source and the empty windows
+    #[arg(long, requires = "faults")]
+    no_gaps: bool,
+    /// Leave out the late rows of the last day
+    #[arg(long, requires = "faults")]
+    no_late_last: bool,
+}
+
+pub(crate) async fn handle(args: SampleArgs, app: &mut App) -> Outcome<ExitStatus> {
+    let SampleCommand::Generate(args) = args.command;
+    let bar = progress::count_bar(&app.bars, "entries", args.entries_per_day.saturating_mul(args.days.into()));
+    let options = SampleOptions {
+        seed: args.seed,
+        wallets: args.wallets,
+        entries_per_day: args.entries_per_day,
+        days: args.days,
+        first_date_kst: args.first_date_kst,
+        faults: args.faults,
+        bad_rate: args.bad_rate,
+        no_gaps: args.no_gaps,
+        no_late_last: args.no_late_last,
+        out: args.out,
+    };
+    let drawn = bar.clone();
+    let made = tokio::task::spawn_blocking(move || generate(&options, &mut |done| drawn.set_position(done))).await;
+    bar.finish_and_clear();
+    let summary = made.map_err(|e| Failure::unexpected("generating the sample", e))?.map_err(|e| refusal(&e))?;
+    app.printer.document(&summary, || text(&summary))?;
+    Ok(ExitStatus::Ok)
+}
+
+fn text(summary: &SampleSummary) -> String {
+    let mut lines = vec![format!("{} lines in {:.2} s ({} lines/s)", summary.lines, summary.seconds, summary.lines_per_s)];
+    for source in Source::ALL {
+        lines.push(format!("{:>12}  {}", summary.by_source[source], source.file_name()));
+    }
+    for day in &summary.days {
+        lines.push(format!(
+            "{}: issued supply {}, wallets {} hold {}",
+            day.date_kst, day.issued_supply_of_the_world, day.wallets, day.wallet_total_of_the_world
+        ));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn refusal(error: &SampleError) -> Refusal {
+    let source = std::error::Error::source(error);
+    let code = if source.is_some() { ErrorCode::Storage } else { ErrorCode::Usage };
+    let refusal = Refusal::new(code, error.to_string());
+    match source {
+        Some(cause) => refusal.with_detail(cause).with_hint("Name a directory you may write to with --out."),
+        None => refusal.with_hint("nsc sample generate --help"),
+    }
+}

@@ -1,0 +1,122 @@
+//! `nsc table`: look at and care for the tables.
+
+mod care;
+mod look;
+
+use clap::{Args, Subcommand};
+use nsc_contracts::TableContract;
+use nsc_core::{ErrorCode, ExitStatus, UtcMicros};
+
+use crate::app::App;
+use crate::failure::{Outcome, Refusal};
+
+/// Look at and care for the tables
+#[derive(Debug, Args)]
+pub(crate) struct TableArgs {
+    #[command(subcommand)]
+    command: TableCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum TableCommand {
+    /// Every table of the contract, and what is stored of it
+    #[command(after_help = "Examples:\n  nsc table list\n  nsc table list --format json")]
+    List,
+    /// A table's contract: columns, types, key, partition, write strategy
+    #[command(after_help = "Examples:\n  nsc table show silver.ledger_entries\n  nsc table show dq_status --format json")]
+    Show {
+        /// layer.name, or the name alone where it is unique
+        table: String,
+    },
+    /// Add nullable columns the contract has and a stored table lacks; nothing else
+    #[command(after_help = "Examples:\n  nsc table migrate\n  nsc table migrate gold.pipeline_state")]
+    Migrate {
+        /// The tables; all when absent
+        tables: Vec<String>,
+    },
+    /// The newest commits of a table
+    #[command(after_help = "Examples:\n  nsc table history gold.exception_ledger --limit 5")]
+    History {
+        /// The table
+        table: String,
+        /// At most so many commits
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Rewrite small files into large ones
+    #[command(after_help = "Examples:\n  nsc table optimize\n  nsc table optimize bronze.transaction_ledger_raw")]
+    Optimize {
+        /// The tables; all when absent
+        tables: Vec<String>,
+    },
+    /// Remove what is past its retention: old rows of silver.bad_records, files no recent version needs
+    #[command(after_help = "\
+Shows what would go and removes nothing, unless --apply is given. Time travel ends at the oldest kept version.
+
+Examples:
+  nsc table vacuum
+  nsc table vacuum silver.ledger_entries --keep-days 14 --apply")]
+    Vacuum(VacuumArgs),
+    /// Write a checkpoint, so that opening the table reads one file in place of many commits
+    #[command(after_help = "Examples:\n  nsc table checkpoint\n  nsc table checkpoint gold.pipeline_state")]
+    Checkpoint {
+        /// The tables; all when absent
+        tables: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct VacuumArgs {
+    /// The tables; all when absent
+    tables: Vec<String>,
+    /// Remove, instead of showing what would be removed
+    #[arg(long)]
+    apply: bool,
+    /// Days files of older versions are kept, instead of retention.files_days
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(7..))]
+    keep_days: Option<u32>,
+    /// The time retention is counted from, instead of now
+    #[arg(long, value_name = "TIME")]
+    now: Option<UtcMicros>,
+}
+
+pub(crate) async fn handle(args: TableArgs, app: &mut App) -> Outcome<ExitStatus> {
+    match args.command {
+        TableCommand::List => look::list(app).await?,
+        TableCommand::Show { table } => look::show(app, named(&table)?).await?,
+        TableCommand::History { table, limit } => look::history(app, named(&table)?, limit).await?,
+        TableCommand::Migrate { tables } => care::migrate(app, &chosen(&tables)?).await?,
+        TableCommand::Optimize { tables } => care::optimize(app, &chosen(&tables)?).await?,
+        TableCommand::Checkpoint { tables } => care::checkpoint(app, &chosen(&tables)?).await?,
+        TableCommand::Vacuum(args) => {
+            let tables = chosen(&args.tables)?;
+            care::vacuum(app, &tables, args.apply, args.keep_days, args.now).await?;
+        }
+    }
+    Ok(ExitStatus::Ok)
+}
+
+/// The contract of a table an operator names.
+pub(crate) fn named(name: &str) -> Outcome<&'static TableContract> {
+    nsc_contracts::table(name).ok_or_else(|| {
+        let refusal = Refusal::new(ErrorCode::UnknownTable, format!("the contract has no table {name}"));
+        let near: Vec<String> = nsc_contracts::tables().map(TableContract::full_name).filter(|full| alike(full, name)).collect();
+        if near.is_empty() {
+            refusal.with_hint("nsc table list").into()
+        } else {
+            refusal.with_hint(format!("Did you mean {}?", near.join(" or "))).into()
+        }
+    })
+}
+
+fn alike(full: &str, name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    full.rsplit('.').next() == Some(last) || (last.len() > 3 && full.contains(last.trim_end_matches('s')))
+}
+
+fn chosen(names: &[String]) -> Outcome<Vec<&'static TableContract>> {
+    if names.is_empty() {
+        return Ok(nsc_contracts::tables().collect());
+    }
+    names.iter().map(|n| named(n)).collect()
+}

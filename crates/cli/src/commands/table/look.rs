@@ -1,0 +1,151 @@
+//! Looking at tables: list, show, history.
+
+use nsc_contracts::TableContract;
+use nsc_core::{OperatorError, UtcMicros};
+use nsc_lake::{Lake, LakeError, Table};
+use serde_json::{Value, json};
+
+use crate::app::App;
+use crate::failure::Outcome;
+use crate::output::{Cell, Column, Sheet};
+
+pub(super) async fn list(app: &mut App) -> Outcome {
+    let lake = app.lake()?;
+    let mut sheet = Sheet {
+        columns: vec![
+            Column::text("table"),
+            Column::text("state"),
+            Column::number("version"),
+            Column::number("rows"),
+            Column::number("files"),
+            Column::number("bytes"),
+            Column::text("write"),
+            Column::text("description"),
+        ],
+        rows: Vec::new(),
+    };
+    for contract in nsc_contracts::tables() {
+        let mut row = vec![Cell::Text(contract.full_name())];
+        row.extend(stored_cells(&lake, contract).await?);
+        row.extend([Cell::text(contract.write.name()), Cell::text(contract.description)]);
+        sheet.push(row);
+    }
+    Ok(app.printer.sheet(&sheet)?)
+}
+
+/// state, version, rows, files, bytes
+async fn stored_cells(lake: &Lake, contract: &'static TableContract) -> Outcome<[Cell; 5]> {
+    let unknown = |state: &str| [Cell::text(state), Cell::Null, Cell::Null, Cell::Null, Cell::Null];
+    let table = match lake.existing(contract).await {
+        Ok(Some(table)) => table,
+        Ok(None) => return Ok(unknown("absent")),
+        Err(LakeError::Schema { .. }) => return Ok(unknown("disagrees")),
+        Err(e) => return Err(e.into()),
+    };
+    let size = Size::of(&table)?;
+    Ok([
+        Cell::text("ok"),
+        Cell::UInt(table.version()),
+        size.rows.map_or(Cell::Null, Cell::UInt),
+        Cell::count(size.files),
+        Cell::UInt(size.bytes),
+    ])
+}
+
+/// What a version holds, by its log.
+struct Size {
+    rows: Option<u64>,
+    files: usize,
+    bytes: u64,
+}
+
+impl Size {
+    fn of(table: &Table) -> Result<Self, LakeError> {
+        let files = table.files()?;
+        // One file without a count makes the sum a guess.
+        let rows = files.iter().map(|f| f.rows).sum();
+        Ok(Self { rows, files: files.len(), bytes: files.iter().map(|f| f.size).sum() })
+    }
+}
+
+pub(super) async fn show(app: &mut App, contract: &'static TableContract) -> Outcome {
+    let stored = app.lake()?.unchecked(contract, None).await?;
+    let declared = |name: &str| contract.columns.iter().any(|c| c.name == name);
+    let extra: Vec<String> = stored.iter().flat_map(|t| t.schema().fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>()).filter(|n| !declared(n)).collect();
+    let differences: Vec<String> = match &stored {
+        Some(table) => table.differences()?.iter().map(ToString::to_string).collect(),
+        None => Vec::new(),
+    };
+    let columns: Vec<Value> = contract
+        .columns
+        .iter()
+        .map(|c| json!({"name": c.name, "type": c.ty.name(), "nullable": c.nullable, "description": c.description}))
+        .collect();
+    let document = json!({
+        "table": contract.full_name(),
+        "description": contract.description,
+        "key": contract.key,
+        "partition": contract.partition,
+        "write": contract.write.name(),
+        "identity": contract.identity,
+        "lineage": contract.lineage,
+        "statistics": contract.statistics,
+        "columns": columns,
+        "stored": stored.as_ref().map(|t| json!({"version": t.version(), "extra_columns": extra, "differences": differences})),
+    });
+    let stored_line = match &stored {
+        None => "Stored: not yet.".to_owned(),
+        Some(t) if differences.is_empty() => format!("Stored: version {}, agrees with the contract.", t.version()),
+        Some(t) => format!("Stored: version {}, DISAGREES: {}.", t.version(), differences.join("; ")),
+    };
+    let extra_line = if extra.is_empty() { String::new() } else { format!("Columns the sources added: {}.\n", extra.join(", ")) };
+    app.printer.document(&document, || format!("{}{stored_line}\n{extra_line}", contract_text(contract)))
+}
+
+fn contract_text(contract: &TableContract) -> String {
+    let list = |names: &[&str]| if names.is_empty() { "-".to_owned() } else { names.join(", ") };
+    let width = contract.columns.iter().map(|c| c.name.len()).max().unwrap_or_default();
+    let mut lines = vec![
+        format!("{} - {}", contract.full_name(), contract.description),
+        format!("Key: {}. Partition: {}. Write: {}.", list(contract.key), list(contract.partition), contract.write.name()),
+    ];
+    if !contract.identity.is_empty() {
+        lines.push(format!("Identity: {}.", list(contract.identity)));
+    }
+    lines.push(String::new());
+    for c in contract.columns {
+        let null = if c.nullable { "" } else { "not null" };
+        lines.push(format!("  {:width$}  {:18}  {null:8}  {}", c.name, c.ty.name(), c.description));
+    }
+    lines.push(String::new());
+    lines.join("\n") + "\n"
+}
+
+pub(super) async fn history(app: &mut App, contract: &'static TableContract, limit: usize) -> Outcome {
+    let missing = || LakeError::Missing { table: contract.full_name() };
+    let table = app.lake()?.unchecked(contract, None).await?.ok_or_else(missing)?;
+    let mut sheet = Sheet {
+        columns: vec![Column::number("version"), Column::text("time"), Column::text("operation"), Column::text("details")],
+        rows: Vec::new(),
+    };
+    for (back, commit) in table.history(limit).await?.into_iter().enumerate() {
+        let version = commit.get("version").or_else(|| commit.get("readVersion")).and_then(Value::as_u64);
+        let version = version.unwrap_or_else(|| table.version().saturating_sub(back as u64));
+        let time = commit.get("timestamp").and_then(Value::as_i64).map(|ms| UtcMicros::new(ms.saturating_mul(1000)));
+        let known = ["version", "readVersion", "timestamp", "operation"];
+        let details: serde_json::Map<String, Value> =
+            commit.iter().filter(|(k, v)| !known.contains(&k.as_str()) && !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
+        sheet.push([
+            Cell::UInt(version),
+            time.map_or(Cell::Null, Cell::exact),
+            Cell::text_or_null(commit.get("operation").and_then(Value::as_str)),
+            Cell::Json(Value::Object(details)),
+        ]);
+    }
+    Ok(app.printer.sheet(&sheet)?)
+}
+
+/// The code an error carries, for lists of results.
+pub(super) fn code_of(error: &LakeError) -> String {
+    error.code().to_string()
+}

@@ -1,0 +1,228 @@
+//! Flags over environment over file over defaults.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use nsc_telemetry::LogFormat;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::file::FileConfig;
+use super::keys::{self, Key};
+use super::{
+    AnalyticsConfig, ByteSize, Config, EnvironmentName, LakeConfig, LogConfig, Origin, ResourcesConfig, RetentionConfig,
+    Setting,
+};
+use crate::environment::Environment;
+use crate::failure::Refusal;
+
+/// The salt of a developer's machine; refused anywhere else (lakehouse contract, Pipeline C).
+const LOCAL_SALT: &str = "local-salt-v1";
+/// Fewer days would remove files a running query or a reader of yesterday still needs.
+const LEAST_FILES_DAYS: u32 = 7;
+/// Below this the engine cannot sort one batch of each of its threads.
+const LEAST_MEMORY: ByteSize = ByteSize::new(64 << 20);
+
+/// What the command line sets.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flags {
+    /// `--root`.
+    pub(crate) root: Option<String>,
+    /// `--log`.
+    pub(crate) log: Option<String>,
+    /// `--log-format`.
+    pub(crate) log_format: Option<String>,
+    /// `--memory-limit`.
+    pub(crate) memory_limit: Option<String>,
+    /// `--threads`.
+    pub(crate) threads: Option<String>,
+}
+
+/// The effective configuration.
+pub(crate) fn resolve(
+    flags: &Flags,
+    env: &Environment,
+    file: Option<(PathBuf, FileConfig)>,
+) -> Result<Config, Refusal> {
+    let (path, file) = file.map_or((None, FileConfig::default()), |(path, file)| (Some(path), file));
+    let layers = Layers { env, path: path.as_deref() };
+    let environment = layers.pick(&keys::ENVIRONMENT, None, file.environment, EnvironmentName::Local)?;
+    let config = Config {
+        lake: LakeConfig {
+            root: layers.pick(&keys::ROOT, flag("--root", &flags.root), file.lake.root, "./lakehouse".to_owned())?,
+            storage: layers.storage(file.lake.storage.into_iter().map(|(k, v)| (k, v.0)).collect()),
+        },
+        analytics: AnalyticsConfig {
+            salt: layers.salt(&environment, file.analytics.salt.map(|s| s.0), file.analytics.salt_file)?,
+        },
+        retention: RetentionConfig {
+            bad_records_days: layers.pick(&keys::BAD_RECORDS_DAYS, None, text(file.retention.bad_records_days), 180)?,
+            files_days: layers.pick(&keys::FILES_DAYS, None, text(file.retention.files_days), 30)?,
+        },
+        resources: ResourcesConfig {
+            memory_limit: layers.pick(
+                &keys::MEMORY_LIMIT,
+                flag("--memory-limit", &flags.memory_limit),
+                file.resources.memory_limit,
+                ByteSize::new(1 << 30),
+            )?,
+            threads: layers.pick(
+                &keys::THREADS,
+                flag("--threads", &flags.threads),
+                text(file.resources.threads),
+                std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
+            )?,
+            spill_dir: layers.pick_optional(&keys::SPILL_DIR, None, file.resources.spill_dir)?,
+        },
+        log: LogConfig {
+            filter: layers.log_filter(flag("--log", &flags.log), file.log.filter)?,
+            format: layers.pick(
+                &keys::LOG_FORMAT,
+                flag("--log-format", &flags.log_format),
+                file.log.format,
+                LogFormat::Pretty,
+            )?,
+        },
+        environment,
+        file: path,
+    };
+    check(&config)?;
+    Ok(config)
+}
+
+fn check(config: &Config) -> Result<(), Refusal> {
+    let refuse = |key: &Key, origin: &Origin, problem: String| {
+        Err(Refusal::configuration(format!("{} ({origin}) is not usable", key.name)).with_detail(problem))
+    };
+    if config.lake.root.value.trim().is_empty() {
+        return refuse(&keys::ROOT, &config.lake.root.origin, "it is blank".to_owned());
+    }
+    let days = &config.retention.files_days;
+    if days.value < LEAST_FILES_DAYS {
+        return refuse(&keys::FILES_DAYS, &days.origin, format!("it is {}, the least is {LEAST_FILES_DAYS}", days.value));
+    }
+    let days = &config.retention.bad_records_days;
+    if days.value == 0 {
+        return refuse(&keys::BAD_RECORDS_DAYS, &days.origin, "it is 0, the least is 1".to_owned());
+    }
+    let threads = &config.resources.threads;
+    if !(1..=1024).contains(&threads.value) {
+        return refuse(&keys::THREADS, &threads.origin, format!("it is {}, expected 1 to 1024", threads.value));
+    }
+    let memory = &config.resources.memory_limit;
+    if memory.value < LEAST_MEMORY {
+        return refuse(&keys::MEMORY_LIMIT, &memory.origin, format!("it is {}, the least is {LEAST_MEMORY}", memory.value));
+    }
+    Ok(())
+}
+
+type FlagValue<'a> = Option<(&'static str, &'a str)>;
+
+fn flag<'a>(name: &'static str, value: &'a Option<String>) -> FlagValue<'a> {
+    value.as_deref().map(|v| (name, v))
+}
+
+fn text(number: Option<u32>) -> Option<String> {
+    number.map(|n| n.to_string())
+}
+
+/// The two weaker sources of a value, and where they are.
+struct Layers<'a> {
+    env: &'a Environment,
+    path: Option<&'a Path>,
+}
+
+impl Layers<'_> {
+    fn file_origin(&self) -> Origin {
+        self.path.map_or(Origin::Default, |p| Origin::File(p.to_owned()))
+    }
+
+    fn raw(&self, key: &Key, flag: FlagValue<'_>, file: Option<String>) -> Option<(String, Origin)> {
+        if let Some((name, value)) = flag {
+            return Some((value.to_owned(), Origin::Flag(name)));
+        }
+        if let Some(value) = self.env.get(key.variable) {
+            return Some((value.to_owned(), Origin::Variable(key.variable.to_owned())));
+        }
+        file.map(|value| (value, self.file_origin()))
+    }
+
+    fn pick<T>(&self, key: &Key, flag: FlagValue<'_>, file: Option<String>, default: T) -> Result<Setting<T>, Refusal>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let picked = self.pick_optional(key, flag, file)?;
+        Ok(picked.unwrap_or(Setting { value: default, origin: Origin::Default }))
+    }
+
+    fn pick_optional<T>(&self, key: &Key, flag: FlagValue<'_>, file: Option<String>) -> Result<Option<Setting<T>>, Refusal>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let Some((text, origin)) = self.raw(key, flag, file) else { return Ok(None) };
+        match text.parse() {
+            Ok(value) => Ok(Some(Setting { value, origin })),
+            Err(e) => Err(Refusal::configuration(format!("{} ({origin}) is not usable", key.name))
+                .with_detail(format!("{text:?}: {e}"))),
+        }
+    }
+
+    /// `RUST_LOG` counts too, after our own variable and before the file.
+    fn log_filter(&self, flag: FlagValue<'_>, file: Option<String>) -> Result<Setting<String>, Refusal> {
+        let ours = flag.is_some() || self.env.get(keys::LOG.variable).is_some();
+        match self.env.get("RUST_LOG").filter(|_| !ours) {
+            Some(value) => Ok(Setting { value: value.to_owned(), origin: Origin::Variable("RUST_LOG".to_owned()) }),
+            None => self.pick(&keys::LOG, flag, file, "warn".to_owned()),
+        }
+    }
+
+    fn storage(&self, file: BTreeMap<String, SecretString>) -> BTreeMap<String, Setting<SecretString>> {
+        let from_file = file.into_iter().map(|(k, value)| (k, Setting { value, origin: self.file_origin() }));
+        let from_env = self.env.with_prefix(keys::STORAGE_PREFIX).map(|(name, value)| {
+            let key = name.trim_start_matches(keys::STORAGE_PREFIX).to_ascii_lowercase();
+            (key, Setting { value: SecretString::from(value.to_owned()), origin: Origin::Variable(name.to_owned()) })
+        });
+        // The environment comes last, so it wins.
+        from_file.chain(from_env).collect()
+    }
+
+    /// Secret store (a mounted file), else environment, else the configuration file, else the dummy where allowed.
+    fn salt(
+        &self,
+        environment: &Setting<EnvironmentName>,
+        file: Option<SecretString>,
+        salt_file: Option<String>,
+    ) -> Result<Option<Setting<SecretString>>, Refusal> {
+        let mounted: Option<Setting<PathBuf>> = self.pick_optional(&keys::SALT_FILE, None, salt_file)?;
+        let salt = if let Some(Setting { value: path, .. }) = mounted {
+            let text = std::fs::read_to_string(&path).map_err(|e| {
+                Refusal::configuration(format!("salt file {} cannot be read", path.display())).with_detail(e)
+            })?;
+            Some(Setting { value: SecretString::from(text.trim_end_matches(['\r', '\n'])), origin: Origin::SecretFile(path) })
+        } else if let Some(text) = self.env.get(keys::SALT.variable) {
+            Some(Setting { value: SecretString::from(text), origin: Origin::Variable(keys::SALT.variable.to_owned()) })
+        } else {
+            file.map(|value| Setting { value, origin: self.file_origin() })
+        };
+        let local = environment.value == EnvironmentName::Local;
+        match salt {
+            Some(s) if s.value.expose_secret().trim().is_empty() => {
+                Err(Refusal::configuration(format!("{} ({}) is blank", keys::SALT.name, s.origin)))
+            }
+            Some(s) if !local && s.value.expose_secret() == LOCAL_SALT => {
+                Err(Refusal::configuration(format!("the local dummy salt is refused in environment {}", environment.value))
+                    .with_hint("Provide a salt of your own: NSC_SALT_FILE, NSC_SALT or analytics.salt."))
+            }
+            None if local => Ok(Some(Setting { value: SecretString::from(LOCAL_SALT), origin: Origin::Default })),
+            other => Ok(other),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "resolve_tests.rs"]
+mod tests;

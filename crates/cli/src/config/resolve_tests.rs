@@ -1,0 +1,98 @@
+//! Precedence, origins and refusals.
+
+use std::path::{Path, PathBuf};
+
+use nsc_core::OperatorError;
+use secrecy::ExposeSecret;
+
+use super::super::file::FileConfig;
+use super::super::sheet;
+use super::{Config, Flags, Refusal, resolve};
+use crate::environment::Environment;
+use crate::output::sheet_text;
+
+fn with(file: &str, env: &Environment, flags: &Flags) -> Result<Config, Refusal> {
+    let path = PathBuf::from("nsc.toml");
+    let parsed = FileConfig::parse(Path::new("nsc.toml"), file)?;
+    resolve(flags, env, Some((path, parsed)))
+}
+
+fn refused(file: &str, env: &Environment) -> String {
+    let error = with(file, env, &Flags::default()).unwrap_err();
+    format!("{error} | {}", error.detail().unwrap_or_default())
+}
+
+#[test]
+fn each_layer_overrides_the_weaker_ones() {
+    let file = "[lake]\nroot = 'from-file'\n";
+    let env = Environment::from([("NSC_ROOT", "from-env")]);
+    let flags = Flags { root: Some("from-flag".to_owned()), ..Flags::default() };
+    let root = |c: Config| (c.lake.root.value, c.lake.root.origin.to_string());
+    let nothing = Environment::default();
+    assert_eq!(root(resolve(&Flags::default(), &nothing, None).unwrap()), ("./lakehouse".into(), "default".into()));
+    assert_eq!(root(with(file, &nothing, &Flags::default()).unwrap()), ("from-file".into(), "file nsc.toml".into()));
+    assert_eq!(root(with(file, &env, &Flags::default()).unwrap()), ("from-env".into(), "environment NSC_ROOT".into()));
+    assert_eq!(root(with(file, &env, &flags).unwrap()), ("from-flag".into(), "flag --root".into()));
+}
+
+#[test]
+fn rust_log_counts_between_our_variable_and_the_file() {
+    let file = "[log]\nfilter = 'info'\n";
+    let level = |env: Environment| with(file, &env, &Flags::default()).unwrap().log.filter.value;
+    assert_eq!(level(Environment::default()), "info");
+    assert_eq!(level(Environment::from([("RUST_LOG", "debug")])), "debug");
+    assert_eq!(level(Environment::from([("RUST_LOG", "debug"), ("NSC_LOG", "trace")])), "trace");
+}
+
+#[test]
+fn values_that_cannot_work_name_key_and_origin() {
+    let none = Environment::default();
+    let said = [
+        refused("environment = 'production'\n", &none),
+        refused("[resources]\nmemory_limit = '1GB'\n", &none),
+        refused("[resources]\nmemory_limit = '1MiB'\n", &none),
+        refused("[retention]\nfiles_days = 1\n", &none),
+        refused("[retention]\nbad_records_days = 0\n", &none),
+        refused("[log]\nformat = 'xml'\n", &none),
+        refused("", &Environment::from([("NSC_THREADS", "many")])),
+        refused("", &Environment::from([("NSC_THREADS", "0")])),
+        refused("[lake]\nroot = ' '\n", &none),
+        refused("", &Environment::from([("NSC_SALT_FILE", "/no/such/file")])),
+    ];
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn the_dummy_salt_is_for_local_only() {
+    let salt = |file: &str, env: Environment| {
+        let config = with(file, &env, &Flags::default())?;
+        Ok::<_, Refusal>(config.analytics.salt.map(|s| (s.value.expose_secret().to_owned(), s.origin.to_string())))
+    };
+    assert_eq!(salt("", Environment::default()), Ok(Some(("local-salt-v1".into(), "default".into()))));
+    assert_eq!(salt("environment = 'prod'\n", Environment::default()), Ok(None));
+    assert!(salt("environment = 'dev'\n", Environment::from([("NSC_SALT", "local-salt-v1")])).is_err());
+    assert!(salt("[analytics]\nsalt = '  '\n", Environment::default()).is_err());
+    let own = salt("environment = 'prod'\n[analytics]\nsalt = 'f'\n", Environment::from([("NSC_SALT", "e")]));
+    assert_eq!(own, Ok(Some(("e".into(), "environment NSC_SALT".into()))));
+}
+
+#[test]
+fn the_secret_store_comes_before_the_environment() {
+    let file = std::env::temp_dir().join(format!("nsc-salt-{}", std::process::id()));
+    std::fs::write(&file, "mounted\n").unwrap();
+    let env = Environment::from([("NSC_SALT", "e"), ("NSC_SALT_FILE", file.to_str().unwrap())]);
+    let config = resolve(&Flags::default(), &env, None).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(config.analytics.salt.unwrap().value.expose_secret(), "mounted");
+}
+
+#[test]
+fn the_effective_configuration_is_shown_without_secrets() {
+    let file = "environment = 'dev'\n[lake]\nroot = 'abfss://c@a.dfs.core.windows.net/lake'\n\
+                [lake.storage]\naccount_key = 's3cret'\n[analytics]\nsalt = 's3cret'\n[resources]\nthreads = 4\n";
+    let env = Environment::from([("NSC_STORAGE_SAS_TOKEN", "s3cret"), ("NSC_LOG", "info")]);
+    let config = with(file, &env, &Flags::default()).unwrap();
+    let shown = sheet_text(&sheet(&config));
+    assert!(!shown.contains("s3cret") && !format!("{config:?}").contains("s3cret"));
+    insta::assert_snapshot!(shown);
+}

@@ -1,0 +1,47 @@
+//! Results on stdout: rows or one document, for people or for machines.
+//!
+//! A command makes a [`Sheet`] (or feeds a [`RowSink`] row by row) and never formats anything itself.
+
+mod arrow_cells;
+mod cell;
+mod csv;
+mod json;
+mod sheet;
+mod stdout;
+mod table;
+
+use clap::ValueEnum;
+
+pub(crate) use arrow_cells::{BatchCells, columns_of};
+pub(crate) use cell::Cell;
+pub(crate) use sheet::{Align, Column, RowSink, Sheet};
+pub(crate) use stdout::Printer;
+
+/// `--format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned columns for people.
+    #[default]
+    Table,
+    /// RFC 4180 with a header.
+    Csv,
+    /// One JSON array (or object).
+    Json,
+    /// One JSON object a line.
+    Ndjson,
+}
+
+impl Format {
+    /// Whether errors are printed as JSON too.
+    pub(crate) const fn is_json(self) -> bool {
+        matches!(self, Self::Json | Self::Ndjson)
+    }
+}
+
+/// A sheet as the table people see when stdout is not a terminal.
+#[cfg(test)]
+pub(crate) fn sheet_text(sheet: &Sheet) -> String {
+    let mut printer = Printer::into_memory(Format::Table);
+    printer.sheet(sheet).unwrap();
+    printer.into_text()
+}

@@ -1,0 +1,164 @@
+//! Where results go: stdout, buffered, in the format that was asked for.
+
+use std::io::{self, BufWriter, Write};
+
+use serde::Serialize;
+
+use super::csv::CsvSink;
+use super::json::JsonSink;
+use super::table::TableSink;
+use super::{Column, Format, RowSink, Sheet};
+use crate::failure::{Outcome, OutputError, Refusal};
+
+/// Prints results.
+pub(crate) struct Printer {
+    out: Target,
+    format: Format,
+    width: Option<u16>,
+}
+
+enum Target {
+    Stdout(BufWriter<io::Stdout>),
+    #[cfg(test)]
+    Memory(Vec<u8>),
+}
+
+impl Printer {
+    /// Prints to stdout; `width` is the terminal's, if it is one.
+    pub(crate) fn to_stdout(format: Format, width: Option<u16>) -> Self {
+        Self { out: Target::Stdout(BufWriter::with_capacity(1 << 16, io::stdout())), format, width }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn into_memory(format: Format) -> Self {
+        Self { out: Target::Memory(Vec::new()), format, width: None }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn into_text(self) -> String {
+        match self.out {
+            Target::Memory(bytes) => String::from_utf8(bytes).unwrap(),
+            Target::Stdout(_) => String::new(),
+        }
+    }
+
+    /// The format that was asked for.
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Prints a whole result.
+    pub(crate) fn sheet(&mut self, sheet: &Sheet) -> Result<(), OutputError> {
+        let mut sink = self.rows(&sheet.columns)?;
+        for row in &sheet.rows {
+            sink.row(row.clone())?;
+        }
+        sink.end()?;
+        drop(sink);
+        self.flush()
+    }
+
+    /// Prints a result row by row; the caller ends the sink and flushes.
+    pub(crate) fn rows<'a>(&'a mut self, columns: &[Column]) -> Result<Box<dyn RowSink + 'a>, OutputError> {
+        let (format, width) = (self.format, self.width);
+        let out = self.writer();
+        Ok(match format {
+            Format::Table => Box::new(TableSink::begin(out, columns, width)),
+            Format::Csv => Box::new(CsvSink::begin(out, columns)?),
+            Format::Json => Box::new(JsonSink::begin(out, columns, true)?),
+            Format::Ndjson => Box::new(JsonSink::begin(out, columns, false)?),
+        })
+    }
+
+    /// Prints one document: text for people, the same content as JSON for machines.
+    pub(crate) fn document<T: Serialize>(&mut self, value: &T, text: impl FnOnce() -> String) -> Outcome {
+        let format = self.format;
+        let out = self.writer();
+        let written = match format {
+            Format::Table => out.write_all(text().as_bytes()),
+            Format::Json => serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from).and_then(|()| out.write_all(b"\n")),
+            Format::Ndjson => serde_json::to_writer(&mut *out, value).map_err(io::Error::from).and_then(|()| out.write_all(b"\n")),
+            Format::Csv => {
+                return Err(Refusal::usage("this result is not a list of rows, so it has no csv form")
+                    .with_hint("Use --format json.")
+                    .into());
+            }
+        };
+        written.map_err(OutputError)?;
+        Ok(self.flush()?)
+    }
+
+    /// Prints text as it is.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), OutputError> {
+        self.writer().write_all(text.as_bytes())?;
+        self.flush()
+    }
+
+    /// Hands everything to the system.
+    pub(crate) fn flush(&mut self) -> Result<(), OutputError> {
+        Ok(self.writer().flush()?)
+    }
+
+    fn writer(&mut self) -> &mut dyn Write {
+        match &mut self.out {
+            Target::Stdout(out) => out,
+            #[cfg(test)]
+            Target::Memory(bytes) => bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Printer;
+    use crate::output::{Cell, Column, Format, Sheet};
+
+    fn printed(format: Format, width: Option<u16>, sheet: &Sheet) -> String {
+        let mut printer = Printer::into_memory(format);
+        printer.width = width;
+        printer.sheet(sheet).unwrap();
+        printer.into_text()
+    }
+
+    fn example() -> Sheet {
+        Sheet {
+            columns: vec![Column::text("merchant"), Column::number("amount"), Column::text("at"), Column::text("nested")],
+            rows: vec![
+                vec![Cell::text("한빛 카페"), Cell::exact("1234567890123456789012345678.90"), Cell::exact("2026-01-05T15:00:00Z"), Cell::Null],
+                vec![Cell::text("Blue, \"Mall\"\u{1b}[2J"), Cell::exact("-0.10"), Cell::Null, Cell::Json(json!({"a": ["1.20"]}))],
+                vec![Cell::text(""), Cell::Int(5), Cell::Bool(true), Cell::Float(f64::NAN)],
+            ],
+        }
+    }
+
+    #[test]
+    fn every_format_keeps_the_exact_values() {
+        for (name, format) in [("table", Format::Table), ("csv", Format::Csv), ("json", Format::Json), ("ndjson", Format::Ndjson)] {
+            insta::assert_snapshot!(format!("format_{name}"), printed(format, None, &example()));
+        }
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal() {
+        let text = printed(Format::Table, Some(60), &example());
+        assert!(text.lines().all(|l| l.chars().count() <= 60), "{text}");
+    }
+
+    #[test]
+    fn an_empty_result_is_a_header_or_an_empty_array() {
+        let empty = Sheet::of_text(&["a", "b"]);
+        assert_eq!(printed(Format::Csv, None, &empty), "a,b\n");
+        assert_eq!(printed(Format::Json, None, &empty), "[]\n");
+        assert_eq!(printed(Format::Ndjson, None, &empty), "");
+        assert!(printed(Format::Table, None, &empty).starts_with("a"));
+    }
+
+    #[test]
+    fn a_long_table_repeats_its_header_in_blocks() {
+        let sheet = Sheet { columns: vec![Column::number("n")], rows: (0..12_000).map(|n| vec![Cell::Int(n)]).collect() };
+        let text = printed(Format::Table, None, &sheet);
+        assert_eq!(text.lines().filter(|l| l.trim() == "n").count(), 3);
+    }
+}

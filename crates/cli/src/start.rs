@@ -1,0 +1,129 @@
+//! From the process's arguments to its exit code.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use nsc_core::ExitStatus;
+
+use crate::app::App;
+use crate::args::Cli;
+use crate::environment::Environment;
+use crate::failure::{Failure, Outcome, Refusal};
+use crate::failure_text::{self, FailureStyle};
+use crate::terminal::{ColorChoice, Terminal};
+use crate::{args, commands};
+
+/// Runs the process.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the arguments")]
+pub(crate) fn start() -> ExitCode {
+    let env = Environment::of_this_process();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(e) => return not_understood(&e, &arguments, &env),
+    };
+    let terminal = Terminal::of_this_process(cli.global.color, &env);
+    let style = style_of(cli.global.format.is_json(), terminal);
+    ended(execute(cli, env, terminal), style)
+}
+
+fn execute(cli: Cli, env: Environment, terminal: Terminal) -> Outcome<ExitStatus> {
+    let args::Cli { global, command } = cli;
+    let app = App::new(&global, env, terminal)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(app.config.resources.threads.value)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::unexpected("starting the runtime", e))?;
+    let outcome = runtime.block_on(commands::dispatch(command, app));
+    // Whatever still runs in the background (a lock's renewal) has nothing more to say.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    outcome
+}
+
+fn style_of(json: bool, terminal: Terminal) -> FailureStyle {
+    if json { FailureStyle::Json } else { FailureStyle::Text { color: terminal.stderr_color } }
+}
+
+fn ended(outcome: Outcome<ExitStatus>, style: FailureStyle) -> ExitCode {
+    let status = match outcome {
+        Ok(status) => status,
+        Err(failure) if failure.is_broken_pipe() => ExitStatus::Ok,
+        Err(failure) => {
+            report(&failure, style);
+            failure.error().code().exit_status()
+        }
+    };
+    ExitCode::from(status.number())
+}
+
+fn report(failure: &Failure, style: FailureStyle) {
+    let mut text = Vec::new();
+    // Nothing is left to be done when stderr is gone as well.
+    let _ = failure_text::print(&mut text, failure.error(), style);
+    let _ = std::io::stderr().write_all(&text);
+}
+
+/// Help and version are results; anything else clap says is an error of ours, in our form.
+fn not_understood(error: &clap::Error, arguments: &[OsString], env: &Environment) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let terminal = Terminal::of_this_process(ColorChoice::Auto, env);
+    ended(Err(refusal_of(error).into()), style_of(asks_for_json(arguments), terminal))
+}
+
+fn refusal_of(error: &clap::Error) -> Refusal {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return Refusal::usage("a command is missing").with_detail(error.render()).with_hint("nsc --help");
+    }
+    let text = error.render().to_string();
+    let mut paragraphs = text.trim().split("\n\n").map(str::trim);
+    let message = paragraphs.next().unwrap_or_default().trim_start_matches("error: ");
+    let (first, more) = message.split_once('\n').unwrap_or((message, ""));
+    let (hints, rest): (Vec<&str>, Vec<&str>) = paragraphs.partition(|p| p.starts_with("For more information"));
+    let detail: Vec<&str> = std::iter::once(more).chain(rest).filter(|p| !p.is_empty()).collect();
+    let refusal = Refusal::usage(first.trim_end_matches(':'));
+    let refusal = if detail.is_empty() { refusal } else { refusal.with_detail(detail.join("\n")) };
+    match hints.first() {
+        Some(hint) => refusal.with_hint(hint.trim_end_matches('.')),
+        None => refusal,
+    }
+}
+
+/// Looked for by hand: the arguments did not parse.
+fn asks_for_json(arguments: &[OsString]) -> bool {
+    let texts: Vec<&str> = arguments.iter().filter_map(|a| a.to_str()).collect();
+    texts.iter().any(|a| matches!(*a, "--format=json" | "--format=ndjson"))
+        || texts.windows(2).any(|w| matches!(w, ["--format", "json" | "ndjson"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use nsc_core::OperatorError;
+
+    use super::refusal_of;
+    use crate::args::Cli;
+
+    fn refused(arguments: &[&str]) -> String {
+        let error = Cli::try_parse_from([&["nsc"], arguments].concat()).unwrap_err();
+        let refusal = refusal_of(&error);
+        format!("{refusal}\n  detail: {}\n  hint: {}", refusal.detail().unwrap_or_default().replace('\n', "\n    "), refusal.hint().unwrap_or_default())
+    }
+
+    #[test]
+    fn what_clap_refuses_becomes_an_error_of_ours() {
+        let said = [
+            refused(&["tabel"]),
+            refused(&["table", "show"]),
+            refused(&["config", "show", "--colour"]),
+            refused(&["config", "show", "--format", "xml"]),
+        ];
+        insta::assert_snapshot!(said.join("\n\n"));
+    }
+}

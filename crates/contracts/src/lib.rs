@@ -1,0 +1,68 @@
+//! The contract of the lakehouse as data: 23 tables, six sources, the names that cross crate borders.
+//!
+//! One declaration feeds the Arrow and Delta schemas, the check of a table when it is opened, `nsc table`,
+//! and the generated page `docs/contracts.md`.
+
+mod bronze;
+mod column;
+mod difference;
+mod gold;
+pub mod reason;
+mod reference;
+pub mod rule;
+mod silver;
+mod source;
+mod table;
+
+pub use column::{Column, ColumnType};
+pub use difference::SchemaDifference;
+pub use reference::reference_page;
+pub use source::{Source, SOURCES};
+pub use table::{Layer, TableContract, WriteStrategy};
+
+/// Every table of the contract, layer by layer.
+#[must_use]
+pub fn tables() -> impl Iterator<Item = &'static TableContract> {
+    bronze::TABLES.iter().chain(silver::TABLES).chain(gold::TABLES)
+}
+
+/// The table called `<layer>.<name>` or, where no two layers share it, `<name>`.
+#[must_use]
+pub fn table(name: &str) -> Option<&'static TableContract> {
+    tables().find(|t| t.full_name() == name).or_else(|| {
+        let mut named = tables().filter(|t| t.name == name);
+        named.next().filter(|_| named.next().is_none())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Layer, WriteStrategy, table, tables};
+
+    #[test]
+    fn the_contract_has_its_23_tables() {
+        let count = |layer| tables().filter(|t| t.layer == layer).count();
+        assert_eq!((count(Layer::Bronze), count(Layer::Silver), count(Layer::Gold)), (6, 7, 10));
+    }
+
+    #[test]
+    fn every_table_is_consistent_with_itself() {
+        for t in tables() {
+            let has = |name: &str| t.columns.iter().any(|c| c.name == name);
+            assert!(t.key.iter().chain(t.partition).chain(t.identity).chain(t.lineage).all(|c| has(c)), "{}", t.full_name());
+            assert!(!t.description.is_empty() && t.columns.iter().all(|c| !c.description.is_empty()), "{}", t.full_name());
+            assert_eq!(t.write == WriteStrategy::Merge, !t.key.is_empty(), "{}", t.full_name());
+            let mut names: Vec<_> = t.columns.iter().map(|c| c.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), t.columns.len(), "{}", t.full_name());
+        }
+    }
+
+    #[test]
+    fn tables_are_found_by_either_name() {
+        assert_eq!(table("gold.pipeline_state").map(|t| t.name), Some("pipeline_state"));
+        assert_eq!(table("ledger_entries").map(|t| t.full_name()).as_deref(), Some("silver.ledger_entries"));
+        assert_eq!(table("no_such_table").map(|t| t.name), None);
+    }
+}

@@ -1,0 +1,272 @@
+//! The rules file: strict YAML, checked as a whole before anything is stored.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use serde::de::{self, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::{Rule, RuleError};
+
+/// The rules file this build ships (`config/rules.yaml`).
+pub const DEFAULT_RULES_YAML: &str = include_str!("../../../../config/rules.yaml");
+
+/// The one version of the file's format there is.
+const FORMAT_VERSION: u32 = 1;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RulesFile {
+    version: u32,
+    rules: Vec<FileRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileRule {
+    rule_id: String,
+    domain: String,
+    metric: String,
+    threshold: Option<Number>,
+    #[serde(default)]
+    severity_map: FileSeverities,
+    allowed_values: Option<Vec<String>>,
+    comment: Option<String>,
+}
+
+/// A struct rather than a map: unknown and repeated keys are errors with their line.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct FileSeverities {
+    warn: Option<Number>,
+    crit: Option<Number>,
+    fail: Option<Number>,
+}
+
+/// A finite number of 0 or more, refused in the visitor, where YAML still knows field and line.
+#[derive(Clone, Copy)]
+struct Number(f64);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_f64(NumberVisitor)
+    }
+}
+
+struct NumberVisitor;
+
+impl Visitor<'_> for NumberVisitor {
+    type Value = Number;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number of 0 or more")
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Number, E> {
+        if value.is_finite() && value >= 0.0 {
+            Ok(Number(value))
+        } else {
+            Err(E::invalid_value(Unexpected::Float(value), &self))
+        }
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Number, E> {
+        // Exact for every threshold a double can hold; beyond 2^53 the double is what is stored anyway.
+        Ok(Number(value as f64))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Number, E> {
+        u64::try_from(value)
+            .map_err(|_| E::invalid_value(Unexpected::Signed(value), &self))
+            .and_then(|v| self.visit_u64(v))
+    }
+}
+
+/// Reads a rules file. `file` is the name errors give it.
+///
+/// # Errors
+/// When it is not YAML of the documented form (with the line), when a rule is malformed, when a `rule_id` or a
+/// domain and metric stand in it twice, or when it holds no rule.
+pub fn parse_rules(file: &str, text: &str) -> Result<Vec<Rule>, RuleError> {
+    let refuse = |problem: String| RuleError::File {
+        file: file.to_owned(),
+        problem,
+    };
+    let parsed: RulesFile = serde_yaml_ng::from_str(text).map_err(|e| refuse(e.to_string()))?;
+    if parsed.version != FORMAT_VERSION {
+        return Err(refuse(format!(
+            "version is {}, this program reads version {FORMAT_VERSION}",
+            parsed.version
+        )));
+    }
+    if parsed.rules.is_empty() {
+        return Err(refuse("it holds no rule".to_owned()));
+    }
+    let mut rules = Vec::with_capacity(parsed.rules.len());
+    for file_rule in parsed.rules {
+        if file_rule.allowed_values.as_ref().is_some_and(Vec::is_empty) {
+            return Err(refuse(format!(
+                "rule {} has an empty allowed_values",
+                file_rule.rule_id
+            )));
+        }
+        let rule = Rule::from(file_rule);
+        rule.check()?;
+        rules.push(rule);
+    }
+    refuse_duplicates(file, text, &rules)?;
+    Ok(rules)
+}
+
+/// The shipped rules.
+///
+/// # Errors
+/// Never in a released build: a test reads the shipped file.
+pub fn default_rules() -> Result<Vec<Rule>, RuleError> {
+    parse_rules("config/rules.yaml (shipped)", DEFAULT_RULES_YAML)
+}
+
+impl From<FileRule> for Rule {
+    fn from(r: FileRule) -> Self {
+        let levels = [
+            ("warn", r.severity_map.warn),
+            ("crit", r.severity_map.crit),
+            ("fail", r.severity_map.fail),
+        ];
+        let severity_map: BTreeMap<String, f64> = levels
+            .into_iter()
+            .filter_map(|(name, value)| value.map(|v| (name.to_owned(), v.0)))
+            .collect();
+        Self {
+            rule_id: r.rule_id,
+            domain: r.domain,
+            metric: r.metric,
+            threshold: r.threshold.map(|t| t.0),
+            severity_map,
+            allowed_values: r.allowed_values.unwrap_or_default(),
+            comment: r.comment,
+        }
+    }
+}
+
+fn refuse_duplicates(file: &str, text: &str, rules: &[Rule]) -> Result<(), RuleError> {
+    let lines = rule_lines(text, rules.len());
+    let place = |at: usize, rule: &Rule| match lines.get(at) {
+        Some(line) => format!("{} (line {line})", rule.rule_id),
+        None => format!("{} (rule {} of the file)", rule.rule_id, at + 1),
+    };
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for (at, rule) in rules.iter().enumerate() {
+        for what in [
+            format!("rule_id {}", rule.rule_id),
+            format!("the metric {}", rule.subject()),
+        ] {
+            if let Some(&before) = seen.get(&what)
+                && let Some(other) = rules.get(before)
+            {
+                let (first, second) = (place(before, other), place(at, rule));
+                return Err(RuleError::Duplicate {
+                    file: file.to_owned(),
+                    what,
+                    first,
+                    second,
+                });
+            }
+            seen.insert(what, at);
+        }
+    }
+    Ok(())
+}
+
+/// The line each rule starts on, when the file is laid out one key a line (else nothing is claimed).
+fn rule_lines(text: &str, count: usize) -> Vec<usize> {
+    let is_id = |line: &str| {
+        line.trim_start()
+            .trim_start_matches('-')
+            .trim_start()
+            .starts_with("rule_id:")
+    };
+    let lines: Vec<usize> = text
+        .lines()
+        .enumerate()
+        .filter(|(_, l)| is_id(l))
+        .map(|(n, _)| n + 1)
+        .collect();
+    if lines.len() == count { lines } else { Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{default_rules, parse_rules};
+
+    fn refused(rules: &str) -> String {
+        parse_rules("rules.yaml", &format!("version: 1\nrules:\n{rules}"))
+            .unwrap_err()
+            .to_string()
+    }
+
+    const ONE: &str = "  - rule_id: a\n    domain: dq\n    metric: x\n    threshold: 1\n";
+
+    #[test]
+    fn the_shipped_file_is_the_table_of_the_contract() {
+        let rules = default_rules().unwrap();
+        assert_eq!(rules.len(), 17);
+        let text = |id: &str| {
+            let r = rules.iter().find(|r| r.rule_id == id).unwrap();
+            format!(
+                "{} {:?} {:?} {}",
+                r.subject(),
+                r.threshold,
+                r.severity_map,
+                r.allowed_values.join(" ")
+            )
+        };
+        assert_eq!(
+            text("dq_freshness_default"),
+            r#"dq.freshness_sec Some(300.0) {"crit": 600.0, "warn": 300.0} "#
+        );
+        assert_eq!(
+            text("dq_completeness_wallets_v1"),
+            r#"dq.completeness_zero_windows@user_wallets_raw Some(150.0) {"crit": 150.0, "warn": 145.0} "#
+        );
+        assert_eq!(
+            text("ledger_recon_abs_default"),
+            r#"ledger.drift_abs Some(0.0) {"crit": 0.0} "#
+        );
+        assert_eq!(
+            text("silver_bad_records_default"),
+            r#"silver.bad_records_rate Some(0.01) {"fail": 0.01} "#
+        );
+        assert_eq!(
+            text("silver_entry_type_allowed_v1"),
+            "silver.entry_type_allowed None {} CHARGE WITHDRAW PAYMENT RECEIVE REFUND_OUT REFUND_IN HOLD RELEASE MINT BURN"
+        );
+        assert_eq!(text("ledger_gate_scope_v1"), "ledger.gate_scope None {} closing");
+        assert!(rules.iter().all(|r| r.comment.is_some()));
+    }
+
+    #[test]
+    fn what_the_format_does_not_know_is_refused_with_its_line() {
+        let said = [
+            refused(&format!("{ONE}    treshold: 2\n")),
+            refused(&format!("{ONE}    threshold: 2\n")),
+            refused(&format!("{ONE}    severity_map: {{ warn: 1, warn: 2 }}\n")),
+            refused(&format!("{ONE}    severity_map: {{ critical: 1 }}\n")),
+            refused(&ONE.replace('1', ".nan")),
+            refused(&ONE.replace('1', ".inf")),
+            refused(&ONE.replace('1', "-1")),
+            refused(&ONE.replace('1', "many")),
+            refused(&format!("{ONE}    allowed_values: []\n")),
+            refused(&format!("{ONE}    severity_map: {{ warn: 2, crit: 1 }}\n")),
+            refused(&format!("{ONE}{ONE}")),
+            refused(&format!("{ONE}{}", ONE.replace("rule_id: a", "rule_id: b"))),
+            refused("  []\n"),
+            parse_rules("rules.yaml", "version: 2\nrules: []\n")
+                .unwrap_err()
+                .to_string(),
+            parse_rules("rules.yaml", "rules: [\n").unwrap_err().to_string(),
+            parse_rules("rules.yaml", "").unwrap_err().to_string(),
+        ];
+        insta::assert_snapshot!(said.join("\n"));
+    }
+}

@@ -1,0 +1,183 @@
+//! The registry of operator-facing errors: every code an operator can meet, its title and the exit code of `nsc`.
+//!
+//! A library error that an operator may see implements [`OperatorError`]; the command line prints it the way
+//! PostgreSQL does (ERROR / DETAIL / HINT) and exits with the code's number. Every code has a page,
+//! `docs/errors/NSCnnnn.md`, and a test in `nsc-cli` holds that the two lists are equal.
+
+use std::fmt;
+
+/// How the process ends (the contract of `nsc` with whoever starts it).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum ExitStatus {
+    /// Everything was done.
+    Ok = 0,
+    /// A defect of this program, or something nobody foresaw.
+    Unexpected = 1,
+    /// The command, the configuration, the rules or the named input is not usable.
+    Usage = 2,
+    /// What this step builds on has not been done yet.
+    UpstreamNotReady = 3,
+    /// The data is too bad to go on.
+    DataQuality = 4,
+    /// Another run holds the pipeline.
+    Held = 5,
+    /// The lakehouse's storage or a table in it is not usable.
+    Storage = 6,
+    /// The run succeeded and found warnings (only with `--fail-on warn`).
+    FoundWarning = 10,
+    /// The run succeeded and found critical breaches (only with `--fail-on`).
+    FoundCritical = 11,
+}
+
+impl ExitStatus {
+    /// The number the process exits with.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// Declares the codes once: the enum, the list of all, number, exit status and title.
+macro_rules! registry {
+    ($($(#[$doc:meta])+ $name:ident = $number:literal, $exit:ident, $title:literal;)+) => {
+        /// An operator-facing error, as `NSCnnnn`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u16)]
+        pub enum ErrorCode {
+            $($(#[$doc])+ $name = $number,)+
+        }
+
+        impl ErrorCode {
+            /// Every code, in the order of its number.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The four digits after `NSC`.
+            #[must_use]
+            pub const fn number(self) -> u16 {
+                self as u16
+            }
+
+            /// How the process ends when this error stops it.
+            #[must_use]
+            pub const fn exit_status(self) -> ExitStatus {
+                match self {
+                    $(Self::$name => ExitStatus::$exit,)+
+                }
+            }
+
+            /// The heading of the code's page.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self {
+                    $(Self::$name => $title,)+
+                }
+            }
+        }
+    };
+}
+
+registry! {
+    /// A defect, or something nobody foresaw.
+    Unexpected = 1, Unexpected, "unexpected error";
+    /// The command line does not say something that can be done.
+    Usage = 2, Usage, "command line not understood";
+    /// The configuration file or an `NSC_` variable is not usable.
+    Configuration = 3, Usage, "configuration not usable";
+
+    /// The object store or disk refused or failed.
+    Storage = 101, Storage, "storage not usable";
+    /// A stored table is not the table the contract declares.
+    SchemaDisagrees = 102, Storage, "table disagrees with its contract";
+    /// A table that must exist does not.
+    TableMissing = 103, Storage, "table does not exist yet";
+    /// Another writer committed first, again and again.
+    WriteConflict = 104, Storage, "another writer changed the table";
+
+    /// A named input cannot be opened or read.
+    InputUnreadable = 201, Usage, "input cannot be read";
+    /// A named input is not text.
+    InputNotText = 202, Usage, "input is not text";
+    /// A compressed input ends before its end.
+    InputTruncated = 203, Usage, "compressed input is cut off or damaged";
+    /// A pattern or directory that holds no input.
+    NoInputFiles = 204, Usage, "no input files";
+    /// A table name that the contract does not have.
+    UnknownTable = 205, Usage, "unknown table";
+
+    /// A rule that a run needs is not in force.
+    RuleMissing = 301, Usage, "rule missing";
+    /// A rule or the rules file does not say something usable.
+    RuleMalformed = 302, Usage, "rule malformed";
+    /// A rule id names one immutable definition.
+    RuleChanged = 303, Usage, "rule definition changed under its id";
+
+    /// The hard gate of B and C.
+    UpstreamNotReady = 401, UpstreamNotReady, "upstream not ready";
+    /// The fail-fast of Pipeline Silver.
+    BadRecordsRate = 402, DataQuality, "bad-records rate exceeded";
+    /// Single flight: a second run of a pipeline is refused.
+    PipelineHeld = 403, Held, "pipeline held by another run";
+    /// A window that is reversed, empty or in the future.
+    InvalidWindow = 404, Usage, "window not valid";
+    /// A sum of a control left `DECIMAL(38,2)`.
+    AmountOverflow = 405, DataQuality, "amount overflow in a control";
+
+    /// A query that the engine refused or could not finish.
+    Sql = 501, Usage, "query failed";
+    /// A statement that would change something.
+    StatementNotAllowed = 502, Usage, "statement not allowed";
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NSC{:04}", self.number())
+    }
+}
+
+/// An error an operator reads: its `Display` is the primary message, one line without a trailing period.
+pub trait OperatorError: std::error::Error {
+    /// Which page explains it, and how the process ends.
+    fn code(&self) -> ErrorCode;
+
+    /// What exactly was seen, when the primary message does not hold it all.
+    fn detail(&self) -> Option<String> {
+        None
+    }
+
+    /// What the operator can do about it.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ErrorCode, ExitStatus};
+
+    #[test]
+    fn codes_are_in_order_and_print_as_nsc_and_four_digits() {
+        let numbers: Vec<u16> = ErrorCode::ALL.iter().map(|c| c.number()).collect();
+        assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+        assert_eq!(ErrorCode::Unexpected.to_string(), "NSC0001");
+        assert_eq!(ErrorCode::StatementNotAllowed.to_string(), "NSC0502");
+    }
+
+    #[test]
+    fn exit_numbers_are_those_of_the_contract() {
+        let exit = |c: ErrorCode| c.exit_status().number();
+        assert_eq!(exit(ErrorCode::Unexpected), 1);
+        assert_eq!(exit(ErrorCode::Configuration), 2);
+        assert_eq!(exit(ErrorCode::UpstreamNotReady), 3);
+        assert_eq!(exit(ErrorCode::BadRecordsRate), 4);
+        assert_eq!(exit(ErrorCode::PipelineHeld), 5);
+        assert_eq!(exit(ErrorCode::WriteConflict), 6);
+        assert_eq!(
+            (
+                ExitStatus::FoundWarning.number(),
+                ExitStatus::FoundCritical.number()
+            ),
+            (10, 11)
+        );
+    }
+}

@@ -1,0 +1,68 @@
+//! Typed identifiers that cross crate borders.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// An identifier that is empty, too long or holds a character it must not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} {value:?} is not valid: use 1 to 128 of A-Z a-z 0-9 . _ : -")]
+pub struct InvalidId {
+    what: &'static str,
+    value: String,
+}
+
+/// Names one run of one pipeline; written to every row the run changes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+impl RunId {
+    /// Takes an operator's own run id.
+    ///
+    /// # Errors
+    /// When the text is empty, over 128 bytes, or holds anything but letters, digits and `. _ : -`.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let fits = (1..=128).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
+        if fits { Ok(Self(text.to_owned())) } else { Err(InvalidId { what: "run id", value: text.to_owned() }) }
+    }
+
+    /// A fresh id that sorts by creation time (UUID version 7).
+    #[must_use]
+    pub fn fresh() -> Self {
+        Self(uuid::Uuid::now_v7().to_string())
+    }
+
+    /// The id of one step of a chain (`e2e` runs several pipelines under one id).
+    #[must_use]
+    pub fn child(&self, step: &str) -> Self {
+        Self(format!("{}.{step}", self.0))
+    }
+
+    /// The text as it is stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RunId;
+
+    #[test]
+    fn run_ids_refuse_what_a_path_or_a_query_could_trip_over() {
+        assert!(RunId::parse("e2e-2026-01-05T00:20").is_ok());
+        for bad in ["", "a/b", "a b", "a'b", "가", &"x".repeat(129)] {
+            assert!(RunId::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(RunId::fresh() < RunId::fresh());
+    }
+}

@@ -1,0 +1,24 @@
+//! The vocabulary of the controls: exact money, the KST business day, UTC windows, entry signs, run ids
+//! and the clock. No I/O and no runtime: every other crate may depend on this one.
+
+mod clock;
+mod entry;
+mod error_code;
+mod ids;
+mod money;
+mod position;
+mod time;
+
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use entry::sign_of;
+pub use error_code::{ErrorCode, ExitStatus, OperatorError};
+pub use ids::{InvalidId, RunId};
+pub use position::source_position;
+pub use money::{Money, MoneyError};
+pub use time::{DateKst, InvalidTime, UtcMicros, UtcWindow, MICROS_PER_DAY, MICROS_PER_SECOND};
+
+/// True for what the contract calls "missing" in a text field: empty or all blank (null is the caller's).
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_whitespace()) || text.chars().all(char::is_whitespace)
+}

@@ -1,0 +1,88 @@
+//! What a load did.
+
+use serde::Serialize;
+
+use crate::parse::LineCounts;
+
+/// How an input ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileOutcome {
+    /// Its rows were committed.
+    Loaded,
+    /// The same content was loaded before (or just now): nothing was added.
+    AlreadyLoaded,
+}
+
+/// What became of one input. The counts of a skipped input are 0.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FileSummary {
+    /// The path, or `-`.
+    pub input: String,
+    /// BLAKE3 of the uncompressed content: its identity.
+    pub content: String,
+    /// Loaded or skipped.
+    pub outcome: FileOutcome,
+    /// Delta version of the commit.
+    pub version: Option<u64>,
+    /// The lines.
+    #[serde(flatten)]
+    pub counts: LineCounts,
+    /// Columns the table did not have.
+    pub new_columns: Vec<String>,
+    /// Uncompressed bytes.
+    pub bytes: u64,
+    /// Time taken.
+    pub seconds: f64,
+    /// Rows over seconds.
+    pub rows_per_second: f64,
+}
+
+/// What became of all inputs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LoadSummary {
+    /// `bronze.<table>`.
+    pub table: String,
+    /// Every input, in the order loaded.
+    pub files: Vec<FileSummary>,
+    /// Inputs skipped.
+    pub already_loaded: usize,
+    /// The lines of all inputs.
+    #[serde(flatten)]
+    pub counts: LineCounts,
+    /// Columns the table did not have.
+    pub new_columns: Vec<String>,
+    /// Uncompressed bytes.
+    pub bytes: u64,
+    /// Time taken.
+    pub seconds: f64,
+    /// Rows over seconds.
+    pub rows_per_second: f64,
+}
+
+impl LoadSummary {
+    pub(crate) fn of(table: String, files: Vec<FileSummary>, seconds: f64) -> Self {
+        let mut counts = LineCounts::default();
+        let mut new_columns = Vec::new();
+        for file in &files {
+            counts += file.counts;
+            new_columns.extend(file.new_columns.iter().cloned());
+        }
+        Self {
+            table,
+            already_loaded: files.iter().filter(|f| f.outcome == FileOutcome::AlreadyLoaded).count(),
+            counts,
+            new_columns,
+            bytes: files.iter().map(|f| f.bytes).sum(),
+            seconds,
+            rows_per_second: per_second(counts.rows, seconds),
+            files,
+        }
+    }
+}
+
+/// A rate that is 0 rather than infinite.
+#[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
+pub(crate) fn per_second(count: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
+}

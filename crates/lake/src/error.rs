@@ -1,0 +1,143 @@
+//! What can go wrong between the pipelines and the stored tables.
+
+use datafusion::error::DataFusionError;
+use deltalake::DeltaTableError;
+use deltalake::kernel::transaction::TransactionError;
+use nsc_contracts::SchemaDifference;
+use nsc_core::{ErrorCode, OperatorError};
+
+/// An error of the stored lakehouse.
+#[derive(Debug, thiserror::Error)]
+pub enum LakeError {
+    /// The root is not a directory or URL that can be used.
+    #[error("lakehouse root {root} cannot be used")]
+    Root {
+        /// The root as given.
+        root: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The table was never created.
+    #[error("table {table} does not exist yet")]
+    Missing {
+        /// `<layer>.<name>`.
+        table: String,
+    },
+    /// The stored schema is not the contract's.
+    #[error("table {table} disagrees with its contract")]
+    Schema {
+        /// `<layer>.<name>`.
+        table: String,
+        /// Every difference.
+        differences: Vec<SchemaDifference>,
+    },
+    /// Null where the contract forbids it: a defect of the pipeline, never written.
+    #[error("null in {table}.{column}, which is never null")]
+    Null {
+        /// `<layer>.<name>`.
+        table: String,
+        /// Column.
+        column: String,
+    },
+    /// Another writer committed first.
+    #[error("another writer changed {table}")]
+    Conflict {
+        /// `<layer>.<name>`.
+        table: String,
+        /// What the log said.
+        reason: String,
+    },
+    /// A stored table uses a feature this reader does not handle.
+    #[error("table {table} uses {feature}, which is not supported")]
+    Unsupported {
+        /// `<layer>.<name>`.
+        table: String,
+        /// The Delta feature.
+        feature: String,
+    },
+    /// A stored value cannot be read back.
+    #[error("stored value of {what} is not valid: {reason}")]
+    Corrupt {
+        /// Which value.
+        what: String,
+        /// Why.
+        reason: String,
+    },
+    /// Delta refused or its log cannot be read.
+    #[error("table {table}: {source}")]
+    Delta {
+        /// `<layer>.<name>`.
+        table: String,
+        /// The library's error.
+        source: Box<DeltaTableError>,
+    },
+    /// The object store or disk failed.
+    #[error("storage failed: {0}")]
+    Store(#[from] object_store::Error),
+    /// Parquet could not be written or read.
+    #[error("parquet: {0}")]
+    Parquet(#[from] parquet::errors::ParquetError),
+    /// The engine failed.
+    #[error("engine: {0}")]
+    Engine(#[from] DataFusionError),
+    /// Arrow could not convert a value.
+    #[error("arrow: {0}")]
+    Arrow(#[from] arrow::error::ArrowError),
+}
+
+impl LakeError {
+    /// Wraps an error of the Delta library, telling a lost race from other failures.
+    pub(crate) fn delta(table: &str, error: DeltaTableError) -> Self {
+        let table = table.to_owned();
+        match error {
+            DeltaTableError::Transaction { source: TransactionError::CommitConflict(c) } => Self::Conflict { table, reason: c.to_string() },
+            DeltaTableError::Transaction { source: TransactionError::MaxCommitAttempts(n) } => {
+                Self::Conflict { table, reason: format!("{n} attempts to commit were overtaken") }
+            }
+            DeltaTableError::VersionAlreadyExists(v) => Self::Conflict { table, reason: format!("version {v} exists already") },
+            source => Self::Delta { table, source: Box::new(source) },
+        }
+    }
+
+    /// True when reloading the table and doing the change again can succeed.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict { .. })
+    }
+}
+
+impl OperatorError for LakeError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Missing { .. } => ErrorCode::TableMissing,
+            Self::Schema { .. } | Self::Unsupported { .. } => ErrorCode::SchemaDisagrees,
+            Self::Conflict { .. } => ErrorCode::WriteConflict,
+            Self::Null { .. } | Self::Engine(_) | Self::Arrow(_) => ErrorCode::Unexpected,
+            Self::Root { .. } | Self::Corrupt { .. } | Self::Delta { .. } | Self::Store(_) | Self::Parquet(_) => ErrorCode::Storage,
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Root { reason, .. } | Self::Conflict { reason, .. } => Some(reason.clone()),
+            Self::Schema { differences, .. } => Some(differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Root { .. } => "name a directory you may write to, or an abfss:// URL with its credentials in the configuration",
+            Self::Missing { .. } => "ingest a source or run the pipeline that writes the table first",
+            Self::Schema { differences, .. } if differences.iter().all(|d| matches!(d, SchemaDifference::MissingNullable(_))) => {
+                "nsc table migrate adds missing nullable columns"
+            }
+            Self::Schema { .. } => "the table was not written by this contract: move it away and let the pipelines rebuild it from Bronze",
+            Self::Conflict { .. } => "run the command again",
+            Self::Unsupported { .. } => "rewrite the table without the feature, or rebuild it from Bronze",
+            Self::Store(_) | Self::Delta { .. } => "nsc doctor checks the root, its permissions and every table",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

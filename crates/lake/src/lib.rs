@@ -1,0 +1,34 @@
+//! The lakehouse on disk or object store: Delta tables opened against their contracts, read as DataFusion
+//! tables and changed in one commit each. Owns how rows are stored; knows nothing about what they mean.
+
+mod data_file;
+mod error;
+mod fingerprint;
+mod key_range;
+mod lock;
+mod overwrite;
+mod provider;
+mod root;
+mod rules;
+mod run_log;
+mod scope;
+mod session;
+mod state;
+mod statistics;
+mod stored_rows;
+mod table;
+mod upsert;
+mod writer;
+
+pub use data_file::DataFile;
+pub use error::LakeError;
+pub use lock::{Holder, PipelineLock};
+pub use provider::FilesTable;
+pub use root::{Lake, LakeOptions, StoreWrapper};
+pub use run_log::RunLogEntry;
+pub use scope::{Conflict, Scope};
+pub use session::{SessionOptions, session};
+pub use state::{PipelineState, PipelineStates};
+pub use table::{Commit, Table};
+pub use upsert::{StagedUpsert, Upsert, UpsertOutcome, UpsertPart, UpsertWriter};
+pub use writer::{Staged, StagedWriter};

@@ -1,0 +1,144 @@
+//! The lakehouse root: `<root>/<layer>/<table>`, a local directory or a URL.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use deltalake::logstore::{LogStoreRef, StorageConfig, logstore_for, logstore_with, object_store_factories};
+use deltalake::{DeltaTable, DeltaTableError, ensure_table_uri};
+use nsc_contracts::TableContract;
+use object_store::{DynObjectStore, ObjectStore};
+use url::Url;
+
+use crate::{LakeError, Table};
+
+/// Decorates the object store of a lake; how tests make storage fail.
+pub type StoreWrapper = Arc<dyn Fn(Arc<DynObjectStore>) -> Arc<DynObjectStore> + Send + Sync>;
+
+/// How to reach the storage.
+#[derive(Clone, Default)]
+pub struct LakeOptions {
+    /// Credentials and endpoint of an object store, by the names its library documents.
+    pub storage: HashMap<String, String>,
+    /// Decorates every store that is opened.
+    pub wrap_store: Option<StoreWrapper>,
+}
+
+/// Directory beside the layers that holds locks, run reports and derived caches.
+const INTERNAL: &str = "_nsc";
+
+/// A lakehouse root. Cheap to clone; holds no table open.
+#[derive(Clone)]
+pub struct Lake {
+    root: Url,
+    options: LakeOptions,
+}
+
+impl fmt::Debug for Lake {
+    /// Without the storage options: they hold credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lake").field("root", &self.root.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Lake {
+    /// A lake at a local directory (created when absent) or a URL (`abfss://`, `az://`).
+    ///
+    /// # Errors
+    /// When the directory cannot be created or the URL is not understood.
+    pub fn open(root: &str, options: LakeOptions) -> Result<Self, LakeError> {
+        let unusable = |reason: String| LakeError::Root { root: root.to_owned(), reason };
+        if !root.contains("://") {
+            std::fs::create_dir_all(root).map_err(|e| unusable(e.to_string()))?;
+        } else if root.starts_with("abfs") || root.starts_with("az") {
+            deltalake::azure::register_handlers(None);
+        }
+        let url = ensure_table_uri(root).map_err(|e| unusable(e.to_string()))?;
+        Ok(Self { root: url, options })
+    }
+
+    /// The root as a URL.
+    #[must_use]
+    pub fn root(&self) -> &Url {
+        &self.root
+    }
+
+    /// The directory of this lake when it is local.
+    #[must_use]
+    pub fn local_dir(&self) -> Option<std::path::PathBuf> {
+        self.root.to_file_path().ok()
+    }
+
+    /// The store for locks, run reports and caches, rooted at `<root>/_nsc`.
+    ///
+    /// # Errors
+    /// When the storage cannot be reached.
+    pub(crate) fn internal_store(&self) -> Result<Arc<DynObjectStore>, LakeError> {
+        Ok(self.log_store(&[INTERNAL])?.object_store(None))
+    }
+
+    /// The internal directory when the lake is local, created when absent.
+    pub(crate) fn internal_dir(&self) -> Option<std::path::PathBuf> {
+        self.local_dir().map(|d| d.join(INTERNAL))
+    }
+
+    /// Opens a table of the contract, creating it when absent.
+    ///
+    /// # Errors
+    /// [`LakeError::Schema`] when the stored schema disagrees with the contract; storage errors.
+    pub async fn table(&self, contract: &'static TableContract) -> Result<Table, LakeError> {
+        match self.existing(contract).await? {
+            Some(table) => Ok(table),
+            None => Table::create(self.log_store(&[contract.layer.name(), contract.name])?, contract).await,
+        }
+    }
+
+    /// Opens a table of the contract, or `None` when it was never created.
+    ///
+    /// # Errors
+    /// As [`Lake::table`].
+    pub async fn existing(&self, contract: &'static TableContract) -> Result<Option<Table>, LakeError> {
+        let Some(table) = self.unchecked(contract, None).await? else { return Ok(None) };
+        table.check_contract()?;
+        Ok(Some(table))
+    }
+
+    /// Opens a table at a version without comparing it with its contract (`nsc table migrate`, time travel).
+    ///
+    /// # Errors
+    /// Storage errors, and a version the log does not hold.
+    pub async fn unchecked(&self, contract: &'static TableContract, version: Option<u64>) -> Result<Option<Table>, LakeError> {
+        let mut delta = DeltaTable::new(self.log_store(&[contract.layer.name(), contract.name])?);
+        let loaded = match version {
+            None => delta.load().await,
+            Some(version) => delta.load_version(version).await,
+        };
+        match loaded {
+            Ok(()) => Ok(Some(Table::new(delta, contract))),
+            Err(DeltaTableError::NotATable(_)) => Ok(None),
+            Err(e) if !delta.verify_deltatable_existence().await.unwrap_or(true) => {
+                tracing::debug!(table = contract.full_name(), error = %e, "no table there");
+                Ok(None)
+            }
+            Err(e) => Err(LakeError::delta(&contract.full_name(), e)),
+        }
+    }
+
+    fn log_store(&self, path: &[&str]) -> Result<LogStoreRef, LakeError> {
+        let mut url = self.root.clone();
+        let root = |reason: String| LakeError::Root { root: self.root.to_string(), reason };
+        url.path_segments_mut().map_err(|()| root("the URL cannot hold a path".to_owned()))?.pop_if_empty().extend(path);
+        if let Some(dir) = url.to_file_path().ok().filter(|d| !d.exists()) {
+            std::fs::create_dir_all(dir).map_err(|e| root(e.to_string()))?;
+        }
+        let config = StorageConfig::parse_options(self.options.storage.clone()).map_err(|e| root(e.to_string()))?;
+        let Some(wrap) = &self.options.wrap_store else {
+            return logstore_for(&url, config).map_err(|e| root(e.to_string()));
+        };
+        let factories = object_store_factories();
+        let scheme = Url::parse(&format!("{}://", url.scheme())).map_err(|e| root(e.to_string()))?;
+        let factory = factories.get(&scheme).ok_or_else(|| root("no object store for this scheme".to_owned()))?;
+        let (store, _) = factory.parse_url_opts(&url, &config).map_err(|e| root(e.to_string()))?;
+        logstore_with(wrap(Arc::new(store) as Arc<dyn ObjectStore>), &url, config).map_err(|e| root(e.to_string()))
+    }
+}

@@ -1,0 +1,62 @@
+//! Stored run reports: `<root>/_nsc/runs/<run>.json`, written once a run has ended.
+
+use futures::TryStreamExt;
+use object_store::{ObjectStoreExt, path::Path};
+use serde_json::Value;
+
+use crate::{Lake, LakeError};
+
+/// A stored report.
+#[derive(Debug, Clone)]
+pub struct RunLogEntry {
+    /// `<run id>` or, for a step of a chain, `<run id>.<step>`.
+    pub name: String,
+    /// The report as it was printed with `--format json`.
+    pub report: Value,
+}
+
+fn path_of(name: &str) -> Path {
+    Path::from_iter(["runs", &format!("{name}.json")])
+}
+
+impl Lake {
+    /// Stores a report under a name; a later report of the same name replaces it.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn store_run(&self, name: &str, report: &Value) -> Result<(), LakeError> {
+        self.internal_store()?.put(&path_of(name), report.to_string().into()).await?;
+        Ok(())
+    }
+
+    /// The report of a run, when there is one.
+    ///
+    /// # Errors
+    /// Storage errors, or a report that is not JSON.
+    pub async fn run(&self, name: &str) -> Result<Option<RunLogEntry>, LakeError> {
+        let found = match self.internal_store()?.get(&path_of(name)).await {
+            Ok(found) => found.bytes().await?,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(e) => return Err(e.into()),
+        };
+        let report = serde_json::from_slice(&found).map_err(|e| LakeError::Corrupt { what: format!("run report {name}"), reason: e.to_string() })?;
+        Ok(Some(RunLogEntry { name: name.to_owned(), report }))
+    }
+
+    /// The newest reports first, at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Lake::run`].
+    pub async fn runs(&self, limit: usize) -> Result<Vec<RunLogEntry>, LakeError> {
+        let store = self.internal_store()?;
+        let mut found: Vec<_> = store.list(Some(&Path::from("runs"))).try_collect().await?;
+        found.sort_by(|a, b| b.last_modified.cmp(&a.last_modified).then_with(|| b.location.cmp(&a.location)));
+        let mut entries = Vec::new();
+        for meta in found.into_iter().take(limit) {
+            if let Some(name) = meta.location.filename().and_then(|f| f.strip_suffix(".json")) {
+                entries.extend(self.run(name).await?);
+            }
+        }
+        Ok(entries)
+    }
+}

@@ -1,0 +1,52 @@
+//! The engine's session: bounded memory, spill to disk, exact decimals.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use crate::LakeError;
+
+/// What one process may use.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// Bytes the engine may hold before it spills.
+    pub memory_bytes: usize,
+    /// Plans run on so many threads.
+    pub threads: usize,
+    /// Where spills go; the system's temporary directory when absent.
+    pub spill_dir: Option<std::path::PathBuf>,
+}
+
+impl Default for SessionOptions {
+    /// One GiB, and a thread per core.
+    fn default() -> Self {
+        Self { memory_bytes: 1 << 30, threads: std::thread::available_parallelism().map_or(2, NonZeroUsize::get), spill_dir: None }
+    }
+}
+
+/// A fresh session; tables registered in one are not seen by another.
+///
+/// # Errors
+/// When the spill directory cannot be used.
+pub fn session(options: &SessionOptions) -> Result<SessionContext, LakeError> {
+    let mut config = SessionConfig::new().with_target_partitions(options.threads.max(1)).with_information_schema(true).with_batch_size(8192);
+    let settings = config.options_mut();
+    // `1.5` in a query means exactly that, not the nearest double.
+    settings.sql_parser.parse_float_as_decimal = true;
+    settings.execution.parquet.pushdown_filters = false;
+    settings.execution.time_zone = Some("UTC".to_owned());
+    let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory_bytes), NonZeroUsize::MIN.saturating_add(4));
+    let mode = match &options.spill_dir {
+        Some(dir) => DiskManagerMode::Directories(vec![dir.clone()]),
+        None => DiskManagerMode::OsTmpDirectory,
+    };
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(pool))
+        .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(mode))
+        .build_arc()?;
+    Ok(SessionContext::new_with_config_rt(config, runtime))
+}

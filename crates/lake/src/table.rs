@@ -1,0 +1,301 @@
+//! One open Delta table and its commits.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
+use deltalake::kernel::{Action, MetadataExt, Remove, StructField, StructType, Transaction};
+use deltalake::logstore::LogStoreRef;
+use deltalake::protocol::{DeltaOperation, SaveMode};
+use deltalake::{DeltaTable, TableProperty};
+use futures::TryStreamExt;
+use nsc_contracts::{SchemaDifference, TableContract};
+use serde_json::Value;
+
+use crate::data_file::DataFile;
+use crate::writer::{Staged, StagedWriter};
+use crate::{FilesTable, LakeError};
+
+/// A checkpoint every so many commits keeps opening a table fast however long its history is.
+const CHECKPOINT_INTERVAL: &str = "50";
+
+/// A loaded Delta table of the contract, at one version.
+#[derive(Debug, Clone)]
+pub struct Table {
+    delta: DeltaTable,
+    contract: &'static TableContract,
+}
+
+/// One atomic change of a table.
+#[derive(Debug, Default)]
+pub struct Commit {
+    /// New data files.
+    pub staged: Staged,
+    /// Data files that are no longer part of the table.
+    pub removed: Vec<DataFile>,
+    /// Application transaction (id, version) recorded with the change.
+    pub transaction: Option<(String, i64)>,
+    /// What `nsc table history` shows of the change.
+    pub metadata: Vec<(String, Value)>,
+}
+
+impl Table {
+    pub(crate) fn new(delta: DeltaTable, contract: &'static TableContract) -> Self {
+        Self { delta, contract }
+    }
+
+    /// Creates the table from its contract.
+    pub(crate) async fn create(store: LogStoreRef, contract: &'static TableContract) -> Result<Self, LakeError> {
+        let name = contract.full_name();
+        let schema: StructType = contract.arrow_schema().as_ref().try_into_kernel()?;
+        let created = DeltaTable::new(store)
+            .create()
+            .with_table_name(contract.name)
+            .with_comment(contract.description)
+            .with_columns(schema.fields().cloned().collect::<Vec<_>>())
+            .with_partition_columns(contract.partition.iter().map(|p| (*p).to_owned()))
+            .with_configuration_property(TableProperty::CheckpointInterval, Some(CHECKPOINT_INTERVAL))
+            .with_configuration_property(TableProperty::DataSkippingStatsColumns, Some(contract.statistics.join(",")))
+            // A second creator that was faster left the same table behind.
+            .with_save_mode(SaveMode::Ignore)
+            .await
+            .map_err(|e| LakeError::delta(&name, e))?;
+        Ok(Self::new(created, contract))
+    }
+
+    /// The contract of this table.
+    #[must_use]
+    pub fn contract(&self) -> &'static TableContract {
+        self.contract
+    }
+
+    /// `<layer>.<name>`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.contract.full_name()
+    }
+
+    /// The loaded version.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.delta.version().unwrap_or_default()
+    }
+
+    /// The Delta table underneath, for maintenance operations of the library.
+    #[must_use]
+    pub fn delta(&self) -> &DeltaTable {
+        &self.delta
+    }
+
+    /// The stored columns, partition columns in their declared place, text as `Utf8`.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        let Ok(snapshot) = self.delta.snapshot() else { return self.contract.arrow_schema() };
+        let stored = snapshot.snapshot().arrow_schema();
+        let declared = |name: &str| self.contract.columns.iter().find(|c| c.name == name);
+        let fields: Vec<Field> = stored
+            .fields()
+            .iter()
+            .map(|f| match declared(f.name()) {
+                Some(column) => column.arrow_field().with_nullable(f.is_nullable()),
+                None => Field::new(f.name(), DataType::Utf8, true),
+            })
+            .collect();
+        Arc::new(Schema::new(fields))
+    }
+
+    /// Compares the stored schema with the contract.
+    ///
+    /// # Errors
+    /// [`LakeError::Schema`] listing every difference.
+    pub(crate) fn check_contract(&self) -> Result<(), LakeError> {
+        let differences = self.differences()?;
+        if differences.is_empty() { Ok(()) } else { Err(LakeError::Schema { table: self.name(), differences }) }
+    }
+
+    /// What separates the stored schema from the contract.
+    ///
+    /// # Errors
+    /// When the table is not loaded.
+    pub fn differences(&self) -> Result<Vec<SchemaDifference>, LakeError> {
+        let snapshot = self.delta.snapshot().map_err(|e| LakeError::delta(&self.name(), e))?;
+        Ok(self.contract.differences(&snapshot.snapshot().arrow_schema()))
+    }
+
+    /// The data files of this version.
+    ///
+    /// # Errors
+    /// [`LakeError::Unsupported`] for deletion vectors, which this reader does not apply.
+    pub fn files(&self) -> Result<Vec<DataFile>, LakeError> {
+        let snapshot = self.delta.snapshot().map_err(|e| LakeError::delta(&self.name(), e))?;
+        let log = snapshot.snapshot().log_data();
+        log.iter()
+            .map(|view| {
+                if view.deletion_vector_descriptor().is_some() {
+                    return Err(LakeError::Unsupported { table: self.name(), feature: "deletion vectors".to_owned() });
+                }
+                DataFile::from_view(&view).map_err(|reason| LakeError::Corrupt { what: format!("{} {}", self.name(), view.path()), reason })
+            })
+            .collect()
+    }
+
+    /// This version as a DataFusion table over some of its files.
+    #[must_use]
+    pub fn scan(&self, files: Vec<DataFile>) -> Arc<FilesTable> {
+        Arc::new(FilesTable::new(self, files))
+    }
+
+    /// This version as a DataFusion table over all of its files.
+    ///
+    /// # Errors
+    /// As [`Table::files`].
+    pub fn scan_all(&self) -> Result<Arc<FilesTable>, LakeError> {
+        Ok(self.scan(self.files()?))
+    }
+
+    /// The store rooted at the table's directory.
+    #[must_use]
+    pub fn object_store(&self) -> Arc<object_store::DynObjectStore> {
+        self.delta.object_store()
+    }
+
+    pub(crate) fn log_store(&self) -> LogStoreRef {
+        self.delta.log_store()
+    }
+
+    /// The highest version an application transaction was recorded with.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn application_version(&self, app_id: &str) -> Result<Option<i64>, LakeError> {
+        let snapshot = self.delta.snapshot().map_err(|e| LakeError::delta(&self.name(), e))?;
+        snapshot.transaction_version(self.log_store().as_ref(), app_id).await.map_err(|e| LakeError::delta(&self.name(), e))
+    }
+
+    /// Loads the newest version.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn reload(&mut self) -> Result<(), LakeError> {
+        let name = self.name();
+        self.delta.update_state().await.map_err(|e| LakeError::delta(&name, e))
+    }
+
+    /// Adds nullable text columns (Bronze schema evolution); those that exist are left alone.
+    ///
+    /// # Errors
+    /// Storage errors; a lost race is retried on the newest version.
+    pub async fn add_text_columns(&mut self, names: &[String]) -> Result<(), LakeError> {
+        let fields = names.iter().map(|n| Field::new(n, DataType::Utf8, true)).collect();
+        self.add_columns(fields).await
+    }
+
+    /// Adds the nullable columns the contract has and the table lacks, and nothing else.
+    /// Returns what was added.
+    ///
+    /// # Errors
+    /// [`LakeError::Schema`] when the table differs in any other way.
+    pub async fn migrate(&mut self) -> Result<Vec<String>, LakeError> {
+        let differences = self.differences()?;
+        let is_missing = |d: &SchemaDifference| matches!(d, SchemaDifference::MissingNullable(_));
+        if !differences.iter().all(is_missing) {
+            return Err(LakeError::Schema { table: self.name(), differences });
+        }
+        let missing = |name: &str| differences.iter().any(|d| matches!(d, SchemaDifference::MissingNullable(c) if c == name));
+        let columns: Vec<_> = self.contract.columns.iter().filter(|c| missing(c.name)).collect();
+        self.add_columns(columns.iter().map(|c| c.arrow_field()).collect()).await?;
+        Ok(columns.iter().map(|c| c.name.to_owned()).collect())
+    }
+
+    async fn add_columns(&mut self, fields: Vec<Field>) -> Result<(), LakeError> {
+        let name = self.name();
+        let fail = |e| LakeError::delta(&name, e);
+        for attempt in 0.. {
+            let schema = self.schema();
+            let new: Vec<&Field> = fields.iter().filter(|f| schema.field_with_name(f.name()).is_err()).collect();
+            if new.is_empty() {
+                return Ok(());
+            }
+            let added = new.into_iter().map(|f| f.try_into_kernel()).collect::<Result<Vec<StructField>, _>>()?;
+            let state = self.delta.snapshot().map_err(fail)?;
+            let stored = state.snapshot().schema();
+            let all = StructType::try_new(stored.fields().cloned().chain(added.iter().cloned())).map_err(|e| fail(e.into()))?;
+            let metadata = state.metadata().clone().with_schema(&all).map_err(|e| fail(e.into()))?;
+            let committed = CommitBuilder::from(CommitProperties::default())
+                .with_actions(vec![Action::Metadata(metadata)])
+                .build(Some(state.snapshot()), self.log_store(), DeltaOperation::AddColumn { fields: added })
+                .await;
+            match committed.map_err(fail) {
+                Err(e) if e.is_conflict() && attempt < 10 => self.reload().await?,
+                Err(e) => return Err(e),
+                Ok(_) => return self.reload().await,
+            }
+        }
+        Ok(())
+    }
+
+    /// A writer of new data files; nothing is visible before they are committed. Several may run at once.
+    ///
+    /// # Errors
+    /// When the table's partition column is not a date.
+    pub fn writer(&self) -> Result<StagedWriter, LakeError> {
+        StagedWriter::new(self)
+    }
+
+    /// Commits new files to the end of the table.
+    ///
+    /// # Errors
+    /// [`LakeError::Conflict`] when the same application transaction was committed meanwhile.
+    pub async fn commit_append(&mut self, staged: Staged, transaction: Option<(String, i64)>, metadata: Vec<(String, Value)>) -> Result<u64, LakeError> {
+        self.commit(Commit { staged, removed: Vec::new(), transaction, metadata }).await
+    }
+
+    /// Commits one change: all of it or nothing. Returns the new version, or the current one when there is
+    /// nothing to change.
+    ///
+    /// # Errors
+    /// [`LakeError::Conflict`] when another writer changed what this change is based on.
+    pub async fn commit(&mut self, commit: Commit) -> Result<u64, LakeError> {
+        if commit.staged.is_empty() && commit.removed.is_empty() && commit.transaction.is_none() {
+            return Ok(self.version());
+        }
+        let name = self.name();
+        let mode = if commit.removed.is_empty() { SaveMode::Append } else { SaveMode::Overwrite };
+        let operation = DeltaOperation::Write {
+            mode,
+            partition_by: Some(self.contract.partition.iter().map(|p| (*p).to_owned()).collect()),
+            predicate: None,
+        };
+        let mut actions: Vec<Action> = commit.removed.iter().map(|f| Action::Remove(Remove::from(f))).collect();
+        actions.extend(commit.staged.into_adds().into_iter().map(Action::Add));
+        let properties = CommitProperties::default()
+            .with_metadata(commit.metadata)
+            .with_application_transactions(commit.transaction.into_iter().map(|(id, v)| Transaction::new(id, v)).collect());
+        let state = self.delta.snapshot().map_err(|e| LakeError::delta(&name, e))?;
+        let reference: &dyn TableReference = state.snapshot();
+        let done = CommitBuilder::from(properties)
+            .with_actions(actions)
+            .build(Some(reference), self.log_store(), operation)
+            .await
+            .map_err(|e| LakeError::delta(&name, e))?;
+        self.reload().await?;
+        Ok(done.version())
+    }
+
+    /// The newest commits first: version, time, operation, metadata.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn history(&self, limit: usize) -> Result<Vec<HashMap<String, Value>>, LakeError> {
+        let commits: Vec<_> = self.delta.history(Some(limit)).try_collect().await.map_err(|e| LakeError::delta(&self.name(), e))?;
+        commits
+            .into_iter()
+            .map(|c| match serde_json::to_value(c) {
+                Ok(Value::Object(fields)) => Ok(fields.into_iter().collect()),
+                other => Err(LakeError::Corrupt { what: format!("{} history", self.name()), reason: format!("{other:?}") }),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,331 @@
+//! Upsert by file: changed rows go to new files, and only files that hold a replaced row are rewritten.
+//!
+//! The general MERGE of the library copies every matched file through a join and holds it in memory. Here a
+//! re-run over unchanged input writes nothing, a first run is a plain append, and a correction costs what it
+//! changes (docs/decisions/0004). The change is one commit; until then all new files are invisible.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::prelude::SessionContext;
+use futures::TryStreamExt;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::stored_rows::{Comparison, StoredRows};
+use crate::writer::{Staged, StagedWriter};
+use crate::{Commit, Conflict, DataFile, FilesTable, LakeError, Scope, Table, fingerprint, key_range::KeyRange};
+
+/// What an upsert did, in rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct UpsertOutcome {
+    /// Keys that were not there.
+    pub inserted: u64,
+    /// Keys whose row changed.
+    pub updated: u64,
+    /// Keys that no longer belong.
+    pub deleted: u64,
+    /// Keys whose row is the same.
+    pub unchanged: u64,
+}
+
+impl UpsertOutcome {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            inserted: self.inserted + other.inserted,
+            updated: self.updated + other.updated,
+            deleted: self.deleted + other.deleted,
+            unchanged: self.unchanged + other.unchanged,
+        }
+    }
+
+    /// Rows that changed in any way.
+    #[must_use]
+    pub fn changed(self) -> u64 {
+        self.inserted + self.updated + self.deleted
+    }
+}
+
+/// An upsert under way: the scope as it was when it began.
+pub struct Upsert {
+    table: Table,
+    scope: Scope,
+    comparison: Comparison,
+    stored: Arc<StoredRows>,
+}
+
+/// Takes new rows of an upsert; several may run at once, each key in one of them only.
+pub struct UpsertWriter {
+    inner: StagedWriter,
+    stored: Arc<StoredRows>,
+    comparison: Comparison,
+    conflict: Conflict,
+    part: UpsertPart,
+}
+
+/// What one writer took.
+#[derive(Default)]
+pub struct UpsertPart {
+    staged: Staged,
+    outcome: UpsertOutcome,
+    /// Keys of stored rows that new rows replace, by file.
+    dead: HashMap<u32, HashSet<u128>>,
+    range: KeyRange,
+}
+
+/// A complete change that waits for its commit.
+#[derive(Debug)]
+pub struct StagedUpsert {
+    table: Table,
+    staged: Staged,
+    removed: Vec<DataFile>,
+    outcome: UpsertOutcome,
+}
+
+impl Upsert {
+    /// Reads the scope's stored rows.
+    ///
+    /// # Errors
+    /// Storage and engine errors.
+    pub async fn begin(ctx: &SessionContext, table: &Table, scope: Scope) -> Result<Self, LakeError> {
+        let comparison = Comparison::of(table.contract());
+        let stored = Arc::new(StoredRows::read(ctx, table, &scope, &comparison).await?);
+        Ok(Self { table: table.clone(), scope, comparison, stored })
+    }
+
+    /// A writer for a part of the new rows.
+    ///
+    /// # Errors
+    /// As [`Table::writer`].
+    pub fn writer(&self) -> Result<UpsertWriter, LakeError> {
+        Ok(UpsertWriter {
+            inner: self.table.writer()?,
+            stored: Arc::clone(&self.stored),
+            comparison: self.comparison.clone(),
+            conflict: self.scope.conflict,
+            part: UpsertPart::default(),
+        })
+    }
+
+    /// Puts the parts together: deletes what no longer belongs and rewrites the files that hold replaced rows.
+    ///
+    /// # Errors
+    /// Storage and engine errors; staged files are left for vacuum.
+    pub async fn finish(self, ctx: &SessionContext, parts: Vec<UpsertPart>) -> Result<StagedUpsert, LakeError> {
+        let mut all = UpsertPart::default();
+        for part in parts {
+            all.absorb(part);
+        }
+        if self.scope.conflict == Conflict::Replace {
+            for (key, file) in self.stored.unmet() {
+                all.dead.entry(file).or_default().insert(key);
+                all.outcome.deleted += 1;
+            }
+        }
+        let mut removed = Vec::new();
+        let mut files: Vec<(DataFile, HashSet<u128>, bool)> = Vec::new();
+        for (number, dead) in std::mem::take(&mut all.dead) {
+            if let Some(file) = self.scope.files.get(number as usize) {
+                files.push((file.clone(), dead, true));
+            }
+        }
+        for (file, dead) in self.moved_elsewhere(ctx, &mut all).await? {
+            all.outcome.updated += dead.len() as u64;
+            all.outcome.inserted = all.outcome.inserted.saturating_sub(dead.len() as u64);
+            files.push((file, dead, false));
+        }
+        files.sort_by(|a, b| a.0.path.cmp(&b.0.path));
+        for (file, dead, in_scope) in files {
+            let rewritten = self.rewrite(ctx, &file, &dead, in_scope).await?;
+            all.staged = all.staged.merge(rewritten);
+            removed.push(file);
+        }
+        Ok(StagedUpsert { table: self.table, staged: all.staged, removed, outcome: all.outcome })
+    }
+
+    /// The file without its dead rows, as new files.
+    async fn rewrite(&self, ctx: &SessionContext, file: &DataFile, dead: &HashSet<u128>, in_scope: bool) -> Result<Staged, LakeError> {
+        let mut writer = self.table.writer()?;
+        let rows = ctx.read_table(self.table.scan(vec![file.clone()]))?;
+        let mut stream = rows.execute_stream().await?;
+        while let Some(batch) = stream.try_next().await? {
+            let keys = fingerprint::rows(&batch, self.comparison.key)?;
+            // A key stands once in a file, in the scope or outside it: the key alone decides.
+            let alive = keys.iter().map(|k| !dead.contains(k)).collect();
+            writer.write(&fingerprint::keep(&batch, alive)?).await?;
+        }
+        tracing::debug!(table = self.table.name(), file = file.path, dead = dead.len(), in_scope, "file rewritten");
+        writer.finish().await
+    }
+
+    /// Rows of new keys that stand in files outside the scope, by file: the newer version wins, so either the
+    /// stored row is dead, or the new one is dropped from what was staged.
+    async fn moved_elsewhere(&self, ctx: &SessionContext, all: &mut UpsertPart) -> Result<Vec<(DataFile, HashSet<u128>)>, LakeError> {
+        let Some(first) = self.comparison.key.first() else { return Ok(Vec::new()) };
+        let candidates: Vec<&DataFile> = self.scope.elsewhere.iter().filter(|f| all.range.overlaps(f, first)).collect();
+        if candidates.is_empty() || all.staged.is_empty() {
+            return Ok(Vec::new());
+        }
+        let new = self.staged_versions(ctx, &all.staged).await?;
+        let mut stale: HashSet<u128> = HashSet::new();
+        let mut found = Vec::new();
+        for file in candidates {
+            let mut dead = HashSet::new();
+            let columns: Vec<&str> = self.version_columns();
+            let mut stream = ctx.read_table(self.table.scan(vec![file.clone()]))?.select_columns(&columns)?.execute_stream().await?;
+            while let Some(batch) = stream.try_next().await? {
+                let keys = fingerprint::rows(&batch, self.comparison.key)?;
+                let hits: Vec<bool> = keys.iter().map(|k| new.contains_key(k)).collect();
+                if !hits.contains(&true) {
+                    continue;
+                }
+                let batch = fingerprint::keep(&batch, hits)?;
+                let keys = fingerprint::rows(&batch, self.comparison.key)?;
+                for (key, version) in keys.into_iter().zip(fingerprint::versions(&batch)?) {
+                    match new.get(&key) {
+                        Some(ours) if *ours < version => stale.insert(key),
+                        _ => dead.insert(key),
+                    };
+                }
+            }
+            if !dead.is_empty() {
+                found.push((file.clone(), dead));
+            }
+        }
+        if !stale.is_empty() {
+            self.drop_staged(ctx, all, &stale).await?;
+        }
+        Ok(found)
+    }
+
+    fn version_columns(&self) -> Vec<&'static str> {
+        let has = |name: &&str| self.table.contract().columns.iter().any(|c| c.name == *name);
+        let versions = ["source_updated_at", "source_extracted_at", "ingested_at", "source_ref"].into_iter().filter(has);
+        self.comparison.key.iter().copied().chain(versions).collect()
+    }
+
+    async fn staged_versions(&self, ctx: &SessionContext, staged: &Staged) -> Result<HashMap<u128, Box<[u8]>>, LakeError> {
+        let mut versions = HashMap::new();
+        let files = staged.data_files();
+        let mut stream = ctx.read_table(self.table.scan(files))?.select_columns(&self.version_columns())?.execute_stream().await?;
+        while let Some(batch) = stream.try_next().await? {
+            versions.extend(fingerprint::rows(&batch, self.comparison.key)?.into_iter().zip(fingerprint::versions(&batch)?));
+        }
+        Ok(versions)
+    }
+
+    /// Rewrites the staged files without rows whose newer version stands elsewhere.
+    async fn drop_staged(&self, ctx: &SessionContext, all: &mut UpsertPart, stale: &HashSet<u128>) -> Result<(), LakeError> {
+        let before = std::mem::take(&mut all.staged);
+        let rows = before.rows();
+        let mut kept = Staged::default();
+        for file in before.data_files() {
+            kept = kept.merge(self.rewrite(ctx, &file, stale, false).await?);
+        }
+        all.outcome.inserted = all.outcome.inserted.saturating_sub(rows - kept.rows());
+        all.outcome.unchanged += rows - kept.rows();
+        before.discard().await?;
+        all.staged = kept;
+        Ok(())
+    }
+}
+
+impl UpsertWriter {
+    /// Takes new rows: the contract's columns by name.
+    ///
+    /// # Errors
+    /// As [`StagedWriter::write`].
+    pub async fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        if let Some(first) = self.comparison.key.first().and_then(|k| batch.column_by_name(k)) {
+            self.part.range.include(first)?;
+        }
+        if self.stored.is_empty() && self.conflict != Conflict::Append {
+            self.part.outcome.inserted += batch.num_rows() as u64;
+            return self.inner.write(batch).await;
+        }
+        let keys = fingerprint::rows(batch, self.comparison.key)?;
+        let contents = fingerprint::rows(batch, &self.comparison.compared)?;
+        let versions = if self.conflict == Conflict::Newest { fingerprint::versions(batch)? } else { Vec::new() };
+        let mask = keys.iter().zip(contents).enumerate().map(|(i, (key, content))| self.is_news(*key, content, versions.get(i))).collect();
+        self.inner.write(&fingerprint::keep(batch, mask)?).await
+    }
+
+    /// Whether a row is to be written; counts it and remembers the stored row it replaces.
+    fn is_news(&mut self, key: u128, content: u128, version: Option<&Box<[u8]>>) -> bool {
+        let outcome = &mut self.part.outcome;
+        let Some(stored) = self.stored.meet(key) else {
+            outcome.inserted += 1;
+            return true;
+        };
+        let older = self.conflict == Conflict::Newest && version.map(AsRef::as_ref) < stored.version;
+        if stored.content == content || older {
+            outcome.unchanged += 1;
+            return false;
+        }
+        if self.conflict == Conflict::Append {
+            outcome.inserted += 1;
+        } else {
+            outcome.updated += 1;
+            self.part.dead.entry(stored.file).or_default().insert(key);
+        }
+        true
+    }
+
+    /// Completes this writer's files.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn finish(mut self) -> Result<UpsertPart, LakeError> {
+        self.part.staged = self.inner.finish().await?;
+        Ok(self.part)
+    }
+}
+
+impl UpsertPart {
+    fn absorb(&mut self, other: Self) {
+        self.staged = std::mem::take(&mut self.staged).merge(other.staged);
+        self.outcome = self.outcome.plus(other.outcome);
+        self.range.absorb(other.range);
+        for (file, keys) in other.dead {
+            self.dead.entry(file).or_default().extend(keys);
+        }
+    }
+}
+
+impl StagedUpsert {
+    /// What the commit will do.
+    #[must_use]
+    pub fn outcome(&self) -> UpsertOutcome {
+        self.outcome
+    }
+
+    /// The new rows as a table, before they are committed.
+    #[must_use]
+    pub fn scan(&self) -> Arc<FilesTable> {
+        self.table.scan(self.staged.data_files())
+    }
+
+    /// Commits the change; a change of nothing writes nothing. Returns the table at its new version.
+    ///
+    /// # Errors
+    /// [`LakeError::Conflict`] when another writer changed the table since the upsert began.
+    pub async fn commit(self, metadata: Vec<(String, Value)>) -> Result<(Table, UpsertOutcome), LakeError> {
+        let mut table = self.table;
+        table.commit(Commit { staged: self.staged, removed: self.removed, transaction: None, metadata }).await?;
+        Ok((table, self.outcome))
+    }
+
+    /// Gives the change up and deletes its files.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn discard(self) -> Result<(), LakeError> {
+        self.staged.discard().await
+    }
+}

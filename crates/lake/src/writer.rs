@@ -1,0 +1,256 @@
+//! Writes data files before their commit: nothing is visible until the add actions reach the log.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
+use arrow::compute::{cast, filter_record_batch};
+use arrow::datatypes::{DataType, Date32Type, Schema, SchemaRef};
+use deltalake::kernel::Add;
+use nsc_contracts::TableContract;
+use nsc_core::DateKst;
+use object_store::buffered::BufWriter;
+use object_store::{DynObjectStore, ObjectStoreExt, path::Path};
+use parquet::arrow::AsyncArrowWriter;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+use uuid::Uuid;
+
+use crate::{DataFile, LakeError, Table, statistics};
+
+/// A file is closed and a new one begun at this size.
+const TARGET_FILE_BYTES: usize = 192 << 20;
+/// Rows held back per open file before a row group is written.
+const ROW_GROUP_ROWS: usize = 256 << 10;
+/// Partition directory of the null value, as Hive and every Delta writer name it.
+const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// Milliseconds of the machine's clock: file times belong to the storage, not to the run.
+#[expect(clippy::disallowed_methods, reason = "file and tombstone times are the storage's, retention is measured against them")]
+pub(crate) fn wall_clock_millis() -> i64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok().and_then(|d| i64::try_from(d.as_millis()).ok()).unwrap_or(0)
+}
+
+/// Data files written and not yet committed.
+#[derive(Default)]
+pub struct Staged {
+    adds: Vec<Add>,
+    store: Option<Arc<DynObjectStore>>,
+}
+
+impl std::fmt::Debug for Staged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Staged").field("files", &self.adds.len()).finish()
+    }
+}
+
+impl Staged {
+    /// Both together.
+    #[must_use]
+    pub fn merge(mut self, mut other: Self) -> Self {
+        self.adds.append(&mut other.adds);
+        self.store = self.store.or(other.store);
+        self
+    }
+
+    /// Rows in the files.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.adds.iter().map(statistics::rows_of).sum()
+    }
+
+    /// Bytes of the files.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.adds.iter().filter_map(|a| u64::try_from(a.size).ok()).sum()
+    }
+
+    /// True when there is nothing to commit.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.adds.is_empty()
+    }
+
+    pub(crate) fn into_adds(self) -> Vec<Add> {
+        self.adds
+    }
+
+    /// The files as a scan reads them.
+    pub(crate) fn data_files(&self) -> Vec<DataFile> {
+        self.adds.iter().map(DataFile::from_add).collect()
+    }
+
+    /// Deletes the files: the change they were written for will not happen.
+    ///
+    /// # Errors
+    /// When the storage refuses; files left behind are removed by `nsc table vacuum`.
+    pub async fn discard(self) -> Result<(), LakeError> {
+        let Some(store) = self.store else { return Ok(()) };
+        for add in self.adds {
+            store.delete(&Path::from(add.path)).await?;
+        }
+        Ok(())
+    }
+}
+
+struct OpenFile {
+    path: String,
+    schema: SchemaRef,
+    writer: AsyncArrowWriter<BufWriter>,
+}
+
+/// Writes rows of one table into new files, one open file per partition value.
+pub struct StagedWriter {
+    contract: &'static TableContract,
+    schema: SchemaRef,
+    store: Arc<DynObjectStore>,
+    properties: WriterProperties,
+    open: HashMap<Option<i32>, OpenFile>,
+    done: Vec<Add>,
+}
+
+impl StagedWriter {
+    pub(crate) fn new(table: &Table) -> Result<Self, LakeError> {
+        let contract = table.contract();
+        let schema = table.schema();
+        if let Some(column) = contract.partition.first() {
+            if schema.field_with_name(column)?.data_type() != &DataType::Date32 {
+                return Err(LakeError::Unsupported { table: table.name(), feature: format!("a partition column that is not a date ({column})") });
+            }
+        }
+        let properties = properties(contract)?;
+        Ok(Self { contract, schema, store: table.object_store(), properties, open: HashMap::new(), done: Vec::new() })
+    }
+
+    /// Writes rows; columns are found by name, missing nullable ones become null, unknown ones are an error.
+    ///
+    /// # Errors
+    /// [`LakeError::Null`] for null where the contract forbids it; storage errors.
+    pub async fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let batch = self.arranged(batch)?;
+        let Some(partition) = self.contract.partition.first() else {
+            return self.write_partition(None, &batch).await;
+        };
+        let index = batch.schema().index_of(partition)?;
+        let dates = batch.column(index).as_primitive::<Date32Type>().clone();
+        let mut rest = batch;
+        rest.remove_column(index);
+        let first = dates.is_valid(0).then(|| dates.value(0));
+        let same = |i: usize| (dates.is_valid(i).then(|| dates.value(i))) == first;
+        if (1..dates.len()).all(same) {
+            return self.write_partition(first, &rest).await;
+        }
+        let mut values: Vec<Option<i32>> = dates.iter().collect();
+        values.sort_unstable();
+        values.dedup();
+        for value in values {
+            let mask: BooleanArray = dates.iter().map(|d| Some(d == value)).collect();
+            self.write_partition(value, &filter_record_batch(&rest, &mask)?).await?;
+        }
+        Ok(())
+    }
+
+    /// The batch with the table's columns in the table's order.
+    fn arranged(&self, batch: &RecordBatch) -> Result<RecordBatch, LakeError> {
+        let mut fields = Vec::with_capacity(self.schema.fields().len());
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
+        for field in self.schema.fields() {
+            let column = match batch.column_by_name(field.name()) {
+                Some(c) if c.data_type() == field.data_type() || matches!((c.data_type(), field.data_type()), (DataType::Utf8View, DataType::Utf8)) => Arc::clone(c),
+                Some(c) => cast(c, field.data_type())?,
+                None => new_null_array(field.data_type(), batch.num_rows()),
+            };
+            if !field.is_nullable() && column.null_count() > 0 {
+                return Err(LakeError::Null { table: self.contract.full_name(), column: field.name().clone() });
+            }
+            fields.push(field.as_ref().clone().with_data_type(column.data_type().clone()));
+            columns.push(column);
+        }
+        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+    }
+
+    async fn write_partition(&mut self, date: Option<i32>, batch: &RecordBatch) -> Result<(), LakeError> {
+        if !self.open.contains_key(&date) {
+            let file = self.begin(date, batch.schema())?;
+            self.open.insert(date, file);
+        }
+        let Some(file) = self.open.get_mut(&date) else { return Ok(()) };
+        if file.schema == batch.schema() {
+            file.writer.write(batch).await?;
+        } else {
+            // Text arrived in its other form: the file keeps the form it began with.
+            let columns = batch.columns().iter().zip(file.schema.fields()).map(|(c, f)| cast(c, f.data_type())).collect::<Result<Vec<_>, _>>()?;
+            file.writer.write(&RecordBatch::try_new(Arc::clone(&file.schema), columns)?).await?;
+        }
+        if file.writer.bytes_written() + file.writer.in_progress_size() > TARGET_FILE_BYTES {
+            self.close(date).await?;
+        }
+        Ok(())
+    }
+
+    fn begin(&self, date: Option<i32>, schema: SchemaRef) -> Result<OpenFile, LakeError> {
+        let name = format!("part-{}.zstd.parquet", Uuid::now_v7());
+        let path = match (self.contract.partition.first(), date) {
+            (None, _) => name,
+            (Some(column), None) => format!("{column}={NULL_PARTITION}/{name}"),
+            (Some(column), Some(days)) => format!("{column}={}/{name}", DateKst::from_days(days)),
+        };
+        let sink = BufWriter::new(Arc::clone(&self.store), Path::from(path.as_str()));
+        let writer = AsyncArrowWriter::try_new(sink, Arc::clone(&schema), Some(self.properties.clone()))?;
+        Ok(OpenFile { path, schema, writer })
+    }
+
+    async fn close(&mut self, date: Option<i32>) -> Result<(), LakeError> {
+        let Some(mut file) = self.open.remove(&date) else { return Ok(()) };
+        let metadata = file.writer.finish().await?;
+        let partition = self.contract.partition.first().map(|column| ((*column).to_owned(), date.map(|d| DateKst::from_days(d).to_string())));
+        self.done.push(Add {
+            size: i64::try_from(file.writer.bytes_written()).unwrap_or(i64::MAX),
+            path: file.path,
+            partition_values: partition.into_iter().collect(),
+            modification_time: wall_clock_millis(),
+            data_change: true,
+            stats: Some(statistics::of_file(&metadata, self.contract.statistics)),
+            tags: None,
+            deletion_vector: None,
+            base_row_id: None,
+            default_row_commit_version: None,
+            clustering_provider: None,
+        });
+        Ok(())
+    }
+
+    /// Completes the files.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn finish(mut self) -> Result<Staged, LakeError> {
+        let dates: Vec<Option<i32>> = self.open.keys().copied().collect();
+        for date in dates {
+            self.close(date).await?;
+        }
+        Ok(Staged { adds: self.done, store: Some(self.store) })
+    }
+}
+
+/// Columns whose values hardly repeat: a dictionary would only be built and thrown away.
+const UNIQUE_TEXT: &[&str] = &["tx_id", "paired_tx_id", "source_ref", "record_json", "message", "user_key", "related_id", "order_ref"];
+
+fn properties(contract: &TableContract) -> Result<WriterProperties, LakeError> {
+    let mut builder = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_created_by("nsc".to_owned());
+    for column in contract.statistics {
+        builder = builder.set_column_statistics_enabled(ColumnPath::from(*column), EnabledStatistics::Chunk);
+    }
+    for column in UNIQUE_TEXT {
+        builder = builder.set_column_dictionary_enabled(ColumnPath::from(*column), false).set_column_encoding(ColumnPath::from(*column), Encoding::DELTA_BYTE_ARRAY);
+    }
+    Ok(builder.build())
+}

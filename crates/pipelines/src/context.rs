@@ -1,0 +1,102 @@
+//! What every run is given: the lake, its settings, the time, its id.
+
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::prelude::SessionContext;
+use nsc_contracts::rule::RuleSet;
+use nsc_contracts::{TableContract, table};
+use nsc_core::{RunId, UtcMicros};
+use nsc_lake::{Lake, LakeError, SessionOptions, Table, session};
+
+use crate::PipelineError;
+
+/// The pseudonymisation salt; never printed.
+#[derive(Clone)]
+pub struct Salt(Arc<str>);
+
+impl Salt {
+    /// The dummy of local runs; refused in any other environment.
+    pub const LOCAL: &'static str = "local-salt-v1";
+
+    /// A salt, checked against the environment it is used in.
+    ///
+    /// # Errors
+    /// [`PipelineError::DummySalt`] for the local dummy outside the local environment.
+    pub fn new(salt: &str, environment: &str) -> Result<Self, PipelineError> {
+        if salt == Self::LOCAL && environment != "local" {
+            return Err(PipelineError::DummySalt { environment: environment.to_owned() });
+        }
+        Ok(Self(salt.into()))
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Salt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salt(***)")
+    }
+}
+
+/// Settings of a run that do not change from run to run.
+#[derive(Debug, Clone)]
+pub struct RunSettings {
+    /// Memory and threads of the engine.
+    pub session: SessionOptions,
+    /// Salt of `user_key`.
+    pub salt: Salt,
+}
+
+/// One run.
+#[derive(Debug, Clone)]
+pub struct RunContext {
+    /// The lake.
+    pub lake: Lake,
+    /// Settings.
+    pub settings: RunSettings,
+    /// The run's id.
+    pub run_id: RunId,
+    /// The run's now.
+    pub now: UtcMicros,
+    /// Rules in force at this instant instead of the current ones.
+    pub rules_as_of: Option<UtcMicros>,
+}
+
+impl RunContext {
+    /// A fresh engine session with every function of the transforms.
+    pub(crate) fn session(&self) -> Result<SessionContext, PipelineError> {
+        let ctx = session(&self.settings.session)?;
+        nsc_transforms::silver::register(&ctx);
+        Ok(ctx)
+    }
+
+    /// The rules this run judges by.
+    pub(crate) async fn rules(&self, ctx: &SessionContext) -> Result<RuleSet, PipelineError> {
+        let versions = self.lake.rule_versions(ctx).await?;
+        // Current versions have no end, so the end of time asks for exactly them.
+        let as_of = self.rules_as_of.unwrap_or(UtcMicros::new(i64::MAX));
+        Ok(RuleSet::as_of(&versions, as_of)?)
+    }
+
+    /// A table of the contract, created when absent.
+    pub(crate) async fn table(&self, name: &str) -> Result<Table, PipelineError> {
+        Ok(self.lake.table(contract(name)?).await?)
+    }
+
+    /// A table of the contract, when it exists.
+    pub(crate) async fn existing(&self, name: &str) -> Result<Option<Table>, PipelineError> {
+        Ok(self.lake.existing(contract(name)?).await?)
+    }
+
+    /// This context under another run id (a step of a chain).
+    pub(crate) fn step(&self, name: &str) -> Self {
+        Self { run_id: self.run_id.child(name), ..self.clone() }
+    }
+}
+
+pub(crate) fn contract(name: &str) -> Result<&'static TableContract, PipelineError> {
+    Ok(table(name).ok_or_else(|| LakeError::Missing { table: name.to_owned() })?)
+}

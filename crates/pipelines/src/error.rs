@@ -1,0 +1,127 @@
+//! Why a run stops.
+
+use nsc_contracts::rule::RuleError;
+use nsc_core::{DateKst, ErrorCode, OperatorError, UtcMicros};
+use nsc_lake::{Holder, LakeError};
+use nsc_transforms::TransformError;
+
+/// An error that ends a run.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// The hard gate of B and C (`UpstreamReadiness`).
+    #[error("pipeline_silver has not processed {date} yet")]
+    UpstreamNotReady {
+        /// The day the run needs.
+        date: DateKst,
+        /// Which of the three checks failed.
+        reason: String,
+    },
+    /// Pipeline Silver's fail-fast.
+    #[error("too many bad records in {source_table}: {bad} of {total}")]
+    BadRecordsRate {
+        /// Bronze table.
+        source_table: String,
+        /// Quarantined rows.
+        bad: u64,
+        /// Good and quarantined rows, before duplicates collapse.
+        total: u64,
+        /// The rule that says so.
+        rule_id: String,
+        /// Its threshold.
+        threshold: f64,
+    },
+    /// Another run of the pipeline is under way.
+    #[error("{pipeline} is held by run {}", holder.run_id)]
+    Held {
+        /// Pipeline.
+        pipeline: String,
+        /// Who holds it.
+        holder: Holder,
+    },
+    /// A window that cannot be processed.
+    #[error("window is not valid: {reason}")]
+    Window {
+        /// What is wrong.
+        reason: String,
+    },
+    /// A run that would judge a day that is not over.
+    #[error("{date} is not over yet")]
+    Future {
+        /// The day.
+        date: DateKst,
+        /// The run's now.
+        now: UtcMicros,
+    },
+    /// A rule is missing or malformed.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    /// A plan cannot be built.
+    #[error(transparent)]
+    Transform(#[from] TransformError),
+    /// The stored lakehouse.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// A task of the run died.
+    #[error("a task of the run died: {0}")]
+    Task(#[from] tokio::task::JoinError),
+    /// The dummy salt outside the local environment.
+    #[error("the local dummy salt is refused in environment {environment}")]
+    DummySalt {
+        /// Environment name.
+        environment: String,
+    },
+}
+
+impl From<datafusion::error::DataFusionError> for PipelineError {
+    fn from(e: datafusion::error::DataFusionError) -> Self {
+        Self::Lake(LakeError::Engine(e))
+    }
+}
+
+impl From<datafusion::arrow::error::ArrowError> for PipelineError {
+    fn from(e: datafusion::arrow::error::ArrowError) -> Self {
+        Self::Lake(LakeError::Arrow(e))
+    }
+}
+
+impl OperatorError for PipelineError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::UpstreamNotReady { .. } => ErrorCode::UpstreamNotReady,
+            Self::BadRecordsRate { .. } => ErrorCode::BadRecordsRate,
+            Self::Held { .. } => ErrorCode::PipelineHeld,
+            Self::Window { .. } | Self::Future { .. } => ErrorCode::InvalidWindow,
+            Self::Rule(e) => e.code(),
+            Self::Lake(e) => e.code(),
+            Self::DummySalt { .. } => ErrorCode::Configuration,
+            Self::Transform(_) | Self::Task(_) => ErrorCode::Unexpected,
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::UpstreamNotReady { reason, .. } => Some(reason.clone()),
+            Self::BadRecordsRate { rule_id, threshold, .. } => {
+                Some(format!("rule {rule_id} allows a share of {threshold}; no Silver data table was changed, the bad rows are in silver.bad_records"))
+            }
+            Self::Held { holder, .. } => Some(format!("process {}", holder.pid)),
+            Self::Future { now, .. } => Some(format!("now is {now}")),
+            Self::Rule(e) => e.detail(),
+            Self::Lake(e) => e.detail(),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::UpstreamNotReady { date, .. } => Some(format!("nsc run silver --date-kst {date}")),
+            Self::BadRecordsRate { .. } => Some("look at the reasons with: nsc sql \"SELECT source_table, reason, count(*) FROM silver.bad_records GROUP BY 1, 2\"".to_owned()),
+            Self::Held { .. } => Some("wait for that run to end; a dead run's lock is free at once".to_owned()),
+            Self::Future { .. } => Some("name a past business day, or pass --now".to_owned()),
+            Self::DummySalt { .. } => Some("set the salt in the secret store or the environment".to_owned()),
+            Self::Rule(e) => e.hint(),
+            Self::Lake(e) => e.hint(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The hard gate of B and C, and the state every pipeline leaves (seed 4.4, 4.5).
+
+use datafusion::prelude::SessionContext;
+use nsc_core::{DateKst, UtcMicros};
+use nsc_lake::PipelineStates;
+
+use crate::{PipelineError, RunContext};
+
+/// Name of Pipeline Silver in `gold.pipeline_state`.
+pub(crate) const SILVER: &str = "pipeline_silver";
+/// Name of Pipeline A.
+pub(crate) const GUARDRAIL: &str = "pipeline_a";
+/// Name of Pipeline B.
+pub(crate) const CONTROLS: &str = "pipeline_b";
+/// Name of Pipeline C.
+pub(crate) const ANALYTICS: &str = "pipeline_c";
+
+/// `assert_pipeline_ready`: the state table exists, has Silver's row, and Silver succeeded for each very day.
+pub(crate) async fn assert_silver_ready(run: &RunContext, ctx: &SessionContext, days: &[DateKst]) -> Result<(), PipelineError> {
+    let not_ready = |date: DateKst, reason: &str| PipelineError::UpstreamNotReady { date, reason: reason.to_owned() };
+    let Some(first) = days.first().copied() else { return Ok(()) };
+    let states = PipelineStates::load(&run.lake, ctx).await?.ok_or_else(|| not_ready(first, "gold.pipeline_state does not exist"))?;
+    let silver = states.get(SILVER).ok_or_else(|| not_ready(first, "gold.pipeline_state has no row for pipeline_silver"))?;
+    for day in days.iter().copied() {
+        if silver.last_success_ts.is_none() {
+            return Err(not_ready(day, "pipeline_silver has never succeeded"));
+        }
+        if silver.last_processed_end.is_none_or(|end| end < day.end()) {
+            let end = silver.last_processed_end.map_or_else(|| "nothing".to_owned(), |t| format!("up to {t}"));
+            return Err(not_ready(day, &format!("it has processed {end}, the day ends at {}", day.end())));
+        }
+        if !silver.has_processed(day) {
+            return Err(not_ready(day, "it has processed later days but not this one"));
+        }
+    }
+    Ok(())
+}
+
+/// Records a success: status, times (the end never goes backwards), run id and the days processed.
+pub(crate) async fn succeeded(
+    run: &RunContext,
+    ctx: &SessionContext,
+    pipeline: &str,
+    end: Option<UtcMicros>,
+    days: &[DateKst],
+    change: impl Fn(&mut nsc_lake::PipelineState),
+) -> Result<(), PipelineError> {
+    Ok(PipelineStates::update(&run.lake, ctx, pipeline, |state| {
+        state.success = true;
+        state.last_success_ts = state.last_success_ts.max(Some(run.now));
+        state.last_processed_end = state.last_processed_end.max(end);
+        state.last_run_id = Some(run.run_id.to_string());
+        state.updated_at = run.now;
+        for day in days {
+            state.add_date(*day);
+        }
+        change(state);
+    })
+    .await?)
+}
+
+/// Records a failure: status and run id; the two times stay.
+pub(crate) async fn failed(run: &RunContext, ctx: &SessionContext, pipeline: &str) -> Result<(), PipelineError> {
+    Ok(PipelineStates::update(&run.lake, ctx, pipeline, |state| {
+        state.success = false;
+        state.last_run_id = Some(run.run_id.to_string());
+        state.updated_at = run.now;
+    })
+    .await?)
+}

@@ -1,0 +1,25 @@
+//! The pipelines: Silver, A (guardrail), B (controls), C (analytics), the rules sync and the whole chain.
+//!
+//! A pipeline reads through `nsc-lake`, computes through `nsc-transforms`, and commits table by table. Each run
+//! is single-flight, ends in a [`RunReport`], and leaves its state in `gold.pipeline_state`.
+
+mod analytics;
+mod chain;
+mod context;
+mod controls;
+mod error;
+mod exceptions;
+mod gate;
+mod guardrail;
+mod period;
+mod positions;
+mod report;
+mod rules;
+mod silver;
+
+pub use chain::{Pipeline, run};
+pub use context::{RunContext, RunSettings, Salt};
+pub use error::PipelineError;
+pub use period::{Period, RunMode};
+pub use report::{ExceptionCount, RunReport, StepReport, TableReport, Verdict};
+pub use rules::{SyncReport, sync_rules};

@@ -1,0 +1,153 @@
+//! What a run says of itself: printed, stored, and read back by `nsc runs`.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use nsc_core::{DateKst, RunId, UtcMicros, UtcWindow};
+use nsc_lake::UpsertOutcome;
+use serde::Serialize;
+
+/// One source or table of a run.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct TableReport {
+    /// Table, `<layer>.<name>`.
+    pub table: String,
+    /// Bronze rows taken; equals rows + duplicates + quarantined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lines: Option<u64>,
+    /// Rows of the table this run stands for.
+    pub rows: u64,
+    /// Valid copies a newer one stands for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicates: Option<u64>,
+    /// Quarantined rows by reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub quarantined: BTreeMap<String, u64>,
+    /// What changed.
+    #[serde(flatten)]
+    pub outcome: UpsertOutcome,
+}
+
+/// How long a step took.
+#[derive(Debug, Clone, Serialize)]
+pub struct StepReport {
+    /// Step.
+    pub step: String,
+    /// Rows it went through.
+    pub rows: u64,
+    /// Bytes it read.
+    pub bytes: u64,
+    /// Seconds of wall clock.
+    pub seconds: f64,
+}
+
+/// Exceptions a run wrote.
+#[derive(Debug, Clone, Serialize, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ExceptionCount {
+    /// Business day.
+    pub date_kst: DateKst,
+    /// Type.
+    pub exception_type: String,
+    /// `WARN` or `CRITICAL`.
+    pub severity: String,
+    /// `OPEN` or `CLEARED`.
+    pub state: String,
+    /// How many the run found (open) or closed.
+    pub count: u64,
+}
+
+/// A control's verdict on one day or window.
+#[derive(Debug, Clone, Serialize)]
+pub struct Verdict {
+    /// Control, e.g. `B-2 supply`.
+    pub control: String,
+    /// Day or window.
+    pub subject: String,
+    /// `ok`, `WARN`, `CRITICAL` or `suppressed`.
+    pub verdict: String,
+    /// The numbers in short.
+    pub detail: String,
+}
+
+/// The report of one run.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunReport {
+    /// Run id.
+    pub run_id: RunId,
+    /// Pipeline, e.g. `pipeline_silver`.
+    pub pipeline: String,
+    /// `success` or `failure`.
+    pub status: String,
+    /// The error of a failed run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The run's now.
+    pub now: UtcMicros,
+    /// What it was about.
+    pub windows: Vec<UtcWindow>,
+    /// Business days whose rows changed by late arrivals.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub affected_days: Vec<DateKst>,
+    /// Sources and tables.
+    pub tables: Vec<TableReport>,
+    /// Exceptions by type and severity.
+    pub exceptions: Vec<ExceptionCount>,
+    /// Verdicts.
+    pub verdicts: Vec<Verdict>,
+    /// Where the time went.
+    pub steps: Vec<StepReport>,
+    /// Delta versions read, by table.
+    pub versions_read: BTreeMap<String, u64>,
+    /// Delta versions written, by table.
+    pub versions_written: BTreeMap<String, u64>,
+    /// Wall clock of the run.
+    pub seconds: f64,
+    /// Peak memory of the process so far.
+    pub peak_memory_bytes: Option<u64>,
+    /// Steps of a chain.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<RunReport>,
+}
+
+impl RunReport {
+    pub(crate) fn new(run_id: &RunId, pipeline: &str, now: UtcMicros) -> Self {
+        Self {
+            run_id: run_id.clone(),
+            pipeline: pipeline.to_owned(),
+            status: "success".to_owned(),
+            error: None,
+            now,
+            windows: Vec::new(),
+            affected_days: Vec::new(),
+            tables: Vec::new(),
+            exceptions: Vec::new(),
+            verdicts: Vec::new(),
+            steps: Vec::new(),
+            versions_read: BTreeMap::new(),
+            versions_written: BTreeMap::new(),
+            seconds: 0.0,
+            peak_memory_bytes: None,
+            parts: Vec::new(),
+        }
+    }
+
+    pub(crate) fn read(&mut self, table: &nsc_lake::Table) {
+        self.versions_read.insert(table.name(), table.version());
+    }
+
+    pub(crate) fn wrote(&mut self, table: &nsc_lake::Table) {
+        self.versions_written.insert(table.name(), table.version());
+    }
+
+    pub(crate) fn step(&mut self, step: impl Into<String>, since: Instant, rows: u64, bytes: u64) {
+        self.steps.push(StepReport { step: step.into(), rows, bytes, seconds: since.elapsed().as_secs_f64() });
+    }
+
+    /// The gravest severity among the open exceptions of the run and its parts.
+    #[must_use]
+    pub fn gravest(&self) -> Option<&str> {
+        let own = self.exceptions.iter().filter(|e| e.state == "OPEN" && e.count > 0).map(|e| e.severity.as_str());
+        let all = own.chain(self.parts.iter().filter_map(Self::gravest));
+        all.fold(None, |worst, s| if s == "CRITICAL" { Some(s) } else { worst.or(Some(s)) })
+    }
+}

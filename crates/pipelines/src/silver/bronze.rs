@@ -1,0 +1,113 @@
+//! The Bronze rows a Silver run reads: which files can hold rows of the window, and which arrived since the
+//! last success.
+
+use std::collections::{BTreeMap, HashSet};
+
+use datafusion::prelude::{DataFrame, SessionContext};
+use nsc_contracts::Source;
+use nsc_core::{MICROS_PER_DAY, UtcWindow};
+use nsc_lake::{DataFile, PipelineStates, Table};
+use nsc_transforms::silver::{PLANS, SourcePlan};
+
+use crate::gate::SILVER;
+use crate::{PipelineError, RunContext, RunReport};
+
+/// One source's part of the run.
+pub(super) struct BronzeInput {
+    pub(super) plan: &'static SourcePlan,
+    pub(super) bronze: &'static str,
+    table: Option<Table>,
+    window_files: Vec<DataFile>,
+    late_files: Vec<DataFile>,
+}
+
+impl BronzeInput {
+    /// Rows of files that can hold rows of the window; `None` when there is none.
+    pub(super) fn window_rows(&self, ctx: &SessionContext) -> Result<Option<DataFrame>, PipelineError> {
+        self.rows(ctx, &self.window_files)
+    }
+
+    /// Rows of files that arrived since the last success; `None` when there is none.
+    pub(super) fn late_rows(&self, ctx: &SessionContext) -> Result<Option<DataFrame>, PipelineError> {
+        self.rows(ctx, &self.late_files)
+    }
+
+    fn rows(&self, ctx: &SessionContext, files: &[DataFile]) -> Result<Option<DataFrame>, PipelineError> {
+        match &self.table {
+            Some(table) if !files.is_empty() => Ok(Some(ctx.read_table(table.scan(files.to_vec()))?)),
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.window_files.iter().map(|f| f.size).sum()
+    }
+}
+
+/// Opens the six Bronze tables and chooses the files.
+pub(super) async fn inputs(
+    run: &RunContext,
+    ctx: &SessionContext,
+    window: UtcWindow,
+    scheduled: bool,
+    report: &mut RunReport,
+) -> Result<Vec<BronzeInput>, PipelineError> {
+    let states = PipelineStates::load(&run.lake, ctx).await?.unwrap_or_default();
+    let before = states.get(SILVER).map(|s| s.input_versions.clone()).unwrap_or_default();
+    let mut inputs = Vec::with_capacity(PLANS.len());
+    for plan in PLANS {
+        let bronze = Source::named(plan.source).map_or(plan.source, |s| s.bronze);
+        let name = format!("bronze.{bronze}");
+        let table = run.existing(&name).await?;
+        let (mut window_files, mut late_files) = (Vec::new(), Vec::new());
+        if let Some(table) = &table {
+            report.read(table);
+            let files = table.files()?;
+            if scheduled {
+                let known = known_files(run, &name, before.get(&name).copied()).await?;
+                late_files = files.iter().filter(|f| !known.contains(&f.path)).cloned().collect();
+            }
+            window_files = files.into_iter().filter(|f| may_hold(f, plan.source, window)).collect();
+        }
+        inputs.push(BronzeInput { plan, bronze, table, window_files, late_files });
+    }
+    Ok(inputs)
+}
+
+/// The Bronze versions of a run's inputs, by table.
+pub(super) fn versions(inputs: &[BronzeInput]) -> BTreeMap<String, u64> {
+    inputs.iter().filter_map(|i| i.table.as_ref()).map(|t| (t.name(), t.version())).collect()
+}
+
+/// Files of the version the last success read. When that version can no longer be read, every file counts as
+/// new: merging a row twice changes nothing.
+async fn known_files(run: &RunContext, name: &str, version: Option<u64>) -> Result<HashSet<String>, PipelineError> {
+    let Some(version) = version else { return Ok(HashSet::new()) };
+    match run.lake.unchecked(crate::context::contract(name)?, Some(version)).await {
+        Ok(Some(table)) => Ok(table.files()?.into_iter().map(|f| f.path).collect()),
+        Ok(None) => Ok(HashSet::new()),
+        Err(e) => {
+            tracing::warn!(table = name, version, error = %e, "version of the last success cannot be read; all files are taken as new");
+            Ok(HashSet::new())
+        }
+    }
+}
+
+/// Whether rows of the window can be in the file, by the log's statistics.
+///
+/// Source times are text of any offset. Every text that is a time begins with its own date, which is at most a
+/// day away from the UTC date, so bounds widened by two days can only keep too many files.
+fn may_hold(file: &DataFile, source: &str, window: UtcWindow) -> bool {
+    if file.may_hold_instant("ingested_at", window.start, window.end) {
+        return true;
+    }
+    let date = |micros: i64| nsc_core::UtcMicros::new(micros).to_string().get(..10).unwrap_or_default().to_owned();
+    let low = date(window.start.micros() - 2 * MICROS_PER_DAY);
+    let high = format!("{}~", date(window.end.micros() + 2 * MICROS_PER_DAY));
+    match source {
+        "user_wallets" => file.may_hold_instant("source_extracted_at", window.start, window.end),
+        "transaction_ledger" => file.may_hold_text("created_at", &low, &high) || file.may_hold_text("event_time", &low, &high),
+        "payment_orders" | "orders" => file.may_hold_text("created_at", &low, &high),
+        _ => false,
+    }
+}

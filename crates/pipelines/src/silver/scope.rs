@@ -1,0 +1,72 @@
+//! Which stored Silver rows the rows of a run stand for.
+
+use datafusion::common::{JoinType, ScalarValue};
+use datafusion::logical_expr::{Expr, col, lit};
+use datafusion::prelude::{DataFrame, SessionContext};
+use nsc_core::{UtcMicros, UtcWindow};
+use nsc_lake::{Conflict, DataFile, Scope, Table};
+
+use super::bronze::BronzeInput;
+use crate::PipelineError;
+
+/// A timestamp literal.
+pub(crate) fn instant(t: UtcMicros) -> Expr {
+    lit(ScalarValue::TimestampMicrosecond(Some(t.micros()), Some("UTC".into())))
+}
+
+/// The scope of a window: dated tables are replaced within it, keyed dimensions merged by version.
+pub(super) async fn of_window(ctx: &SessionContext, table: &Table, members: &[&BronzeInput], window: UtcWindow) -> Result<Scope, PipelineError> {
+    let files = table.files()?;
+    let (time, end_inclusive) = match table.contract().name {
+        "wallet_snapshot" => ("snapshot_ts", true),
+        "ledger_entries" | "order_events" => ("event_time", false),
+        _ => return dimension(ctx, files, members).await,
+    };
+    let last = if end_inclusive { window.end } else { window.end.plus(-1) };
+    let (first_day, last_day) = (window.start.date_kst(), last.date_kst());
+    let inside = |f: &DataFile| f.partition_date().is_some_and(|d| first_day <= d && d <= last_day);
+    let (files, elsewhere): (Vec<_>, Vec<_>) = files.into_iter().partition(inside);
+    let rows = col(time).gt_eq(instant(window.start)).and(col(time).lt_eq(instant(last)));
+    // A snapshot's key holds its time: it cannot have moved to another day.
+    let elsewhere = if end_inclusive { Vec::new() } else { elsewhere };
+    Ok(Scope { files, rows: Some(rows), elsewhere, conflict: Conflict::Replace })
+}
+
+/// Items and products: only files whose key range overlaps the new rows'.
+async fn dimension(ctx: &SessionContext, files: Vec<DataFile>, members: &[&BronzeInput]) -> Result<Scope, PipelineError> {
+    let mut kept = Vec::new();
+    if !files.is_empty() {
+        for input in members {
+            let key = if input.plan.source == "order_items" { "item_id" } else { "product_id" };
+            let Some(rows) = input.window_rows(ctx)? else { continue };
+            kept.extend(overlapping(&files, key, rows).await?);
+        }
+    }
+    Ok(Scope::of(kept, Conflict::Newest))
+}
+
+/// Files that may hold a key between the smallest and the greatest integer of a Bronze column.
+pub(super) async fn overlapping(files: &[DataFile], key: &str, rows: DataFrame) -> Result<Vec<DataFile>, PipelineError> {
+    let low = rows.parse_sql_expr(&format!("min(nsc_integer({key})) AS low"))?;
+    let high = rows.parse_sql_expr(&format!("max(nsc_integer({key})) AS high"))?;
+    let range = rows.aggregate(vec![], vec![low, high])?.collect().await?;
+    let value = |i: usize| range.first().and_then(|b| ScalarValue::try_from_array(b.column(i), 0).ok());
+    let (Some(ScalarValue::Int64(Some(low))), Some(ScalarValue::Int64(Some(high)))) = (value(0), value(1)) else {
+        return Ok(Vec::new());
+    };
+    Ok(files.iter().filter(|f| f.may_hold_integer(key, low, high)).cloned().collect())
+}
+
+/// `order_ref`, `order_status` of the payment orders among Silver orders.
+pub(super) fn payment_statuses(orders: DataFrame) -> Result<DataFrame, PipelineError> {
+    Ok(orders.filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?.select(vec![col("order_ref"), col("status").alias("order_status")])?)
+}
+
+/// Of the stored orders only those that Bronze entries name and this run did not stage, with the staged ones.
+pub(super) fn named_orders(entries: DataFrame, stored: DataFrame, staged: Option<DataFrame>) -> Result<DataFrame, PipelineError> {
+    let named = entries.select(vec![col("related_id")])?.distinct()?;
+    let stored = stored.join(named, JoinType::LeftSemi, &["order_ref"], &["related_id"], None)?;
+    let Some(staged) = staged else { return Ok(stored) };
+    let known = staged.clone().select(vec![col("order_ref").alias("staged_ref")])?;
+    Ok(stored.join(known, JoinType::LeftAnti, &["order_ref"], &["staged_ref"], None)?.union(staged)?)
+}

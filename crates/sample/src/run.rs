@@ -1,0 +1,53 @@
+//! A whole run: checks, days, files, summary.
+
+use std::time::Instant;
+
+use crate::error::SampleError;
+use crate::options::{Plan, SampleOptions};
+use crate::output::Output;
+use crate::report::{Expected, SampleSummary, write_faults};
+use crate::world::World;
+
+/// The ledger of faults, beside the six files.
+const FAULTS_FILE: &str = "faults.json";
+
+/// Writes the six files, and `faults.json` when faults are asked for, into the output directory.
+///
+/// `progress` is told the number of lines so far, about once per megabyte written. Memory grows with
+/// the wallets, the open holds and the injected faults, never with the lines written.
+///
+/// # Errors
+///
+/// When an option makes no sense, or the directory or a file cannot be written.
+pub fn generate(
+    options: &SampleOptions,
+    progress: &mut dyn FnMut(u64),
+) -> Result<SampleSummary, SampleError> {
+    let started = Instant::now();
+    let plan = Plan::new(options)?;
+    let out = Output::create(&options.out, progress)?;
+    let mut world = World::new(plan, out);
+    let days = (0..world.plan.days)
+        .map(|index| world.day(index))
+        .collect::<Result<Vec<_>, _>>()?;
+    world.deliver_late_lines();
+    world.out.finish()?;
+
+    let by_source = world.out.counts();
+    let lines = by_source.iter().map(|(_, count)| count).sum();
+    let seconds = started.elapsed().as_secs_f64();
+    let summary = SampleSummary {
+        lines,
+        seconds: (seconds * 100.0).round() / 100.0,
+        lines_per_s: (lines as f64 / seconds.max(1e-9)) as u64,
+        expected: Expected::new(&by_source, &world.journal),
+        by_source,
+        days,
+    };
+    if options.faults {
+        let path = options.out.join(FAULTS_FILE);
+        write_faults(&path, &world.plan, &world.journal, &summary)
+            .map_err(|source| SampleError::WriteFile { path, source })?;
+    }
+    Ok(summary)
+}

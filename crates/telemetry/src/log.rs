@@ -1,0 +1,148 @@
+//! The log: one subscriber for the process, for people or for machines.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One line for people.
+    #[default]
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// As the configuration writes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pretty => "pretty",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for LogFormat {
+    type Err = LogError;
+
+    fn from_str(text: &str) -> Result<Self, LogError> {
+        match text {
+            "pretty" => Ok(Self::Pretty),
+            "json" => Ok(Self::Json),
+            _ => Err(LogError::Format(text.to_owned())),
+        }
+    }
+}
+
+/// What to log and how.
+#[derive(Debug, Clone)]
+pub struct LogOptions {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// A level (`info`) or directives (`warn,nsc_lake=debug`).
+    pub filter: String,
+    /// Whether lines for people may hold colours.
+    pub color: bool,
+}
+
+/// Why logging could not be set up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LogError {
+    /// Neither `pretty` nor `json`.
+    #[error("log format {0:?} is neither pretty nor json")]
+    Format(String),
+    /// Not a level and not a list of directives.
+    #[error("log filter {filter:?} is not a level or a list of target=level: {reason}")]
+    Filter {
+        /// What was given.
+        filter: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The process has a subscriber already.
+    #[error("the log is already set up")]
+    AlreadySet,
+}
+
+const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
+
+/// Sends the process's log to stderr.
+///
+/// # Errors
+/// When the filter is not understood, or the log was set up before.
+pub fn init(options: &LogOptions) -> Result<(), LogError> {
+    init_with_writer(options, std::io::stderr)
+}
+
+/// As [`init`], to another writer (one that knows about a progress bar on the same terminal).
+///
+/// # Errors
+/// As [`init`].
+pub fn init_with_writer<W>(options: &LogOptions, writer: W) -> Result<(), LogError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter(&options.filter)?)
+        .with_writer(writer);
+    let set = match options.format {
+        LogFormat::Pretty => tracing::subscriber::set_global_default(lines.with_ansi(options.color).finish()),
+        LogFormat::Json => {
+            let lines = lines
+                .with_ansi(false)
+                .json()
+                .flatten_event(true)
+                .with_current_span(false);
+            tracing::subscriber::set_global_default(lines.finish())
+        }
+    };
+    set.map_err(|_| LogError::AlreadySet)
+}
+
+/// A bare word must be a level: the library would take a misspelt one for the name of a target.
+fn filter(text: &str) -> Result<EnvFilter, LogError> {
+    let refused = |reason: String| LogError::Filter {
+        filter: text.to_owned(),
+        reason,
+    };
+    if let Some(word) = text
+        .split(',')
+        .map(str::trim)
+        .find(|d| !d.contains('=') && !LEVELS.contains(d))
+    {
+        return Err(refused(format!("{word:?} is none of {}", LEVELS.join(", "))));
+    }
+    EnvFilter::try_new(text).map_err(|e| refused(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LogError, LogFormat, filter};
+
+    #[test]
+    fn formats_are_named() {
+        assert_eq!("json".parse(), Ok(LogFormat::Json));
+        assert_eq!("JSON".parse::<LogFormat>(), Err(LogError::Format("JSON".into())));
+    }
+
+    #[test]
+    fn a_filter_that_is_none_is_refused() {
+        let refused = |text: &str| filter(text).err().map(|e| e.to_string()).unwrap_or_default();
+        assert_eq!(refused("warn,nsc_lake=debug"), "");
+        assert!(refused("debgu").contains("\"debgu\" is none of off, error"));
+        assert!(refused("nsc_lake=loud").contains("nsc_lake=loud"));
+    }
+}

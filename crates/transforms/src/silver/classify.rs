@@ -1,0 +1,169 @@
+//! Every Bronze row of a selection exactly once: Silver row, duplicate, or quarantined.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::{JoinType, ScalarValue};
+use datafusion::functions_window::expr_fn::row_number;
+use datafusion::logical_expr::{Expr, ExprFunctionExt, SortExpr, cast, col, lit, when};
+use datafusion::prelude::DataFrame;
+use nsc_core::{UtcMicros, UtcWindow};
+
+use super::{SourcePlan, record};
+use crate::TransformError;
+
+/// What became of a Bronze row; the value of the plan's `kind` column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i8)]
+pub enum Kind {
+    /// A Silver row.
+    Row = 0,
+    /// A valid copy that a newer one of the same key stands for.
+    Duplicate = 1,
+    /// Quarantined; `reason` says why.
+    Bad = 2,
+}
+
+/// Which Bronze rows a run takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection {
+    /// Rows that belong to the window.
+    Window(UtcWindow),
+    /// Rows that belong to a day before the window, or to none, and not to the window.
+    LateFor(UtcWindow),
+}
+
+/// The keys that stand more than once in `bronze`, as columns `k0`, `k1`, ...: the only rows that need ordering.
+///
+/// # Errors
+/// When the plan cannot be built.
+pub fn repeated_keys(plan: &SourcePlan, bronze: DataFrame) -> Result<DataFrame, TransformError> {
+    let failed = |e| TransformError::plan("repeated keys")(e);
+    let keys = repeat_columns(plan, &bronze)?;
+    let names: Vec<Expr> = (0..keys.len()).map(|i| col(format!("k{i}"))).collect();
+    let known = names.iter().cloned().map(Expr::is_not_null).reduce(Expr::and).unwrap_or_else(|| lit(true));
+    let count = datafusion::functions_aggregate::count::count(lit(1_i64)).alias("n");
+    bronze
+        .select(keys)
+        .and_then(|d| d.filter(known))
+        .and_then(|d| d.aggregate(names.clone(), vec![count]))
+        .and_then(|d| d.filter(col("n").gt(lit(1_i64))))
+        .and_then(|d| d.select(names))
+        .map_err(failed)
+}
+
+fn repeat_columns(plan: &SourcePlan, bronze: &DataFrame) -> Result<Vec<Expr>, TransformError> {
+    plan.repeat.iter().enumerate().map(|(i, e)| Ok(parsed(bronze, e)?.alias(format!("k{i}")))).collect()
+}
+
+fn parsed(df: &DataFrame, sql: &str) -> Result<Expr, TransformError> {
+    df.parse_sql_expr(sql).map_err(TransformError::plan("a Silver expression"))
+}
+
+/// The classified rows of a source: `kind`, `reason`, `record_json`, the Silver columns, then
+/// `source_extracted_at`, `ingested_at`, `source_ref`.
+///
+/// `repeated` holds what [`repeated_keys`] found (`None` when nothing repeats): only rows of those keys are
+/// ordered, all others stream through. `allowed_types` is rule `silver.entry_type_allowed`.
+///
+/// # Errors
+/// When the plan cannot be built.
+pub fn classified(
+    plan: &SourcePlan,
+    bronze: DataFrame,
+    repeated: Option<DataFrame>,
+    selection: Selection,
+    allowed_types: &[String],
+) -> Result<DataFrame, TransformError> {
+    let failed = |e| TransformError::plan("classified rows")(e);
+    let Some(repeated) = repeated else {
+        return shaped(plan, selected(plan, bronze, selection, allowed_types)?, lit(1_u64));
+    };
+    let keys = repeat_columns(plan, &bronze)?;
+    let keyed = bronze.clone().select(vec![datafusion::prelude::wildcard()].into_iter().chain(keys.into_iter().map(Into::into)).collect::<Vec<_>>()).map_err(failed)?;
+    let renamed: Vec<Expr> = (0..plan.repeat.len()).map(|i| col(format!("k{i}")).alias(format!("r{i}"))).collect();
+    let repeated = repeated.select(renamed).map_err(failed)?;
+    let left: Vec<String> = (0..plan.repeat.len()).map(|i| format!("k{i}")).collect();
+    let right: Vec<String> = (0..plan.repeat.len()).map(|i| format!("r{i}")).collect();
+    let left: Vec<&str> = left.iter().map(String::as_str).collect();
+    let right: Vec<&str> = right.iter().map(String::as_str).collect();
+    let single = keyed.clone().join(repeated.clone(), JoinType::LeftAnti, &left, &right, None).map_err(failed)?;
+    let several = keyed.join(repeated, JoinType::LeftSemi, &left, &right, None).map_err(failed)?;
+    let single = shaped(plan, selected(plan, single, selection, allowed_types)?, lit(1_u64))?;
+    let several = selected(plan, several, selection, allowed_types)?;
+    let rank = newest_first(plan, &several)?;
+    single.union(shaped(plan, several, rank)?).map_err(failed)
+}
+
+/// The rows of the selection with the check's result `c` and the version order's columns.
+pub(super) fn selected(plan: &SourcePlan, bronze: DataFrame, selection: Selection, allowed_types: &[String]) -> Result<DataFrame, TransformError> {
+    let checked = checked(plan, bronze, allowed_types)?;
+    let instant = parsed(&checked, plan.instant)?;
+    let business = parsed(&checked, plan.business_time)?;
+    let at = |t: UtcMicros| lit(ScalarValue::TimestampMicrosecond(Some(t.micros()), Some("UTC".into())));
+    let inside = |w: UtcWindow| {
+        let end = if plan.end_inclusive { instant.clone().lt_eq(at(w.end)) } else { instant.clone().lt(at(w.end)) };
+        instant.clone().gt_eq(at(w.start)).and(end)
+    };
+    let filter = match selection {
+        Selection::Window(w) => inside(w),
+        Selection::LateFor(w) => {
+            let earlier_or_none = business.clone().is_null().or(business.lt(at(w.start)));
+            earlier_or_none.and(datafusion::logical_expr::not(inside(w)).is_not_false())
+        }
+    };
+    checked.filter(filter).map_err(TransformError::plan("selected rows"))
+}
+
+/// Bronze with the check's result as column `c`.
+pub(super) fn checked(plan: &SourcePlan, bronze: DataFrame, allowed_types: &[String]) -> Result<DataFrame, TransformError> {
+    let failed = |e| TransformError::plan("checked rows")(e);
+    let inputs: Vec<String> = plan.check.inputs().iter().map(|c| format!("\"{c}\"")).collect();
+    let allowed = allowed_types.join("\n").replace('\'', "''");
+    let call = parsed(&bronze, &format!("{}({}, '{allowed}')", plan.check.function(), inputs.join(", ")))?;
+    bronze.with_column("c", call).map_err(failed)
+}
+
+fn is_meta(name: &str) -> bool {
+    ["_corrupt_record", "ingested_at", "source_extracted_at", "batch_id", "source_system", "source_ref", "ingest_date", "c"].contains(&name)
+        || (name.len() == 2 && name.starts_with('k') && name.ends_with(|c: char| c.is_ascii_digit()))
+}
+
+/// 1 for the newest valid row of its key ("Newest" of the ground rules), more for the others.
+fn newest_first(plan: &SourcePlan, rows: &DataFrame) -> Result<Expr, TransformError> {
+    let mut partition = plan.key.iter().map(|k| parsed(rows, k)).collect::<Result<Vec<_>, _>>()?;
+    partition.push(parsed(rows, "c['reason'] IS NULL")?);
+    let order = version_order(rows)?;
+    row_number().partition_by(partition).order_by(order).build().map_err(TransformError::plan("newest first")).map(|e| cast(e, DataType::UInt64))
+}
+
+/// Newest first: (`updated_at`, `source_extracted_at`, `ingested_at`, position in `source_ref`), nulls lowest.
+pub(super) fn version_order(rows: &DataFrame) -> Result<Vec<SortExpr>, TransformError> {
+    let mut order = Vec::new();
+    if rows.schema().has_column_with_unqualified_name("updated_at") {
+        order.push(parsed(rows, "nsc_timestamp(updated_at)")?);
+    }
+    for part in ["source_extracted_at", "ingested_at", "nsc_ref_key(source_ref)"] {
+        order.push(parsed(rows, part)?);
+    }
+    Ok(order.into_iter().map(|e| e.sort(false, false)).collect())
+}
+
+fn shaped(plan: &SourcePlan, rows: DataFrame, rank: Expr) -> Result<DataFrame, TransformError> {
+    let failed = |e| TransformError::plan("shaped rows")(e);
+    let fields: Vec<String> = rows.schema().fields().iter().map(|f| f.name().clone()).filter(|n| !is_meta(n)).collect();
+    let quoted: Vec<String> = fields.iter().map(|f| format!("\"{}\"", f.replace('"', "\"\""))).collect();
+    let names = fields.join("\n").replace('\'', "''");
+    let record = format!("{}(c['reason'], '{names}', _corrupt_record, {})", record::FUNCTION, quoted.join(", "));
+    let ranked = rows.with_column("nsc_rank", rank).map_err(failed)?;
+    let kind = |k: Kind| lit(k as i8);
+    let kind = when(parsed(&ranked, "c['reason'] IS NOT NULL")?, kind(Kind::Bad))
+        .when(col("nsc_rank").gt(lit(1_u64)), kind(Kind::Duplicate))
+        .otherwise(kind(Kind::Row))
+        .map_err(failed)?;
+    let mut columns = vec![kind.alias("kind"), parsed(&ranked, "c['reason']")?.alias("reason"), parsed(&ranked, &record)?.alias("record_json")];
+    for (name, sql) in plan.columns {
+        columns.push(parsed(&ranked, sql)?.alias(*name));
+    }
+    columns.extend(["source_extracted_at", "ingested_at", "source_ref"].map(col));
+    ranked.select(columns).map_err(failed)
+}
+

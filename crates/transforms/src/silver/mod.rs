@@ -1,0 +1,28 @@
+//! Pipeline Silver: Bronze rows to contract rows, quarantined rows and collapsed duplicates
+//! (lakehouse contract 3).
+//!
+//! For each source one plan emits every Bronze row of the selection exactly once, classified: a Silver row, a
+//! duplicate of a newer row of the same key, or a quarantined row with its reason. The three counts add up to
+//! the lines read, by construction.
+
+mod check;
+mod checked_columns;
+mod classify;
+mod conflict;
+mod record;
+mod source_plan;
+mod status;
+
+pub use classify::{Kind, Selection, classified, repeated_keys};
+pub use conflict::{conflicts_among_repeats, conflicts_with_stored};
+pub use source_plan::{PLANS, SourcePlan, plan_of};
+pub use status::with_order_status;
+
+use datafusion::prelude::SessionContext;
+
+/// Registers the functions the Silver plans use (those of [`crate::functions`] as well).
+pub fn register(ctx: &SessionContext) {
+    crate::functions::register(ctx);
+    check::register(ctx);
+    record::register(ctx);
+}

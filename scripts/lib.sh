@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# What every script here shares: where the tree is, how to say things. Sourced, never run.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+export ROOT
+
+# cargo installed for this user but not on this shell's PATH
+if ! command -v cargo >/dev/null 2>&1 && [ -x "$HOME/.cargo/bin/cargo" ]; then
+  PATH="$HOME/.cargo/bin:$PATH"
+  export PATH
+fi
+
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
+  C_STEP=$'\033[1;36m' C_OK=$'\033[32m' C_BAD=$'\033[1;31m' C_DIM=$'\033[2m' C_OFF=$'\033[0m'
+else
+  C_STEP='' C_OK='' C_BAD='' C_DIM='' C_OFF=''
+fi
+
+step() { printf '%s==>%s %s\n' "$C_STEP" "$C_OFF" "$*"; }
+ok() { printf '    %sok%s  %s\n' "$C_OK" "$C_OFF" "$*"; }
+note() { printf '    %s%s%s\n' "$C_DIM" "$*" "$C_OFF"; }
+problem() { printf '%serror:%s %s\n' "$C_BAD" "$C_OFF" "$*" >&2; }
+
+# die STATUS MESSAGE [HINT...]
+die() {
+  local status=$1
+  problem "$2"
+  shift 2
+  local line
+  for line in "$@"; do printf '       %s\n' "$line" >&2; done
+  exit "$status"
+}
+
+# The first Python that is new enough for the pinned readers, or nothing.
+find_python() {
+  local p
+  for p in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11; do
+    [ -n "$p" ] || continue
+    if "$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+      command -v "$p"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# venv_sync DIR REQUIREMENTS...: a virtual environment with exactly these pins; nothing is done when it is up to date.
+venv_sync() {
+  local dir=$1 py want have
+  shift
+  py=$(find_python) || die 2 "no Python 3.11 or newer found" "Install one, or name it: PYTHON=/path/to/python3.12 make test"
+  want=$({ "$py" -c 'import sys; print(sys.version)'; cat "$@"; } | cksum)
+  have=$(cat "$dir/.pins" 2>/dev/null || true)
+  if [ "$want" = "$have" ] && "$dir/bin/python" -c '' >/dev/null 2>&1; then
+    ok "${dir#"$ROOT"/} is up to date"
+    return 0
+  fi
+  note "making ${dir#"$ROOT"/} with $("$py" --version 2>&1)"
+  rm -rf "$dir"
+  "$py" -m venv "$dir" || die 2 "could not make a Python virtual environment" "Debian/Ubuntu: apt-get install python3-venv"
+  local r args=()
+  for r in "$@"; do args+=(-r "$r"); done
+  "$dir/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "${args[@]}" \
+    || die 1 "pip could not install the pinned packages" "The pins: $*" "Is a Python package index reachable from here?"
+  printf '%s\n' "$want" >"$dir/.pins"
+  ok "${dir#"$ROOT"/} is ready"
+}

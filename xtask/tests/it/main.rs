@@ -1,0 +1,4 @@
+//! The checks of xtask: each rule on small examples, and all of them on this very tree.
+
+mod layers;
+mod tidy;
