@@ -18,7 +18,7 @@ pub(crate) use find::{find, unknown_variables};
 pub(crate) use resolve::{Flags, resolve};
 pub(crate) use setting::{EnvironmentName, Origin, Setting};
 pub(crate) use show::sheet;
-pub(crate) use size::ByteSize;
+pub(crate) use size::{ByteSize, rounded};
 
 /// Everything that can be configured, one struct per concern.
 #[derive(Debug, Clone)]

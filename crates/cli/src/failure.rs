@@ -35,12 +35,6 @@ impl Failure {
         let error: &(dyn Error + 'static) = self.0.as_ref();
         error.downcast_ref::<OutputError>().is_some_and(|e| e.0.kind() == io::ErrorKind::BrokenPipe)
     }
-
-    /// The error of a concrete type, when it is one.
-    #[cfg(test)]
-    pub(crate) fn code(&self) -> ErrorCode {
-        self.0.code()
-    }
 }
 
 /// Writing to stdout failed.

@@ -6,6 +6,7 @@ mod arrow_cells;
 mod cell;
 mod csv;
 mod json;
+mod sections;
 mod sheet;
 mod stdout;
 mod table;
@@ -14,6 +15,7 @@ use clap::ValueEnum;
 
 pub(crate) use arrow_cells::{BatchCells, columns_of};
 pub(crate) use cell::Cell;
+pub(crate) use sections::{Sections, sheet_text};
 pub(crate) use sheet::{Align, Column, RowSink, Sheet};
 pub(crate) use stdout::Printer;
 
@@ -36,12 +38,4 @@ impl Format {
     pub(crate) const fn is_json(self) -> bool {
         matches!(self, Self::Json | Self::Ndjson)
     }
-}
-
-/// A sheet as the table people see when stdout is not a terminal.
-#[cfg(test)]
-pub(crate) fn sheet_text(sheet: &Sheet) -> String {
-    let mut printer = Printer::into_memory(Format::Table);
-    printer.sheet(sheet).unwrap();
-    printer.into_text()
 }

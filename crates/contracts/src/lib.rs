@@ -7,6 +7,7 @@ mod bronze;
 mod column;
 mod difference;
 mod gold;
+pub mod internal;
 pub mod reason;
 mod reference;
 pub mod rule;

@@ -15,6 +15,8 @@ pub enum Layer {
     Silver,
     /// Controls and marts.
     Gold,
+    /// Derived caches of the pipelines; can be deleted at any time and are no part of the contract.
+    Internal,
 }
 
 impl Layer {
@@ -25,6 +27,7 @@ impl Layer {
             Self::Bronze => "bronze",
             Self::Silver => "silver",
             Self::Gold => "gold",
+            Self::Internal => "_nsc",
         }
     }
 }

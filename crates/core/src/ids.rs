@@ -34,12 +34,6 @@ impl RunId {
         Self(uuid::Uuid::now_v7().to_string())
     }
 
-    /// The id of one step of a chain (`e2e` runs several pipelines under one id).
-    #[must_use]
-    pub fn child(&self, step: &str) -> Self {
-        Self(format!("{}.{step}", self.0))
-    }
-
     /// The text as it is stored.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -75,7 +75,7 @@ fn matches(pattern: &str, found: &mut Vec<Located>) -> Result<(), IngestError> {
     let paths = glob::glob(pattern).map_err(|source| IngestError::Pattern { pattern: pattern.to_owned(), source })?;
     let before = found.len();
     for path in paths {
-        let path = path.map_err(|e| IngestError::Unreadable { path: e.path().to_owned(), source: e.into_error() })?;
+        let path = path.map_err(|e| IngestError::Unreadable { path: e.path().to_owned(), source: e.into() })?;
         if !path.is_dir() {
             found.push(file_at(path)?);
         }

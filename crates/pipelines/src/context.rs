@@ -90,11 +90,6 @@ impl RunContext {
     pub(crate) async fn existing(&self, name: &str) -> Result<Option<Table>, PipelineError> {
         Ok(self.lake.existing(contract(name)?).await?)
     }
-
-    /// This context under another run id (a step of a chain).
-    pub(crate) fn step(&self, name: &str) -> Self {
-        Self { run_id: self.run_id.child(name), ..self.clone() }
-    }
 }
 
 pub(crate) fn contract(name: &str) -> Result<&'static TableContract, PipelineError> {

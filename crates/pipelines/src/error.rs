@@ -64,6 +64,12 @@ pub enum PipelineError {
     /// A task of the run died.
     #[error("a task of the run died: {0}")]
     Task(#[from] tokio::task::JoinError),
+    /// A total past 38 digits.
+    #[error("{what} is over 38 digits")]
+    AmountOverflow {
+        /// Which total.
+        what: String,
+    },
     /// The dummy salt outside the local environment.
     #[error("the local dummy salt is refused in environment {environment}")]
     DummySalt {
@@ -93,6 +99,7 @@ impl OperatorError for PipelineError {
             Self::Window { .. } | Self::Future { .. } => ErrorCode::InvalidWindow,
             Self::Rule(e) => e.code(),
             Self::Lake(e) => e.code(),
+            Self::AmountOverflow { .. } => ErrorCode::AmountOverflow,
             Self::DummySalt { .. } => ErrorCode::Configuration,
             Self::Transform(_) | Self::Task(_) => ErrorCode::Unexpected,
         }

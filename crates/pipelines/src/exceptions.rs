@@ -3,17 +3,64 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, Date32Array, Decimal128Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Date32Type};
 use datafusion::datasource::MemTable;
 use datafusion::prelude::SessionContext;
-use nsc_core::DateKst;
+use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{Conflict, Scope, Upsert};
 
 use crate::{ExceptionCount, PipelineError, RunContext, RunReport, context::contract};
 
 const LEDGER: &str = "gold.exception_ledger";
+
+/// One exception a run found.
+#[derive(Debug, Clone)]
+pub(crate) struct Finding {
+    pub(crate) date: DateKst,
+    pub(crate) domain: &'static str,
+    pub(crate) exception_type: &'static str,
+    pub(crate) severity: &'static str,
+    pub(crate) source_table: String,
+    pub(crate) window: UtcWindow,
+    pub(crate) metric: &'static str,
+    /// In millionths.
+    pub(crate) metric_value: Option<i128>,
+    pub(crate) message: serde_json::Value,
+    pub(crate) rule_id: Option<String>,
+    pub(crate) subject: Option<String>,
+}
+
+/// Findings as rows of the ledger.
+pub(crate) fn rows(run: &RunContext, findings: &[Finding]) -> Result<RecordBatch, PipelineError> {
+    let text = |f: &dyn Fn(&Finding) -> Option<String>| Arc::new(findings.iter().map(f).collect::<StringArray>()) as ArrayRef;
+    let time = |f: &dyn Fn(&Finding) -> UtcMicros| {
+        let micros: TimestampMicrosecondArray = findings.iter().map(|x| Some(f(x).micros())).collect();
+        Arc::new(micros.with_timezone("UTC")) as ArrayRef
+    };
+    let values = findings.iter().map(|f| f.metric_value).collect::<Decimal128Array>().with_precision_and_scale(38, 6)?;
+    let dates: Date32Array = findings.iter().map(|f| Some(f.date.days())).collect();
+    Ok(RecordBatch::try_from_iter_with_nullable([
+        ("date_kst", Arc::new(dates) as ArrayRef, false),
+        ("domain", text(&|f| Some(f.domain.to_owned())), false),
+        ("exception_type", text(&|f| Some(f.exception_type.to_owned())), false),
+        ("severity", text(&|f| Some(f.severity.to_owned())), false),
+        ("source_table", text(&|f| Some(f.source_table.clone())), true),
+        ("window_start_ts", time(&|f| f.window.start), true),
+        ("window_end_ts", time(&|f| f.window.end), true),
+        ("metric", text(&|f| Some(f.metric.to_owned())), true),
+        ("metric_value", Arc::new(values), true),
+        ("message", text(&|f| Some(f.message.to_string())), true),
+        ("run_id", text(&|_| Some(run.run_id.to_string())), false),
+        ("rule_id", text(&|f| f.rule_id.clone()), true),
+        ("generated_at", time(&|_| run.now), false),
+        ("state", text(&|_| Some("OPEN".to_owned())), true),
+        ("subject", text(&|f| f.subject.clone()), true),
+    ])?)
+}
 
 /// What a run judged: open findings of these kinds that it did not find again are closed.
 #[derive(Debug, Clone, Default)]

@@ -16,6 +16,7 @@ mod positions;
 mod report;
 mod rules;
 mod silver;
+mod soft_gate;
 
 pub use chain::{Pipeline, run};
 pub use context::{RunContext, RunSettings, Salt};

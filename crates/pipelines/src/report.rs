@@ -94,6 +94,9 @@ pub struct RunReport {
     pub exceptions: Vec<ExceptionCount>,
     /// Verdicts.
     pub verdicts: Vec<Verdict>,
+    /// What a rules sync did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rules: Option<crate::SyncReport>,
     /// Where the time went.
     pub steps: Vec<StepReport>,
     /// Delta versions read, by table.
@@ -122,6 +125,7 @@ impl RunReport {
             tables: Vec::new(),
             exceptions: Vec::new(),
             verdicts: Vec::new(),
+            rules: None,
             steps: Vec::new(),
             versions_read: BTreeMap::new(),
             versions_written: BTreeMap::new(),

@@ -92,7 +92,7 @@ fn the_effective_configuration_is_shown_without_secrets() {
                 [lake.storage]\naccount_key = 's3cret'\n[analytics]\nsalt = 's3cret'\n[resources]\nthreads = 4\n";
     let env = Environment::from([("NSC_STORAGE_SAS_TOKEN", "s3cret"), ("NSC_LOG", "info")]);
     let config = with(file, &env, &Flags::default()).unwrap();
-    let shown = sheet_text(&sheet(&config));
+    let shown = sheet_text(&sheet(&config), None);
     assert!(!shown.contains("s3cret") && !format!("{config:?}").contains("s3cret"));
     insta::assert_snapshot!(shown);
 }

@@ -16,5 +16,4 @@
 mod names;
 mod registry;
 
-pub(crate) use names::EXTRA;
 pub(crate) use registry::{Aborted, EXTRA_COLUMN, LoadField, Registry, Target};

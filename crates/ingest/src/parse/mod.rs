@@ -5,6 +5,8 @@ mod line;
 mod parser;
 mod rows;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod unescape;
 
 pub(crate) use parser::{ChunkParser, ParseError};

@@ -97,7 +97,7 @@ async fn known_files(run: &RunContext, name: &str, version: Option<u64>) -> Resu
 ///
 /// Source times are text of any offset. Every text that is a time begins with its own date, which is at most a
 /// day away from the UTC date, so bounds widened by two days can only keep too many files.
-fn may_hold(file: &DataFile, source: &str, window: UtcWindow) -> bool {
+pub(crate) fn may_hold(file: &DataFile, source: &str, window: UtcWindow) -> bool {
     if file.may_hold_instant("ingested_at", window.start, window.end) {
         return true;
     }

@@ -3,17 +3,17 @@
 //! All new data files of all tables are written first and stay invisible; only when every source is under the
 //! bad-records rate are they committed. A run that refuses leaves no Silver data table changed.
 
-mod bronze;
+pub(crate) mod bronze;
 mod commit;
 mod conflicts;
 mod late;
-mod scope;
+pub(crate) mod scope;
 mod stage;
 mod tally;
 
 use std::time::Instant;
 
-use nsc_core::UtcWindow;
+use nsc_core::{DateKst, UtcWindow};
 use nsc_transforms::silver::Selection;
 
 use crate::gate::{self, SILVER};
@@ -21,47 +21,45 @@ use crate::{Period, PipelineError, RunContext, RunReport};
 
 use bronze::BronzeInput;
 use stage::Staging;
+pub(crate) use stage::in_memory;
 
 /// Runs Pipeline Silver.
-pub(crate) async fn run(run: &RunContext, period: Period) -> Result<RunReport, PipelineError> {
+pub(crate) async fn run(run: &RunContext, period: Period, report: &mut RunReport) -> Result<(), PipelineError> {
     let begun = Instant::now();
     let window = period.daily(run.now)?;
     let ctx = run.session()?;
-    let mut report = RunReport::new(&run.run_id, SILVER, run.now);
     report.windows.push(window);
     let rules = run.rules(&ctx).await?;
-    let inputs = bronze::inputs(run, &ctx, window, period == Period::Scheduled, &mut report).await?;
+    let inputs = bronze::inputs(run, &ctx, window, period == Period::Scheduled, report).await?;
 
     let mut staging = Staging::begin(run, &rules).await?;
-    staging.take(&inputs, Selection::Window(window), &mut report).await?;
+    staging.take(&inputs, Selection::Window(window), report).await?;
     if period == Period::Scheduled {
-        staging.count_late(&inputs, window, &mut report).await?;
+        staging.count_late(&inputs, window, report).await?;
     }
     report.step("validate and stage", begun, staging.lines(), inputs.iter().map(BronzeInput::bytes).sum());
 
-    if let Some(refusal) = staging.refusal() {
-        commit::refuse(run, staging, &rules, window, &mut report).await?;
-        gate::failed(run, &ctx, SILVER).await?;
+    if let Some(refusal) = staging.refusal()? {
+        commit::refuse(run, staging, window, report).await?;
         return Err(refusal);
     }
     let since = Instant::now();
-    let conflicts = staging.conflicts(&inputs, window).await?;
-    let late = commit::all(run, staging, &inputs, &mut report).await?;
+    let mut conflicts = staging.conflicts(&inputs, window).await?;
+    let late = commit::all(run, staging, report).await?;
     if period == Period::Scheduled {
-        late.merge(run, &rules, &inputs, window, &mut report).await?;
+        late.merge(run, &inputs, window, &mut conflicts, report).await?;
     } else {
-        late.merge_undated(run, &mut report).await?;
+        late.merge_undated(run, report).await?;
     }
-    conflicts.record(run, window, &mut report).await?;
+    conflicts.record(run, window, report).await?;
     report.step("commit", since, report.tables.iter().map(|t| t.outcome.changed()).sum(), 0);
 
     let versions = bronze::versions(&inputs);
     gate::succeeded(run, &ctx, SILVER, Some(window.end), &whole_days(window), |state| state.input_versions.clone_from(&versions)).await?;
-    report.seconds = begun.elapsed().as_secs_f64();
-    Ok(report)
+    Ok(())
 }
 
 /// The business days a window covers whole: the ones the hard gate lets B and C process.
-fn whole_days(window: UtcWindow) -> Vec<nsc_core::DateKst> {
+fn whole_days(window: UtcWindow) -> Vec<DateKst> {
     window.dates_kst().filter(|d| d.start() >= window.start && d.end() <= window.end).collect()
 }

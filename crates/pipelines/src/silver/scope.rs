@@ -46,7 +46,7 @@ async fn dimension(ctx: &SessionContext, files: Vec<DataFile>, members: &[&Bronz
 }
 
 /// Files that may hold a key between the smallest and the greatest integer of a Bronze column.
-pub(super) async fn overlapping(files: &[DataFile], key: &str, rows: DataFrame) -> Result<Vec<DataFile>, PipelineError> {
+pub(crate) async fn overlapping(files: &[DataFile], key: &str, rows: DataFrame) -> Result<Vec<DataFile>, PipelineError> {
     let low = rows.parse_sql_expr(&format!("min(nsc_integer({key})) AS low"))?;
     let high = rows.parse_sql_expr(&format!("max(nsc_integer({key})) AS high"))?;
     let range = rows.aggregate(vec![], vec![low, high])?.collect().await?;
@@ -58,7 +58,7 @@ pub(super) async fn overlapping(files: &[DataFile], key: &str, rows: DataFrame) 
 }
 
 /// `order_ref`, `order_status` of the payment orders among Silver orders.
-pub(super) fn payment_statuses(orders: DataFrame) -> Result<DataFrame, PipelineError> {
+pub(crate) fn payment_statuses(orders: DataFrame) -> Result<DataFrame, PipelineError> {
     Ok(orders.filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?.select(vec![col("order_ref"), col("status").alias("order_status")])?)
 }
 

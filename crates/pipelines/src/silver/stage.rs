@@ -15,7 +15,7 @@ use futures::TryStreamExt;
 use nsc_contracts::reason;
 use nsc_contracts::rule::RuleSet;
 use nsc_core::UtcWindow;
-use nsc_lake::{Conflict, StagedUpsert, Table, Upsert, UpsertPart, UpsertWriter};
+use nsc_lake::{Conflict, StagedUpsert, Upsert, UpsertPart, UpsertWriter};
 use nsc_transforms::rules::Threshold;
 use nsc_transforms::silver::{Kind, Selection, SourcePlan, classified, repeated_keys, with_order_status};
 
@@ -32,7 +32,7 @@ const GROUPS: &[&[&str]] = &[&["user_wallets"], &["payment_orders", "orders"], &
 #[derive(Clone)]
 pub(super) struct SilverRules {
     pub(super) allowed_types: Vec<String>,
-    allowed_rule: String,
+    pub(super) allowed_rule: String,
     pub(super) rate_rule: String,
     pub(super) rate: f64,
 }
@@ -144,7 +144,7 @@ impl Staging {
     }
 
     async fn plan(&mut self, input: &BronzeInput, rows: DataFrame, selection: Selection) -> Result<DataFrame, PipelineError> {
-        let repeated = repeated(&self.ctx, input.plan, &rows).await?;
+        let repeated = repeated(input.plan, &rows).await?;
         if input.plan.source == "transaction_ledger" && matches!(selection, Selection::Window(_)) {
             self.repeated_entries.clone_from(&repeated);
         }
@@ -228,13 +228,12 @@ impl Staging {
 }
 
 /// Keys that repeat, or `None`.
-pub(super) async fn repeated(ctx: &SessionContext, plan: &SourcePlan, rows: &DataFrame) -> Result<Option<Vec<RecordBatch>>, PipelineError> {
-    let _ = ctx;
+pub(super) async fn repeated(plan: &SourcePlan, rows: &DataFrame) -> Result<Option<Vec<RecordBatch>>, PipelineError> {
     let batches = repeated_keys(plan, rows.clone())?.collect().await?;
     Ok(batches.iter().any(|b| b.num_rows() > 0).then_some(batches))
 }
 
-pub(super) fn in_memory(ctx: &SessionContext, batches: Vec<RecordBatch>) -> Result<DataFrame, PipelineError> {
+pub(crate) fn in_memory(ctx: &SessionContext, batches: Vec<RecordBatch>) -> Result<DataFrame, PipelineError> {
     let schema = batches.first().map_or_else(|| Arc::new(datafusion::arrow::datatypes::Schema::empty()), RecordBatch::schema);
     Ok(ctx.read_table(Arc::new(MemTable::try_new(schema, vec![batches])?))?)
 }
@@ -384,9 +383,4 @@ fn quarantine(rows: &RecordBatch, stamps: &Stamps, tally: &mut Tally) -> Result<
         ("detected_at", Arc::new(now)),
         ("source_ref", column("source_ref")),
     ])?)
-}
-
-/// The table a group ends in, reopened at its newest version.
-pub(super) async fn reopened(run: &RunContext, name: &str) -> Result<Table, PipelineError> {
-    run.table(name).await
 }

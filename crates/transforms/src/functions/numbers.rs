@@ -1,6 +1,6 @@
 //! Functions over amounts and counts: exact integer arithmetic, half-up, never through a float.
 
-use arrow::array::{Array, Date32Array, Decimal128Array, Decimal256Array, Int64Array, StringViewArray, TimestampMicrosecondArray};
+use arrow::array::{Date32Array, Decimal128Array, Decimal256Array, Int64Array, StringViewArray, TimestampMicrosecondArray};
 use arrow::datatypes::{DataType, i256};
 use datafusion::common::{Result, exec_err};
 use nsc_core::{UtcMicros, sign_of};

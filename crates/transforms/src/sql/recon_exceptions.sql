@@ -14,11 +14,15 @@ WITH found AS (
     FROM recon
     WHERE $suppressed = false AND closing_ts IS NOT NULL AND drift_abs > $threshold
     UNION ALL
-    SELECT 'RECON_SNAPSHOT_MISSING', 'WARN', 'pending_flow', pending_flow, false, *
+    SELECT
+        'RECON_SNAPSHOT_MISSING' AS exception_type, 'WARN' AS severity, 'pending_flow' AS metric, pending_flow AS value,
+        false AS is_ruled, *
     FROM recon
     WHERE $suppressed = false AND closing_ts <= $start
     UNION ALL
-    SELECT 'RECON_WALLET_UNKNOWN', 'CRITICAL', 'pending_flow', pending_flow, false, *
+    SELECT
+        'RECON_WALLET_UNKNOWN' AS exception_type, 'CRITICAL' AS severity, 'pending_flow' AS metric, pending_flow AS value,
+        false AS is_ruled, *
     FROM recon
     WHERE closing_ts IS NULL
 )

@@ -1,0 +1,135 @@
+//! `nsc ingest`: source files into Bronze.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use indicatif::ProgressBar;
+use nsc_contracts::{SOURCES, Source};
+use nsc_core::{ErrorCode, ExitStatus, UtcMicros};
+use nsc_ingest::{FileOutcome, FileSummary, Input, LoadObserver, LoadRequest, LoadSummary, load};
+
+use crate::app::App;
+use crate::failure::{Outcome, Refusal};
+use crate::progress;
+
+/// Load source files into Bronze
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Scalars are kept as written, unknown fields become columns, lines that are not JSON objects are kept as they are.
+Loading the same content again adds nothing and says so.
+
+Examples:
+  nsc ingest transaction_ledger data/transaction_ledger.jsonl
+  nsc ingest user_wallets 'exports/wallets-*.jsonl.gz' --source-system account-svc --batch-id 2026-01-05
+  zcat orders.jsonl.gz | nsc ingest orders -")]
+pub(crate) struct IngestArgs {
+    /// user_wallets, transaction_ledger, payment_orders, orders, order_items or products (or the _raw names)
+    #[arg(value_name = "TABLE")]
+    table: String,
+    /// Files, patterns in quotes, directories; .gz and .zst are read; - is standard input
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::AnyPath)]
+    files: Vec<PathBuf>,
+    /// For lines that carry no source_system
+    #[arg(long, value_name = "NAME")]
+    source_system: Option<String>,
+    /// For lines that carry no batch_id
+    #[arg(long, value_name = "ID")]
+    batch_id: Option<String>,
+    /// For lines that carry no source_extracted_at
+    #[arg(long, value_name = "TIME")]
+    source_extracted_at: Option<UtcMicros>,
+    /// For lines that carry no ingested_at, instead of now
+    #[arg(long, value_name = "TIME")]
+    ingested_at: Option<UtcMicros>,
+    /// Load content that was loaded before once more
+    #[arg(long)]
+    force: bool,
+}
+
+pub(crate) async fn handle(args: IngestArgs, app: &mut App) -> Outcome<ExitStatus> {
+    let request = LoadRequest {
+        source: source(&args.table)?,
+        inputs: args.files.into_iter().map(Input::from).collect(),
+        source_system: args.source_system,
+        batch_id: args.batch_id,
+        source_extracted_at: args.source_extracted_at,
+        ingested_at: app.now(args.ingested_at),
+        force: args.force,
+    };
+    let bar = Bar(progress::byte_bar(&app.bars, request.source.name, 0));
+    let lake = app.lake()?;
+    let done = load(&lake, request, &bar).await;
+    bar.0.finish_and_clear();
+    let summary = done?;
+    app.printer.document(&summary, || text(&summary))?;
+    Ok(ExitStatus::Ok)
+}
+
+fn source(name: &str) -> Outcome<&'static Source> {
+    Source::named(name).ok_or_else(|| {
+        let known: Vec<&str> = SOURCES.iter().map(|s| s.name).collect();
+        Refusal::new(ErrorCode::UnknownTable, format!("{name} is not a source table"))
+            .with_hint(format!("Source tables are {}.", known.join(", ")))
+            .into()
+    })
+}
+
+/// Draws the load on stderr.
+struct Bar(ProgressBar);
+
+impl LoadObserver for Bar {
+    fn started(&self, total_bytes: Option<u64>) {
+        match total_bytes {
+            Some(total) => self.0.set_length(total),
+            None => self.0.unset_length(),
+        }
+    }
+
+    fn progress(&self, bytes: u64, lines: u64) {
+        self.0.set_position(bytes);
+        self.0.set_message(format!("{lines} lines"));
+    }
+
+    fn file_finished(&self, file: &FileSummary) {
+        tracing::info!(input = file.input, lines = file.counts.lines, rows = file.counts.rows, "input loaded");
+    }
+}
+
+fn text(summary: &LoadSummary) -> String {
+    let mut lines = Vec::new();
+    for file in &summary.files {
+        match file.outcome {
+            FileOutcome::AlreadyLoaded => {
+                lines.push(format!("{}: this content was loaded before, nothing added (--force loads it again)", file.input));
+            }
+            FileOutcome::Loaded => {
+                let c = file.counts;
+                lines.push(format!(
+                    "{}: {} lines, {} rows, {} malformed, {} blank, version {}",
+                    file.input,
+                    c.lines,
+                    c.rows,
+                    c.malformed,
+                    c.blank,
+                    file.version.map_or_else(|| "-".to_owned(), |v| v.to_string())
+                ));
+            }
+        }
+    }
+    let c = summary.counts;
+    lines.push(format!(
+        "{}: {} lines = {} rows ({} malformed) + {} blank; {} of {} files were loaded before",
+        summary.table,
+        c.lines,
+        c.rows,
+        c.malformed,
+        c.blank,
+        summary.already_loaded,
+        summary.files.len()
+    ));
+    if !summary.new_columns.is_empty() {
+        lines.push(format!("new columns: {}", summary.new_columns.join(", ")));
+    }
+    lines.push(format!("{:.2} s, {:.0} rows/s", summary.seconds, summary.rows_per_second));
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,178 @@
+//! A run's report for people, made from its JSON: the same text right after the run and from the stored report.
+
+use serde_json::Value;
+
+use crate::config::rounded;
+use crate::output::{Cell, Column, Sheet, sheet_text};
+
+/// The report and those of its parts.
+pub(crate) fn report_text(report: &Value, width: Option<u16>) -> String {
+    let mut text = Text { out: String::new(), width };
+    text.report(report);
+    text.out
+}
+
+struct Text {
+    out: String,
+    width: Option<u16>,
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(s) => s.clone(),
+        other => other.to_string(),
+    }
+}
+
+fn list<'a>(report: &'a Value, name: &str) -> &'a [Value] {
+    report.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn field(report: &Value, name: &str) -> String {
+    report.get(name).map_or_else(|| "-".to_owned(), text)
+}
+
+fn cell(row: &Value, name: &str) -> Cell {
+    match row.get(name) {
+        None | Some(Value::Null) => Cell::Null,
+        Some(Value::String(s)) => Cell::text(s),
+        Some(Value::Number(n)) => n.as_u64().map_or_else(|| Cell::exact(n), Cell::UInt),
+        Some(other) => Cell::Json(other.clone()),
+    }
+}
+
+impl Text {
+    fn line(&mut self, line: &str) {
+        self.out.push_str(line);
+        self.out.push('\n');
+    }
+
+    fn report(&mut self, report: &Value) {
+        self.line(&format!("{}: {}   run {}   now {}", field(report, "pipeline"), field(report, "status"), field(report, "run_id"), field(report, "now")));
+        if let Some(error) = report.get("error") {
+            self.line(&format!("  error: {}", text(error)));
+        }
+        self.windows(list(report, "windows"));
+        let days: Vec<String> = list(report, "affected_days").iter().map(text).collect();
+        if !days.is_empty() {
+            self.line(&format!("  late rows changed: {}", days.join(", ")));
+        }
+        self.rules(report.get("rules"));
+        self.tables(list(report, "tables"));
+        self.section("exceptions", list(report, "exceptions"), &["date_kst", "exception_type", "severity", "state"], &["count"]);
+        self.section("verdicts", list(report, "verdicts"), &["control", "subject", "verdict", "detail"], &[]);
+        self.steps(list(report, "steps"));
+        self.versions("read", report.get("versions_read"));
+        self.versions("written", report.get("versions_written"));
+        self.totals(report);
+        for part in list(report, "parts") {
+            self.out.push('\n');
+            self.report(part);
+        }
+    }
+
+    fn windows(&mut self, windows: &[Value]) {
+        let shown = |w: &Value| format!("[{}, {})", field(w, "start"), field(w, "end"));
+        match windows {
+            [] => {}
+            [one] => self.line(&format!("  window {}", shown(one))),
+            [first, .., last] => {
+                self.line(&format!("  {} windows, {} to {}", windows.len(), shown(first), shown(last)));
+            }
+        }
+    }
+
+    fn rules(&mut self, rules: Option<&Value>) {
+        let Some(rules) = rules.filter(|r| !r.is_null()) else { return };
+        let (opened, closed) = (list(rules, "opened"), list(rules, "closed"));
+        self.line(&format!("  rules: {} opened, {} closed, {} unchanged", opened.len(), closed.len(), field(rules, "unchanged")));
+    }
+
+    fn tables(&mut self, tables: &[Value]) {
+        let numbers = ["lines", "rows", "duplicates", "inserted", "updated", "deleted", "unchanged"];
+        self.section("tables", tables, &["table"], &numbers);
+        let mut sheet = Sheet { columns: vec![Column::text("table"), Column::text("reason"), Column::number("rows")], rows: Vec::new() };
+        for table in tables {
+            for (reason, count) in table.get("quarantined").and_then(Value::as_object).into_iter().flatten() {
+                sheet.push([cell(table, "table"), Cell::text(reason), count.as_u64().map_or(Cell::Null, Cell::UInt)]);
+            }
+        }
+        self.sheet("quarantined", &sheet);
+    }
+
+    fn steps(&mut self, steps: &[Value]) {
+        let mut sheet = Sheet { columns: vec![Column::text("step")], rows: Vec::new() };
+        sheet.columns.extend(["rows", "MB", "seconds", "MB/s"].map(Column::number));
+        for step in steps {
+            let seconds = step.get("seconds").and_then(Value::as_f64).unwrap_or_default();
+            let megabytes = step.get("bytes").and_then(Value::as_f64).unwrap_or_default() / 1e6;
+            let rate = if seconds > 0.0 && megabytes > 0.0 { Cell::exact(format!("{:.0}", megabytes / seconds)) } else { Cell::Null };
+            let size = if megabytes > 0.0 { Cell::exact(format!("{megabytes:.1}")) } else { Cell::Null };
+            sheet.push([cell(step, "step"), cell(step, "rows"), size, Cell::exact(format!("{seconds:.2}")), rate]);
+        }
+        self.sheet("steps", &sheet);
+    }
+
+    fn versions(&mut self, what: &str, versions: Option<&Value>) {
+        let Some(versions) = versions.and_then(Value::as_object).filter(|v| !v.is_empty()) else { return };
+        let shown: Vec<String> = versions.iter().map(|(table, v)| format!("{table}@{v}")).collect();
+        self.line(&format!("  versions {what}: {}", shown.join(" ")));
+    }
+
+    fn totals(&mut self, report: &Value) {
+        let seconds = report.get("seconds").and_then(Value::as_f64).unwrap_or_default();
+        let memory = report.get("peak_memory_bytes").and_then(Value::as_u64);
+        let memory = memory.map(|bytes| format!(", peak memory {}", rounded(bytes))).unwrap_or_default();
+        self.line(&format!("  {seconds:.2} s{memory}"));
+    }
+
+    /// Some fields of each row; columns no row has are left out.
+    fn section(&mut self, title: &str, rows: &[Value], texts: &[&str], numbers: &[&str]) {
+        let used = |name: &&&str| rows.iter().any(|r| r.get(**name).is_some_and(|v| !v.is_null()));
+        let (texts, numbers): (Vec<&&str>, Vec<&&str>) = (texts.iter().filter(used).collect(), numbers.iter().filter(used).collect());
+        let columns = texts.iter().map(|n| Column::text(n)).chain(numbers.iter().map(|n| Column::number(n))).collect();
+        let cells = |row: &Value| texts.iter().chain(&numbers).map(|n| cell(row, n)).collect();
+        let sheet = Sheet { columns, rows: rows.iter().map(cells).collect() };
+        self.sheet(title, &sheet);
+    }
+
+    fn sheet(&mut self, title: &str, sheet: &Sheet) {
+        if sheet.rows.is_empty() {
+            return;
+        }
+        self.line(&format!("  {title}"));
+        for line in sheet_text(sheet, self.width.map(|w| w.saturating_sub(4))).lines() {
+            self.line(&format!("    {line}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::report_text;
+
+    #[test]
+    fn a_report_reads_from_top_to_bottom() {
+        let report = json!({
+            "run_id": "r1", "pipeline": "pipeline_silver", "status": "success", "now": "2026-01-06T00:00:00Z",
+            "windows": [{"start": "2026-01-04T15:00:00Z", "end": "2026-01-05T15:00:00Z"}],
+            "affected_days": ["2026-01-04"],
+            "tables": [
+                {"table": "silver.ledger_entries", "lines": 10, "rows": 7, "duplicates": 1, "inserted": 7, "updated": 0, "deleted": 0, "unchanged": 0,
+                 "quarantined": {"invalid_amount": 2}},
+                {"table": "silver.products", "lines": 3, "rows": 3, "duplicates": 0, "inserted": 0, "updated": 0, "deleted": 0, "unchanged": 3},
+            ],
+            "exceptions": [{"date_kst": "2026-01-05", "exception_type": "LEDGER_ENTRY_CONFLICT", "severity": "CRITICAL", "state": "OPEN", "count": 1}],
+            "verdicts": [{"control": "B-2 supply", "subject": "2026-01-05", "verdict": "ok", "detail": "diff 0.00"}],
+            "steps": [{"step": "validate", "rows": 13, "bytes": 2_000_000, "seconds": 0.5}],
+            "versions_read": {"bronze.transaction_ledger_raw": 1}, "versions_written": {"silver.ledger_entries": 3},
+            "seconds": 1.25, "peak_memory_bytes": 314_572_800_u64,
+            "parts": [{"run_id": "r1.a", "pipeline": "pipeline_a", "status": "failure", "error": "no", "now": "n", "seconds": 0.0,
+                       "peak_memory_bytes": null}],
+        });
+        insta::assert_snapshot!(report_text(&report, None));
+    }
+}

@@ -1,0 +1,98 @@
+//! `nsc runs`: the stored reports.
+
+use clap::{Args, Subcommand};
+use nsc_core::{ErrorCode, ExitStatus};
+use nsc_lake::Lake;
+use serde_json::Value;
+
+use crate::app::App;
+use crate::commands::run::report_text;
+use crate::failure::{Outcome, Refusal};
+use crate::output::{Cell, Column, Sheet};
+
+/// Look at the reports of past runs
+#[derive(Debug, Args)]
+pub(crate) struct RunsArgs {
+    #[command(subcommand)]
+    command: RunsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum RunsCommand {
+    /// The newest runs
+    #[command(after_help = "Examples:\n  nsc runs list\n  nsc runs list --limit 100 --format ndjson")]
+    List {
+        /// At most so many
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// The report of a run, or of one step of a chain
+    #[command(after_help = "Examples:\n  nsc runs show 0199a2b4-...\n  nsc runs show 0199a2b4-....silver --format json")]
+    Show {
+        /// The run's id
+        run: String,
+    },
+}
+
+pub(crate) async fn handle(args: RunsArgs, app: &mut App) -> Outcome<ExitStatus> {
+    let lake = app.lake()?;
+    match args.command {
+        RunsCommand::List { limit } => {
+            let runs = lake.runs(limit).await?;
+            let reports: Vec<Value> = runs.into_iter().map(|r| r.report).collect();
+            app.printer.sheet(&sheet(&reports))?;
+        }
+        RunsCommand::Show { run } => {
+            let report = find(&lake, &run).await?;
+            let width = app.terminal.stdout_width;
+            app.printer.document(&report, || report_text(&report, width))?;
+        }
+    }
+    Ok(ExitStatus::Ok)
+}
+
+/// A run under its own id, or a step inside the report of its chain.
+async fn find(lake: &Lake, run: &str) -> Outcome<Value> {
+    if let Some(entry) = lake.run(run).await? {
+        return Ok(entry.report);
+    }
+    for (at, _) in run.match_indices('.').collect::<Vec<_>>().into_iter().rev() {
+        let Some(chain) = lake.run(run.get(..at).unwrap_or_default()).await? else { continue };
+        let parts = chain.report.get("parts").and_then(Value::as_array);
+        let step = parts.into_iter().flatten().find(|p| p.get("run_id").and_then(Value::as_str) == Some(run));
+        if let Some(step) = step {
+            return Ok(step.clone());
+        }
+    }
+    Err(Refusal::new(ErrorCode::Usage, format!("no report of a run {run} is stored")).with_hint("nsc runs list").into())
+}
+
+fn sheet(reports: &[Value]) -> Sheet {
+    let mut sheet = Sheet { columns: ["run_id", "pipeline", "status", "now", "from", "to"].map(Column::text).into(), rows: Vec::new() };
+    sheet.columns.push(Column::number("seconds"));
+    sheet.columns.push(Column::text("error"));
+    for report in reports {
+        let text = |name: &str| Cell::text_or_null(report.get(name).and_then(Value::as_str));
+        let windows = windows(report);
+        let edge = |w: Option<&&Value>, name: &str| Cell::text_or_null(w.and_then(|w| w.get(name)).and_then(Value::as_str));
+        sheet.push([
+            text("run_id"),
+            text("pipeline"),
+            text("status"),
+            text("now"),
+            edge(windows.first(), "start"),
+            edge(windows.last(), "end"),
+            report.get("seconds").and_then(Value::as_f64).map_or(Cell::Null, |s| Cell::exact(format!("{s:.2}"))),
+            text("error"),
+        ]);
+    }
+    sheet
+}
+
+/// Of the run itself, else of its last part that has some (a chain's own report has none).
+fn windows(report: &Value) -> Vec<&Value> {
+    let own = |r: &'_ Value| r.get("windows").and_then(Value::as_array).is_some_and(|w| !w.is_empty());
+    let parts = report.get("parts").and_then(Value::as_array).into_iter().flatten().rev();
+    let chosen = std::iter::once(report).chain(parts).find(|r| own(r));
+    chosen.and_then(|r| r.get("windows")).and_then(Value::as_array).into_iter().flatten().collect()
+}

@@ -1,0 +1,158 @@
+//! The interactive session: history, completion, multi-line statements, backslash commands.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use reedline::{
+    Emacs, FileBackedHistory, KeyCode, KeyModifiers, MenuBuilder, ColumnarMenu, Reedline, ReedlineEvent, ReedlineMenu, Signal,
+    default_emacs_keybindings,
+};
+
+use super::completion::SqlCompleter;
+use super::execute::{self, Engine};
+use super::prompt::{SqlPrompt, UntilSemicolon};
+use crate::app::App;
+use crate::commands::table::named;
+use crate::failure::{Failure, Outcome};
+use crate::failure_text::{self, FailureStyle};
+use crate::output::{Cell, Sheet};
+
+const HISTORY_ENTRIES: usize = 5_000;
+const MENU: &str = "completion";
+const HELP: &str = "\
+\\d           the tables          \\d TABLE    a table's columns
+\\timing      show seconds on/off \\q or ^D    leave
+A statement ends with a semicolon and may run over several lines. Tab completes.
+A table as it was: version_of('silver.x', 12), as_of('silver.x', '2026-01-05T15:00:00Z').
+";
+
+/// Reads statements until the operator leaves; an error ends a statement, not the session.
+pub(super) async fn run(app: &mut App, engine: &Engine) -> Outcome {
+    let mut editor = editor(app);
+    let mut session = Session { timing: false };
+    if app.terminal.stderr_is_terminal {
+        eprintln!("nsc sql on {}; read-only, \\? for help", engine.lake().root());
+    }
+    loop {
+        let read = tokio::task::block_in_place(|| editor.read_line(&SqlPrompt));
+        match read.map_err(|e| Failure::unexpected("reading from the terminal", e))? {
+            Signal::Success(text) => match session.handle(text.trim(), app, engine).await {
+                Ok(Next::Read) => {}
+                Ok(Next::Leave) => return Ok(()),
+                Err(failure) if failure.is_broken_pipe() => return Err(failure),
+                Err(failure) => show(app, &failure),
+            },
+            Signal::CtrlD => return Ok(()),
+            // ^C drops the line being typed.
+            _ => {}
+        }
+    }
+}
+
+fn show(app: &App, failure: &Failure) {
+    let style = FailureStyle::Text { color: app.terminal.stderr_color };
+    // Without stderr there is nobody to tell.
+    let _ = failure_text::print(&mut std::io::stderr(), failure.error(), style);
+}
+
+enum Next {
+    Read,
+    Leave,
+}
+
+struct Session {
+    timing: bool,
+}
+
+impl Session {
+    async fn handle(&mut self, text: &str, app: &mut App, engine: &Engine) -> Outcome<Next> {
+        let mut words = text.trim_end_matches(';').split_whitespace();
+        match (words.next(), words.next()) {
+            (None, _) => {}
+            (Some("\\q" | "exit" | "quit"), None) => return Ok(Next::Leave),
+            (Some("\\?" | "\\h" | "help"), None) => app.printer.text(HELP)?,
+            (Some("\\timing"), None) => {
+                self.timing = !self.timing;
+                app.printer.text(if self.timing { "Timing is on.\n" } else { "Timing is off.\n" })?;
+            }
+            (Some("\\d"), None) => app.printer.sheet(&tables())?,
+            (Some("\\d"), Some(table)) => describe(table, app, engine).await?,
+            (Some(word), _) if word.starts_with('\\') => app.printer.text(HELP)?,
+            _ => self.query(text, app, engine).await?,
+        }
+        Ok(Next::Read)
+    }
+
+    async fn query(&self, text: &str, app: &mut App, engine: &Engine) -> Outcome {
+        let begun = Instant::now();
+        let rows = execute::print(engine, text, &mut app.printer).await?;
+        let plural = if rows == 1 { "" } else { "s" };
+        if self.timing {
+            eprintln!("({rows} row{plural}, {:.3} s)", begun.elapsed().as_secs_f64());
+        } else {
+            eprintln!("({rows} row{plural})");
+        }
+        Ok(())
+    }
+}
+
+fn tables() -> Sheet {
+    let mut sheet = Sheet::of_text(&["table", "description"]);
+    for table in nsc_contracts::tables() {
+        sheet.push([Cell::Text(table.full_name()), Cell::text(table.description)]);
+    }
+    sheet
+}
+
+/// The contract's columns, and those a source added.
+async fn describe(table: &str, app: &mut App, engine: &Engine) -> Outcome {
+    let contract = named(table)?;
+    let mut sheet = Sheet::of_text(&["column", "type", "null", "meaning"]);
+    for c in contract.columns {
+        let null = if c.nullable { "" } else { "not null" };
+        sheet.push([Cell::text(c.name), Cell::text(c.ty.name()), Cell::text(null), Cell::text(c.description)]);
+    }
+    if let Some(stored) = engine.lake().existing(contract).await? {
+        let added = stored.schema();
+        let added = added.fields().iter().filter(|f| contract.columns.iter().all(|c| c.name != f.name()));
+        for field in added {
+            sheet.push([Cell::text(field.name()), Cell::text("string"), Cell::text(""), Cell::text("added by a source")]);
+        }
+    }
+    Ok(app.printer.sheet(&sheet)?)
+}
+
+fn editor(app: &App) -> Reedline {
+    let mut keys = default_emacs_keybindings();
+    keys.add_binding(
+        KeyModifiers::NONE,
+        KeyCode::Tab,
+        ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu(MENU.to_owned()), ReedlineEvent::MenuNext]),
+    );
+    let menu = ColumnarMenu::default().with_name(MENU);
+    let editor = Reedline::create()
+        .with_validator(Box::new(UntilSemicolon))
+        .with_completer(Box::new(SqlCompleter))
+        .with_menu(ReedlineMenu::EngineCompleter(Box::new(menu)))
+        .with_edit_mode(Box::new(Emacs::new(keys)))
+        .with_ansi_colors(app.terminal.stdout_color);
+    match history_file(app).map(|file| FileBackedHistory::with_file(HISTORY_ENTRIES, file)) {
+        Some(Ok(history)) => editor.with_history(Box::new(history)),
+        Some(Err(e)) => {
+            tracing::warn!(error = %e, "the history is not kept");
+            editor
+        }
+        None => editor,
+    }
+}
+
+/// `NSC_HISTORY`, else the XDG state directory, else `~/.local/state`.
+fn history_file(app: &App) -> Option<PathBuf> {
+    let env = &app.environment;
+    if let Some(named) = env.get("NSC_HISTORY") {
+        return Some(PathBuf::from(named));
+    }
+    let state = env.get("XDG_STATE_HOME").map(PathBuf::from);
+    let state = state.or_else(|| env.get("HOME").map(|home| PathBuf::from(home).join(".local/state")))?;
+    Some(state.join("nsc").join("sql_history"))
+}

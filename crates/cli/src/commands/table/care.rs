@@ -1,0 +1,101 @@
+//! Caring for tables: migrate, optimize, vacuum, checkpoint.
+
+use nsc_contracts::TableContract;
+use nsc_core::{DateKst, UtcMicros};
+use nsc_lake::{LakeError, Table, session};
+
+use crate::app::App;
+use crate::failure::Outcome;
+use crate::output::{Cell, Column, Sheet};
+use crate::progress;
+
+/// The one table whose rows have a retention of their own.
+const BAD_RECORDS: &str = "silver.bad_records";
+
+type Contracts<'a> = &'a [&'static TableContract];
+
+/// The chosen tables that are stored.
+async fn stored(app: &App, contracts: Contracts<'_>) -> Outcome<Vec<Table>> {
+    let lake = app.lake()?;
+    let mut tables = Vec::new();
+    for contract in contracts {
+        tables.extend(lake.unchecked(contract, None).await?);
+    }
+    Ok(tables)
+}
+
+/// Tables that were named must exist; "all" means those that do.
+async fn named(app: &App, contracts: Contracts<'_>) -> Outcome<Vec<Table>> {
+    let tables = stored(app, contracts).await?;
+    let all = contracts.len() == nsc_contracts::tables().count();
+    let absent = contracts.iter().find(|c| !all && tables.iter().all(|t| t.name() != c.full_name()));
+    match absent {
+        Some(contract) => Err(LakeError::Missing { table: contract.full_name() }.into()),
+        None => Ok(tables),
+    }
+}
+
+pub(super) async fn migrate(app: &mut App, contracts: Contracts<'_>) -> Outcome {
+    let mut sheet = Sheet::of_text(&["table", "added"]);
+    for mut table in named(app, contracts).await? {
+        let added = table.migrate().await?;
+        sheet.push([Cell::Text(table.name()), if added.is_empty() { Cell::Null } else { Cell::Text(added.join(", ")) }]);
+    }
+    Ok(app.printer.sheet(&sheet)?)
+}
+
+pub(super) async fn optimize(app: &mut App, contracts: Contracts<'_>) -> Outcome {
+    let ctx = session(&app.session_options())?;
+    let mut sheet = Sheet { columns: vec![Column::text("table")], rows: Vec::new() };
+    sheet.columns.extend(["files_before", "files_after", "rows", "version"].map(Column::number));
+    for mut table in named(app, contracts).await? {
+        let spinner = progress::spinner(&app.bars, &table.name());
+        let done = table.compact(&ctx).await;
+        spinner.finish_and_clear();
+        let done = done?;
+        sheet.push([
+            Cell::Text(table.name()),
+            Cell::count(done.files_before),
+            Cell::count(done.files_after),
+            Cell::UInt(done.rows),
+            Cell::UInt(table.version()),
+        ]);
+    }
+    Ok(app.printer.sheet(&sheet)?)
+}
+
+pub(super) async fn checkpoint(app: &mut App, contracts: Contracts<'_>) -> Outcome {
+    let mut sheet = Sheet { columns: vec![Column::text("table"), Column::number("version")], rows: Vec::new() };
+    for table in named(app, contracts).await? {
+        table.checkpoint().await?;
+        sheet.push([Cell::Text(table.name()), Cell::UInt(table.version())]);
+    }
+    Ok(app.printer.sheet(&sheet)?)
+}
+
+pub(super) async fn vacuum(
+    app: &mut App,
+    contracts: Contracts<'_>,
+    apply: bool,
+    keep_days: Option<u32>,
+    now: Option<UtcMicros>,
+) -> Outcome {
+    let keep_days = keep_days.unwrap_or(app.config.retention.files_days.value);
+    let rows_kept_days = app.config.retention.bad_records_days.value;
+    let today = app.now(now).date_kst();
+    let first_kept = DateKst::from_days(today.days().saturating_sub(i32::try_from(rows_kept_days).unwrap_or(i32::MAX)));
+    let mut sheet = Sheet { columns: ["table", "what", "kept"].map(Column::text).into(), rows: Vec::new() };
+    sheet.columns.extend(["files", "rows"].map(Column::number));
+    sheet.columns.push(Column::text("removed"));
+    for mut table in named(app, contracts).await? {
+        if table.name() == BAD_RECORDS {
+            let old = table.expire_before(first_kept, apply).await?;
+            let kept = format!("{rows_kept_days} d, from {first_kept}");
+            sheet.push([Cell::Text(table.name()), Cell::text("rows"), Cell::Text(kept), Cell::count(old.files), Cell::UInt(old.rows), Cell::Bool(apply)]);
+        }
+        let files = table.vacuum(keep_days, apply).await?;
+        let kept = format!("{keep_days} d");
+        sheet.push([Cell::Text(table.name()), Cell::text("files"), Cell::Text(kept), Cell::count(files.len()), Cell::Null, Cell::Bool(apply)]);
+    }
+    Ok(app.printer.sheet(&sheet)?)
+}

@@ -1,0 +1,91 @@
+//! The data files one parser thread writes, and the table they are for.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use nsc_lake::{LakeError, Staged, StagedWriter, Table};
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+
+use crate::columns::Registry;
+
+/// The table as the threads of one load see it: it grows when one of them meets a new field.
+pub(crate) struct Target {
+    table: Mutex<Table>,
+    registry: Arc<Registry>,
+    runtime: Handle,
+}
+
+impl Target {
+    /// Must be called inside the runtime that storage is used with.
+    pub(crate) fn new(table: Table, registry: Arc<Registry>) -> Self {
+        Self { table: Mutex::new(table), registry, runtime: Handle::current() }
+    }
+
+    /// The table as it is now.
+    pub(crate) async fn table(&self) -> Table {
+        self.table.lock().await.clone()
+    }
+
+    /// A writer that knows every column of a batch. A file is written by one schema, so columns must be in the
+    /// table before their first value is; that commit adds no row, and repeating it adds nothing.
+    async fn writer(&self, batch: &SchemaRef) -> Result<(StagedWriter, SchemaRef), LakeError> {
+        let mut table = self.table.lock().await;
+        if !covers(&table.schema(), batch) {
+            table.add_text_columns(&self.registry.added()).await?;
+        }
+        Ok((table.writer()?, table.schema()))
+    }
+}
+
+fn covers(stored: &SchemaRef, batch: &SchemaRef) -> bool {
+    batch.fields().iter().all(|f| stored.index_of(f.name()).is_ok())
+}
+
+/// Files being written by one thread. All methods block; they belong on a blocking thread.
+pub(crate) struct Files {
+    target: Arc<Target>,
+    open: Option<(StagedWriter, SchemaRef)>,
+    closed: Staged,
+}
+
+impl Files {
+    pub(crate) fn new(target: Arc<Target>) -> Self {
+        Self { target, open: None, closed: Staged::default() }
+    }
+
+    /// Writes a batch, whose columns the table may not have yet.
+    pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), LakeError> {
+        let target = Arc::clone(&self.target);
+        target.runtime.block_on(async {
+            let (mut writer, schema) = match self.open.take() {
+                Some((writer, schema)) if covers(&schema, &batch.schema()) => (writer, schema),
+                Some((writer, _)) => {
+                    self.close(writer).await?;
+                    target.writer(&batch.schema()).await?
+                }
+                None => target.writer(&batch.schema()).await?,
+            };
+            let written = writer.write(batch).await;
+            self.open = Some((writer, schema));
+            written
+        })
+    }
+
+    async fn close(&mut self, writer: StagedWriter) -> Result<(), LakeError> {
+        let files = writer.finish().await?;
+        self.closed = std::mem::take(&mut self.closed).merge(files);
+        Ok(())
+    }
+
+    /// Completes the files. What was completed is handed over even when the last could not be.
+    pub(crate) fn finish(mut self) -> (Staged, Result<(), LakeError>) {
+        let target = Arc::clone(&self.target);
+        let closed = match self.open.take() {
+            Some((writer, _)) => target.runtime.block_on(self.close(writer)),
+            None => Ok(()),
+        };
+        (self.closed, closed)
+    }
+}

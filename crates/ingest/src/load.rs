@@ -1,0 +1,200 @@
+//! Loads inputs one after the other, each in one commit, each content once.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use nsc_lake::{Lake, LakeError, Table};
+use serde_json::{Value, json};
+
+use crate::content::{self, Identity};
+use crate::error::IngestError;
+use crate::inputs::{Located, locate};
+use crate::parse::{LineCounts, LoadStamp};
+use crate::pipeline::{Progress, Streamed, discard, stream};
+use crate::request::{LoadObserver, LoadRequest};
+use crate::summary::{FileOutcome, FileSummary, LoadSummary, per_second};
+
+/// How often an observer is told of progress.
+const TICK: Duration = Duration::from_millis(100);
+/// A load that other writers overtake is done again so often.
+const ATTEMPTS: u32 = 5;
+/// Longest `batch_id` or `source_system`: it is repeated in every row.
+const MAX_OPTION_BYTES: usize = 1024;
+
+/// Loads every input into the source's Bronze table. Inputs are checked before the first is loaded; each is one
+/// atomic commit, so after a failure the command can simply be repeated.
+///
+/// # Errors
+/// [`IngestError`]; the inputs before the failing one stay loaded.
+pub async fn load(lake: &Lake, request: LoadRequest, observer: &dyn LoadObserver) -> Result<LoadSummary, IngestError> {
+    let begun = Instant::now();
+    let contract = request.source.bronze_contract().ok_or(IngestError::NoContract { name: request.source.name })?;
+    for (option, value) in [("batch_id", &request.batch_id), ("source_system", &request.source_system)] {
+        if let Some(bytes) = value.as_ref().map(String::len).filter(|n| *n > MAX_OPTION_BYTES) {
+            return Err(IngestError::OptionTooLong { option, bytes });
+        }
+    }
+    let inputs = locate(&request.inputs)?;
+    for input in inputs.iter().filter(|i| i.size.is_some()) {
+        content::open(input, &Arc::new(AtomicU64::new(0)))?;
+    }
+    observer.started(inputs.iter().map(|i| i.size).sum());
+    let progress = Arc::new(Progress::default());
+    let table = lake.table(contract).await?;
+    let mut load = Load { request: &request, table, committed: HashSet::new(), progress: Arc::clone(&progress) };
+    let mut files = Vec::with_capacity(inputs.len());
+    for input in &inputs {
+        let file = observed(load.input(input), &progress, observer).await?;
+        observer.file_finished(&file);
+        files.push(file);
+    }
+    Ok(LoadSummary::of(contract.full_name(), files, begun.elapsed().as_secs_f64()))
+}
+
+/// Awaits a load, telling the observer how far it is.
+async fn observed<T>(loading: impl Future<Output = T>, progress: &Progress, observer: &dyn LoadObserver) -> T {
+    let tell = || observer.progress(progress.bytes.load(Ordering::Relaxed), progress.lines.load(Ordering::Relaxed));
+    let mut loading = std::pin::pin!(loading);
+    loop {
+        let done = tokio::time::timeout(TICK, &mut loading).await;
+        tell();
+        if let Ok(result) = done {
+            return result;
+        }
+    }
+}
+
+struct Load<'a> {
+    request: &'a LoadRequest,
+    table: Table,
+    /// Contents committed by this very request, which not even `force` loads twice.
+    committed: HashSet<String>,
+    progress: Arc<Progress>,
+}
+
+impl Load<'_> {
+    async fn input(&mut self, input: &Located) -> Result<FileSummary, IngestError> {
+        let begun = Instant::now();
+        let identity = self.identity(input).await?;
+        if let Some(known) = &identity
+            && self.is_loaded(&known.content).await?
+        {
+            self.progress.bytes.fetch_add(known.bytes, Ordering::Relaxed);
+            return Ok(skipped(input, known.content.clone(), known.bytes, begun));
+        }
+        for attempt in 1.. {
+            let streamed = stream(&self.table, input, self.stamp(input), identity.is_none(), &self.progress).await?;
+            if identity.as_ref().zip(input.path.as_ref()).is_some_and(|(known, path)| !known.still_holds(path, streamed.bytes)) {
+                discard(streamed.staged).await;
+                return Err(IngestError::Changed { input: input.shown() });
+            }
+            let Some(content) = identity.as_ref().map(|i| &i.content).or(streamed.content.as_ref()).cloned() else { break };
+            let (counts, bytes, new_columns) = (streamed.counts, streamed.bytes, streamed.new_columns.clone());
+            match self.commit(streamed, &content, input).await {
+                Ok(None) => return Ok(skipped(input, content, bytes, begun)),
+                Ok(Some(version)) => return Ok(loaded(input, content, version, counts, bytes, new_columns, begun)),
+                // Somebody else changed the table's columns: the files may not fit it any more.
+                Err(e) if e.is_conflict() && input.size.is_some() && attempt < ATTEMPTS => self.table.reload().await?,
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Err(IngestError::Defect { input: input.shown(), reason: "its content was not fingerprinted".to_owned() })
+    }
+
+    async fn identity(&self, input: &Located) -> Result<Option<Identity>, IngestError> {
+        let located = input.clone();
+        let ended = |e: tokio::task::JoinError| IngestError::Defect { input: input.shown(), reason: e.to_string() };
+        tokio::task::spawn_blocking(move || content::identity(&located)).await.map_err(ended)?
+    }
+
+    fn stamp(&self, input: &Located) -> LoadStamp {
+        LoadStamp {
+            source_ref: format!("file:{}#", input.name()),
+            ingested_at: self.request.ingested_at,
+            source_extracted_at: self.request.source_extracted_at,
+            batch_id: self.request.batch_id.clone(),
+            source_system: self.request.source_system.clone(),
+        }
+    }
+
+    async fn is_loaded(&self, content: &str) -> Result<bool, LakeError> {
+        let before = !self.request.force && self.table.application_version(&app_id(content)).await?.is_some();
+        Ok(before || self.committed.contains(content))
+    }
+
+    /// Commits the files of an input; `None` when its content turns out to be in the table already.
+    async fn commit(&mut self, streamed: Streamed, content: &str, input: &Located) -> Result<Option<u64>, LakeError> {
+        let Streamed { mut table, staged, counts, new_columns, bytes, .. } = streamed;
+        let ready = async {
+            // A field that was null on every line has a column, too, and no file that brought it.
+            table.add_text_columns(&new_columns).await?;
+            table.reload().await?;
+            table.application_version(&app_id(content)).await
+        };
+        let version = match ready.await {
+            Ok(version) => version,
+            Err(e) => {
+                discard(staged).await;
+                return Err(e);
+            }
+        };
+        self.table = table;
+        if self.is_loaded(content).await? {
+            discard(staged).await;
+            return Ok(None);
+        }
+        let transaction = (app_id(content), version.map_or(1, |v| v + 1));
+        match self.table.commit_append(staged, Some(transaction), vec![("ingest".to_owned(), record(input, content, counts, bytes))]).await {
+            Ok(version) => {
+                self.committed.insert(content.to_owned());
+                Ok(Some(version))
+            }
+            Err(e) if e.is_conflict() => {
+                self.table.reload().await?;
+                if self.is_loaded(content).await? { Ok(None) } else { Err(e) }
+            }
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// The application transaction of a content.
+fn app_id(content: &str) -> String {
+    format!("ingest/{content}")
+}
+
+/// What the commit says of itself: the counts that the lines of a table are reconciled with.
+fn record(input: &Located, content: &str, counts: LineCounts, bytes: u64) -> Value {
+    json!({ "file": input.name(), "blake3": content, "bytes": bytes, "counts": counts })
+}
+
+fn skipped(input: &Located, content: String, bytes: u64, begun: Instant) -> FileSummary {
+    FileSummary {
+        input: input.shown(),
+        content,
+        outcome: FileOutcome::AlreadyLoaded,
+        version: None,
+        counts: LineCounts::default(),
+        new_columns: Vec::new(),
+        bytes,
+        seconds: begun.elapsed().as_secs_f64(),
+        rows_per_second: 0.0,
+    }
+}
+
+fn loaded(input: &Located, content: String, version: u64, counts: LineCounts, bytes: u64, new_columns: Vec<String>, begun: Instant) -> FileSummary {
+    let seconds = begun.elapsed().as_secs_f64();
+    FileSummary {
+        input: input.shown(),
+        content,
+        outcome: FileOutcome::Loaded,
+        version: Some(version),
+        counts,
+        new_columns,
+        bytes,
+        seconds,
+        rows_per_second: per_second(counts.rows, seconds),
+    }
+}

@@ -1,0 +1,144 @@
+//! Runs one pipeline under its lock, or the whole chain (seed 4.3: sync_rules, A, Silver, then B and C together).
+
+use std::time::Instant;
+
+use nsc_contracts::rule::Rule;
+
+use crate::gate::{self, ANALYTICS, CONTROLS, GUARDRAIL, SILVER};
+use crate::{Period, PipelineError, RunContext, RunReport, analytics, controls, guardrail, rules, silver};
+
+/// What can be run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pipeline {
+    /// Pipeline Silver.
+    Silver,
+    /// Pipeline A.
+    Guardrail,
+    /// Pipeline B.
+    Controls,
+    /// Pipeline C.
+    Analytics,
+    /// The rules sync, with the wanted rules.
+    SyncRules(Vec<Rule>),
+    /// All of them in their order.
+    Chain(Vec<Rule>),
+}
+
+impl Pipeline {
+    /// Name in reports, locks and `gold.pipeline_state`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Silver => SILVER,
+            Self::Guardrail => GUARDRAIL,
+            Self::Controls => CONTROLS,
+            Self::Analytics => ANALYTICS,
+            Self::SyncRules(_) => "sync_rules",
+            Self::Chain(_) => "e2e",
+        }
+    }
+}
+
+/// Runs a pipeline; the report says what happened even when the run failed.
+pub async fn run(run: &RunContext, pipeline: &Pipeline, period: Period) -> (RunReport, Result<(), PipelineError>) {
+    let begun = Instant::now();
+    let mut report = RunReport::new(&run.run_id, pipeline.name(), run.now);
+    let outcome = match pipeline {
+        Pipeline::Chain(rules) => chain(run, rules, period, &mut report).await,
+        single => locked(run, single, period, &mut report).await,
+    };
+    report.seconds = begun.elapsed().as_secs_f64();
+    report.peak_memory_bytes = nsc_telemetry::peak_memory_bytes();
+    if let Err(e) = &outcome {
+        report.status = "failure".to_owned();
+        report.error = Some(e.to_string());
+    }
+    if !matches!(outcome, Err(PipelineError::Held { .. })) {
+        match serde_json::to_value(&report) {
+            Ok(json) => {
+                if let Err(e) = run.lake.store_run(run.run_id.as_str(), &json).await {
+                    tracing::warn!(error = %e, "run report not stored");
+                }
+            }
+            Err(e) => tracing::warn!(error = %e, "run report not serialisable"),
+        }
+    }
+    (report, outcome)
+}
+
+/// One pipeline, single flight, with its failure recorded.
+async fn locked(run: &RunContext, pipeline: &Pipeline, period: Period, report: &mut RunReport) -> Result<(), PipelineError> {
+    let name = pipeline.name();
+    let _lock = match run.lake.lock(name, run.run_id.as_str()).await? {
+        Ok(lock) => lock,
+        Err(holder) => return Err(PipelineError::Held { pipeline: name.to_owned(), holder }),
+    };
+    // Each pipeline's future is large; boxed, it does not travel through every caller's frame.
+    let outcome = match pipeline {
+        Pipeline::Silver => Box::pin(silver::run(run, period, report)).await,
+        Pipeline::Guardrail => Box::pin(guardrail::run(run, period, report)).await,
+        Pipeline::Controls => Box::pin(controls::run(run, period, report)).await,
+        Pipeline::Analytics => Box::pin(analytics::run(run, period, report)).await,
+        Pipeline::SyncRules(wanted) => return sync(run, wanted, report).await,
+        Pipeline::Chain(_) => return Ok(()),
+    };
+    if outcome.is_err()
+        && let Err(e) = gate::failed(run, &run.session()?, name).await
+    {
+        tracing::error!(error = %e, "failure of the run could not be recorded");
+    }
+    outcome
+}
+
+async fn sync(run: &RunContext, wanted: &[Rule], report: &mut RunReport) -> Result<(), PipelineError> {
+    let begun = Instant::now();
+    let done = rules::sync_rules(run, wanted, false).await?;
+    report.step("sync rules", begun, done.unchanged as u64 + done.opened.len() as u64, 0);
+    report.rules = Some(done);
+    Ok(())
+}
+
+async fn chain(run: &RunContext, rules: &[Rule], period: Period, report: &mut RunReport) -> Result<(), PipelineError> {
+    let first = [
+        (Pipeline::SyncRules(rules.to_vec()), Period::Scheduled),
+        (Pipeline::Guardrail, Period::Scheduled),
+        (Pipeline::Silver, period),
+    ];
+    for (pipeline, period) in first {
+        part(run, &pipeline, period, report).await?;
+    }
+    // Days that late rows changed come before the day itself: each day's positions build on the day before.
+    let affected: Vec<_> = report.parts.iter().flat_map(|p| p.affected_days.iter().copied()).collect();
+    let mut periods = Vec::new();
+    for day in affected {
+        periods.push(Period::dates(day, day)?);
+    }
+    periods.push(period);
+    let mut outcome = Ok(());
+    for period in periods {
+        let both = tokio::join!(one(run, &Pipeline::Controls, period), one(run, &Pipeline::Analytics, period));
+        for (part, done) in [both.0, both.1] {
+            report.parts.push(part);
+            outcome = outcome.and(done);
+        }
+    }
+    outcome
+}
+
+async fn part(run: &RunContext, pipeline: &Pipeline, period: Period, report: &mut RunReport) -> Result<(), PipelineError> {
+    let (part, outcome) = one(run, pipeline, period).await;
+    report.parts.push(part);
+    outcome
+}
+
+async fn one(run: &RunContext, pipeline: &Pipeline, period: Period) -> (RunReport, Result<(), PipelineError>) {
+    let begun = Instant::now();
+    let mut report = RunReport::new(&run.run_id, pipeline.name(), run.now);
+    let outcome = locked(run, pipeline, period, &mut report).await;
+    report.seconds = begun.elapsed().as_secs_f64();
+    if let Err(e) = &outcome {
+        report.status = "failure".to_owned();
+        report.error = Some(e.to_string());
+    }
+    (report, outcome)
+}

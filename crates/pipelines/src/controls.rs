@@ -1,0 +1,226 @@
+//! Pipeline B: reconciliation, supply and the operating metrics of a day (lakehouse contract 4, B-1 to B-6).
+
+use std::time::Instant;
+
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::datatypes::{DataType, Decimal128Type};
+use datafusion::common::JoinType;
+use datafusion::logical_expr::{col, lit};
+use datafusion::prelude::{DataFrame, SessionContext};
+use futures::TryStreamExt;
+use nsc_contracts::rule::{Rule, RuleSet};
+use nsc_core::Money;
+use nsc_lake::{Conflict, Scope, Upsert, UpsertPart};
+use nsc_transforms::controls::{
+    ControlDay, StatusRule, admin_tx_search, pairing_quality, payment_day, payment_failure, payment_refund, positions_next, recon_exceptions,
+    reconciliation, supply, supply_exceptions, wallet_day,
+};
+use nsc_transforms::rules::SeverityRule;
+
+use crate::exceptions::{self, Judged, metadata};
+use crate::gate::{self, CONTROLS};
+use crate::positions::{self, History, Positions};
+use crate::soft_gate::gating_tag;
+use crate::{Period, PipelineError, RunContext, RunReport, TableReport, Verdict, silver};
+
+/// The rules B judges by.
+struct ControlRules {
+    drift: SeverityRule,
+    supply: SeverityRule,
+    failed: StatusRule,
+    refunded: StatusRule,
+}
+
+fn money_rule(rule: &Rule) -> Result<SeverityRule, PipelineError> {
+    let (warn, crit) = (rule.warn()?, rule.crit()?);
+    Ok(SeverityRule::new(rule.rule_id.clone(), rule.threshold()?, warn, crit)?)
+}
+
+impl ControlRules {
+    fn of(rules: &RuleSet) -> Result<Self, PipelineError> {
+        let statuses = |metric: &str| -> Result<StatusRule, PipelineError> {
+            let rule = rules.for_metric("ops", metric, None)?;
+            Ok(StatusRule { rule_id: rule.rule_id.clone(), statuses: rule.allowed()?.to_vec() })
+        };
+        Ok(Self {
+            drift: money_rule(rules.for_metric("ledger", "drift_abs", None)?)?,
+            supply: money_rule(rules.for_metric("ledger", "supply_diff_abs", None)?)?,
+            failed: statuses("payment_failed_status")?,
+            refunded: statuses("payment_refunded_status")?,
+        })
+    }
+}
+
+/// Runs Pipeline B, day after day.
+pub(crate) async fn run(run: &RunContext, period: Period, report: &mut RunReport) -> Result<(), PipelineError> {
+    let days = period.days(run.now)?;
+    report.windows.push(period.daily(run.now)?);
+    let ctx = run.session()?;
+    gate::assert_silver_ready(run, &ctx, &days).await?;
+    let rules = run.rules(&ctx).await?;
+    let control = ControlRules::of(&rules)?;
+    let history = History::open(run).await?;
+    report.read(&history.ledger);
+    report.read(&history.snapshots);
+    for date in &days {
+        let since = Instant::now();
+        let before = positions::before(run, &history, *date).await?;
+        report.step(format!("positions before {date}"), since, before.wallets.iter().map(|b| b.num_rows() as u64).sum(), 0);
+        let dq_tag = gating_tag(run, &ctx, &rules, *date).await?;
+        let day = ControlDay { date: *date, run_id: run.run_id.clone(), dq_tag };
+        Day { run, day: &day, rules: &control, history: &history }.run(&before, report).await?;
+    }
+    gate::succeeded(run, &ctx, CONTROLS, days.last().map(|d| d.end()), &days, |_| {}).await
+}
+
+/// One day's controls.
+struct Day<'a> {
+    run: &'a RunContext,
+    day: &'a ControlDay,
+    rules: &'a ControlRules,
+    history: &'a History,
+}
+
+impl Day<'_> {
+    async fn run(&self, before: &Positions, report: &mut RunReport) -> Result<(), PipelineError> {
+        let since = Instant::now();
+        let ctx = self.run.session()?;
+        let bytes = self.history.register_day(&ctx, self.day.date)?;
+        positions::register(&ctx, before)?;
+        materialise(&ctx, "wallet_day", wallet_day(&ctx, self.day).await?).await?;
+        let recon = materialise(&ctx, "recon", reconciliation(&ctx, self.day, &self.rules.drift).await?).await?;
+        let supply = materialise(&ctx, "supply", supply(&ctx, self.day, before.issued_supply, &self.rules.supply).await?).await?;
+        let wallets = self.upsert(&ctx, "gold.recon_daily_snapshot_flow", recon, report).await?;
+        self.upsert(&ctx, "gold.ledger_supply_balance_daily", supply.clone(), report).await?;
+        self.carry(&ctx, &supply).await?;
+        self.verdicts(&ctx, &supply, report).await?;
+        report.step(format!("B-1 B-2 {}", self.day.date), since, wallets, bytes);
+
+        let since = Instant::now();
+        self.payments(&ctx, report).await?;
+        report.step(format!("B-3 B-4 {}", self.day.date), since, 0, 0);
+
+        let since = Instant::now();
+        self.register_orders(&ctx).await?;
+        let quality = pairing_quality(&ctx, self.day).await?;
+        self.upsert(&ctx, "gold.ops_ledger_pairing_quality_daily", quality, report).await?;
+        let search = admin_tx_search(&ctx, self.day).await?;
+        let rows = self.upsert(&ctx, "gold.admin_tx_search", search, report).await?;
+        report.step(format!("B-5 B-6 {}", self.day.date), since, rows, bytes);
+        Ok(())
+    }
+
+    /// Replaces the day's rows of a table; returns how many there are.
+    async fn upsert(&self, ctx: &SessionContext, name: &str, rows: DataFrame, report: &mut RunReport) -> Result<u64, PipelineError> {
+        let table = self.run.table(name).await?;
+        let files = table.files()?.into_iter().filter(|f| f.partition_date() == Some(self.day.date)).collect();
+        let upsert = Upsert::begin(ctx, &table, Scope::of(files, Conflict::Replace)).await?;
+        let parts = write_partitions(&upsert, rows).await?;
+        let (table, outcome) = upsert.finish(ctx, parts).await?.commit(metadata(self.run)).await?;
+        if outcome.changed() > 0 {
+            report.wrote(&table);
+        }
+        let count = outcome.inserted + outcome.updated + outcome.unchanged;
+        report.tables.push(TableReport { table: name.to_owned(), rows: count, outcome, ..TableReport::default() });
+        Ok(count)
+    }
+
+    /// Leaves the positions before the next day for its run.
+    async fn carry(&self, ctx: &SessionContext, supply: &DataFrame) -> Result<(), PipelineError> {
+        let wallets = positions_next(ctx).await?.collect().await?;
+        let issued = amount(&supply.clone().select_columns(&["issued_supply"])?.collect().await?, 0);
+        let next = Positions { wallets, issued_supply: issued };
+        positions::store(self.run, self.history, self.day.date.next(), &next).await
+    }
+
+    async fn verdicts(&self, ctx: &SessionContext, supply: &DataFrame, report: &mut RunReport) -> Result<(), PipelineError> {
+        let mut found = recon_exceptions(ctx, self.day, &self.rules.drift, self.run.now).await?.collect().await?;
+        let drifting: usize = found.iter().map(RecordBatch::num_rows).sum();
+        let mismatch = supply_exceptions(ctx, self.day, &self.rules.supply, self.run.now).await?.collect().await?;
+        let is_mismatch = mismatch.iter().any(|b| b.num_rows() > 0);
+        found.extend(mismatch);
+        let types = vec!["RECON_DRIFT_HIGH", "RECON_SNAPSHOT_MISSING", "RECON_WALLET_UNKNOWN", "SUPPLY_MISMATCH"];
+        exceptions::record(self.run, found, Judged { dates: vec![self.day.date], types, windows: Vec::new() }, report).await?;
+        let tag = self.day.dq_tag.as_deref();
+        let verdict = |bad: bool| match tag {
+            Some(_) => "suppressed".to_owned(),
+            None if bad => "CRITICAL".to_owned(),
+            None => "ok".to_owned(),
+        };
+        let suffix = tag.map(|t| format!(" (gated: {t})")).unwrap_or_default();
+        let date = self.day.date.to_string();
+        report.verdicts.push(Verdict {
+            control: "B-1 reconciliation".to_owned(),
+            subject: date.clone(),
+            verdict: verdict(drifting > 0),
+            detail: format!("{drifting} wallets with an exception{suffix}"),
+        });
+        let row = supply.clone().select_columns(&["issued_supply", "wallet_total_balance", "pending_flow_total", "diff_amount"])?.collect().await?;
+        report.verdicts.push(Verdict {
+            control: "B-2 supply".to_owned(),
+            subject: date,
+            verdict: verdict(is_mismatch),
+            detail: format!("issued {} wallets {} pending {} difference {}{suffix}", amount(&row, 0), amount(&row, 1), amount(&row, 2), amount(&row, 3)),
+        });
+        Ok(())
+    }
+
+    async fn payments(&self, ctx: &SessionContext, report: &mut RunReport) -> Result<(), PipelineError> {
+        let bronze = self.run.table("bronze.payment_orders_raw").await?;
+        report.read(&bronze);
+        let window = self.day.date.window();
+        let files = bronze.files()?.into_iter().filter(|f| silver::bronze::may_hold(f, "payment_orders", window)).collect();
+        ctx.register_table("payment_orders_raw", bronze.scan(files))?;
+        materialise(ctx, "payment_day", payment_day(ctx, self.day).await?).await?;
+        let failure = payment_failure(ctx, self.day, &self.rules.failed).await?;
+        self.upsert(ctx, "gold.ops_payment_failure_daily", failure, report).await?;
+        let refund = payment_refund(ctx, self.day, &self.rules.refunded).await?;
+        self.upsert(ctx, "gold.ops_payment_refund_daily", refund, report).await?;
+        Ok(())
+    }
+
+    /// Registers the payment orders that the day's entries name.
+    async fn register_orders(&self, ctx: &SessionContext) -> Result<(), PipelineError> {
+        let orders = self.run.table("silver.order_events").await?;
+        let named = ctx.table("entries").await?.select(vec![col("related_id").alias("named")])?.filter(col("named").is_not_null())?.distinct()?;
+        let payments = ctx.read_table(orders.scan_all()?)?.filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?;
+        let found = payments
+            .select_columns(&["order_ref", "merchant_name", "status"])?
+            .join(named, JoinType::LeftSemi, &["order_ref"], &["named"], None)?;
+        materialise(ctx, "orders_named", found).await.map(|_| ())
+    }
+}
+
+/// Runs a plan once and registers its rows.
+async fn materialise(ctx: &SessionContext, name: &str, plan: DataFrame) -> Result<DataFrame, PipelineError> {
+    let rows = plan.cache().await?;
+    ctx.register_table(name, rows.clone().into_view())?;
+    Ok(rows)
+}
+
+/// Writes every partition of a plan through a writer of its own.
+async fn write_partitions(upsert: &Upsert, rows: DataFrame) -> Result<Vec<UpsertPart>, PipelineError> {
+    let mut tasks = Vec::new();
+    for mut stream in rows.execute_stream_partitioned().await? {
+        let mut writer = upsert.writer()?;
+        tasks.push(tokio::spawn(async move {
+            while let Some(batch) = stream.try_next().await? {
+                writer.write(&batch).await?;
+            }
+            Ok::<_, PipelineError>(writer.finish().await?)
+        }));
+    }
+    let mut parts = Vec::new();
+    for task in tasks {
+        parts.push(task.await??);
+    }
+    Ok(parts)
+}
+
+/// The first amount of a column.
+fn amount(batches: &[RecordBatch], column: usize) -> Money {
+    let first = batches.iter().find(|b| b.num_rows() > 0).and_then(|b| b.columns().get(column).cloned());
+    let decimals = first.filter(|c| matches!(c.data_type(), DataType::Decimal128(38, 2)));
+    let units = decimals.filter(|c| c.is_valid(0)).map(|c| c.as_primitive::<Decimal128Type>().value(0));
+    units.and_then(Money::from_units).unwrap_or_default()
+}

@@ -1,0 +1,93 @@
+//! Commits what was staged, or refuses it and keeps the evidence.
+
+use nsc_core::UtcWindow;
+use nsc_lake::UpsertOutcome;
+
+use super::late::Late;
+use super::stage::{SilverRules, Staging};
+use super::tally::Tally;
+use crate::exceptions::{self, Finding, Judged, metadata};
+use crate::{PipelineError, RunContext, RunReport, TableReport};
+
+/// Commits quarantine and tables; returns what is still to be merged by version.
+pub(super) async fn all(run: &RunContext, staging: Staging, report: &mut RunReport) -> Result<Late, PipelineError> {
+    let rules = staging.rules().clone();
+    let tallies: Vec<(&'static str, Tally)> = staging.tallies().map(|(s, t)| (s, t.clone())).collect();
+    let (bad, staged, undated) = staging.finish().await?;
+    for (source, tally) in &tallies {
+        report.tables.push(source_report(source, tally));
+    }
+    commit_one(run, "silver.bad_records", bad, report).await?;
+    for (name, upsert) in staged {
+        commit_one(run, name, upsert, report).await?;
+    }
+    Ok(Late { rules, undated })
+}
+
+async fn commit_one(run: &RunContext, name: &str, upsert: nsc_lake::StagedUpsert, report: &mut RunReport) -> Result<(), PipelineError> {
+    let (table, outcome) = upsert.commit(metadata(run)).await?;
+    if outcome.changed() > 0 {
+        report.wrote(&table);
+    }
+    add_outcome(report, name, outcome);
+    Ok(())
+}
+
+/// Adds an outcome to a table's line of the report.
+pub(super) fn add_outcome(report: &mut RunReport, name: &str, outcome: UpsertOutcome) {
+    let rows = outcome.inserted + outcome.updated + outcome.unchanged;
+    match report.tables.iter_mut().find(|t| t.table == name) {
+        Some(line) => {
+            line.outcome = line.outcome.plus(outcome);
+            line.rows += rows;
+        }
+        None => report.tables.push(TableReport { table: name.to_owned(), rows, outcome, ..TableReport::default() }),
+    }
+}
+
+fn source_report(source: &str, tally: &Tally) -> TableReport {
+    TableReport {
+        table: format!("bronze.{source}"),
+        lines: Some(tally.lines()),
+        rows: tally.rows,
+        duplicates: Some(tally.duplicates),
+        quarantined: tally.bad.clone(),
+        outcome: UpsertOutcome::default(),
+    }
+}
+
+/// Fail-fast: the bad rows are kept as evidence, everything else staged is thrown away.
+pub(super) async fn refuse(run: &RunContext, staging: Staging, window: UtcWindow, report: &mut RunReport) -> Result<(), PipelineError> {
+    let offenders = staging.offenders()?;
+    let rules = staging.rules().clone();
+    for (source, tally) in staging.tallies() {
+        report.tables.push(source_report(source, tally));
+    }
+    let (bad, staged, _) = staging.finish().await?;
+    commit_one(run, "silver.bad_records", bad, report).await?;
+    for (_, upsert) in staged {
+        upsert.discard().await?;
+    }
+    let findings: Vec<Finding> = offenders.iter().map(|(source, tally)| exceeded(source, tally, &rules, window)).collect();
+    exceptions::record(run, vec![exceptions::rows(run, &findings)?], Judged::default(), report).await
+}
+
+fn exceeded(source: &str, tally: &Tally, rules: &SilverRules, window: UtcWindow) -> Finding {
+    let (bad, total) = (i128::from(tally.bad_total()), i128::from(tally.lines()));
+    Finding {
+        date: window.end.plus(-1).date_kst(),
+        domain: "silver",
+        exception_type: "BAD_RECORDS_RATE_EXCEEDED",
+        severity: "CRITICAL",
+        source_table: source.to_owned(),
+        window,
+        metric: "bad_records_rate",
+        // Half-up, in millionths.
+        metric_value: (total > 0).then(|| (bad * 2_000_000 + total) / (total * 2)),
+        message: serde_json::json!({
+            "source_table": source, "bad": bad.to_string(), "total": total.to_string(), "threshold": rules.rate.to_string(), "reasons": tally.bad,
+        }),
+        rule_id: Some(rules.rate_rule.clone()),
+        subject: None,
+    }
+}

@@ -1,0 +1,85 @@
+//! `LEDGER_ENTRY_CONFLICT` findings of a run.
+
+use datafusion::arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
+use datafusion::prelude::DataFrame;
+use nsc_core::{UtcMicros, UtcWindow};
+use nsc_transforms::silver::{conflicts_among_repeats, conflicts_with_stored};
+
+use crate::exceptions::{self, Finding, Judged};
+use crate::{PipelineError, RunContext, RunReport};
+
+/// One tx_id whose copies disagree.
+struct Conflict {
+    tx_id: String,
+    copies: i64,
+    event_time: UtcMicros,
+    evidence: String,
+}
+
+/// What a run found.
+#[derive(Default)]
+pub(super) struct Conflicts(Vec<Conflict>);
+
+impl Conflicts {
+    /// Adds conflicts among Bronze copies whose newest copy is in the window.
+    pub(super) async fn among(&mut self, bronze: DataFrame, repeated: DataFrame, allowed: &[String], window: UtcWindow) -> Result<(), PipelineError> {
+        let found = conflicts_among_repeats(bronze, repeated, allowed)?.collect().await?;
+        self.take(&found, |t| window.start <= t && t < window.end)
+    }
+
+    /// Adds conflicts of new entries with stored ones.
+    pub(super) async fn with_stored(&mut self, new: DataFrame, stored: DataFrame) -> Result<(), PipelineError> {
+        let found = conflicts_with_stored(new, stored)?.collect().await?;
+        self.take(&found, |_| true)
+    }
+
+    fn take(&mut self, found: &[RecordBatch], wanted: impl Fn(UtcMicros) -> bool) -> Result<(), PipelineError> {
+        for batch in found {
+            let text = |i: usize| -> Result<StringArray, PipelineError> { Ok(cast(batch.column(i), &DataType::Utf8)?.as_string::<i32>().clone()) };
+            let (ids, evidence) = (text(0)?, text(3)?);
+            let copies = cast(batch.column(1), &DataType::Int64)?;
+            let times = batch.column(2).as_primitive::<TimestampMicrosecondType>();
+            for i in (0..batch.num_rows()).filter(|i| times.is_valid(*i)) {
+                let event_time = UtcMicros::new(times.value(i));
+                let known = self.0.iter().any(|c| c.tx_id == ids.value(i));
+                if wanted(event_time) && !known {
+                    let copies = copies.as_primitive::<Int64Type>().value(i);
+                    self.0.push(Conflict { tx_id: ids.value(i).to_owned(), copies, event_time, evidence: evidence.value(i).to_owned() });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the exceptions, and closes a bad-records refusal this run has overcome.
+    pub(super) async fn record(self, run: &RunContext, window: UtcWindow, report: &mut RunReport) -> Result<(), PipelineError> {
+        let judged = Judged { dates: window.dates_kst().collect(), types: vec!["BAD_RECORDS_RATE_EXCEEDED"], windows: Vec::new() };
+        let mut found = Vec::new();
+        if !self.0.is_empty() {
+            let findings: Vec<Finding> = self.0.iter().map(Conflict::finding).collect();
+            found.push(exceptions::rows(run, &findings)?);
+        }
+        exceptions::record(run, found, judged, report).await
+    }
+}
+
+impl Conflict {
+    fn finding(&self) -> Finding {
+        let date = self.event_time.date_kst();
+        Finding {
+            date,
+            domain: "ledger",
+            exception_type: "LEDGER_ENTRY_CONFLICT",
+            severity: "CRITICAL",
+            source_table: "transaction_ledger_raw".to_owned(),
+            window: date.window(),
+            metric: "copies",
+            metric_value: Some(i128::from(self.copies) * 1_000_000),
+            message: serde_json::json!({ "tx_id": self.tx_id, "copies": self.copies.to_string(), "facts": self.evidence }),
+            rule_id: None,
+            subject: Some(self.tx_id.clone()),
+        }
+    }
+}
