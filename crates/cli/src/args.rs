@@ -103,3 +103,38 @@ pub(crate) enum Command {
     /// Print a completion script for a shell
     Completions(commands::completions::CompletionsArgs),
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    /// Every help text, and that every command with an action of its own has examples.
+    #[test]
+    fn help_of_every_command() {
+        let mut root = Cli::command().term_width(100);
+        root.build();
+        let mut texts = vec![root.render_long_help().to_string()];
+        let mut open: Vec<clap::Command> = root.get_subcommands().cloned().collect();
+        open.reverse();
+        while let Some(mut command) = open.pop() {
+            if command.get_name() == "help" {
+                continue;
+            }
+            let nested: Vec<clap::Command> = command.get_subcommands().cloned().collect();
+            open.extend(nested.iter().rev().cloned());
+            let text = command.render_help().to_string();
+            let (own, _global) = text.split_once("Global options:").unwrap_or((&text, ""));
+            let examples = text.split_once("\nExamples:").map(|(_, e)| e.to_owned());
+            assert!(examples.is_some() || !nested.is_empty(), "{} has no examples", command.get_name());
+            texts.push(format!("{}\nExamples:{}", own.trim_end(), examples.unwrap_or_default()));
+        }
+        insta::assert_snapshot!(texts.join("\n----\n"));
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -33,10 +33,41 @@ impl Target {
     async fn writer(&self, batch: &SchemaRef) -> Result<(StagedWriter, SchemaRef), LakeError> {
         let mut table = self.table.lock().await;
         if !covers(&table.schema(), batch) {
-            table.add_text_columns(&self.registry.added()).await?;
+            add_columns(&mut table, &self.registry.added()).await?;
         }
-        Ok((table.writer()?, table.schema()))
+        let schema = table.schema();
+        // A writer would leave out a column it does not know, and its values with it.
+        match batch.fields().iter().find(|f| schema.index_of(f.name()).is_err()) {
+            None => Ok((table.writer()?, schema)),
+            Some(lost) => Err(LakeError::Corrupt { what: format!("column {} of {}", lost.name(), table.name()), reason: "it could not be added".to_owned() }),
+        }
     }
+}
+
+/// Adds columns a load brings. Their names were chosen on the table as it was when the load began: when another
+/// load has since added one that differs only by case, this is a conflict and the input must be read again.
+pub(crate) async fn add_columns(table: &mut Table, names: &[String]) -> Result<(), LakeError> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    table.reload().await?;
+    collision(table, names)?;
+    let Err(error) = table.add_text_columns(names).await else { return Ok(()) };
+    // The other load may have been faster by a moment only.
+    table.reload().await?;
+    collision(table, names)?;
+    Err(error)
+}
+
+fn collision(table: &Table, names: &[String]) -> Result<(), LakeError> {
+    let schema = table.schema();
+    for name in names.iter().filter(|n| schema.index_of(n).is_err()) {
+        if let Some(taken) = schema.fields().iter().find(|f| f.name().to_lowercase() == name.to_lowercase()) {
+            let reason = format!("it added column {}, which differs from {name} only by case", taken.name());
+            return Err(LakeError::Conflict { table: table.name(), reason });
+        }
+    }
+    Ok(())
 }
 
 fn covers(stored: &SchemaRef, batch: &SchemaRef) -> bool {

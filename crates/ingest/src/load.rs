@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use nsc_contracts::TableContract;
 use nsc_lake::{Lake, LakeError, Table};
 use serde_json::{Value, json};
 
 use crate::content::{self, Identity};
 use crate::error::IngestError;
+use crate::files::add_columns;
 use crate::inputs::{Located, locate};
 use crate::parse::{LineCounts, LoadStamp};
 use crate::pipeline::{Progress, Streamed, discard, stream};
@@ -19,7 +21,7 @@ use crate::summary::{FileOutcome, FileSummary, LoadSummary, per_second};
 /// How often an observer is told of progress.
 const TICK: Duration = Duration::from_millis(100);
 /// A load that other writers overtake is done again so often.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 10;
 /// Longest `batch_id` or `source_system`: it is repeated in every row.
 const MAX_OPTION_BYTES: usize = 1024;
 
@@ -42,7 +44,7 @@ pub async fn load(lake: &Lake, request: LoadRequest, observer: &dyn LoadObserver
     }
     observer.started(inputs.iter().map(|i| i.size).sum());
     let progress = Arc::new(Progress::default());
-    let table = lake.table(contract).await?;
+    let table = open(lake, contract).await?;
     let mut load = Load { request: &request, table, committed: HashSet::new(), progress: Arc::clone(&progress) };
     let mut files = Vec::with_capacity(inputs.len());
     for input in &inputs {
@@ -51,6 +53,17 @@ pub async fn load(lake: &Lake, request: LoadRequest, observer: &dyn LoadObserver
         files.push(file);
     }
     Ok(LoadSummary::of(contract.full_name(), files, begun.elapsed().as_secs_f64()))
+}
+
+/// Opens the table; of several loads that find it absent, one creates it.
+async fn open(lake: &Lake, contract: &'static TableContract) -> Result<Table, LakeError> {
+    let mut attempt = 1;
+    loop {
+        match lake.table(contract).await {
+            Err(e) if e.is_conflict() && attempt < ATTEMPTS => attempt += 1,
+            opened => return opened,
+        }
+    }
 }
 
 /// Awaits a load, telling the observer how far it is.
@@ -84,23 +97,45 @@ impl Load<'_> {
             self.progress.bytes.fetch_add(known.bytes, Ordering::Relaxed);
             return Ok(skipped(input, known.content.clone(), known.bytes, begun));
         }
-        for attempt in 1.. {
-            let streamed = stream(&self.table, input, self.stamp(input), identity.is_none(), &self.progress).await?;
-            if identity.as_ref().zip(input.path.as_ref()).is_some_and(|(known, path)| !known.still_holds(path, streamed.bytes)) {
-                discard(streamed.staged).await;
-                return Err(IngestError::Changed { input: input.shown() });
-            }
-            let Some(content) = identity.as_ref().map(|i| &i.content).or(streamed.content.as_ref()).cloned() else { break };
-            let (counts, bytes, new_columns) = (streamed.counts, streamed.bytes, streamed.new_columns.clone());
-            match self.commit(streamed, &content, input).await {
-                Ok(None) => return Ok(skipped(input, content, bytes, begun)),
-                Ok(Some(version)) => return Ok(loaded(input, content, version, counts, bytes, new_columns, begun)),
+        let mut attempt = 1;
+        loop {
+            match self.attempt(input, identity.as_ref(), begun).await {
                 // Somebody else changed the table's columns: the files may not fit it any more.
-                Err(e) if e.is_conflict() && input.size.is_some() && attempt < ATTEMPTS => self.table.reload().await?,
-                Err(e) => return Err(e.into()),
+                Err(IngestError::Lake(e)) if e.is_conflict() && input.size.is_some() && attempt < ATTEMPTS => {
+                    tracing::debug!(input = input.shown(), error = %e, attempt, "reading it again");
+                    attempt += 1;
+                    self.table.reload().await?;
+                }
+                ended => return ended,
             }
         }
-        Err(IngestError::Defect { input: input.shown(), reason: "its content was not fingerprinted".to_owned() })
+    }
+
+    /// Reads and commits an input, once.
+    async fn attempt(&mut self, input: &Located, identity: Option<&Identity>, begun: Instant) -> Result<FileSummary, IngestError> {
+        let streamed = stream(&self.table, input, self.stamp(input), identity.is_none(), &self.progress).await?;
+        if identity.zip(input.path.as_ref()).is_some_and(|(known, path)| !known.still_holds(path, streamed.bytes)) {
+            discard(streamed.staged).await;
+            return Err(IngestError::Changed { input: input.shown() });
+        }
+        // One of the two was fingerprinted: the file before, or the stream while it was read.
+        let content = identity.map(|i| i.content.clone()).or_else(|| streamed.content.clone()).unwrap_or_default();
+        let (counts, bytes, new_columns) = (streamed.counts, streamed.bytes, streamed.new_columns.clone());
+        Ok(match self.commit(streamed, &content, input).await? {
+            None => skipped(input, content, bytes, begun),
+            Some(version) => {
+                let seconds = begun.elapsed().as_secs_f64();
+                FileSummary {
+                    outcome: FileOutcome::Loaded,
+                    version: Some(version),
+                    counts,
+                    new_columns,
+                    seconds,
+                    rows_per_second: per_second(counts.rows, seconds),
+                    ..skipped(input, content, bytes, begun)
+                }
+            }
+        })
     }
 
     async fn identity(&self, input: &Located) -> Result<Option<Identity>, IngestError> {
@@ -129,7 +164,7 @@ impl Load<'_> {
         let Streamed { mut table, staged, counts, new_columns, bytes, .. } = streamed;
         let ready = async {
             // A field that was null on every line has a column, too, and no file that brought it.
-            table.add_text_columns(&new_columns).await?;
+            add_columns(&mut table, &new_columns).await?;
             table.reload().await?;
             table.application_version(&app_id(content)).await
         };
@@ -181,20 +216,5 @@ fn skipped(input: &Located, content: String, bytes: u64, begun: Instant) -> File
         bytes,
         seconds: begun.elapsed().as_secs_f64(),
         rows_per_second: 0.0,
-    }
-}
-
-fn loaded(input: &Located, content: String, version: u64, counts: LineCounts, bytes: u64, new_columns: Vec<String>, begun: Instant) -> FileSummary {
-    let seconds = begun.elapsed().as_secs_f64();
-    FileSummary {
-        input: input.shown(),
-        content,
-        outcome: FileOutcome::Loaded,
-        version: Some(version),
-        counts,
-        new_columns,
-        bytes,
-        seconds,
-        rows_per_second: per_second(counts.rows, seconds),
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use deltalake::logstore::{LogStoreRef, StorageConfig, logstore_for, logstore_with, object_store_factories};
-use deltalake::{DeltaTable, DeltaTableError, ensure_table_uri};
+use deltalake::{DeltaTable, ensure_table_uri};
 use nsc_contracts::TableContract;
 use object_store::{DynObjectStore, ObjectStore};
 use url::Url;
@@ -109,19 +109,16 @@ impl Lake {
     /// Storage errors, and a version the log does not hold.
     pub async fn unchecked(&self, contract: &'static TableContract, version: Option<u64>) -> Result<Option<Table>, LakeError> {
         let mut delta = DeltaTable::new(self.log_store(&[contract.layer.name(), contract.name])?);
-        let loaded = match version {
+        let failed = |e| LakeError::delta(&contract.full_name(), e);
+        if !delta.verify_deltatable_existence().await.map_err(failed)? {
+            return Ok(None);
+        }
+        match version {
             None => delta.load().await,
             Some(version) => delta.load_version(version).await,
-        };
-        match loaded {
-            Ok(()) => Ok(Some(Table::new(delta, contract))),
-            Err(DeltaTableError::NotATable(_)) => Ok(None),
-            Err(e) if !delta.verify_deltatable_existence().await.unwrap_or(true) => {
-                tracing::debug!(table = contract.full_name(), error = %e, "no table there");
-                Ok(None)
-            }
-            Err(e) => Err(LakeError::delta(&contract.full_name(), e)),
         }
+        .map_err(failed)?;
+        Ok(Some(Table::new(delta, contract)))
     }
 
     fn log_store(&self, path: &[&str]) -> Result<LogStoreRef, LakeError> {

@@ -125,12 +125,26 @@ fn filter(text: &str) -> Result<EnvFilter, LogError> {
     {
         return Err(refused(format!("{word:?} is none of {}", LEVELS.join(", "))));
     }
-    EnvFilter::try_new(text).map_err(|e| refused(e.to_string()))
+    EnvFilter::try_new(with_quiet_libraries(text)).map_err(|e| refused(e.to_string()))
+}
+
+/// Libraries that report as errors what their callers expect and handle (no table yet, a lost race that is
+/// redone); what matters of it is logged by us.
+const QUIET: &[&str] = &["buoyant_kernel=off", "delta_kernel=off", "deltalake_core::kernel::transaction=off"];
+
+/// Unless somebody looks for trouble (debug, trace) or names the library, its false alarms are left out.
+fn with_quiet_libraries(text: &str) -> String {
+    let looking = text.split(',').any(|d| d.trim().ends_with("debug") || d.trim().ends_with("trace"));
+    let named = |quiet: &&&str| quiet.split('=').next().is_some_and(|target| text.contains(target));
+    if looking {
+        return text.to_owned();
+    }
+    QUIET.iter().filter(|q| !named(q)).fold(text.to_owned(), |filter, quiet| format!("{filter},{quiet}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LogError, LogFormat, filter};
+    use super::{LogError, LogFormat, filter, with_quiet_libraries};
 
     #[test]
     fn formats_are_named() {
@@ -144,5 +158,12 @@ mod tests {
         assert_eq!(refused("warn,nsc_lake=debug"), "");
         assert!(refused("debgu").contains("\"debgu\" is none of off, error"));
         assert!(refused("nsc_lake=loud").contains("nsc_lake=loud"));
+    }
+
+    #[test]
+    fn false_alarms_are_left_out_unless_asked_for() {
+        assert!(with_quiet_libraries("warn").starts_with("warn,buoyant_kernel=off,"));
+        assert!(!with_quiet_libraries("warn,buoyant_kernel=error").contains("buoyant_kernel=off"));
+        assert_eq!(with_quiet_libraries("debug"), "debug");
     }
 }

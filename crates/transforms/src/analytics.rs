@@ -13,7 +13,9 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, StringViewBuilder};
 use arrow::datatypes::DataType;
 use datafusion::common::{Result as PlanResult, ScalarValue, exec_datafusion_err, plan_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, col};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, col,
+};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::{DateKst, RunId};
 
@@ -25,13 +27,24 @@ use crate::output::{date, finish, plan, text};
 ///
 /// # Errors
 /// When the plan is refused: an input table or column is absent.
-pub async fn payment_fact(ctx: &SessionContext, day: DateKst, run_id: &RunId, salt: &str) -> Result<DataFrame, TransformError> {
+pub async fn payment_fact(
+    ctx: &SessionContext,
+    day: DateKst,
+    run_id: &RunId,
+    salt: &str,
+) -> Result<DataFrame, TransformError> {
     const TABLE: &str = "gold.fact_payment_anonymized";
     let params = vec![("date", ScalarValue::Date32(Some(day.days())))];
     let lines = plan(ctx, TABLE, include_str!("sql/payment_lines.sql"), params).await?;
     let key = ScalarUDF::from(SaltedKey::new(salt)).call(vec![col("user_id")]);
-    let keyed = lines.with_column("user_key", key).map_err(TransformError::plan(TABLE))?;
-    finish(keyed, TABLE, vec![("date_kst", date(day)), ("run_id", text(Some(run_id.as_str())))])
+    let keyed = lines
+        .with_column("user_key", key)
+        .map_err(TransformError::plan(TABLE))?;
+    finish(
+        keyed,
+        TABLE,
+        vec![("date_kst", date(day)), ("run_id", text(Some(run_id.as_str())))],
+    )
 }
 
 /// `nsc_user_key` with the salt inside.
@@ -42,7 +55,10 @@ struct SaltedKey {
 
 impl SaltedKey {
     fn new(salt: &str) -> Self {
-        Self { salt: salt.into(), signature: Signature::user_defined(Volatility::Immutable) }
+        Self {
+            salt: salt.into(),
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
     }
 }
 
@@ -89,7 +105,10 @@ impl ScalarUDFImpl for SaltedKey {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let users = arrays.first().and_then(|a| a.as_string_view_opt()).ok_or_else(|| exec_datafusion_err!("no user_id"))?;
+        let users = arrays
+            .first()
+            .and_then(|a| a.as_string_view_opt())
+            .ok_or_else(|| exec_datafusion_err!("no user_id"))?;
         let mut keys = StringViewBuilder::with_capacity(users.len());
         for user in users {
             keys.append_option(user.map(|user| user_key_hex(user, &self.salt)));

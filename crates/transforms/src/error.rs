@@ -39,6 +39,9 @@ pub enum TransformError {
 impl TransformError {
     /// Names the output a DataFusion error belongs to.
     pub(crate) fn plan(what: &'static str) -> impl FnOnce(DataFusionError) -> Self {
-        move |source| Self::Plan { what, source: Box::new(source) }
+        move |source| Self::Plan {
+            what,
+            source: Box::new(source),
+        }
     }
 }

@@ -23,18 +23,32 @@ pub(crate) async fn plan(
 }
 
 /// The contract's columns of `full_name`, each from the value given in `constants`, else from the plan's column.
-pub(crate) fn finish(df: DataFrame, full_name: &'static str, constants: Vec<(&'static str, Expr)>) -> Result<DataFrame, TransformError> {
-    let missing = |column: &str| TransformError::Column { what: full_name, column: column.to_owned() };
+pub(crate) fn finish(
+    df: DataFrame,
+    full_name: &'static str,
+    constants: Vec<(&'static str, Expr)>,
+) -> Result<DataFrame, TransformError> {
+    let missing = |column: &str| TransformError::Column {
+        what: full_name,
+        column: column.to_owned(),
+    };
     let contract = table(full_name).ok_or_else(|| missing("(contract)"))?;
     let mut constants = constants;
     let mut columns = Vec::with_capacity(contract.columns.len());
     for column in contract.columns {
-        let constant = constants.iter().position(|(name, _)| *name == column.name).map(|at| constants.swap_remove(at).1);
+        let constant = constants
+            .iter()
+            .position(|(name, _)| *name == column.name)
+            .map(|at| constants.swap_remove(at).1);
         let expr = match constant {
             Some(value) => value,
             None => {
-                let field = df.schema().field_with_unqualified_name(column.name).map_err(|_| missing(column.name))?;
-                converted(col(column.name), field.data_type(), column.ty).ok_or_else(|| missing(column.name))?
+                let field = df
+                    .schema()
+                    .field_with_unqualified_name(column.name)
+                    .map_err(|_| missing(column.name))?;
+                converted(col(column.name), field.data_type(), column.ty)
+                    .ok_or_else(|| missing(column.name))?
             }
         };
         columns.push(expr.alias(column.name));

@@ -30,26 +30,40 @@ impl Threshold {
         // their place keeps the number on its side of every value it is compared with.
         let (kept, cut) = fraction.split_at_checked(30).unwrap_or((fraction, ""));
         let rest = if cut.bytes().any(|b| b != b'0') { "1" } else { "" };
-        let digits = whole.bytes().chain(kept.bytes()).chain(rest.bytes()).map(|b| i128::from(b - b'0'));
+        let digits = whole
+            .bytes()
+            .chain(kept.bytes())
+            .chain(rest.bytes())
+            .map(|b| i128::from(b - b'0'));
         let mantissa = digits.fold(0_i128, |n, d| n.saturating_mul(10).saturating_add(d));
         let scale = u32::try_from(kept.len() + rest.len()).unwrap_or(0);
-        Ok(Self { mantissa: if value < 0.0 { -mantissa } else { mantissa }, scale })
+        Ok(Self {
+            mantissa: if value < 0.0 { -mantissa } else { mantissa },
+            scale,
+        })
     }
 
     /// The largest whole number of 10^-`scale` that is not above the threshold: `x > t` is `x > floor`.
     #[must_use]
     pub fn floor_at(self, scale: u32) -> i128 {
         if scale >= self.scale {
-            return 10_i128.saturating_pow(scale - self.scale).saturating_mul(self.mantissa);
+            return 10_i128
+                .saturating_pow(scale - self.scale)
+                .saturating_mul(self.mantissa);
         }
-        self.mantissa.div_euclid(10_i128.saturating_pow(self.scale - scale))
+        self.mantissa
+            .div_euclid(10_i128.saturating_pow(self.scale - scale))
     }
 
     /// The smallest whole number of 10^-`scale` that is not below the threshold: `x >= t` is `x >= ceil`.
     #[must_use]
     pub fn ceil_at(self, scale: u32) -> i128 {
         let floor = self.floor_at(scale);
-        let whole = scale >= self.scale || self.mantissa.rem_euclid(10_i128.saturating_pow(self.scale - scale)) == 0;
+        let whole = scale >= self.scale
+            || self
+                .mantissa
+                .rem_euclid(10_i128.saturating_pow(self.scale - scale))
+                == 0;
         if whole { floor } else { floor.saturating_add(1) }
     }
 
@@ -99,7 +113,12 @@ impl SeverityRule {
     ///
     /// # Errors
     /// When one of them is not finite.
-    pub fn new(rule_id: impl Into<String>, threshold: f64, warn: Option<f64>, crit: Option<f64>) -> Result<Self, TransformError> {
+    pub fn new(
+        rule_id: impl Into<String>,
+        threshold: f64,
+        warn: Option<f64>,
+        crit: Option<f64>,
+    ) -> Result<Self, TransformError> {
         Ok(Self {
             rule_id: rule_id.into(),
             threshold: Threshold::from_f64(threshold)?,
@@ -154,7 +173,11 @@ mod tests {
             (0.01, "0.01", 10_000, 10_000),
         ] {
             let t = at(value);
-            assert_eq!((t.to_string().as_str(), t.floor_at(6), t.ceil_at(6)), (text, floor6, ceil6), "{value}");
+            assert_eq!(
+                (t.to_string().as_str(), t.floor_at(6), t.ceil_at(6)),
+                (text, floor6, ceil6),
+                "{value}"
+            );
         }
         assert_eq!(at(1e300).ceil_at(6), i128::MAX);
         assert_eq!(at(-1e300).floor_at(0), -i128::MAX);
@@ -174,15 +197,24 @@ mod tests {
     #[test]
     fn severity_follows_the_map_and_the_threshold_only_without_one() {
         let mapped = SeverityRule::new("r", 0.0, Some(300.0), Some(600.0)).unwrap();
-        assert_eq!([299, 300, 599, 600].map(|v| mapped.reached(v, 0)), [
-            None,
-            Some(Severity::Warn),
-            Some(Severity::Warn),
-            Some(Severity::Critical)
-        ]);
+        assert_eq!(
+            [299, 300, 599, 600].map(|v| mapped.reached(v, 0)),
+            [
+                None,
+                Some(Severity::Warn),
+                Some(Severity::Warn),
+                Some(Severity::Critical)
+            ]
+        );
         let plain = SeverityRule::new("r", 3.0, None, None).unwrap();
-        assert_eq!([2, 3].map(|v| plain.reached(v, 0)), [None, Some(Severity::Critical)]);
+        assert_eq!(
+            [2, 3].map(|v| plain.reached(v, 0)),
+            [None, Some(Severity::Critical)]
+        );
         let only_warn = SeverityRule::new("r", 1.0, Some(5.0), None).unwrap();
-        assert_eq!([4, 9].map(|v| only_warn.reached(v, 0)), [None, Some(Severity::Warn)]);
+        assert_eq!(
+            [4, 9].map(|v| only_warn.reached(v, 0)),
+            [None, Some(Severity::Warn)]
+        );
     }
 }

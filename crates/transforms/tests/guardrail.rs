@@ -2,25 +2,35 @@
 
 use datafusion::prelude::SessionContext;
 use nsc_core::UtcWindow;
-use nsc_transforms::guardrail::{AllowedValues, GuardrailSource, WindowCounts, Windows, counts, measures, newest, newest_at_ends};
+use nsc_transforms::guardrail::{
+    AllowedValues, GuardrailSource, WindowCounts, Windows, counts, measures, newest, newest_at_ends,
+};
 
 use crate::support::{at, batch, register, session};
 
 fn windows() -> Windows {
-    let span = UtcWindow { start: at("2026-01-05T00:00:00Z"), end: at("2026-01-05T00:30:00Z") };
+    let span = UtcWindow {
+        start: at("2026-01-05T00:00:00Z"),
+        end: at("2026-01-05T00:30:00Z"),
+    };
     Windows::consecutive(span, 600_000_000).unwrap()
 }
 
 fn allowed() -> AllowedValues {
     let texts = |t: &[&str]| t.iter().map(|s| (*s).to_owned()).collect();
-    AllowedValues { entry_types: texts(&["CHARGE", "PAYMENT"]), payment_statuses: texts(&["PAID", "PENDING"]) }
+    AllowedValues {
+        entry_types: texts(&["CHARGE", "PAYMENT"]),
+        payment_statuses: texts(&["PAID", "PENDING"]),
+    }
 }
 
 /// (rows, keyed, repeats, bad) of each window.
 async fn counted(ctx: &SessionContext, source: GuardrailSource) -> Vec<(i64, i64, i64, i64)> {
     let df = measures(ctx, source, &windows(), &allowed()).await.unwrap();
     let all: Vec<WindowCounts> = counts(&windows(), &df.collect().await.unwrap()).unwrap();
-    all.iter().map(|c| (c.event_count, c.keyed_rows, c.repeats, c.bad_rows)).collect()
+    all.iter()
+        .map(|c| (c.event_count, c.keyed_rows, c.repeats, c.bad_rows))
+        .collect()
 }
 
 const META: &str = "_corrupt_record text, ingested_at ts, source_extracted_at ts, batch_id text, source_system text, source_ref text, ingest_date date";
@@ -47,17 +57,26 @@ async fn a_ledger_window_counts_repeats_and_breaches() {
         row("t6|w|CHARGE|~|1.005", "11:00"),
         row("t7|w|CHARGE|PAYMENT|~", "11:00"),
         format!("~|~|~|~|~|not json{}", &meta("12:00", 1)[1..]), // malformed
-        row("t9|w|CHARGE|~|1", "30:00"), // the closing instant is in no window
+        row("t9|w|CHARGE|~|1", "30:00"),                         // the closing instant is in no window
     ];
-    register(&ctx, "rows", batch(&columns, &lines.iter().map(String::as_str).collect::<Vec<_>>()));
-    assert_eq!(counted(&ctx, GuardrailSource::Ledger).await, [(3, 3, 2, 0), (9, 7, 0, 8), (0, 0, 0, 0)]);
+    register(
+        &ctx,
+        "rows",
+        batch(&columns, &lines.iter().map(String::as_str).collect::<Vec<_>>()),
+    );
+    assert_eq!(
+        counted(&ctx, GuardrailSource::Ledger).await,
+        [(3, 3, 2, 0), (9, 7, 0, 8), (0, 0, 0, 0)]
+    );
 }
 
 #[tokio::test]
 async fn a_wallet_repeats_only_at_the_same_snapshot_time() {
     let ctx = session();
     let columns = format!("user_id text, balance text, frozen_amount text, {META}");
-    let extracted = |fields: &str, minute: &str, time: &str| format!("{fields}|~|2026-01-05T00:{minute}Z|{time}|b|s|r|2026-01-05");
+    let extracted = |fields: &str, minute: &str, time: &str| {
+        format!("{fields}|~|2026-01-05T00:{minute}Z|{time}|b|s|r|2026-01-05")
+    };
     let lines = [
         extracted("u|1|0", "00:00", "2026-01-04T15:00:00Z"),
         extracted("u|2|0", "05:00", "2026-01-04T15:00:00Z"), // repeated
@@ -68,8 +87,15 @@ async fn a_wallet_repeats_only_at_the_same_snapshot_time() {
         extracted("~|1|1", "08:00", "~"),
         extracted("u|-0|0.00", "09:00", "~"),
     ];
-    register(&ctx, "rows", batch(&columns, &lines.iter().map(String::as_str).collect::<Vec<_>>()));
-    assert_eq!(counted(&ctx, GuardrailSource::Wallets).await, [(8, 7, 2, 4), (0, 0, 0, 0), (0, 0, 0, 0)]);
+    register(
+        &ctx,
+        "rows",
+        batch(&columns, &lines.iter().map(String::as_str).collect::<Vec<_>>()),
+    );
+    assert_eq!(
+        counted(&ctx, GuardrailSource::Wallets).await,
+        [(8, 7, 2, 4), (0, 0, 0, 0), (0, 0, 0, 0)]
+    );
 }
 
 #[tokio::test]
@@ -85,13 +111,20 @@ async fn an_order_repeats_only_as_an_identical_copy() {
         row("o1|1.0|PAID|~", "09:00", 5), // another text
         row("~|1|PAID|~", "09:00", 6),
         row("~|1|PAID|~", "09:00", 7), // copies without a key
-        row("o2|1|~|~", "20:00", 8), // a missing status is fine
+        row("o2|1|~|~", "20:00", 8),   // a missing status is fine
         row("o3|1|paid|~", "20:00", 9),
         row("o4|0|PAID|~", "20:00", 10),
         row("o5|~|PAID|~", "20:00", 11),
     ];
-    register(&ctx, "rows", batch(&columns, &lines.iter().map(String::as_str).collect::<Vec<_>>()));
-    assert_eq!(counted(&ctx, GuardrailSource::PaymentOrders).await, [(7, 5, 1, 2), (0, 0, 0, 0), (4, 4, 0, 3)]);
+    register(
+        &ctx,
+        "rows",
+        batch(&columns, &lines.iter().map(String::as_str).collect::<Vec<_>>()),
+    );
+    assert_eq!(
+        counted(&ctx, GuardrailSource::PaymentOrders).await,
+        [(7, 5, 1, 2), (0, 0, 0, 0), (4, 4, 0, 3)]
+    );
 }
 
 #[tokio::test]
@@ -101,11 +134,23 @@ async fn freshness_sees_the_closing_instant_and_a_dead_source_grows_stale() {
         register(&ctx, "rows", batch("ingested_at ts", lines));
         let batches = newest(&ctx, &windows()).await.unwrap().collect().await.unwrap();
         let found = newest_at_ends(&windows(), &batches, before).unwrap();
-        found.into_iter().map(|t| t.map_or("~".to_owned(), |t| t.to_string()[11..].to_owned())).collect::<Vec<_>>()
+        found
+            .into_iter()
+            .map(|t| t.map_or("~".to_owned(), |t| t.to_string()[11..].to_owned()))
+            .collect::<Vec<_>>()
     };
-    assert_eq!(newest_of(&["2026-01-05T00:03:00Z", "2026-01-05T00:10:00Z"], None).await, ["00:10:00Z"; 3]);
-    assert_eq!(newest_of(&["2026-01-05T00:10:00.000001Z"], None).await, ["~", "00:10:00.000001Z", "00:10:00.000001Z"]);
-    assert_eq!(newest_of(&["2026-01-05T00:30:00Z"], Some(at("2026-01-04T23:00:00Z"))).await, ["23:00:00Z", "23:00:00Z", "00:30:00Z"]);
+    assert_eq!(
+        newest_of(&["2026-01-05T00:03:00Z", "2026-01-05T00:10:00Z"], None).await,
+        ["00:10:00Z"; 3]
+    );
+    assert_eq!(
+        newest_of(&["2026-01-05T00:10:00.000001Z"], None).await,
+        ["~", "00:10:00.000001Z", "00:10:00.000001Z"]
+    );
+    assert_eq!(
+        newest_of(&["2026-01-05T00:30:00Z"], Some(at("2026-01-04T23:00:00Z"))).await,
+        ["23:00:00Z", "23:00:00Z", "00:30:00Z"]
+    );
     assert_eq!(newest_of(&[], None).await, ["~"; 3]);
 }
 

@@ -96,3 +96,15 @@ fn the_effective_configuration_is_shown_without_secrets() {
     assert!(!shown.contains("s3cret") && !format!("{config:?}").contains("s3cret"));
     insta::assert_snapshot!(shown);
 }
+
+#[test]
+fn the_example_file_is_the_defaults() {
+    let example = include_str!("../../../../config/nsc.example.toml");
+    let shown = |config: &Config| {
+        let rows = sheet(config).rows;
+        rows.into_iter().map(|row| format!("{} = {}", row[0], row[1])).collect::<Vec<_>>()
+    };
+    let none = Environment::default();
+    let from_example = with(example, &none, &Flags::default()).unwrap();
+    assert_eq!(shown(&from_example), shown(&resolve(&Flags::default(), &none, None).unwrap()));
+}

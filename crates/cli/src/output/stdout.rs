@@ -42,11 +42,6 @@ impl Printer {
         }
     }
 
-    /// The format that was asked for.
-    pub(crate) fn format(&self) -> Format {
-        self.format
-    }
-
     /// Prints a whole result.
     pub(crate) fn sheet(&mut self, sheet: &Sheet) -> Result<(), OutputError> {
         let mut sink = self.rows(&sheet.columns)?;

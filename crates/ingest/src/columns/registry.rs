@@ -56,6 +56,14 @@ pub(crate) struct Registry {
     turn: Condvar,
 }
 
+/// The `_extra` column comes only when a value needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extra {
+    Absent,
+    Stored,
+    New,
+}
+
 #[derive(Debug)]
 struct State {
     /// Columns by index: the four load fields, `_extra`, then text columns.
@@ -70,6 +78,7 @@ struct State {
     declared: usize,
     /// First index that did not exist in the table when the load began.
     known: usize,
+    extra: Extra,
     /// Chunks parsed ahead of their turn.
     ahead: BTreeSet<u64>,
     /// The first chunk that is still being parsed; only it may add columns.
@@ -90,6 +99,7 @@ impl Registry {
             beyond: 0,
             declared: 0,
             known: 0,
+            extra: if stored.index_of(EXTRA).is_ok() { Extra::Stored } else { Extra::Absent },
             ahead: BTreeSet::new(),
             turn: 0,
             aborted: false,
@@ -129,14 +139,14 @@ impl Registry {
     fn find(&self, chunk: u64, field: &str, from: usize) -> Result<Target, Aborted> {
         let name = encoded(field);
         let from = if looks_numbered(&name) { 2 } else { from };
-        if name.len() > MAX_NAME_BYTES {
-            return Ok(Target::Extra);
-        }
         let mut state = self.lock();
         loop {
+            if name.len() > MAX_NAME_BYTES {
+                return Ok(state.surplus());
+            }
             match state.existing(&name, from) {
                 Ok(index) => return Ok(Target::Column(index)),
-                Err(_) if state.beyond >= MAX_NEW_COLUMNS => return Ok(Target::Extra),
+                Err(_) if state.beyond >= MAX_NEW_COLUMNS => return Ok(state.surplus()),
                 Err(_) if state.aborted => return Err(Aborted),
                 Err(free) if state.turn >= chunk => {
                     state.beyond += 1;
@@ -176,14 +186,22 @@ impl Registry {
         self.lock().columns.get(from..).unwrap_or_default().to_vec()
     }
 
-    /// The columns that came with this load, `_extra` aside, in the order of first sight.
+    /// The columns that came with this load in the order of first sight, `_extra` last.
     pub(crate) fn added(&self) -> Vec<String> {
         let state = self.lock();
-        state.columns.get(state.known..).unwrap_or_default().iter().map(ToString::to_string).collect()
+        let new = state.columns.get(state.known..).unwrap_or_default().iter().map(ToString::to_string);
+        new.chain((state.extra == Extra::New).then(|| EXTRA.to_owned())).collect()
     }
 }
 
 impl State {
+    fn surplus(&mut self) -> Target {
+        if self.extra == Extra::Absent {
+            self.extra = Extra::New;
+        }
+        Target::Extra
+    }
+
     fn add(&mut self, name: Arc<str>) -> usize {
         let index = self.columns.len();
         self.taken.insert(name.to_lowercase());
@@ -271,6 +289,8 @@ mod tests {
         }
         assert_eq!(name(&r, "surplus"), "_extra");
         assert_eq!(name(&r, "f998"), "f998");
+        assert_eq!((r.added().len(), r.added().last().map(String::as_str)), (1_000, Some("_extra")));
+        assert_eq!(name(&registry(&["_extra"]), &"long".repeat(100)), "_extra");
         assert_eq!(name(&registry(&[]), &"long".repeat(100)), "_extra");
     }
 

@@ -7,7 +7,7 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int8Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use datafusion::arrow::compute::{cast, filter_record_batch, is_not_null};
-use datafusion::arrow::datatypes::{DataType, Int8Type};
+use datafusion::arrow::datatypes::{DataType, Field, Int8Type, Schema, SchemaRef};
 use datafusion::datasource::MemTable;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::{DataFrame, SessionContext};
@@ -234,8 +234,16 @@ pub(super) async fn repeated(plan: &SourcePlan, rows: &DataFrame) -> Result<Opti
 }
 
 pub(crate) fn in_memory(ctx: &SessionContext, batches: Vec<RecordBatch>) -> Result<DataFrame, PipelineError> {
-    let schema = batches.first().map_or_else(|| Arc::new(datafusion::arrow::datatypes::Schema::empty()), RecordBatch::schema);
+    let fields = batches.first().map(|b| b.schema().fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect::<Vec<_>>());
+    let schema = Arc::new(Schema::new(fields.unwrap_or_default()));
+    let batches = batches.iter().map(|b| in_schema(b, &schema)).collect::<Result<Vec<_>, _>>()?;
     Ok(ctx.read_table(Arc::new(MemTable::try_new(schema, vec![batches])?))?)
+}
+
+/// The same rows in another spelling of the schema (nullability, form of text).
+fn in_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, PipelineError> {
+    let columns = batch.columns().iter().zip(schema.fields()).map(|(c, f)| cast(c, f.data_type())).collect::<Result<Vec<_>, _>>()?;
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }
 
 /// Streams classified rows into the table's new files and the quarantine's.
@@ -348,10 +356,10 @@ pub(super) fn stamp(rows: &RecordBatch, run_id: &str, rule_id: Option<&str>) -> 
     let mut fields: Vec<_> = rows.schema().fields().iter().map(|f| f.as_ref().clone()).collect();
     let mut columns = rows.columns().to_vec();
     for (name, value) in [("run_id", Some(run_id)), ("rule_id", rule_id)] {
-        fields.push(datafusion::arrow::datatypes::Field::new(name, DataType::Utf8, true));
+        fields.push(Field::new(name, DataType::Utf8, true));
         columns.push(repeat_text(value, rows.num_rows()));
     }
-    Ok(RecordBatch::try_new(Arc::new(datafusion::arrow::datatypes::Schema::new(fields)), columns)?)
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
 fn stamped(rows: &RecordBatch, stamps: &Stamps) -> Result<(RecordBatch, Option<RecordBatch>), PipelineError> {

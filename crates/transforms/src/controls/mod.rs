@@ -72,7 +72,11 @@ impl ControlDay {
 
     /// `date_kst`, `run_id` and `rule_id`, which every daily output has.
     fn stamps(&self, rule_id: Option<&str>) -> Vec<(&'static str, Expr)> {
-        vec![("date_kst", date(self.date)), ("run_id", text(Some(self.run_id.as_str()))), ("rule_id", text(rule_id))]
+        vec![
+            ("date_kst", date(self.date)),
+            ("run_id", text(Some(self.run_id.as_str()))),
+            ("rule_id", text(rule_id)),
+        ]
     }
 }
 

@@ -16,23 +16,53 @@ use crate::output::{finish, plan, text};
 /// When the plan is refused: the table or one of its columns is absent.
 pub async fn payment_day(ctx: &SessionContext, day: &ControlDay) -> Result<DataFrame, TransformError> {
     let date = ("date", ScalarValue::Date32(Some(day.date.days())));
-    plan(ctx, "payment_day", include_str!("../sql/payment_day.sql"), vec![date]).await
+    plan(
+        ctx,
+        "payment_day",
+        include_str!("../sql/payment_day.sql"),
+        vec![date],
+    )
+    .await
 }
 
 /// B-3, `gold.ops_payment_failure_daily`: one row per merchant with an order of the day. Reads `payment_day`.
 ///
 /// # Errors
 /// When the plan is refused.
-pub async fn payment_failure(ctx: &SessionContext, day: &ControlDay, rule: &StatusRule) -> Result<DataFrame, TransformError> {
-    by_merchant(ctx, day, rule, "gold.ops_payment_failure_daily", "failed_cnt", "failure_rate").await
+pub async fn payment_failure(
+    ctx: &SessionContext,
+    day: &ControlDay,
+    rule: &StatusRule,
+) -> Result<DataFrame, TransformError> {
+    by_merchant(
+        ctx,
+        day,
+        rule,
+        "gold.ops_payment_failure_daily",
+        "failed_cnt",
+        "failure_rate",
+    )
+    .await
 }
 
 /// B-4, `gold.ops_payment_refund_daily`: one row per merchant with an order of the day. Reads `payment_day`.
 ///
 /// # Errors
 /// When the plan is refused.
-pub async fn payment_refund(ctx: &SessionContext, day: &ControlDay, rule: &StatusRule) -> Result<DataFrame, TransformError> {
-    by_merchant(ctx, day, rule, "gold.ops_payment_refund_daily", "refunded_cnt", "refund_rate").await
+pub async fn payment_refund(
+    ctx: &SessionContext,
+    day: &ControlDay,
+    rule: &StatusRule,
+) -> Result<DataFrame, TransformError> {
+    by_merchant(
+        ctx,
+        day,
+        rule,
+        "gold.ops_payment_refund_daily",
+        "refunded_cnt",
+        "refund_rate",
+    )
+    .await
 }
 
 async fn by_merchant(
@@ -45,13 +75,25 @@ async fn by_merchant(
 ) -> Result<DataFrame, TransformError> {
     let failed = TransformError::plan;
     let listed: Vec<Expr> = rule.statuses.iter().map(|s| lit(s.as_str())).collect();
-    let matches = if listed.is_empty() { lit(false) } else { in_list(col("status"), listed, false) };
-    let matching = when(matches, col("order_cnt")).otherwise(lit(0_i64)).map_err(failed(table))?;
+    let matches = if listed.is_empty() {
+        lit(false)
+    } else {
+        in_list(col("status"), listed, false)
+    };
+    let matching = when(matches, col("order_cnt"))
+        .otherwise(lit(0_i64))
+        .map_err(failed(table))?;
     let counts = ctx
         .table("payment_day")
         .await
         .and_then(|df| {
-            df.aggregate(vec![col("merchant_name")], vec![sum(col("order_cnt")).alias("total_cnt"), sum(matching).alias(count)])
+            df.aggregate(
+                vec![col("merchant_name")],
+                vec![
+                    sum(col("order_cnt")).alias("total_cnt"),
+                    sum(matching).alias(count),
+                ],
+            )
         })
         .and_then(|df| df.with_column(rate, rate_expr(col(count), col("total_cnt"))))
         .map_err(failed(table))?;
@@ -64,7 +106,13 @@ async fn by_merchant(
 /// When the plan is refused.
 pub async fn pairing_quality(ctx: &SessionContext, day: &ControlDay) -> Result<DataFrame, TransformError> {
     const TABLE: &str = "gold.ops_ledger_pairing_quality_daily";
-    let df = plan(ctx, TABLE, include_str!("../sql/ops_ledger_pairing_quality_daily.sql"), Vec::new()).await?;
+    let df = plan(
+        ctx,
+        TABLE,
+        include_str!("../sql/ops_ledger_pairing_quality_daily.sql"),
+        Vec::new(),
+    )
+    .await?;
     finish(df, TABLE, day.stamps(None))
 }
 
@@ -75,5 +123,12 @@ pub async fn pairing_quality(ctx: &SessionContext, day: &ControlDay) -> Result<D
 pub async fn admin_tx_search(ctx: &SessionContext, day: &ControlDay) -> Result<DataFrame, TransformError> {
     const TABLE: &str = "gold.admin_tx_search";
     let df = plan(ctx, TABLE, include_str!("../sql/admin_tx_search.sql"), Vec::new()).await?;
-    finish(df, TABLE, vec![("run_id", text(Some(day.run_id.as_str()))), ("rule_id", text(None))])
+    finish(
+        df,
+        TABLE,
+        vec![
+            ("run_id", text(Some(day.run_id.as_str()))),
+            ("rule_id", text(None)),
+        ],
+    )
 }

@@ -31,17 +31,33 @@ pub fn empty_positions() -> RecordBatch {
 /// When the plan is refused: an input table or column is absent.
 pub async fn wallet_day(ctx: &SessionContext, day: &ControlDay) -> Result<DataFrame, TransformError> {
     let end = ("end", crate::output::instant(day.end()));
-    plan(ctx, "wallet_day", include_str!("../sql/wallet_day.sql"), vec![end]).await
+    plan(
+        ctx,
+        "wallet_day",
+        include_str!("../sql/wallet_day.sql"),
+        vec![end],
+    )
+    .await
 }
 
 /// B-1, `gold.recon_daily_snapshot_flow`. Reads `wallet_day`. `rule` is `ledger.drift_abs`, named on every row.
 ///
 /// # Errors
 /// When the plan is refused.
-pub async fn reconciliation(ctx: &SessionContext, day: &ControlDay, rule: &SeverityRule) -> Result<DataFrame, TransformError> {
+pub async fn reconciliation(
+    ctx: &SessionContext,
+    day: &ControlDay,
+    rule: &SeverityRule,
+) -> Result<DataFrame, TransformError> {
     const TABLE: &str = "gold.recon_daily_snapshot_flow";
     let start = ("start", crate::output::instant(day.start()));
-    let df = plan(ctx, TABLE, include_str!("../sql/recon_daily_snapshot_flow.sql"), vec![start]).await?;
+    let df = plan(
+        ctx,
+        TABLE,
+        include_str!("../sql/recon_daily_snapshot_flow.sql"),
+        vec![start],
+    )
+    .await?;
     let mut constants = day.stamps(Some(&rule.rule_id));
     constants.push(("dq_tag", text(day.dq_tag.as_deref())));
     finish(df, TABLE, constants)
@@ -52,7 +68,13 @@ pub async fn reconciliation(ctx: &SessionContext, day: &ControlDay, rule: &Sever
 /// # Errors
 /// When the plan is refused.
 pub async fn positions_next(ctx: &SessionContext) -> Result<DataFrame, TransformError> {
-    plan(ctx, "positions", include_str!("../sql/positions_next.sql"), Vec::new()).await
+    plan(
+        ctx,
+        "positions",
+        include_str!("../sql/positions_next.sql"),
+        Vec::new(),
+    )
+    .await
 }
 
 /// B-2, `gold.ledger_supply_balance_daily`: always one row. Reads `entries` and `wallet_day`. `opening_supply` is the
@@ -60,10 +82,24 @@ pub async fn positions_next(ctx: &SessionContext) -> Result<DataFrame, Transform
 ///
 /// # Errors
 /// When the plan is refused.
-pub async fn supply(ctx: &SessionContext, day: &ControlDay, opening_supply: Money, rule: &SeverityRule) -> Result<DataFrame, TransformError> {
+pub async fn supply(
+    ctx: &SessionContext,
+    day: &ControlDay,
+    opening_supply: Money,
+    rule: &SeverityRule,
+) -> Result<DataFrame, TransformError> {
     const TABLE: &str = "gold.ledger_supply_balance_daily";
-    let params = vec![("opening_supply", money(opening_supply.units())), ("threshold", money(rule.threshold.floor_at(2)))];
-    let df = plan(ctx, TABLE, include_str!("../sql/ledger_supply_balance_daily.sql"), params).await?;
+    let params = vec![
+        ("opening_supply", money(opening_supply.units())),
+        ("threshold", money(rule.threshold.floor_at(2))),
+    ];
+    let df = plan(
+        ctx,
+        TABLE,
+        include_str!("../sql/ledger_supply_balance_daily.sql"),
+        params,
+    )
+    .await?;
     let mut constants = day.stamps(Some(&rule.rule_id));
     constants.push(("dq_tag", text(day.dq_tag.as_deref())));
     finish(df, TABLE, constants)

@@ -27,7 +27,11 @@ pub async fn recon_exceptions(
     let mut params = verdict_params(day, rule);
     params.push(("start", instant(day.start())));
     let df = plan(ctx, TABLE, include_str!("../sql/recon_exceptions.sql"), params).await?;
-    finish(df, TABLE, exception_stamps(day, "recon_daily_snapshot_flow", generated_at))
+    finish(
+        df,
+        TABLE,
+        exception_stamps(day, "recon_daily_snapshot_flow", generated_at),
+    )
 }
 
 /// SUPPLY_MISMATCH of the day, state `OPEN`; nothing on a gated day. Reads `supply`.
@@ -40,8 +44,18 @@ pub async fn supply_exceptions(
     rule: &SeverityRule,
     generated_at: UtcMicros,
 ) -> Result<DataFrame, TransformError> {
-    let df = plan(ctx, TABLE, include_str!("../sql/supply_exceptions.sql"), verdict_params(day, rule)).await?;
-    finish(df, TABLE, exception_stamps(day, "ledger_supply_balance_daily", generated_at))
+    let df = plan(
+        ctx,
+        TABLE,
+        include_str!("../sql/supply_exceptions.sql"),
+        verdict_params(day, rule),
+    )
+    .await?;
+    finish(
+        df,
+        TABLE,
+        exception_stamps(day, "ledger_supply_balance_daily", generated_at),
+    )
 }
 
 fn verdict_params(day: &ControlDay, rule: &SeverityRule) -> Vec<(&'static str, ScalarValue)> {
@@ -55,7 +69,10 @@ fn verdict_params(day: &ControlDay, rule: &SeverityRule) -> Vec<(&'static str, S
         ("suppressed", ScalarValue::Boolean(Some(day.is_suppressed()))),
         ("threshold", money(rule.threshold.floor_at(2))),
         ("critical", money(critical)),
-        ("threshold_text", ScalarValue::Utf8(Some(rule.threshold.to_string()))),
+        (
+            "threshold_text",
+            ScalarValue::Utf8(Some(rule.threshold.to_string())),
+        ),
         ("rule_id", ScalarValue::Utf8(Some(rule.rule_id.clone()))),
     ]
 }

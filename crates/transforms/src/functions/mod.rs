@@ -30,15 +30,19 @@ mod text;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, Int64Array, StringViewArray, TimestampMicrosecondArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Decimal128Array, Int64Array, StringViewArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::{DataType, Decimal128Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
-use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
 use datafusion::prelude::SessionContext;
 
 pub use json::json_udf;
-pub use sum::sum_money_udaf;
 pub(crate) use numbers::rate_millionths;
+pub use sum::sum_money_udaf;
 pub(crate) use text::user_key_hex;
 
 /// The type of money.
@@ -80,7 +84,10 @@ impl Parameter {
     /// The one type the function is written for, when `given` converts to it without loss.
     fn accepts(self, given: &DataType) -> Option<DataType> {
         use DataType as D;
-        let integer = matches!(given, D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::UInt8 | D::UInt16 | D::UInt32 | D::UInt64);
+        let integer = matches!(
+            given,
+            D::Int8 | D::Int16 | D::Int32 | D::Int64 | D::UInt8 | D::UInt16 | D::UInt32 | D::UInt64
+        );
         match (self, given) {
             (Self::Text, D::Utf8 | D::LargeUtf8 | D::Utf8View | D::Null) => Some(D::Utf8View),
             (Self::Text, D::Dictionary(_, value)) => self.accepts(value),
@@ -158,7 +165,9 @@ impl Kind {
     const fn parameters(self) -> &'static [Parameter] {
         use Parameter as P;
         match self {
-            Self::Money | Self::IsMissing | Self::Clean | Self::Timestamp | Self::RefKey | Self::Integer => &[P::Text],
+            Self::Money | Self::IsMissing | Self::Clean | Self::Timestamp | Self::RefKey | Self::Integer => {
+                &[P::Text]
+            }
             Self::DateKst => &[P::Instant],
             Self::VersionKey => &[P::Instant, P::Instant, P::Instant, P::Text],
             Self::UserKey => &[P::Text, P::Text],
@@ -192,9 +201,10 @@ impl Kind {
             Self::Timestamp => Arc::new(text::timestamp(args.text(0)?)),
             Self::DateKst => Arc::new(numbers::date_kst(args.instant(0)?)),
             Self::RefKey => Arc::new(text::ref_key(args.text(0)?)),
-            Self::VersionKey => {
-                Arc::new(text::version_key([args.instant(0)?, args.instant(1)?, args.instant(2)?], args.text(3)?))
-            }
+            Self::VersionKey => Arc::new(text::version_key(
+                [args.instant(0)?, args.instant(1)?, args.instant(2)?],
+                args.text(3)?,
+            )),
             Self::UserKey => Arc::new(text::user_key(args.text(0)?, args.text(1)?)),
             Self::Signed => Arc::new(numbers::signed(args.text(0)?, args.money(1)?)),
             Self::Integer => Arc::new(text::integer(args.text(0)?)),
@@ -212,19 +222,28 @@ struct Args(Vec<ArrayRef>);
 
 impl Args {
     fn array(&self, at: usize) -> Result<&ArrayRef> {
-        self.0.get(at).ok_or_else(|| exec_datafusion_err!("argument {at} is absent"))
+        self.0
+            .get(at)
+            .ok_or_else(|| exec_datafusion_err!("argument {at} is absent"))
     }
 
     fn text(&self, at: usize) -> Result<&StringViewArray> {
         let array = self.array(at)?;
-        array.as_string_view_opt().ok_or_else(|| exec_datafusion_err!("argument {at} is {}, not Utf8View", array.data_type()))
+        array
+            .as_string_view_opt()
+            .ok_or_else(|| exec_datafusion_err!("argument {at} is {}, not Utf8View", array.data_type()))
     }
 
     fn instant(&self, at: usize) -> Result<&TimestampMicrosecondArray> {
         let array = self.array(at)?;
         array
             .as_primitive_opt::<TimestampMicrosecondType>()
-            .ok_or_else(|| exec_datafusion_err!("argument {at} is {}, not a timestamp in microseconds", array.data_type()))
+            .ok_or_else(|| {
+                exec_datafusion_err!(
+                    "argument {at} is {}, not a timestamp in microseconds",
+                    array.data_type()
+                )
+            })
     }
 
     fn money(&self, at: usize) -> Result<&Decimal128Array> {
@@ -236,7 +255,9 @@ impl Args {
 
     fn integer(&self, at: usize) -> Result<&Int64Array> {
         let array = self.array(at)?;
-        array.as_primitive_opt::<Int64Type>().ok_or_else(|| exec_datafusion_err!("argument {at} is {}, not a bigint", array.data_type()))
+        array
+            .as_primitive_opt::<Int64Type>()
+            .ok_or_else(|| exec_datafusion_err!("argument {at} is {}, not a bigint", array.data_type()))
     }
 }
 
@@ -249,7 +270,10 @@ struct Function {
 
 impl Function {
     fn new(kind: Kind) -> Self {
-        Self { kind, signature: Signature::user_defined(Volatility::Immutable) }
+        Self {
+            kind,
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
     }
 }
 
@@ -269,7 +293,12 @@ impl ScalarUDFImpl for Function {
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
         let wanted = self.kind.parameters();
         if given.len() != wanted.len() {
-            return plan_err!("{} takes {} arguments, not {}", self.name(), wanted.len(), given.len());
+            return plan_err!(
+                "{} takes {} arguments, not {}",
+                self.name(),
+                wanted.len(),
+                given.len()
+            );
         }
         wanted
             .iter()
@@ -285,8 +314,15 @@ impl ScalarUDFImpl for Function {
 }
 
 /// Runs `compute` over arrays and answers with a scalar when every argument was one.
-fn as_columnar(args: &[ColumnarValue], compute: impl FnOnce(Vec<ArrayRef>) -> Result<ArrayRef>) -> Result<ColumnarValue> {
+fn as_columnar(
+    args: &[ColumnarValue],
+    compute: impl FnOnce(Vec<ArrayRef>) -> Result<ArrayRef>,
+) -> Result<ColumnarValue> {
     let constant = args.iter().all(|a| matches!(a, ColumnarValue::Scalar(_)));
     let result = compute(ColumnarValue::values_to_arrays(args)?)?;
-    if constant { ScalarValue::try_from_array(&result, 0).map(ColumnarValue::Scalar) } else { Ok(ColumnarValue::Array(result)) }
+    if constant {
+        ScalarValue::try_from_array(&result, 0).map(ColumnarValue::Scalar)
+    } else {
+        Ok(ColumnarValue::Array(result))
+    }
 }

@@ -1,6 +1,8 @@
 //! Functions over amounts and counts: exact integer arithmetic, half-up, never through a float.
 
-use arrow::array::{Date32Array, Decimal128Array, Decimal256Array, Int64Array, StringViewArray, TimestampMicrosecondArray};
+use arrow::array::{
+    Date32Array, Decimal128Array, Decimal256Array, Int64Array, StringViewArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::{DataType, i256};
 use datafusion::common::{Result, exec_err};
 use nsc_core::{UtcMicros, sign_of};
@@ -15,7 +17,10 @@ pub(super) fn date_kst(instants: &TimestampMicrosecondArray) -> Date32Array {
 }
 
 pub(super) fn signed(types: &StringViewArray, amounts: &Decimal128Array) -> Decimal128Array {
-    let values = types.iter().zip(amounts).map(|(ty, amount)| Some(amount? * i128::from(sign_of(ty?)?)));
+    let values = types
+        .iter()
+        .zip(amounts)
+        .map(|(ty, amount)| Some(amount? * i128::from(sign_of(ty?)?)));
     values.collect::<Decimal128Array>().with_data_type(DEC2)
 }
 
@@ -26,7 +31,11 @@ pub(crate) fn rate_millionths(numerator: i64, denominator: i64) -> i128 {
         return 0;
     }
     let rate = (n * ONE_RATE * 2 + d) / (d * 2);
-    if (numerator < 0) == (denominator < 0) { rate } else { -rate }
+    if (numerator < 0) == (denominator < 0) {
+        rate
+    } else {
+        -rate
+    }
 }
 
 pub(super) fn rate(numerators: &Int64Array, denominators: &Int64Array) -> Result<Decimal128Array> {
@@ -40,13 +49,20 @@ fn ratio_millionths(a: i128, b: i128) -> Option<i128> {
     if b == 0 {
         return None;
     }
-    let narrow = a.checked_mul(ONE_RATE * 2).and_then(|n| n.checked_add(b)).zip(b.checked_mul(2));
+    let narrow = a
+        .checked_mul(ONE_RATE * 2)
+        .and_then(|n| n.checked_add(b))
+        .zip(b.checked_mul(2));
     let quotient = match narrow {
         Some((numerator, denominator)) => numerator / denominator,
         None => {
             let twice = i256::from_i128(2);
-            let numerator = i256::from_i128(a).checked_mul(i256::from_i128(ONE_RATE * 2))?.checked_add(i256::from_i128(b))?;
-            numerator.checked_div(i256::from_i128(b).checked_mul(twice)?)?.to_i128()?
+            let numerator = i256::from_i128(a)
+                .checked_mul(i256::from_i128(ONE_RATE * 2))?
+                .checked_add(i256::from_i128(b))?;
+            numerator
+                .checked_div(i256::from_i128(b).checked_mul(twice)?)?
+                .to_i128()?
         }
     };
     (quotient <= MAX_38_DIGITS).then_some(quotient)
@@ -58,7 +74,11 @@ pub(super) fn ratio(a: &Decimal128Array, b: &Decimal128Array) -> Decimal128Array
 }
 
 pub(super) fn exact(amounts: &Decimal128Array) -> Result<Decimal128Array> {
-    if let Some(over) = amounts.iter().flatten().find(|v| v.unsigned_abs() > MAX_38_DIGITS.unsigned_abs()) {
+    if let Some(over) = amounts
+        .iter()
+        .flatten()
+        .find(|v| v.unsigned_abs() > MAX_38_DIGITS.unsigned_abs())
+    {
         return exec_err!("an amount of money is over 38 digits: {over} hundredths");
     }
     Ok(amounts.clone().with_data_type(DEC2))
@@ -72,7 +92,8 @@ pub(super) fn abs(amounts: &Decimal128Array) -> Decimal128Array {
 
 pub(super) fn line_value(prices: &Decimal128Array, quantities: &Int64Array) -> Result<Decimal256Array> {
     // 38 + 19 digits: far below the 76 of the result.
-    let product = |price, quantity| i256::from_i128(price).wrapping_mul(i256::from_i128(i128::from(quantity)));
+    let product =
+        |price, quantity| i256::from_i128(price).wrapping_mul(i256::from_i128(i128::from(quantity)));
     let values: Decimal256Array = arrow::compute::binary(prices, quantities, product)?;
     Ok(values.with_data_type(DataType::Decimal256(76, 2)))
 }

@@ -14,7 +14,8 @@ use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, Signature, Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, Signature,
+    Volatility,
 };
 
 use super::{DEC2, MAX_38_DIGITS, Parameter};
@@ -25,7 +26,9 @@ const WIDE: DataType = DataType::Decimal256(76, 2);
 /// `nsc_sum_money(amount)`: see the module.
 #[must_use]
 pub fn sum_money_udaf() -> AggregateUDF {
-    AggregateUDF::from(SumMoney { signature: Signature::user_defined(Volatility::Immutable) })
+    AggregateUDF::from(SumMoney {
+        signature: Signature::user_defined(Volatility::Immutable),
+    })
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -61,7 +64,11 @@ impl AggregateUDFImpl for SumMoney {
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        Ok(vec![Arc::new(Field::new(format!("{}[sum]", args.name), WIDE, true))])
+        Ok(vec![Arc::new(Field::new(
+            format!("{}[sum]", args.name),
+            WIDE,
+            true,
+        ))])
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
@@ -89,12 +96,16 @@ fn checked(sum: i256) -> Result<i128> {
 }
 
 fn amounts(values: &[ArrayRef]) -> Result<&Decimal128Array> {
-    let array = values.first().and_then(|a| a.as_primitive_opt::<Decimal128Type>());
+    let array = values
+        .first()
+        .and_then(|a| a.as_primitive_opt::<Decimal128Type>());
     array.ok_or_else(|| exec_datafusion_err!("nsc_sum_money got no DECIMAL(38,2)"))
 }
 
 fn partial_sums(states: &[ArrayRef]) -> Result<&Decimal256Array> {
-    let array = states.first().and_then(|a| a.as_primitive_opt::<Decimal256Type>());
+    let array = states
+        .first()
+        .and_then(|a| a.as_primitive_opt::<Decimal256Type>());
     array.ok_or_else(|| exec_datafusion_err!("nsc_sum_money got no partial sum"))
 }
 
@@ -110,7 +121,10 @@ impl Total {
 
 impl Accumulator for Total {
     fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        amounts(values)?.iter().flatten().for_each(|v| self.add(i256::from_i128(v)));
+        amounts(values)?
+            .iter()
+            .flatten()
+            .for_each(|v| self.add(i256::from_i128(v)));
         Ok(())
     }
 
@@ -156,7 +170,9 @@ impl Totals {
                 continue;
             }
             let (Some(sum), Some(seen)) = (self.sums.get_mut(*group), self.seen.get_mut(*group)) else {
-                return Err(exec_datafusion_err!("nsc_sum_money got group {group} of {total_groups}"));
+                return Err(exec_datafusion_err!(
+                    "nsc_sum_money got group {group} of {total_groups}"
+                ));
             };
             *sum = sum.wrapping_add(value);
             *seen = true;
@@ -171,7 +187,13 @@ impl Totals {
 }
 
 impl GroupsAccumulator for Totals {
-    fn update_batch(&mut self, values: &[ArrayRef], groups: &[usize], filter: Option<&BooleanArray>, total_groups: usize) -> Result<()> {
+    fn update_batch(
+        &mut self,
+        values: &[ArrayRef],
+        groups: &[usize],
+        filter: Option<&BooleanArray>,
+        total_groups: usize,
+    ) -> Result<()> {
         let values = amounts(values)?.iter().map(|v| v.map(i256::from_i128));
         self.add_all(values, groups, filter, total_groups)
     }
@@ -183,20 +205,27 @@ impl GroupsAccumulator for Totals {
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
         let (sums, nulls) = self.take(emit_to);
         let units = sums.into_iter().map(checked).collect::<Result<Vec<_>>>()?;
-        Ok(Arc::new(Decimal128Array::new(units.into(), Some(nulls)).with_data_type(DEC2)))
+        Ok(Arc::new(
+            Decimal128Array::new(units.into(), Some(nulls)).with_data_type(DEC2),
+        ))
     }
 
     fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
         let (sums, nulls) = self.take(emit_to);
-        Ok(vec![Arc::new(Decimal256Array::new(sums.into(), Some(nulls)).with_data_type(WIDE))])
+        Ok(vec![Arc::new(
+            Decimal256Array::new(sums.into(), Some(nulls)).with_data_type(WIDE),
+        )])
     }
 
     fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
         let values = amounts(values)?;
         let sums: Vec<i256> = values.values().iter().map(|v| i256::from_i128(*v)).collect();
-        let kept = filter.map(|f| NullBuffer::new(BooleanBuffer::from_iter(f.iter().map(|keep| keep == Some(true)))));
+        let kept = filter
+            .map(|f| NullBuffer::new(BooleanBuffer::from_iter(f.iter().map(|keep| keep == Some(true)))));
         let nulls = NullBuffer::union(values.nulls(), kept.as_ref());
-        Ok(vec![Arc::new(Decimal256Array::new(sums.into(), nulls).with_data_type(WIDE))])
+        Ok(vec![Arc::new(
+            Decimal256Array::new(sums.into(), nulls).with_data_type(WIDE),
+        )])
     }
 
     fn size(&self) -> usize {

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryArray, BinaryBuilder, BooleanArray, Decimal128Array, Int64Array, StringViewArray, StringViewBuilder,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, BinaryArray, BinaryBuilder, BooleanArray, Decimal128Array, Int64Array, StringViewArray,
+    StringViewBuilder, TimestampMicrosecondArray,
 };
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::nullif;
@@ -17,12 +17,17 @@ use sha2::{Digest, Sha256};
 const POSITION_DIGITS: usize = 20;
 
 pub(super) fn money(texts: &StringViewArray) -> Decimal128Array {
-    let values = texts.iter().map(|t| t.and_then(|t| Money::parse(t).ok()).map(Money::units));
+    let values = texts
+        .iter()
+        .map(|t| t.and_then(|t| Money::parse(t).ok()).map(Money::units));
     values.collect::<Decimal128Array>().with_data_type(super::DEC2)
 }
 
 pub(super) fn is_missing(texts: &StringViewArray) -> BooleanArray {
-    BooleanArray::new(BooleanBuffer::from_iter(texts.iter().map(|t| t.is_none_or(is_blank))), None)
+    BooleanArray::new(
+        BooleanBuffer::from_iter(texts.iter().map(|t| t.is_none_or(is_blank))),
+        None,
+    )
 }
 
 /// Shares the text with its input; only the null mask may differ.
@@ -35,13 +40,18 @@ pub(super) fn clean(texts: &StringViewArray) -> Result<ArrayRef> {
 }
 
 pub(super) fn timestamp(texts: &StringViewArray) -> TimestampMicrosecondArray {
-    let values = texts.iter().map(|t| t.and_then(UtcMicros::parse).map(UtcMicros::micros));
+    let values = texts
+        .iter()
+        .map(|t| t.and_then(UtcMicros::parse).map(UtcMicros::micros));
     values.collect::<TimestampMicrosecondArray>().with_timezone("UTC")
 }
 
 pub(super) fn integer(texts: &StringViewArray) -> Int64Array {
     // Rust reads exactly `[+-]?digits`.
-    texts.iter().map(|t| t.and_then(|t| t.parse::<i64>().ok())).collect()
+    texts
+        .iter()
+        .map(|t| t.and_then(|t| t.parse::<i64>().ok()))
+        .collect()
 }
 
 pub(super) fn ref_key(refs: &StringViewArray) -> StringViewArray {
@@ -121,7 +131,9 @@ fn split_positions(text: &str, separator: char, count: usize) -> (&str, Vec<(cha
     let mut head = text;
     let mut parts = Vec::with_capacity(count);
     for _ in 0..count {
-        let Some((before, last)) = head.rsplit_once(separator) else { return (text, Vec::new()) };
+        let Some((before, last)) = head.rsplit_once(separator) else {
+            return (text, Vec::new());
+        };
         head = before;
         parts.push((separator, last));
     }
@@ -184,7 +196,10 @@ mod tests {
     #[test]
     fn the_user_key_is_plain_sha_256() {
         // printf 'u-1local-salt-v1' | sha256sum
-        assert_eq!(user_key_hex("abc", ""), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            user_key_hex("abc", ""),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
         assert_eq!(user_key_hex("a", "bc"), user_key_hex("abc", ""));
     }
 }

@@ -122,13 +122,22 @@ pub struct Judgement {
 /// Whole seconds from the newest row to the window's end, floored.
 #[must_use]
 pub fn freshness_seconds(window_end: UtcMicros, newest: Option<UtcMicros>) -> Option<i64> {
-    newest.map(|newest| window_end.micros().saturating_sub(newest.micros()).div_euclid(MICROS_PER_SECOND))
+    newest.map(|newest| {
+        window_end
+            .micros()
+            .saturating_sub(newest.micros())
+            .div_euclid(MICROS_PER_SECOND)
+    })
 }
 
 /// Consecutive empty windows after one more window: a row ends the streak.
 #[must_use]
 pub fn zero_windows_after(carried: i64, event_count: i64) -> i64 {
-    if event_count == 0 { carried.saturating_add(1) } else { 0 }
+    if event_count == 0 {
+        carried.saturating_add(1)
+    } else {
+        0
+    }
 }
 
 /// Judges one window (contract, pipeline A): `>=` crit is CRITICAL, else `>=` warn is WARN, else with no map `>=`
@@ -138,12 +147,27 @@ pub fn judge(measure: &WindowMeasure, rules: &GuardrailRules) -> Judgement {
     let dup_rate = Rate::of(measure.counts.repeats, measure.counts.keyed_rows);
     let bad_records_rate = Rate::of(measure.counts.bad_rows, measure.counts.event_count);
     let metrics = [
-        (Tag::SourceStale, measure.freshness_sec.map(Rate::whole), &rules.freshness_sec),
+        (
+            Tag::SourceStale,
+            measure.freshness_sec.map(Rate::whole),
+            &rules.freshness_sec,
+        ),
         (Tag::DupSuspected, Some(dup_rate), &rules.dup_rate),
-        (Tag::EventDropSuspected, Some(Rate::whole(measure.zero_windows)), &rules.zero_windows),
-        (Tag::ContractViolation, Some(bad_records_rate), &rules.bad_records_rate),
+        (
+            Tag::EventDropSuspected,
+            Some(Rate::whole(measure.zero_windows)),
+            &rules.zero_windows,
+        ),
+        (
+            Tag::ContractViolation,
+            Some(bad_records_rate),
+            &rules.bad_records_rate,
+        ),
     ];
-    let fired: Vec<Fired> = metrics.into_iter().filter_map(|(tag, value, rule)| fire(tag, value?, rule)).collect();
+    let fired: Vec<Fired> = metrics
+        .into_iter()
+        .filter_map(|(tag, value, rule)| fire(tag, value?, rule))
+        .collect();
     let first = fired.iter().min_by_key(|f| f.tag);
     Judgement {
         dup_rate,
@@ -157,7 +181,13 @@ pub fn judge(measure: &WindowMeasure, rules: &GuardrailRules) -> Judgement {
 
 fn fire(tag: Tag, value: Rate, rule: &SeverityRule) -> Option<Fired> {
     let severity = rule.reached(value.millionths(), 6)?;
-    Some(Fired { tag, metric: tag.metric(), value, severity, rule_id: rule.rule_id.clone() })
+    Some(Fired {
+        tag,
+        metric: tag.metric(),
+        value,
+        severity,
+        rule_id: rule.rule_id.clone(),
+    })
 }
 
 #[cfg(test)]
@@ -174,35 +204,72 @@ mod tests {
         }
     }
 
-    fn measure(freshness_sec: Option<i64>, rows: i64, repeats: i64, bad_rows: i64, zero_windows: i64) -> WindowMeasure {
-        let counts = WindowCounts { event_count: rows, keyed_rows: rows, repeats, bad_rows };
-        WindowMeasure { freshness_sec, counts, zero_windows }
+    fn measure(
+        freshness_sec: Option<i64>,
+        rows: i64,
+        repeats: i64,
+        bad_rows: i64,
+        zero_windows: i64,
+    ) -> WindowMeasure {
+        let counts = WindowCounts {
+            event_count: rows,
+            keyed_rows: rows,
+            repeats,
+            bad_rows,
+        };
+        WindowMeasure {
+            freshness_sec,
+            counts,
+            zero_windows,
+        }
     }
 
     #[test]
     fn a_quiet_window_fires_nothing_and_the_edge_fires() {
         let quiet = judge(&measure(Some(299), 10_000, 9, 9, 0), &rules());
-        assert_eq!((quiet.dq_tag, quiet.severity, quiet.rule_id, quiet.fired.len()), (None, None, None, 0));
+        assert_eq!(
+            (quiet.dq_tag, quiet.severity, quiet.rule_id, quiet.fired.len()),
+            (None, None, None, 0)
+        );
         assert_eq!(quiet.dup_rate.to_string(), "0.000900");
         let edge = judge(&measure(Some(300), 10_000, 10, 10, 0), &rules());
         let tags: Vec<_> = edge.fired.iter().map(|f| (f.tag.as_str(), f.severity)).collect();
-        assert_eq!(tags, [("SOURCE_STALE", Severity::Warn), ("DUP_SUSPECTED", Severity::Warn), ("CONTRACT_VIOLATION", Severity::Warn)]);
+        assert_eq!(
+            tags,
+            [
+                ("SOURCE_STALE", Severity::Warn),
+                ("DUP_SUSPECTED", Severity::Warn),
+                ("CONTRACT_VIOLATION", Severity::Warn)
+            ]
+        );
     }
 
     #[test]
     fn the_tag_is_the_first_by_priority_and_the_severity_the_highest() {
         let j = judge(&measure(Some(10), 1_000, 1, 10, 0), &rules());
-        assert_eq!((j.dq_tag, j.severity, j.rule_id.as_deref()), (Some(Tag::DupSuspected), Some(Severity::Critical), Some("dup")));
+        assert_eq!(
+            (j.dq_tag, j.severity, j.rule_id.as_deref()),
+            (Some(Tag::DupSuspected), Some(Severity::Critical), Some("dup"))
+        );
         let stale = judge(&measure(Some(700), 0, 0, 0, 3), &rules());
-        assert_eq!((stale.dq_tag, stale.severity), (Some(Tag::SourceStale), Some(Severity::Critical)));
+        assert_eq!(
+            (stale.dq_tag, stale.severity),
+            (Some(Tag::SourceStale), Some(Severity::Critical))
+        );
         assert_eq!(stale.fired[1].value.to_string(), "3.000000");
-        assert_eq!((stale.dup_rate, stale.bad_records_rate), (Rate::default(), Rate::default()));
+        assert_eq!(
+            (stale.dup_rate, stale.bad_records_rate),
+            (Rate::default(), Rate::default())
+        );
     }
 
     #[test]
     fn an_empty_table_is_a_drop_not_stale() {
         let j = judge(&measure(None, 0, 0, 0, 1), &rules());
-        assert_eq!((j.dq_tag, j.severity), (Some(Tag::EventDropSuspected), Some(Severity::Warn)));
+        assert_eq!(
+            (j.dq_tag, j.severity),
+            (Some(Tag::EventDropSuspected), Some(Severity::Warn))
+        );
     }
 
     #[test]

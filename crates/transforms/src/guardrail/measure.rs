@@ -11,7 +11,14 @@ use super::{AllowedValues, GuardrailSource, Windows};
 use crate::TransformError;
 
 /// The load's own fields: a copy that differs only here is still a copy.
-const LOAD_FIELDS: &[&str] = &["ingested_at", "source_extracted_at", "batch_id", "source_system", "source_ref", "ingest_date"];
+const LOAD_FIELDS: &[&str] = &[
+    "ingested_at",
+    "source_extracted_at",
+    "batch_id",
+    "source_system",
+    "source_ref",
+    "ingest_date",
+];
 
 /// What one window of one source holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,11 +44,19 @@ pub async fn measures(
     windows: &Windows,
     allowed: &AllowedValues,
 ) -> Result<DataFrame, TransformError> {
-    let rows = ctx.table("rows").await.map_err(TransformError::plan("guardrail measures"))?;
+    let rows = ctx
+        .table("rows")
+        .await
+        .map_err(TransformError::plan("guardrail measures"))?;
     plan_measures(rows, source, windows, allowed).map_err(TransformError::plan("guardrail measures"))
 }
 
-fn plan_measures(rows: DataFrame, source: GuardrailSource, windows: &Windows, allowed: &AllowedValues) -> PlanResult<DataFrame> {
+fn plan_measures(
+    rows: DataFrame,
+    source: GuardrailSource,
+    windows: &Windows,
+    allowed: &AllowedValues,
+) -> PlanResult<DataFrame> {
     let (has_key, keys) = key_of(&rows, source)?;
     let one_if = |condition: Expr| when(condition, lit(1_i64)).otherwise(lit(0_i64));
     let mut columns = vec![
@@ -59,7 +74,13 @@ fn plan_measures(rows: DataFrame, source: GuardrailSource, windows: &Windows, al
     let repeats = when(ident("has_key"), ident("copies") - lit(1_i64)).otherwise(lit(0_i64))?;
     rows.select(columns)?
         .filter(ident("window_index").is_not_null())?
-        .aggregate(by_key, vec![count(lit(1_i64)).alias("copies"), sum(ident("is_bad")).alias("bad")])?
+        .aggregate(
+            by_key,
+            vec![
+                count(lit(1_i64)).alias("copies"),
+                sum(ident("is_bad")).alias("bad"),
+            ],
+        )?
         .aggregate(
             vec![ident("window_index")],
             vec![
@@ -85,7 +106,10 @@ fn key_of(rows: &DataFrame, source: GuardrailSource) -> PlanResult<(Expr, Vec<Ex
         }
         GuardrailSource::PaymentOrders => {
             let names = rows.schema().fields().iter().map(|f| f.name().as_str());
-            let keys = names.filter(|name| !LOAD_FIELDS.contains(name)).map(ident).collect();
+            let keys = names
+                .filter(|name| !LOAD_FIELDS.contains(name))
+                .map(ident)
+                .collect();
             (rows.parse_sql_expr("NOT nsc_is_missing(order_id)")?, keys)
         }
     })
@@ -96,7 +120,11 @@ fn key_of(rows: &DataFrame, source: GuardrailSource) -> PlanResult<(Expr, Vec<Ex
 fn broken(rows: &DataFrame, source: GuardrailSource, allowed: &AllowedValues) -> PlanResult<Expr> {
     let outside = |value: Expr, list: &[String]| {
         let listed: Vec<Expr> = list.iter().map(|s| lit(s.as_str())).collect();
-        if listed.is_empty() { lit(true) } else { value.in_list(listed, true) }
+        if listed.is_empty() {
+            lit(true)
+        } else {
+            value.in_list(listed, true)
+        }
     };
     Ok(match source {
         GuardrailSource::Ledger => {
@@ -105,7 +133,9 @@ fn broken(rows: &DataFrame, source: GuardrailSource, allowed: &AllowedValues) ->
                  OR coalesce(nsc_money(amount) <= CAST(0 AS DECIMAL(38, 2)), true)",
             )?;
             let ty = rows.parse_sql_expr("coalesce(nsc_clean(\"type\"), nsc_clean(entry_type))")?;
-            fields.or(ty.clone().is_null()).or(outside(ty, &allowed.entry_types))
+            fields
+                .or(ty.clone().is_null())
+                .or(outside(ty, &allowed.entry_types))
         }
         GuardrailSource::Wallets => rows.parse_sql_expr(
             "_corrupt_record IS NOT NULL OR nsc_is_missing(user_id) \
@@ -118,7 +148,10 @@ fn broken(rows: &DataFrame, source: GuardrailSource, allowed: &AllowedValues) ->
                  OR coalesce(nsc_money(amount) <= CAST(0 AS DECIMAL(38, 2)), true)",
             )?;
             let status = rows.parse_sql_expr("nsc_clean(status)")?;
-            fields.or(status.clone().is_not_null().and(outside(status, &allowed.payment_statuses)))
+            fields.or(status
+                .clone()
+                .is_not_null()
+                .and(outside(status, &allowed.payment_statuses)))
         }
     })
 }
@@ -131,11 +164,22 @@ fn broken(rows: &DataFrame, source: GuardrailSource, allowed: &AllowedValues) ->
 pub async fn newest(ctx: &SessionContext, windows: &Windows) -> Result<DataFrame, TransformError> {
     let plan = |rows: DataFrame| -> PlanResult<DataFrame> {
         let ingested = cast(ident("ingested_at"), crate::functions::utc_micros());
-        rows.select(vec![windows.ending_after_expr(ident("ingested_at")).alias("window_index"), ingested.alias("ingested_at")])?
-            .filter(ident("window_index").is_not_null())?
-            .aggregate(vec![ident("window_index")], vec![max(ident("ingested_at")).alias("newest_ingested_at")])
+        rows.select(vec![
+            windows
+                .ending_after_expr(ident("ingested_at"))
+                .alias("window_index"),
+            ingested.alias("ingested_at"),
+        ])?
+        .filter(ident("window_index").is_not_null())?
+        .aggregate(
+            vec![ident("window_index")],
+            vec![max(ident("ingested_at")).alias("newest_ingested_at")],
+        )
     };
-    let rows = ctx.table("rows").await.map_err(TransformError::plan("guardrail freshness"))?;
+    let rows = ctx
+        .table("rows")
+        .await
+        .map_err(TransformError::plan("guardrail freshness"))?;
     plan(rows).map_err(TransformError::plan("guardrail freshness"))
 }
 
@@ -144,16 +188,25 @@ pub async fn newest(ctx: &SessionContext, windows: &Windows) -> Result<DataFrame
 /// # Errors
 /// When the batches are not those of the plan.
 pub fn counts(windows: &Windows, batches: &[RecordBatch]) -> Result<Vec<WindowCounts>, TransformError> {
-    let missing = |column: &str| TransformError::Column { what: "guardrail measures", column: column.to_owned() };
+    let missing = |column: &str| TransformError::Column {
+        what: "guardrail measures",
+        column: column.to_owned(),
+    };
     let mut all = vec![WindowCounts::default(); windows.as_slice().len()];
     for batch in batches {
         let column = |name: &'static str| {
-            batch.column_by_name(name).and_then(|c| c.as_primitive_opt::<Int64Type>()).ok_or_else(|| missing(name))
+            batch
+                .column_by_name(name)
+                .and_then(|c| c.as_primitive_opt::<Int64Type>())
+                .ok_or_else(|| missing(name))
         };
         let (index, events) = (column("window_index")?, column("event_count")?);
         let (keyed, repeats, bad) = (column("keyed_rows")?, column("repeats")?, column("bad_rows")?);
         for row in 0..batch.num_rows() {
-            let slot = usize::try_from(index.value(row)).ok().and_then(|i| all.get_mut(i)).ok_or_else(|| missing("window_index"))?;
+            let slot = usize::try_from(index.value(row))
+                .ok()
+                .and_then(|i| all.get_mut(i))
+                .ok_or_else(|| missing("window_index"))?;
             *slot = WindowCounts {
                 event_count: events.value(row),
                 keyed_rows: keyed.value(row),

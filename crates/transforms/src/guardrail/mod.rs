@@ -69,7 +69,10 @@ impl GuardrailSource {
     /// # Errors
     /// When the guardrail does not watch it.
     pub fn of_table(table: &str) -> Result<Self, TransformError> {
-        Self::ALL.into_iter().find(|s| s.table() == table).ok_or_else(|| TransformError::Source(table.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|s| s.table() == table)
+            .ok_or_else(|| TransformError::Source(table.to_owned()))
     }
 }
 

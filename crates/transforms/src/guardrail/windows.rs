@@ -5,7 +5,9 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use datafusion::common::{Result as PlanResult, exec_datafusion_err, plan_err};
-use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
 use nsc_core::{UtcMicros, UtcWindow};
 
 use crate::TransformError;
@@ -27,7 +29,11 @@ impl Windows {
         if let Some(w) = windows.iter().find(|w| w.start >= w.end) {
             return Err(TransformError::Windows(format!("{w} is empty")));
         }
-        if let Some((a, b)) = windows.iter().zip(windows.iter().skip(1)).find(|(a, b)| a.end > b.start) {
+        if let Some((a, b)) = windows
+            .iter()
+            .zip(windows.iter().skip(1))
+            .find(|(a, b)| a.end > b.start)
+        {
             return Err(TransformError::Windows(format!("{a} does not end before {b}")));
         }
         Ok(Self(windows))
@@ -41,7 +47,10 @@ impl Windows {
         let mut windows = Vec::new();
         let mut start = span.start;
         while length_micros > 0 && start.plus(length_micros) <= span.end {
-            windows.push(UtcWindow { start, end: start.plus(length_micros) });
+            windows.push(UtcWindow {
+                start,
+                end: start.plus(length_micros),
+            });
             start = start.plus(length_micros);
         }
         Self::new(windows)
@@ -81,17 +90,30 @@ impl Windows {
 ///
 /// # Errors
 /// When the batches are not those of the plan.
-pub fn newest_at_ends(windows: &Windows, batches: &[RecordBatch], before: Option<UtcMicros>) -> Result<Vec<Option<UtcMicros>>, TransformError> {
-    let missing = |column: &str| TransformError::Column { what: "guardrail freshness", column: column.to_owned() };
+pub fn newest_at_ends(
+    windows: &Windows,
+    batches: &[RecordBatch],
+    before: Option<UtcMicros>,
+) -> Result<Vec<Option<UtcMicros>>, TransformError> {
+    let missing = |column: &str| TransformError::Column {
+        what: "guardrail freshness",
+        column: column.to_owned(),
+    };
     let mut inside = vec![None; windows.0.len()];
     for batch in batches {
-        let cells = batch.column_by_name("window_index").and_then(|c| c.as_primitive_opt::<Int64Type>()).ok_or_else(|| missing("window_index"))?;
+        let cells = batch
+            .column_by_name("window_index")
+            .and_then(|c| c.as_primitive_opt::<Int64Type>())
+            .ok_or_else(|| missing("window_index"))?;
         let times = batch
             .column_by_name("newest_ingested_at")
             .and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>())
             .ok_or_else(|| missing("newest_ingested_at"))?;
         for (cell, time) in cells.iter().zip(times) {
-            let slot = cell.and_then(|c| usize::try_from(c).ok()).and_then(|c| inside.get_mut(c)).ok_or_else(|| missing("window_index"))?;
+            let slot = cell
+                .and_then(|c| usize::try_from(c).ok())
+                .and_then(|c| inside.get_mut(c))
+                .ok_or_else(|| missing("window_index"))?;
             *slot = (*slot).max(time.map(UtcMicros::new));
         }
     }
@@ -118,7 +140,11 @@ struct WindowOf {
 
 impl WindowOf {
     fn new(windows: &Windows, side: Side) -> Self {
-        Self { windows: windows.clone(), side, signature: Signature::user_defined(Volatility::Immutable) }
+        Self {
+            windows: windows.clone(),
+            side,
+            signature: Signature::user_defined(Volatility::Immutable),
+        }
     }
 
     fn index(&self, micros: i64) -> Option<i64> {
@@ -156,7 +182,9 @@ impl ScalarUDFImpl for WindowOf {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let instants = arrays.first().and_then(|a| a.as_primitive_opt::<TimestampMicrosecondType>());
+        let instants = arrays
+            .first()
+            .and_then(|a| a.as_primitive_opt::<TimestampMicrosecondType>());
         let instants = instants.ok_or_else(|| exec_datafusion_err!("{} got no timestamp", self.name()))?;
         let indices: Int64Array = instants.iter().map(|at| self.index(at?)).collect();
         Ok(ColumnarValue::Array(Arc::new(indices) as ArrayRef))
@@ -168,16 +196,44 @@ mod tests {
     use super::*;
 
     fn window(start: i64, end: i64) -> UtcWindow {
-        UtcWindow { start: UtcMicros::new(start), end: UtcMicros::new(end) }
+        UtcWindow {
+            start: UtcMicros::new(start),
+            end: UtcMicros::new(end),
+        }
     }
 
     #[test]
     fn an_instant_on_an_edge_opens_its_window_and_is_at_the_end_of_the_one_before() {
         let w = Windows::new(vec![window(0, 10), window(10, 20), window(30, 40)]).unwrap();
         let holding = [-1, 0, 9, 10, 19, 20, 29, 30, 40].map(|t| w.holding(UtcMicros::new(t)));
-        assert_eq!(holding, [None, Some(0), Some(0), Some(1), Some(1), None, None, Some(2), None]);
+        assert_eq!(
+            holding,
+            [
+                None,
+                Some(0),
+                Some(0),
+                Some(1),
+                Some(1),
+                None,
+                None,
+                Some(2),
+                None
+            ]
+        );
         let ending = [-1, 0, 10, 11, 20, 21, 40, 41].map(|t| w.ending_after(UtcMicros::new(t)));
-        assert_eq!(ending, [Some(0), Some(0), Some(0), Some(1), Some(1), Some(2), Some(2), None]);
+        assert_eq!(
+            ending,
+            [
+                Some(0),
+                Some(0),
+                Some(0),
+                Some(1),
+                Some(1),
+                Some(2),
+                Some(2),
+                None
+            ]
+        );
     }
 
     #[test]
@@ -186,7 +242,10 @@ mod tests {
         assert!(Windows::new(vec![window(5, 5)]).is_err());
         assert!(Windows::new(vec![window(0, 10), window(9, 20)]).is_err());
         assert!(Windows::new(vec![window(10, 20), window(0, 10)]).is_err());
-        assert_eq!(Windows::consecutive(window(0, 35), 10).unwrap().as_slice().len(), 3);
+        assert_eq!(
+            Windows::consecutive(window(0, 35), 10).unwrap().as_slice().len(),
+            3
+        );
         assert!(Windows::consecutive(window(0, 9), 10).is_err());
         assert!(Windows::consecutive(window(0, 9), 0).is_err());
     }

@@ -79,6 +79,7 @@ pub static PLANS: &[SourcePlan] = &[
             ("order_ref", "order_id"),
             ("order_source", "'ORDERS'"),
             ("user_id", "nsc_clean(user_id)"),
+            ("merchant_name", "CAST(NULL AS VARCHAR)"),
             ("amount", "c['amount']"),
             ("status", "nsc_clean(status)"),
             ("event_time", "c['event_time']"),

@@ -21,5 +21,5 @@ FROM newest n
 JOIN payment_orders_raw r
     ON r.order_id = n.order_id
     AND nsc_version_key(nsc_timestamp(r.updated_at), r.source_extracted_at, r.ingested_at, r.source_ref) = n.version
-WHERE r._corrupt_record IS NULL AND nsc_date_kst(nsc_timestamp(r.created_at)) = $date
+WHERE nsc_date_kst(nsc_timestamp(r.created_at)) = $date
 GROUP BY nsc_clean(r.merchant_name), r.status

@@ -8,16 +8,34 @@ use nsc_transforms::controls::empty_positions;
 use proptest::prelude::*;
 
 use super::model::{Entry, History};
-use super::run::run_day;
+use super::run::{position_rows, run_day};
 use crate::support::session;
 
 /// Days of a generated history.
 const DAYS: i64 = 4;
 const HOUR: i64 = MICROS_PER_DAY / 24;
 /// Instants within a day, crowded at its edges.
-const OFFSETS: [i64; 7] = [0, 1, 6 * HOUR, 12 * HOUR, 12 * HOUR + 1, MICROS_PER_DAY - 1, 18 * HOUR];
-const TYPES: [&str; 10] =
-    ["CHARGE", "WITHDRAW", "PAYMENT", "RECEIVE", "REFUND_OUT", "REFUND_IN", "HOLD", "RELEASE", "MINT", "BURN"];
+const OFFSETS: [i64; 7] = [
+    0,
+    1,
+    6 * HOUR,
+    12 * HOUR,
+    12 * HOUR + 1,
+    MICROS_PER_DAY - 1,
+    18 * HOUR,
+];
+const TYPES: [&str; 10] = [
+    "CHARGE",
+    "WITHDRAW",
+    "PAYMENT",
+    "RECEIVE",
+    "REFUND_OUT",
+    "REFUND_IN",
+    "HOLD",
+    "RELEASE",
+    "MINT",
+    "BURN",
+];
 
 fn first_day() -> DateKst {
     DateKst::from_days(20_458)
@@ -46,15 +64,22 @@ fn snapshot() -> impl Strategy<Value = (u8, i64, i128)> {
 }
 
 fn history() -> impl Strategy<Value = History> {
-    (prop::collection::vec(entry(), 0..40), prop::collection::vec(snapshot(), 0..16)).prop_map(|(entries, snapshots)| {
-        let mut history = History { entries, snapshots: BTreeMap::new() };
-        for (wallet, time, off) in snapshots {
-            let wallet = format!("w{wallet}");
-            let balance = history.flow(&wallet, i64::MIN, time) + off;
-            history.snapshots.insert((wallet, time), balance);
-        }
-        history
-    })
+    (
+        prop::collection::vec(entry(), 0..40),
+        prop::collection::vec(snapshot(), 0..16),
+    )
+        .prop_map(|(entries, snapshots)| {
+            let mut history = History {
+                entries,
+                snapshots: BTreeMap::new(),
+            };
+            for (wallet, time, off) in snapshots {
+                let wallet = format!("w{wallet}");
+                let balance = history.flow(&wallet, i64::MIN, time) + off;
+                history.snapshots.insert((wallet, time), balance);
+            }
+            history
+        })
 }
 
 /// Runs the days in order and compares each with the model; answers with the net flow reconciled per wallet.
@@ -70,6 +95,12 @@ async fn check(history: &History) -> Result<BTreeMap<String, i128>, TestCaseErro
         for row in recon {
             *reconciled.entry(row.wallet).or_insert(0) += row.net_flow;
         }
+        prop_assert_eq!(
+            position_rows(&next),
+            history.positions(day.end().micros()),
+            "positions after day {}",
+            n
+        );
         positions = next;
     }
     Ok(reconciled)
@@ -97,6 +128,12 @@ proptest! {
 #[test]
 fn the_generator_covers_what_it_claims() {
     // Midnight instants are both a day's end and the next one's start.
-    assert_eq!(first_day().end().micros(), first_day().start().micros() + MICROS_PER_DAY);
-    assert_eq!(UtcMicros::new(first_day().start().micros()).date_kst(), first_day());
+    assert_eq!(
+        first_day().end().micros(),
+        first_day().start().micros() + MICROS_PER_DAY
+    );
+    assert_eq!(
+        UtcMicros::new(first_day().start().micros()).date_kst(),
+        first_day()
+    );
 }

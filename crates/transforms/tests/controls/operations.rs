@@ -4,14 +4,19 @@ use datafusion::prelude::SessionContext;
 use nsc_transforms::controls::{self, ControlDay, StatusRule};
 
 use super::run::control_day;
-use crate::support::{assert_contract, assert_required, batch, collect, materialise, register, rows, session, shown};
+use crate::support::{
+    assert_contract, assert_required, batch, collect, materialise, register, rows, session, shown,
+};
 
 fn day() -> ControlDay {
     control_day("2026-01-05".parse().unwrap(), None)
 }
 
 fn statuses(rule_id: &str, statuses: &[&str]) -> StatusRule {
-    StatusRule { rule_id: rule_id.to_owned(), statuses: statuses.iter().map(|s| (*s).to_owned()).collect() }
+    StatusRule {
+        rule_id: rule_id.to_owned(),
+        statuses: statuses.iter().map(|s| (*s).to_owned()).collect(),
+    }
 }
 
 async fn with_orders(orders: &[&str]) -> SessionContext {
@@ -26,10 +31,10 @@ async fn with_orders(orders: &[&str]) -> SessionContext {
 
 const I1: &str = "2026-01-05T01:00:00Z";
 
-#[tokio::test]
-async fn failures_and_refunds_count_the_newest_version_of_each_order() {
+/// Versions of ten orders; three of `m1`, one of `m2` and two without a merchant are of the day.
+async fn with_versions() -> SessionContext {
     let d = "2026-01-05T00:00:00Z";
-    let ctx = with_orders(&[
+    with_orders(&[
         // PENDING then FAILED: one order, failed.
         &format!("o1|m1|10|PENDING|{d}|2026-01-05T00:00:00Z|~|~|{I1}|file:a#1"),
         &format!("o1|m1|10|FAILED|{d}|2026-01-05T00:10:00Z|~|~|{I1}|file:a#2"),
@@ -44,36 +49,86 @@ async fn failures_and_refunds_count_the_newest_version_of_each_order() {
         &format!("o5|\" \"|1|~|{d}|~|~|~|{I1}|file:a#12"),
         // Not counted: malformed, no id, another day, no usable day; the newest version decides the day.
         &format!("o6|m1|1|FAILED|{d}|~|not json|~|{I1}|file:a#13"),
+        &format!("o10|m2|1|PAID|{d}|~|~|~|{I1}|file:a#18"),
+        &format!("o10|m2|1|FAILED|{d}|~|not json|~|{I1}|file:a#19"),
         &format!("\" \"|m1|1|FAILED|{d}|~|~|~|{I1}|file:a#14"),
         &format!("o7|m1|1|FAILED|2026-01-05T15:00:00Z|~|~|~|{I1}|file:a#15"),
         &format!("o8|m1|1|FAILED|soon|~|~|~|{I1}|file:a#16"),
         &format!("o9|m1|1|FAILED|{d}|~|~|~|{I1}|file:a#17"),
         &format!("o9|m1|1|FAILED|2026-01-04T14:59:59Z|~|~|2026-01-05T02:00:00Z|{I1}|file:a#3"),
     ])
-    .await;
+    .await
+}
+
+#[tokio::test]
+async fn failures_count_the_newest_version_of_each_order() {
+    let ctx = with_versions().await;
     let failed = statuses("ops_payment_failed_status_v1", &["FAILED", "CANCELLED"]);
     let df = controls::payment_failure(&ctx, &day(), &failed).await.unwrap();
     assert_contract(&df, "gold.ops_payment_failure_daily");
     let batch = collect(df).await;
     assert_required(&batch, "gold.ops_payment_failure_daily");
-    assert_eq!(rows(&batch, &["date_kst", "merchant_name", "total_cnt", "failed_cnt", "failure_rate", "run_id", "rule_id"]), [
-        "2026-01-05 | m1 | 3 | 1 | 0.333333 | run-1 | ops_payment_failed_status_v1",
-        "2026-01-05 | ~ | 2 | 1 | 0.500000 | run-1 | ops_payment_failed_status_v1",
-    ]);
-    let df = controls::payment_refund(&ctx, &day(), &statuses("refunded", &["REFUNDED"])).await.unwrap();
+    assert_eq!(
+        rows(
+            &batch,
+            &[
+                "date_kst",
+                "merchant_name",
+                "total_cnt",
+                "failed_cnt",
+                "failure_rate",
+                "run_id",
+                "rule_id"
+            ]
+        ),
+        [
+            "2026-01-05 | m1 | 3 | 1 | 0.333333 | run-1 | ops_payment_failed_status_v1",
+            "2026-01-05 | m2 | 1 | 0 | 0.000000 | run-1 | ops_payment_failed_status_v1",
+            "2026-01-05 | ~ | 2 | 1 | 0.500000 | run-1 | ops_payment_failed_status_v1",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn refunds_count_the_same_orders_and_an_empty_rule_none() {
+    let ctx = with_versions().await;
+    let df = controls::payment_refund(&ctx, &day(), &statuses("refunded", &["REFUNDED"]))
+        .await
+        .unwrap();
     assert_contract(&df, "gold.ops_payment_refund_daily");
-    assert_eq!(shown(df, &["merchant_name", "total_cnt", "refunded_cnt", "refund_rate", "rule_id"]).await, [
-        "m1 | 3 | 1 | 0.333333 | refunded",
-        "~ | 2 | 0 | 0.000000 | refunded",
-    ]);
-    let df = controls::payment_refund(&ctx, &day(), &statuses("none", &[])).await.unwrap();
-    assert_eq!(shown(df, &["merchant_name", "refunded_cnt"]).await, ["m1 | 0", "~ | 0"]);
+    assert_eq!(
+        shown(
+            df,
+            &[
+                "merchant_name",
+                "total_cnt",
+                "refunded_cnt",
+                "refund_rate",
+                "rule_id"
+            ]
+        )
+        .await,
+        [
+            "m1 | 3 | 1 | 0.333333 | refunded",
+            "m2 | 1 | 0 | 0.000000 | refunded",
+            "~ | 2 | 0 | 0.000000 | refunded",
+        ]
+    );
+    let df = controls::payment_refund(&ctx, &day(), &statuses("none", &[]))
+        .await
+        .unwrap();
+    assert_eq!(
+        shown(df, &["merchant_name", "refunded_cnt"]).await,
+        ["m1 | 0", "m2 | 0", "~ | 0"]
+    );
 }
 
 #[tokio::test]
 async fn a_day_without_orders_has_no_merchant() {
     let ctx = with_orders(&[]).await;
-    let df = controls::payment_failure(&ctx, &day(), &statuses("r", &["FAILED"])).await.unwrap();
+    let df = controls::payment_failure(&ctx, &day(), &statuses("r", &["FAILED"]))
+        .await
+        .unwrap();
     assert_eq!(shown(df, &["merchant_name"]).await, [""; 0]);
 }
 
@@ -82,11 +137,17 @@ fn with_entries(entries: &[&str], orders: &[&str]) -> SessionContext {
     let ctx = session();
     let columns = "tx_id text, wallet_id text, entry_type text, related_id text, related_type text, amount dec2, \
                    amount_signed dec2, event_time ts, event_date_kst date";
-    let lines: Vec<String> =
-        entries.iter().map(|e| format!("{e}|PAYMENT_ORDER|1.00|1.00|2026-01-05T00:00:00Z|2026-01-05")).collect();
+    let lines: Vec<String> = entries
+        .iter()
+        .map(|e| format!("{e}|PAYMENT_ORDER|1.00|1.00|2026-01-05T00:00:00Z|2026-01-05"))
+        .collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     register(&ctx, "entries", batch(columns, &lines));
-    register(&ctx, "orders_named", batch("order_ref text, merchant_name text, status text", orders));
+    register(
+        &ctx,
+        "orders_named",
+        batch("order_ref text, merchant_name text, status text", orders),
+    );
     ctx
 }
 
@@ -94,13 +155,24 @@ fn with_entries(entries: &[&str], orders: &[&str]) -> SessionContext {
 async fn pairs_are_exactly_one_of_each_and_everything_else_is_left_alone() {
     let ctx = with_entries(
         &[
-            "p1|a|PAYMENT|o1", "r1|b|RECEIVE|o1", "h1|a|HOLD|o1", // a pair with a hold
-            "fo|b|REFUND_OUT|o1", "fi|a|REFUND_IN|o1", // its refund is a pair of its own
-            "p2|a|PAYMENT|o2", "p3|a|PAYMENT|o2", "r2|b|RECEIVE|o2", // two payments
-            "p4|a|PAYMENT|o3", "p5|b|PAYMENT|o3", // two of one side
+            "p1|a|PAYMENT|o1",
+            "r1|b|RECEIVE|o1",
+            "h1|a|HOLD|o1", // a pair with a hold
+            "fo|b|REFUND_OUT|o1",
+            "fi|a|REFUND_IN|o1", // its refund is a pair of its own
+            "p2|a|PAYMENT|o2",
+            "p3|a|PAYMENT|o2",
+            "r2|b|RECEIVE|o2", // two payments
+            "p8|a|PAYMENT|o6",
+            "r8|b|RECEIVE|o6",
+            "r9|c|RECEIVE|o6", // two receipts
+            "p4|a|PAYMENT|o3",
+            "p5|b|PAYMENT|o3", // two of one side
             "p6|a|PAYMENT|o4", // alone
-            "p7|a|PAYMENT|~", "r7|b|RECEIVE|~", // nothing names a pair
-            "c1|a|CHARGE|o5", "c2|b|CHARGE|o5", // not a pairing type
+            "p7|a|PAYMENT|~",
+            "r7|b|RECEIVE|~", // nothing names a pair
+            "c1|a|CHARGE|o5",
+            "c2|b|CHARGE|o5", // not a pairing type
         ],
         &["o1|shop|PAID", "o4|~|PENDING"],
     );
@@ -108,41 +180,77 @@ async fn pairs_are_exactly_one_of_each_and_everything_else_is_left_alone() {
     assert_contract(&df, "gold.admin_tx_search");
     let batch = collect(df).await;
     assert_required(&batch, "gold.admin_tx_search");
-    assert_eq!(rows(&batch, &["tx_id", "related_id", "merchant_name", "payment_status", "paired_tx_id"]), [
-        "c1 | o5 | ~ | ~ | ~",
-        "c2 | o5 | ~ | ~ | ~",
-        "fi | o1 | shop | PAID | fo",
-        "fo | o1 | shop | PAID | fi",
-        "h1 | o1 | shop | PAID | ~",
-        "p1 | o1 | shop | PAID | r1",
-        "p2 | o2 | ~ | ~ | ~",
-        "p3 | o2 | ~ | ~ | ~",
-        "p4 | o3 | ~ | ~ | ~",
-        "p5 | o3 | ~ | ~ | ~",
-        "p6 | o4 | ~ | PENDING | ~",
-        "p7 | ~ | ~ | ~ | ~",
-        "r1 | o1 | shop | PAID | p1",
-        "r2 | o2 | ~ | ~ | ~",
-        "r7 | ~ | ~ | ~ | ~",
-    ]);
-    assert_eq!(rows(&batch, &["event_date_kst", "run_id", "rule_id", "amount", "related_type"])[0], "2026-01-05 | run-1 | ~ | 1.00 | PAYMENT_ORDER");
+    assert_eq!(
+        rows(
+            &batch,
+            &[
+                "tx_id",
+                "related_id",
+                "merchant_name",
+                "payment_status",
+                "paired_tx_id"
+            ]
+        ),
+        [
+            "c1 | o5 | ~ | ~ | ~",
+            "c2 | o5 | ~ | ~ | ~",
+            "fi | o1 | shop | PAID | fo",
+            "fo | o1 | shop | PAID | fi",
+            "h1 | o1 | shop | PAID | ~",
+            "p1 | o1 | shop | PAID | r1",
+            "p2 | o2 | ~ | ~ | ~",
+            "p3 | o2 | ~ | ~ | ~",
+            "p4 | o3 | ~ | ~ | ~",
+            "p5 | o3 | ~ | ~ | ~",
+            "p6 | o4 | ~ | PENDING | ~",
+            "p7 | ~ | ~ | ~ | ~",
+            "p8 | o6 | ~ | ~ | ~",
+            "r1 | o1 | shop | PAID | p1",
+            "r2 | o2 | ~ | ~ | ~",
+            "r7 | ~ | ~ | ~ | ~",
+            "r8 | o6 | ~ | ~ | ~",
+            "r9 | o6 | ~ | ~ | ~",
+        ]
+    );
+    assert_eq!(
+        rows(
+            &batch,
+            &["event_date_kst", "run_id", "rule_id", "amount", "related_type"]
+        )[0],
+        "2026-01-05 | run-1 | ~ | 1.00 | PAYMENT_ORDER"
+    );
 }
 
 #[tokio::test]
 async fn pairing_quality_counts_entries_and_groups() {
     let ctx = with_entries(
         &[
-            "1|a|PAYMENT|o1", "2|b|RECEIVE|o1", // two entries, two wallets
-            "3|a|PAYMENT|o2", "4|a|RECEIVE|o2", // one wallet
-            "5|a|PAYMENT|o3", "6|b|RECEIVE|o3", "7|c|HOLD|o3", // three entries
+            "1|a|PAYMENT|o1",
+            "2|b|RECEIVE|o1", // two entries, two wallets
+            "3|a|PAYMENT|o2",
+            "4|a|RECEIVE|o2", // one wallet
+            "5|a|PAYMENT|o3",
+            "6|b|RECEIVE|o3",
+            "7|c|HOLD|o3", // three entries
             "8|a|CHARGE|~",
         ],
         &["o1|m|PAID", "o3|m|PAID"],
     );
     let df = controls::pairing_quality(&ctx, &day()).await.unwrap();
     assert_contract(&df, "gold.ops_ledger_pairing_quality_daily");
-    let all = ["date_kst", "entry_cnt", "related_id_null_rate", "pair_candidate_rate", "join_payment_orders_rate", "run_id", "rule_id"];
-    assert_eq!(shown(df, &all).await, ["2026-01-05 | 8 | 0.125000 | 0.333333 | 0.666667 | run-1 | ~"]);
+    let all = [
+        "date_kst",
+        "entry_cnt",
+        "related_id_null_rate",
+        "pair_candidate_rate",
+        "join_payment_orders_rate",
+        "run_id",
+        "rule_id",
+    ];
+    assert_eq!(
+        shown(df, &all).await,
+        ["2026-01-05 | 8 | 0.125000 | 0.333333 | 0.666667 | run-1 | ~"]
+    );
 }
 
 #[tokio::test]
@@ -150,6 +258,11 @@ async fn pairing_quality_is_one_row_even_of_nothing() {
     let ctx = with_entries(&[], &[]);
     let batch = collect(controls::pairing_quality(&ctx, &day()).await.unwrap()).await;
     assert_required(&batch, "gold.ops_ledger_pairing_quality_daily");
-    let rates = ["entry_cnt", "related_id_null_rate", "pair_candidate_rate", "join_payment_orders_rate"];
+    let rates = [
+        "entry_cnt",
+        "related_id_null_rate",
+        "pair_candidate_rate",
+        "join_payment_orders_rate",
+    ];
     assert_eq!(rows(&batch, &rates), ["0 | 0.000000 | 0.000000 | 0.000000"]);
 }

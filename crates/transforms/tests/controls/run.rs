@@ -2,25 +2,31 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, Date32Array, Decimal128Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow::array::{
+    Array, AsArray, Date32Array, Decimal128Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema, TimeUnit, TimestampMicrosecondType};
 use datafusion::prelude::SessionContext;
 use nsc_core::{DateKst, Money, RunId, UtcMicros};
 use nsc_transforms::controls::{self, ControlDay};
 use nsc_transforms::rules::SeverityRule;
 
-use super::model::{History, ReconRow, SupplyRow};
+use super::model::{History, PositionRow, ReconRow, SupplyRow};
 use crate::support::{assert_contract, assert_required, collect, materialise, register};
 
-pub fn control_day(date: DateKst, dq_tag: Option<&str>) -> ControlDay {
-    ControlDay { date, run_id: RunId::parse("run-1").unwrap(), dq_tag: dq_tag.map(str::to_owned) }
+pub(crate) fn control_day(date: DateKst, dq_tag: Option<&str>) -> ControlDay {
+    ControlDay {
+        date,
+        run_id: RunId::parse("run-1").unwrap(),
+        dq_tag: dq_tag.map(str::to_owned),
+    }
 }
 
-pub fn drift_rule() -> SeverityRule {
+pub(crate) fn drift_rule() -> SeverityRule {
     SeverityRule::new("ledger_recon_abs_default", 0.0, None, Some(0.0)).unwrap()
 }
 
-pub fn supply_rule() -> SeverityRule {
+pub(crate) fn supply_rule() -> SeverityRule {
     SeverityRule::new("ledger_supply_diff_default", 0.0, None, Some(0.0)).unwrap()
 }
 
@@ -33,52 +39,82 @@ fn times(values: impl IntoIterator<Item = i64>) -> Arc<dyn Array> {
 }
 
 /// The day's rows of `silver.ledger_entries`, the columns B reads.
-pub fn entries_of(history: &History, day: DateKst) -> RecordBatch {
+pub(crate) fn entries_of(history: &History, day: DateKst) -> RecordBatch {
     let window = day.window();
     let inside = |t: i64| t >= window.start.micros() && t < window.end.micros();
-    let all: Vec<_> = history.entries.iter().enumerate().filter(|(_, e)| inside(e.time)).collect();
-    let text = |f: &dyn Fn(usize) -> String| -> Arc<dyn Array> { Arc::new(StringArray::from_iter_values(all.iter().map(|(i, _)| f(*i)))) };
+    let all: Vec<_> = history
+        .entries
+        .iter()
+        .enumerate()
+        .filter(|(_, e)| inside(e.time))
+        .collect();
+    let text = |f: &dyn Fn(usize) -> String| -> Arc<dyn Array> {
+        Arc::new(StringArray::from_iter_values(all.iter().map(|(i, _)| f(*i))))
+    };
     let schema = Schema::new(vec![
         Field::new("tx_id", DataType::Utf8, false),
         Field::new("wallet_id", DataType::Utf8, false),
-        Field::new("event_time", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
+        Field::new(
+            "event_time",
+            DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            false,
+        ),
         Field::new("event_date_kst", DataType::Date32, false),
         Field::new("entry_type", DataType::Utf8, false),
         Field::new("amount", DataType::Decimal128(38, 2), false),
         Field::new("amount_signed", DataType::Decimal128(38, 2), false),
     ]);
-    RecordBatch::try_new(Arc::new(schema), vec![
-        text(&|i| format!("tx-{i}")),
-        text(&|i| history.entries[i].wallet.clone()),
-        times(all.iter().map(|(_, e)| e.time)),
-        Arc::new(Date32Array::from_iter_values(all.iter().map(|_| day.days()))),
-        text(&|i| history.entries[i].entry_type.to_owned()),
-        money(all.iter().map(|(_, e)| e.amount)),
-        money(all.iter().map(|(_, e)| e.signed())),
-    ])
+    RecordBatch::try_new(
+        Arc::new(schema),
+        vec![
+            text(&|i| format!("tx-{i}")),
+            text(&|i| history.entries[i].wallet.clone()),
+            times(all.iter().map(|(_, e)| e.time)),
+            Arc::new(Date32Array::from_iter_values(all.iter().map(|_| day.days()))),
+            text(&|i| history.entries[i].entry_type.to_owned()),
+            money(all.iter().map(|(_, e)| e.amount)),
+            money(all.iter().map(|(_, e)| e.signed())),
+        ],
+    )
     .unwrap()
 }
 
 /// The rows of `silver.wallet_snapshot` in `[start, end]`.
-pub fn snapshots_of(history: &History, day: DateKst) -> RecordBatch {
+pub(crate) fn snapshots_of(history: &History, day: DateKst) -> RecordBatch {
     let window = day.window();
     let inside = |t: i64| t >= window.start.micros() && t <= window.end.micros();
-    let all: Vec<_> = history.snapshots.iter().filter(|((_, t), _)| inside(*t)).collect();
+    let all: Vec<_> = history
+        .snapshots
+        .iter()
+        .filter(|((_, t), _)| inside(*t))
+        .collect();
     let schema = Schema::new(vec![
         Field::new("user_id", DataType::Utf8, false),
-        Field::new("snapshot_ts", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false),
+        Field::new(
+            "snapshot_ts",
+            DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+            false,
+        ),
         Field::new("balance_total", DataType::Decimal128(38, 2), false),
     ]);
-    RecordBatch::try_new(Arc::new(schema), vec![
-        Arc::new(StringArray::from_iter_values(all.iter().map(|((w, _), _)| w))),
-        times(all.iter().map(|((_, t), _)| *t)),
-        money(all.iter().map(|(_, b)| **b)),
-    ])
+    RecordBatch::try_new(
+        Arc::new(schema),
+        vec![
+            Arc::new(StringArray::from_iter_values(all.iter().map(|((w, _), _)| w))),
+            times(all.iter().map(|((_, t), _)| *t)),
+            money(all.iter().map(|(_, b)| **b)),
+        ],
+    )
     .unwrap()
 }
 
 /// Registers the day's inputs and the shared intermediate.
-pub async fn prepare(ctx: &SessionContext, history: &History, day: &ControlDay, positions: RecordBatch) {
+pub(crate) async fn prepare(
+    ctx: &SessionContext,
+    history: &History,
+    day: &ControlDay,
+    positions: RecordBatch,
+) {
     register(ctx, "entries", entries_of(history, day.date));
     register(ctx, "snapshots", snapshots_of(history, day.date));
     register(ctx, "positions", positions);
@@ -87,7 +123,12 @@ pub async fn prepare(ctx: &SessionContext, history: &History, day: &ControlDay, 
 }
 
 /// One day: the rows of B-1, the row of B-2, the next positions.
-pub async fn run_day(ctx: &SessionContext, history: &History, date: DateKst, positions: RecordBatch) -> (Vec<ReconRow>, SupplyRow, RecordBatch) {
+pub(crate) async fn run_day(
+    ctx: &SessionContext,
+    history: &History,
+    date: DateKst,
+    positions: RecordBatch,
+) -> (Vec<ReconRow>, SupplyRow, RecordBatch) {
     let day = control_day(date, None);
     prepare(ctx, history, &day, positions).await;
     let recon = controls::reconciliation(ctx, &day, &drift_rule()).await.unwrap();
@@ -95,7 +136,9 @@ pub async fn run_day(ctx: &SessionContext, history: &History, date: DateKst, pos
     let recon = collect(recon).await;
     assert_required(&recon, "gold.recon_daily_snapshot_flow");
     let opening = Money::from_units(history.issued(date.start().micros())).unwrap();
-    let supply = controls::supply(ctx, &day, opening, &supply_rule()).await.unwrap();
+    let supply = controls::supply(ctx, &day, opening, &supply_rule())
+        .await
+        .unwrap();
     assert_contract(&supply, "gold.ledger_supply_balance_daily");
     let supply = collect(supply).await;
     assert_required(&supply, "gold.ledger_supply_balance_daily");
@@ -104,12 +147,18 @@ pub async fn run_day(ctx: &SessionContext, history: &History, date: DateKst, pos
 }
 
 fn dec(batch: &RecordBatch, name: &str, row: usize) -> Option<i128> {
-    let a = batch.column_by_name(name).unwrap().as_primitive::<Decimal128Type>();
+    let a = batch
+        .column_by_name(name)
+        .unwrap()
+        .as_primitive::<Decimal128Type>();
     a.is_valid(row).then(|| a.value(row))
 }
 
 fn ts(batch: &RecordBatch, name: &str, row: usize) -> Option<i64> {
-    let a = batch.column_by_name(name).unwrap().as_primitive::<TimestampMicrosecondType>();
+    let a = batch
+        .column_by_name(name)
+        .unwrap()
+        .as_primitive::<TimestampMicrosecondType>();
     a.is_valid(row).then(|| a.value(row))
 }
 
@@ -131,6 +180,25 @@ fn recon_rows(batch: &RecordBatch) -> Vec<ReconRow> {
     rows
 }
 
+/// The rows of `positions`, by wallet.
+pub(crate) fn position_rows(batch: &RecordBatch) -> Vec<PositionRow> {
+    let wallets = arrow::compute::cast(batch.column_by_name("user_id").unwrap(), &DataType::Utf8).unwrap();
+    let mut rows: Vec<PositionRow> = (0..batch.num_rows())
+        .map(|r| {
+            let wallet = wallets.as_string::<i32>().value(r).to_owned();
+            let flow = dec(batch, "flow_after", r).unwrap();
+            (
+                wallet,
+                ts(batch, "snapshot_ts", r),
+                dec(batch, "balance_total", r),
+                flow,
+            )
+        })
+        .collect();
+    rows.sort();
+    rows
+}
+
 fn supply_row(batch: &RecordBatch) -> SupplyRow {
     assert_eq!(batch.num_rows(), 1);
     let money = |name| dec(batch, name, 0).unwrap();
@@ -145,6 +213,6 @@ fn supply_row(batch: &RecordBatch) -> SupplyRow {
     }
 }
 
-pub fn micros(text: &str) -> i64 {
+pub(crate) fn micros(text: &str) -> i64 {
     UtcMicros::parse(text).unwrap().micros()
 }

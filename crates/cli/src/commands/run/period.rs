@@ -100,7 +100,7 @@ fn future(detail: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use nsc_core::{OperatorError, UtcMicros};
+    use nsc_core::UtcMicros;
     use nsc_pipelines::Period;
 
     use super::super::PipelineName;

@@ -1,7 +1,7 @@
 //! Looking at tables: list, show, history.
 
 use nsc_contracts::TableContract;
-use nsc_core::{OperatorError, UtcMicros};
+use nsc_core::UtcMicros;
 use nsc_lake::{Lake, LakeError, Table};
 use serde_json::{Value, json};
 
@@ -143,9 +143,4 @@ pub(super) async fn history(app: &mut App, contract: &'static TableContract, lim
         ]);
     }
     Ok(app.printer.sheet(&sheet)?)
-}
-
-/// The code an error carries, for lists of results.
-pub(super) fn code_of(error: &LakeError) -> String {
-    error.code().to_string()
 }

@@ -1,0 +1,95 @@
+//! `nsc doctor`: the health of a set-up, check by check.
+
+mod checks;
+mod machine;
+
+use clap::Args;
+use nsc_core::{ExitStatus, OperatorError, UtcMicros};
+
+use crate::app::App;
+use crate::failure::{Failure, Outcome};
+use crate::output::{Cell, Sheet};
+
+/// Check the health of a set-up
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit 0 when nothing failed (warnings included), else the exit code of the first failure.
+
+Examples:
+  nsc doctor
+  nsc doctor --root abfss://lake@account.dfs.core.windows.net/nsc --format json")]
+pub(crate) struct DoctorArgs {
+    /// The time to check against, instead of the clock
+    #[arg(long, value_name = "TIME")]
+    now: Option<UtcMicros>,
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Result {
+    Ok,
+    Warn,
+    Fail(ExitStatus),
+}
+
+/// Every check's line, in order.
+struct Findings(Vec<(String, Result, String)>);
+
+impl Findings {
+    fn add(&mut self, check: &str, result: Result, detail: impl Into<String>) {
+        self.0.push((check.to_owned(), result, detail.into()));
+    }
+
+    fn ok(&mut self, check: &str, detail: impl Into<String>) {
+        self.add(check, Result::Ok, detail);
+    }
+
+    fn warn(&mut self, check: &str, detail: impl Into<String>) {
+        self.add(check, Result::Warn, detail);
+    }
+
+    /// An error a command would meet: its code, message, detail and hint.
+    fn fail(&mut self, check: &str, error: &dyn OperatorError) {
+        let more = [error.detail(), error.hint()].into_iter().flatten().map(|t| format!("\n{t}")).collect::<String>();
+        self.add(check, Result::Fail(error.code().exit_status()), format!("{}: {error}{more}", error.code()));
+    }
+
+    fn failure(&mut self, check: &str, failure: &Failure) {
+        self.fail(check, failure.error());
+    }
+}
+
+pub(crate) async fn handle(args: DoctorArgs, app: &mut App) -> Outcome<ExitStatus> {
+    let now = app.now(args.now);
+    let mut findings = Findings(Vec::new());
+    checks::configuration(app, &mut findings);
+    machine::memory_and_disk(app, &mut findings);
+    match app.lake() {
+        Err(failure) => findings.failure("root", &failure),
+        Ok(lake) => {
+            if checks::root(&lake, &mut findings).await {
+                checks::tables(&lake, &mut findings).await;
+                checks::rules(app, &mut findings).await;
+                checks::locks(&lake, &mut findings).await;
+                checks::pipelines(app, &lake, now, &mut findings).await;
+            }
+        }
+    }
+    machine::clock(now, &mut findings);
+    let status = findings.0.iter().find_map(|(_, r, _)| if let Result::Fail(status) = r { Some(*status) } else { None });
+    app.printer.sheet(&sheet(findings))?;
+    Ok(status.unwrap_or(ExitStatus::Ok))
+}
+
+fn sheet(findings: Findings) -> Sheet {
+    let mut sheet = Sheet::of_text(&["check", "result", "detail"]);
+    for (check, result, detail) in findings.0 {
+        let result = match result {
+            Result::Ok => "ok",
+            Result::Warn => "WARN",
+            Result::Fail(_) => "FAIL",
+        };
+        sheet.push([Cell::Text(check), Cell::text(result), Cell::Text(detail)]);
+    }
+    sheet
+}

@@ -1,0 +1,91 @@
+//! Small queries behind an explanation.
+
+use nsc_core::DateKst;
+
+use crate::commands::sql::execute::Engine;
+use crate::failure::Outcome;
+use crate::output::{Cell, Column, Sheet};
+
+/// Asks the lake.
+pub(super) struct Finder<'a> {
+    pub(super) engine: &'a Engine,
+}
+
+impl Finder<'_> {
+    /// The rows of a query.
+    pub(super) async fn rows(&self, sql: &str) -> Outcome<Sheet> {
+        self.engine.sheet(sql).await
+    }
+
+    /// The definitions of some rules, by id.
+    pub(super) async fn rules(&self, rule_ids: &[String]) -> Outcome<Sheet> {
+        if rule_ids.is_empty() {
+            return Ok(Sheet::of_text(&["rule_id"]));
+        }
+        let ids: Vec<String> = rule_ids.iter().map(|id| literal(id)).collect();
+        self.rows(&format!(
+            "SELECT rule_id, domain, metric, threshold, severity_map, allowed_values, effective_start_ts, effective_end_ts, comment \
+             FROM gold.dim_rule_scd2 WHERE rule_id IN ({}) ORDER BY rule_id",
+            ids.join(", ")
+        ))
+        .await
+    }
+}
+
+/// A text as SQL writes it.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A day as SQL writes it.
+pub(super) fn date_literal(date: DateKst) -> String {
+    format!("DATE '{date}'")
+}
+
+/// The values of a text column, each once, nulls left out.
+pub(super) fn texts(sheet: &Sheet, column: &str) -> Vec<String> {
+    let Some(at) = sheet.columns.iter().position(|c| c.name == column) else { return Vec::new() };
+    let mut found: Vec<String> = Vec::new();
+    for row in &sheet.rows {
+        if let Some(Cell::Text(text) | Cell::Exact(text)) = row.get(at)
+            && !found.contains(text)
+        {
+            found.push(text.clone());
+        }
+    }
+    found
+}
+
+/// The first value of a text column.
+pub(super) fn first_text(sheet: &Sheet, column: &str) -> Option<String> {
+    texts(sheet, column).into_iter().next()
+}
+
+/// Wide rows turned on their side: one line per value, nulls left out.
+pub(super) fn records(sheet: Sheet) -> Sheet {
+    let many = sheet.rows.len() > 1;
+    let mut turned = Sheet { columns: vec![Column::text("field"), Column::text("value")], rows: Vec::new() };
+    if many {
+        turned.columns.insert(0, Column::number("row"));
+    }
+    for (at, row) in sheet.rows.into_iter().enumerate() {
+        for (column, cell) in sheet.columns.iter().zip(row).filter(|(_, cell)| *cell != Cell::Null) {
+            let mut line = vec![Cell::text(&column.name), cell];
+            if many {
+                line.insert(0, Cell::count(at + 1));
+            }
+            turned.push(line);
+        }
+    }
+    turned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::literal;
+
+    #[test]
+    fn a_quote_does_not_end_a_literal() {
+        assert_eq!(literal("o'neil'; DROP"), "'o''neil''; DROP'");
+    }
+}

@@ -1,0 +1,68 @@
+//! What an operator reads and how the process ends when something is wrong.
+
+use crate::{nsc, stderr, stdout};
+
+/// Exit code and what stderr says, for a list of command lines in an empty directory.
+fn refused(lines: &[&str]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("bad.yaml"), "version: 1\nrules:\n  - rule_id: a\n    domain: dq\n    metric: x\n    treshold: 1\n").unwrap();
+    std::fs::write(dir.path().join("bad.toml"), "[lake]\nroots = 'x'\n").unwrap();
+    let mut said = Vec::new();
+    for line in lines {
+        let output = nsc(dir.path(), &line.split_whitespace().collect::<Vec<_>>());
+        let text = stderr(&output).replace(&dir.path().display().to_string(), "DIR");
+        said.push(format!("$ nsc {line}   -> {}\n{text}", output.status.code().unwrap()));
+        assert_eq!(stdout(&output), "", "{line}: nothing on stdout");
+    }
+    said.join("\n")
+}
+
+#[test]
+fn usage_and_configuration() {
+    insta::assert_snapshot!(refused(&[
+        "tabel",
+        "run silver --date-kst 2026-01-05 --start-ts 2026-01-05T00:00:00Z --end-ts 2026-01-05T01:00:00Z",
+        "run silver --date-kst-start 2026-01-05 --date-kst-end 2026-01-04",
+        "run silver --date-kst 2026-01-07 --now 2026-01-06T00:00:00Z",
+        "run silver --date-kst 2026-02-30",
+        "run a --run-mode incremental --date-kst 2026-01-05",
+        "run silver --run-id a/b",
+        "config show --config missing.toml",
+        "config show --config bad.toml",
+        "config show --log loud",
+        "table show ledger_entry",
+        "ingest wallets x.jsonl",
+        "ingest orders missing.jsonl",
+        "rules sync bad.yaml",
+        "sample generate --out x --wallets 3",
+        "runs show r1",
+    ]));
+}
+
+#[test]
+fn an_empty_lakehouse() {
+    let dir = tempfile::tempdir().unwrap();
+    for (line, code, exit) in [
+        (vec!["run", "silver", "--date-kst", "2026-01-05", "--now", "2026-01-06T00:00:00Z"], "NSC0301", 2),
+        (vec!["sql", "SELECT * FROM gold.exception_ledger"], "NSC0103", 6),
+        (vec!["sql", "DROP TABLE gold.exception_ledger"], "NSC0502", 2),
+        (vec!["sql", "SELECT nothing"], "NSC0501", 2),
+        (vec!["table", "history", "gold.exception_ledger"], "NSC0103", 6),
+        (vec!["--root", "/proc/none", "table", "list"], "NSC0101", 6),
+    ] {
+        let output = nsc(dir.path(), &line);
+        assert!(stderr(&output).contains(&format!("ERROR {code}: ")), "{line:?}: {}", stderr(&output));
+        assert_eq!(output.status.code(), Some(exit), "{line:?}");
+    }
+}
+
+#[test]
+fn errors_are_json_when_the_format_is() {
+    let dir = tempfile::tempdir().unwrap();
+    for line in [vec!["table", "show", "nope", "--format", "json"], vec!["--format=ndjson", "tabel"]] {
+        let output = nsc(dir.path(), &line);
+        let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(error["error"]["exit_code"], 2);
+        assert!(error["error"]["code"].as_str().unwrap().starts_with("NSC"));
+    }
+}

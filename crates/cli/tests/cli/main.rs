@@ -1,0 +1,26 @@
+//! The binary from outside: exit codes, errors, streams.
+
+mod error_pages;
+mod errors;
+mod queries;
+mod scenarios;
+mod streams;
+mod convergence;
+mod killed;
+mod world;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs `nsc` in a directory with a clean environment.
+fn nsc(dir: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_nsc")).args(arguments).current_dir(dir).env_clear().env("HOME", dir).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}

@@ -1,0 +1,95 @@
+//! A lakehouse from the sample, queried every way.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{nsc, stderr, stdout};
+
+fn done(dir: &Path, arguments: &[&str]) -> String {
+    let output = nsc(dir, arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", stderr(&output));
+    stdout(&output)
+}
+
+fn json(dir: &Path, arguments: &[&str]) -> Value {
+    serde_json::from_str(&done(dir, &[arguments, &["--format", "json"]].concat())).unwrap()
+}
+
+/// A small world in Bronze.
+fn loaded() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    done(path, &["sample", "generate", "--out", "data", "--wallets", "50", "--entries-per-day", "500", "--faults"]);
+    done(path, &["ingest", "orders", "data/orders.jsonl", "--ingested-at", "2026-01-05T16:00:00Z"]);
+    done(path, &["ingest", "transaction_ledger", "data/transaction_ledger.jsonl", "--ingested-at", "2026-01-05T16:00:00Z"]);
+    dir
+}
+
+#[test]
+fn tables_are_queried_and_travelled() {
+    let dir = loaded();
+    let path = dir.path();
+    let again = json(path, &["ingest", "orders", "data/orders.jsonl"]);
+    assert_eq!((again["already_loaded"].as_u64(), again["rows"].as_u64()), (Some(1), Some(0)));
+    let count = |sql: &str| json(path, &["sql", sql])[0]["n"].as_i64().unwrap();
+    let now = count("SELECT count(*) AS n FROM bronze.orders_raw");
+    assert!(now > 0);
+    assert_eq!(count("SELECT count(*) AS n FROM version_of('bronze.orders_raw', 0)"), 0);
+    assert_eq!(count("SELECT count(*) AS n FROM version_of('orders_raw', 1)"), now);
+    assert_eq!(count("SELECT count(*) AS n FROM as_of('bronze.orders_raw', '2100-01-01T00:00:00Z')"), now);
+    let early = nsc(path, &["sql", "SELECT * FROM as_of('bronze.orders_raw', '2001-01-01T00:00:00Z')"]);
+    assert!(stderr(&early).contains("has no version at 2001-01-01T00:00:00Z"), "{}", stderr(&early));
+    assert_eq!(json(path, &["sql", "SELECT 0.10 AS amount, TIMESTAMP '2026-01-05T00:00:00Z' AS t, DATE '2026-01-05' AS d"])[0]["amount"], "0.10");
+    for statement in ["SHOW TABLES", "DESCRIBE bronze.orders_raw", "EXPLAIN SELECT * FROM bronze.orders_raw", "SHOW COLUMNS FROM bronze.orders_raw"] {
+        assert!(!json(path, &["sql", statement]).as_array().unwrap().is_empty(), "{statement}");
+    }
+}
+
+#[test]
+fn tables_are_cared_for() {
+    let dir = loaded();
+    let path = dir.path();
+    let rows = |sql: &str| json(path, &["sql", sql]);
+    let everything = "SELECT * FROM bronze.transaction_ledger_raw ORDER BY source_ref";
+    done(path, &["ingest", "transaction_ledger", "data/transaction_ledger.jsonl", "--force", "--ingested-at", "2026-01-05T17:00:00Z"]);
+    let before = rows(everything);
+    let optimized = json(path, &["table", "optimize", "transaction_ledger_raw"]);
+    assert_eq!(optimized[0]["files_after"].as_u64(), Some(1), "{optimized}");
+    assert_eq!(rows(everything), before);
+    assert_eq!(json(path, &["table", "optimize", "transaction_ledger_raw"])[0]["files_before"].as_u64(), Some(0));
+    done(path, &["table", "checkpoint", "transaction_ledger_raw"]);
+    assert_eq!(rows(everything), before);
+    let vacuum = json(path, &["table", "vacuum", "transaction_ledger_raw", "--apply"]);
+    assert_eq!(vacuum[0]["files"].as_u64(), Some(0), "nothing is past its retention: {vacuum}");
+    let history = json(path, &["table", "history", "transaction_ledger_raw"]);
+    assert_eq!(history[0]["operation"], "OPTIMIZE", "{history}");
+    let migrated = json(path, &["table", "migrate"]);
+    assert!(migrated.as_array().unwrap().iter().all(|t| t["added"].is_null()));
+    assert_eq!(nsc(path, &["doctor"]).status.code(), Some(0));
+}
+
+#[test]
+fn rules_are_synced_once_and_kept_as_history() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    let sync = |args: &[&str]| json(path, &[&["rules", "sync"], args].concat());
+    assert_eq!(sync(&["--now", "2026-01-01T00:00:00Z"])["opened"].as_array().unwrap().len(), 17);
+    assert_eq!(sync(&[])["unchanged"].as_u64(), Some(17));
+    let one = "version: 1\nrules:\n  - {rule_id: ledger_recon_abs_default, domain: ledger, metric: drift_abs, threshold: 0.5, severity_map: {crit: 0.5}}\n";
+    std::fs::write(path.join("one.yaml"), one).unwrap();
+    let refused = nsc(path, &["rules", "sync", "one.yaml"]);
+    insta::assert_snapshot!(stderr(&refused));
+    assert_eq!(refused.status.code(), Some(2));
+    let bumped = sync(&["one.yaml", "--bump", "--now", "2026-02-01T00:00:00Z"]);
+    assert_eq!((&bumped["opened"][0], &bumped["closed"][0]), (&"ledger_recon_abs_default_v2".into(), &"ledger_recon_abs_default".into()));
+    assert_eq!(sync(&["one.yaml"])["unchanged"].as_u64(), Some(1));
+    let at = |t: &str| {
+        let list = json(path, &["rules", "list", "--as-of", t]);
+        let rules = list.as_array().unwrap();
+        rules.iter().find(|r| r["metric"] == "ledger.drift_abs").unwrap()["threshold"].as_f64()
+    };
+    assert_eq!((at("2026-01-15T00:00:00Z"), at("2026-02-01T00:00:00Z")), (Some(0.0), Some(0.5)));
+    assert_eq!(json(path, &["rules", "history", "ledger.drift_abs"]).as_array().unwrap().len(), 2);
+    done(path, &["rules", "check"]);
+}

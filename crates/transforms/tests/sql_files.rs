@@ -1,0 +1,29 @@
+//! Every SQL file says what it makes: its grain, its inputs and the contract clause it follows.
+
+use std::path::Path;
+
+#[test]
+fn every_sql_file_states_grain_input_and_contract_and_holds_one_statement() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sql");
+    let mut seen = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let sql = std::fs::read_to_string(&path).unwrap();
+        let header: String = sql.lines().take_while(|l| l.starts_with("--")).collect();
+        for part in ["Grain:", "Input", "Contract:"] {
+            assert!(
+                header.contains(part),
+                "{} does not state its {part}",
+                path.display()
+            );
+        }
+        let code = sql.lines().filter(|l| !l.trim_start().starts_with("--"));
+        assert!(
+            !code.into_iter().any(|l| l.contains(';')),
+            "{} holds more than one statement",
+            path.display()
+        );
+        seen += 1;
+    }
+    assert!(seen >= 10);
+}
