@@ -25,7 +25,7 @@ test: ## run every test of the workspace
 bench: ## measure against other engines (SCENARIOS=, RUNS=, PEERS=; see bench/README.md)
 	@scripts/install-deps.sh test
 	@bench/setup.sh $(if $(filter spark,$(PEERS)),--spark)
-	cargo build --release --locked --package nsc-cli
+	cargo build --release --locked --workspace
 	.nsc/bench-venv/bin/python bench/run.py --runs $(RUNS) --peers "$(PEERS)" $(SCENARIOS)
 
 lint: ## formatting, clippy, licences and bans (where cargo-deny is installed), tidy

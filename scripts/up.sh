@@ -17,7 +17,7 @@ scripts/install-deps.sh build
 
 step "Building nsc (release)"
 note "the first build takes a while (the whole engine is compiled); later ones only what changed"
-cargo build --release --locked --package nsc-cli
+cargo build --release --locked --workspace
 nsc=${CARGO_TARGET_DIR:-target}/release/nsc
 [ -x "$nsc" ] || die 1 "the build left no $nsc"
 ok "$nsc"

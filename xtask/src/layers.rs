@@ -74,7 +74,7 @@ pub const LAYERS: [Layer; 11] = [
     },
     Layer {
         name: "ingest",
-        inside: &["core", "contracts", "lake", "telemetry"],
+        inside: &["core", "contracts", "lake"],
         never: &SERVING,
         not_even_through_others: &[],
     },
@@ -101,7 +101,6 @@ pub const LAYERS: [Layer; 11] = [
         inside: &[
             "core",
             "contracts",
-            "transforms",
             "lake",
             "ingest",
             "pipelines",
@@ -113,13 +112,13 @@ pub const LAYERS: [Layer; 11] = [
     },
     Layer {
         name: "testkit",
-        inside: &["core"],
+        inside: &[],
         never: &[],
         not_even_through_others: &[],
     },
     Layer {
         name: "xtask",
-        inside: &[],
+        inside: &["contracts"],
         never: &[],
         not_even_through_others: &["datafusion"],
     },

@@ -8,8 +8,9 @@ use xtask::{layers, tidy, tree};
 const HELP: &str = "\
 usage: cargo run -p xtask -- TASK
 
-  tidy     what neither rustfmt nor clippy looks at: module headers, file sizes, leftovers, machine paths
-  layers   does every crate depend on what the plan allows, and on nothing else?";
+  tidy       what neither rustfmt nor clippy looks at: module headers, file sizes, leftovers, machine paths
+  contracts  writes docs/contracts.md from the table contracts
+  layers     does every crate depend on what the plan allows, and on nothing else?";
 
 #[expect(clippy::disallowed_methods, reason = "a binary reads its own command line")]
 fn main() -> ExitCode {
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
     let findings: io::Result<Vec<String>> = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["tidy"] => tidy::check(&tree::root()).map(|found| found.iter().map(ToString::to_string).collect()),
         ["layers"] => layers::check(&tree::root()),
+        ["contracts"] => std::fs::write(tree::root().join("docs/contracts.md"), nsc_contracts::reference_page()).map(|()| Vec::new()),
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(2);

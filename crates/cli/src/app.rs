@@ -42,13 +42,23 @@ impl App {
             color: terminal.stderr_color,
         };
         nsc_telemetry::init_with_writer(&log, LogBesideBars::new(&bars)).map_err(|e| {
-            Refusal::configuration(format!("the log ({}) cannot be set up", config.log.filter.origin)).with_detail(e)
+            Refusal::configuration(format!("the log ({}) cannot be set up", config.log.filter.origin))
+                .with_detail(e)
         })?;
         for name in config::unknown_variables(&env) {
-            tracing::warn!(variable = name, "this environment variable looks like one of nsc and is not");
+            tracing::warn!(
+                variable = name,
+                "this environment variable looks like one of nsc and is not"
+            );
         }
         let printer = Printer::to_stdout(global.format, terminal.stdout_width);
-        Ok(Self { config, environment: env, terminal, printer, bars })
+        Ok(Self {
+            config,
+            environment: env,
+            terminal,
+            printer,
+            bars,
+        })
     }
 
     /// The time a command works with: the one given, else the machine's.
@@ -59,9 +69,18 @@ impl App {
     /// The lake of the configuration; nothing is read yet.
     pub(crate) fn lake(&self) -> Outcome<Lake> {
         let lake = &self.config.lake;
-        let exposed = lake.storage.iter().map(|(k, s)| (k.clone(), s.value.expose_secret().to_owned()));
+        let exposed = lake
+            .storage
+            .iter()
+            .map(|(k, s)| (k.clone(), s.value.expose_secret().to_owned()));
         let storage: HashMap<String, String> = exposed.collect();
-        Ok(Lake::open(&lake.root.value, LakeOptions { storage, ..LakeOptions::default() })?)
+        Ok(Lake::open(
+            &lake.root.value,
+            LakeOptions {
+                storage,
+                ..LakeOptions::default()
+            },
+        )?)
     }
 
     /// What the engine may use.

@@ -45,7 +45,13 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Form of the result on stdout; errors are JSON on stderr with json and ndjson
-    #[arg(long, global = true, value_enum, default_value_t, hide_possible_values = false)]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        hide_possible_values = false
+    )]
     pub(crate) format: Format,
     /// Log on stderr: a level, or target=level,... [env: NSC_LOG, RUST_LOG] [default: warn]
     #[arg(long, global = true, value_name = "FILTER")]
@@ -127,8 +133,16 @@ mod tests {
             let text = command.render_help().to_string();
             let (own, _global) = text.split_once("Global options:").unwrap_or((&text, ""));
             let examples = text.split_once("\nExamples:").map(|(_, e)| e.to_owned());
-            assert!(examples.is_some() || !nested.is_empty(), "{} has no examples", command.get_name());
-            texts.push(format!("{}\nExamples:{}", own.trim_end(), examples.unwrap_or_default()));
+            assert!(
+                examples.is_some() || !nested.is_empty(),
+                "{} has no examples",
+                command.get_name()
+            );
+            texts.push(format!(
+                "{}\nExamples:{}",
+                own.trim_end(),
+                examples.unwrap_or_default()
+            ));
         }
         insta::assert_snapshot!(texts.join("\n----\n"));
     }

@@ -33,7 +33,9 @@ impl Failure {
     /// Whether the reader of our output has gone (`nsc ... | head`): not an error at all.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         let error: &(dyn Error + 'static) = self.0.as_ref();
-        error.downcast_ref::<OutputError>().is_some_and(|e| e.0.kind() == io::ErrorKind::BrokenPipe)
+        error
+            .downcast_ref::<OutputError>()
+            .is_some_and(|e| e.0.kind() == io::ErrorKind::BrokenPipe)
     }
 }
 
@@ -64,7 +66,22 @@ pub(crate) struct Refusal {
 impl Refusal {
     /// A refusal under a code.
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), detail: None, hint: None }
+        Self {
+            code,
+            message: message.into(),
+            detail: None,
+            hint: None,
+        }
+    }
+
+    /// The same as another error says, where that one cannot be moved out of what wraps it.
+    pub(crate) fn of(error: &dyn OperatorError) -> Self {
+        Self {
+            code: error.code(),
+            message: error.to_string(),
+            detail: error.detail(),
+            hint: error.hint(),
+        }
     }
 
     /// A command line that cannot be done.

@@ -46,14 +46,30 @@ pub(crate) fn as_json(error: &dyn OperatorError) -> serde_json::Value {
 }
 
 fn print_text(out: &mut dyn Write, error: &dyn OperatorError, color: bool) -> io::Result<()> {
-    let paint = |style: &str, text: &str| if color { format!("{style}{text}{RESET}") } else { text.to_owned() };
+    let paint = |style: &str, text: &str| {
+        if color {
+            format!("{style}{text}{RESET}")
+        } else {
+            text.to_owned()
+        }
+    };
     writeln!(out, "{} {}: {error}", paint(RED_BOLD, "ERROR"), error.code())?;
     let detail: Vec<String> = error.detail().into_iter().chain(causes(error)).collect();
     if !detail.is_empty() {
-        writeln!(out, "{}: {}", paint(BOLD, "DETAIL"), indented(&detail.join("\n"), "DETAIL: ".len()))?;
+        writeln!(
+            out,
+            "{}: {}",
+            paint(BOLD, "DETAIL"),
+            indented(&detail.join("\n"), "DETAIL: ".len())
+        )?;
     }
     if let Some(hint) = error.hint() {
-        writeln!(out, "{}: {}", paint(BOLD, "HINT"), indented(&hint, "HINT: ".len()))?;
+        writeln!(
+            out,
+            "{}: {}",
+            paint(BOLD, "HINT"),
+            indented(&hint, "HINT: ".len())
+        )?;
     }
     Ok(())
 }
@@ -105,7 +121,10 @@ mod tests {
                 severity_map.crit: 1 -> 2
         HINT: Give the rule a new id.
         ");
-        assert!(printed(&failure, FailureStyle::Text { color: true }).starts_with("\u{1b}[1;31mERROR\u{1b}[0m NSC0303"));
+        assert!(
+            printed(&failure, FailureStyle::Text { color: true })
+                .starts_with("\u{1b}[1;31mERROR\u{1b}[0m NSC0303")
+        );
         insta::assert_snapshot!(printed(&failure, FailureStyle::Json));
     }
 

@@ -17,7 +17,6 @@ use crate::terminal::{ColorChoice, Terminal};
 use crate::{args, commands};
 
 /// Runs the process.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the arguments")]
 pub(crate) fn start() -> ExitCode {
     let env = Environment::of_this_process();
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -45,7 +44,13 @@ fn execute(cli: Cli, env: Environment, terminal: Terminal) -> Outcome<ExitStatus
 }
 
 fn style_of(json: bool, terminal: Terminal) -> FailureStyle {
-    if json { FailureStyle::Json } else { FailureStyle::Text { color: terminal.stderr_color } }
+    if json {
+        FailureStyle::Json
+    } else {
+        FailureStyle::Text {
+            color: terminal.stderr_color,
+        }
+    }
 }
 
 fn ended(outcome: Outcome<ExitStatus>, style: FailureStyle) -> ExitCode {
@@ -74,32 +79,73 @@ fn not_understood(error: &clap::Error, arguments: &[OsString], env: &Environment
         return ExitCode::SUCCESS;
     }
     let terminal = Terminal::of_this_process(ColorChoice::Auto, env);
-    ended(Err(refusal_of(error).into()), style_of(asks_for_json(arguments), terminal))
+    ended(
+        Err(refusal_of(error).into()),
+        style_of(asks_for_json(arguments), terminal),
+    )
 }
 
 fn refusal_of(error: &clap::Error) -> Refusal {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Refusal::usage("a command is missing").with_detail(error.render()).with_hint("nsc --help");
+        return Refusal::usage("a command is missing")
+            .with_detail(error.render())
+            .with_hint("nsc --help");
     }
     let text = error.render().to_string();
     let mut paragraphs = text.trim().split("\n\n").map(str::trim);
-    let message = paragraphs.next().unwrap_or_default().trim_start_matches("error: ");
-    let (first, more) = message.split_once('\n').unwrap_or((message, ""));
-    let (hints, rest): (Vec<&str>, Vec<&str>) = paragraphs.partition(|p| p.starts_with("For more information"));
-    let detail: Vec<&str> = std::iter::once(more).chain(rest).filter(|p| !p.is_empty()).collect();
-    let refusal = Refusal::usage(first.trim_end_matches(':'));
-    let refusal = if detail.is_empty() { refusal } else { refusal.with_detail(detail.join("\n")) };
-    match hints.first() {
-        Some(hint) => refusal.with_hint(hint.trim_end_matches('.')),
-        None => refusal,
-    }
+    let mut lines = paragraphs
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ")
+        .lines()
+        .map(str::trim);
+    let first = lines.next().unwrap_or_default();
+    let listed: Vec<&str> = lines.collect();
+    let message = if first.ends_with(':') {
+        format!("{first} {}", listed.join(", "))
+    } else {
+        first.to_owned()
+    };
+    let rest: Vec<&str> = paragraphs
+        .filter(|p| !p.starts_with("For more information"))
+        .collect();
+    let own_lines = if first.ends_with(':') { Vec::new() } else { listed };
+    let detail = own_lines
+        .into_iter()
+        .chain(rest.iter().copied())
+        .collect::<Vec<_>>()
+        .join("\n");
+    let refusal = Refusal::usage(message);
+    let refusal = if detail.is_empty() {
+        refusal
+    } else {
+        refusal.with_detail(detail)
+    };
+    refusal.with_hint(format!("{} --help", command_of(&rest)))
+}
+
+/// The command whose usage clap quotes: `Usage: nsc table show <TABLE>` is about `nsc table show`.
+fn command_of(paragraphs: &[&str]) -> String {
+    let usage = paragraphs
+        .iter()
+        .find_map(|p| p.strip_prefix("Usage: "))
+        .unwrap_or("nsc");
+    let words: Vec<&str> = usage
+        .split_whitespace()
+        .take_while(|w| w.starts_with(|c: char| c.is_ascii_lowercase()))
+        .collect();
+    words.join(" ")
 }
 
 /// Looked for by hand: the arguments did not parse.
 fn asks_for_json(arguments: &[OsString]) -> bool {
     let texts: Vec<&str> = arguments.iter().filter_map(|a| a.to_str()).collect();
-    texts.iter().any(|a| matches!(*a, "--format=json" | "--format=ndjson"))
-        || texts.windows(2).any(|w| matches!(w, ["--format", "json" | "ndjson"]))
+    texts
+        .iter()
+        .any(|a| matches!(*a, "--format=json" | "--format=ndjson"))
+        || texts
+            .windows(2)
+            .any(|w| matches!(w, ["--format", "json" | "ndjson"]))
 }
 
 #[cfg(test)]
@@ -113,7 +159,11 @@ mod tests {
     fn refused(arguments: &[&str]) -> String {
         let error = Cli::try_parse_from([&["nsc"], arguments].concat()).unwrap_err();
         let refusal = refusal_of(&error);
-        format!("{refusal}\n  detail: {}\n  hint: {}", refusal.detail().unwrap_or_default().replace('\n', "\n    "), refusal.hint().unwrap_or_default())
+        format!(
+            "{refusal}\n  detail: {}\n  hint: {}",
+            refusal.detail().unwrap_or_default().replace('\n', "\n    "),
+            refusal.hint().unwrap_or_default()
+        )
     }
 
     #[test]

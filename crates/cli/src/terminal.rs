@@ -42,7 +42,11 @@ impl Terminal {
             ColorChoice::Auto => is_terminal && !plain,
         };
         Self {
-            stdout_width: if out { comfy_table::Table::new().width().or(Some(100)) } else { None },
+            stdout_width: if out {
+                comfy_table::Table::new().width().or(Some(100))
+            } else {
+                None
+            },
             stderr_is_terminal: err,
             stderr_color: color(err),
             stdout_color: color(out),

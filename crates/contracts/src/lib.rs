@@ -53,6 +53,8 @@ mod tests {
             assert!(t.key.iter().chain(t.partition).chain(t.identity).chain(t.lineage).all(|c| has(c)), "{}", t.full_name());
             assert!(!t.description.is_empty() && t.columns.iter().all(|c| !c.description.is_empty()), "{}", t.full_name());
             assert_eq!(t.write == WriteStrategy::Merge, !t.key.is_empty(), "{}", t.full_name());
+            let is_decimal = |name: &str| t.columns.iter().any(|c| c.name == name && matches!(c.ty, crate::ColumnType::Dec2 | crate::ColumnType::Dec6));
+            assert!(!t.statistics.iter().any(|s| is_decimal(s)), "{}", t.full_name());
             let mut names: Vec<_> = t.columns.iter().map(|c| c.name).collect();
             names.sort_unstable();
             names.dedup();

@@ -10,8 +10,9 @@ const INGESTED: Column = Column::new("ingested_at", Timestamp, "When Bronze took
 const REF: Column = Column::new("source_ref", Text, "The Bronze row this came from (version order, last)");
 const UPDATED: Column = Column::new("source_updated_at", Timestamp, "Last change at the source (version order, first)");
 
-/// Not compared when deciding whether a row changed: where it came from, and which run wrote it.
-const LINEAGE: &[&str] = &["run_id", "source_extracted_at", "ingested_at", "source_ref"];
+/// Not compared when deciding whether a row changed. The version columns are: a newer copy that says the same moves
+/// the row's version on, or a version between the two would later win over it.
+const LINEAGE: &[&str] = &["run_id"];
 
 pub(crate) static TABLES: &[TableContract] = &[
     TableContract {
@@ -91,7 +92,7 @@ pub(crate) static TABLES: &[TableContract] = &[
         partition: &["event_date_kst"],
         write: WriteStrategy::Merge,
         identity: &[],
-        lineage: &["run_id", "source_updated_at", "source_extracted_at", "ingested_at", "source_ref"],
+        lineage: LINEAGE,
         statistics: &["order_ref", "order_source", "event_time"],
     },
     TableContract {

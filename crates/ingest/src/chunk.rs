@@ -20,7 +20,14 @@ pub(crate) struct Chunker<R> {
 
 impl<R: Read> Chunker<R> {
     pub(crate) fn new(reader: R, target: usize) -> Self {
-        Self { reader, target: target.max(1), carry: Vec::new(), next_line: 1, next_index: 0, at_end: false }
+        Self {
+            reader,
+            target: target.max(1),
+            carry: Vec::new(),
+            next_line: 1,
+            next_index: 0,
+            at_end: false,
+        }
     }
 
     /// The line the next chunk begins with.
@@ -45,10 +52,15 @@ impl<R: Read> Chunker<R> {
             self.fill(&mut buffer, &mut filled, wanted)?;
             let text = buffer.get(..filled).unwrap_or_default();
             if self.at_end {
-                return Ok(if filled == 0 { None } else { Some(self.chunk(buffer, filled)) });
+                return Ok(if filled == 0 {
+                    None
+                } else {
+                    Some(self.chunk(buffer, filled))
+                });
             }
             if let Some(feed) = memchr::memrchr(b'\n', text) {
-                self.carry.extend_from_slice(text.get(feed + 1..).unwrap_or_default());
+                self.carry
+                    .extend_from_slice(text.get(feed + 1..).unwrap_or_default());
                 return Ok(Some(self.chunk(buffer, feed + 1)));
             }
             if filled > LONGEST_KEPT {
@@ -61,7 +73,9 @@ impl<R: Read> Chunker<R> {
     fn fill(&mut self, buffer: &mut Vec<u8>, filled: &mut usize, wanted: usize) -> io::Result<()> {
         grow(buffer, wanted);
         while !self.at_end && *filled < wanted {
-            let Some(space) = buffer.get_mut(*filled..wanted) else { break };
+            let Some(space) = buffer.get_mut(*filled..wanted) else {
+                break;
+            };
             match self.reader.read(space) {
                 Ok(0) => self.at_end = true,
                 Ok(count) => *filled += count,
@@ -80,7 +94,12 @@ impl<R: Read> Chunker<R> {
     }
 
     fn numbered(&mut self, bytes: Vec<u8>, cut_line_bytes: Option<u64>, lines: u64) -> Chunk {
-        let chunk = Chunk { index: self.next_index, first_line: self.next_line, bytes, cut_line_bytes };
+        let chunk = Chunk {
+            index: self.next_index,
+            first_line: self.next_line,
+            bytes,
+            cut_line_bytes,
+        };
         self.next_index += 1;
         self.next_line += lines;
         chunk
@@ -102,7 +121,8 @@ impl<R: Read> Chunker<R> {
             length += of_line.len() as u64;
             last = of_line.last().copied().or(last);
             if let Some(feed) = feed {
-                self.carry.extend_from_slice(read.get(feed + 1..).unwrap_or_default());
+                self.carry
+                    .extend_from_slice(read.get(feed + 1..).unwrap_or_default());
                 break;
             }
         }

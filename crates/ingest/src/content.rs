@@ -1,11 +1,10 @@
-//! Opens an input: decompresses it, refuses what is not text, counts and fingerprints what is read.
+//! Opens an input: decompresses it, refuses what is not text, counts what is read.
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
 
 use crate::error::IngestError;
 use crate::inputs::Located;
@@ -14,11 +13,9 @@ use crate::inputs::Located;
 const HEAD_BYTES: u64 = 8 << 10;
 /// Compressed bytes read at once.
 const COMPRESSED_READ: usize = 256 << 10;
-/// Plain bytes read at once to fingerprint them: small enough to stay in the cache.
-const HASH_READ: usize = 256 << 10;
 
-const GZIP: &[u8] = &[0x1f, 0x8b];
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+pub(crate) const GZIP: &[u8] = &[0x1f, 0x8b];
+pub(crate) const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// The text of an input.
 pub(crate) struct Content {
@@ -29,7 +26,9 @@ pub(crate) struct Content {
 
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Content").field("compressed", &self.compressed).finish_non_exhaustive()
+        f.debug_struct("Content")
+            .field("compressed", &self.compressed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -37,37 +36,71 @@ impl std::fmt::Debug for Content {
 pub(crate) fn open(input: &Located, read: &Arc<AtomicU64>) -> Result<Content, IngestError> {
     let raw: Box<dyn Read + Send> = match &input.path {
         None => Box::new(io::stdin()),
-        Some(path) => Box::new(File::open(path).map_err(|source| IngestError::Unreadable { path: path.clone(), source })?),
+        Some(path) => Box::new(File::open(path).map_err(|source| IngestError::Unreadable {
+            path: path.clone(),
+            source,
+        })?),
     };
-    content(Counting { inner: raw, read: Arc::clone(read) }, &input.shown(), input.path.as_deref())
+    content(
+        Counting {
+            inner: raw,
+            read: Arc::clone(read),
+        },
+        &input.shown(),
+        input.path.as_deref(),
+    )
 }
 
-fn content(mut raw: impl Read + Send + 'static, shown: &str, path: Option<&Path>) -> Result<Content, IngestError> {
-    let unreadable = |source| IngestError::Read { input: shown.to_owned(), line: 1, source };
+fn content(
+    mut raw: impl Read + Send + 'static,
+    shown: &str,
+    path: Option<&Path>,
+) -> Result<Content, IngestError> {
+    let unreadable = |source| IngestError::Read {
+        input: shown.to_owned(),
+        line: 1,
+        source,
+    };
     // What the content is decides, not its name: piped content has none.
     let magic = head(&mut raw, ZSTD.len() as u64).map_err(unreadable)?;
     let (gzip, zstd) = (magic.starts_with(GZIP), magic.starts_with(ZSTD));
     let raw = Cursor::new(magic).chain(raw);
     let compressed = gzip || zstd;
     let mut text: Box<dyn Read + Send> = if gzip {
-        Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(COMPRESSED_READ, raw)))
+        Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(
+            COMPRESSED_READ,
+            raw,
+        )))
     } else if zstd {
-        let decoder = zstd::Decoder::with_buffer(BufReader::with_capacity(COMPRESSED_READ, raw)).map_err(unreadable)?;
+        let decoder =
+            zstd::Decoder::with_buffer(BufReader::with_capacity(COMPRESSED_READ, raw)).map_err(unreadable)?;
         Box::new(decoder)
     } else {
-        let named = |ending: &str| path.and_then(Path::extension).is_some_and(|e| e.eq_ignore_ascii_case(ending));
+        let named = |ending: &str| {
+            path.and_then(Path::extension)
+                .is_some_and(|e| e.eq_ignore_ascii_case(ending))
+        };
         for (ending, format) in [("gz", "gzip"), ("zst", "zstd")] {
             if named(ending) {
-                return Err(IngestError::NotCompressed { input: shown.to_owned(), format });
+                return Err(IngestError::NotCompressed {
+                    input: shown.to_owned(),
+                    format,
+                });
             }
         }
         Box::new(raw)
     };
     let first = head(&mut text, HEAD_BYTES).map_err(|e| read_error(e, compressed, shown, 0))?;
     if let Some(found) = not_text(&first) {
-        return Err(IngestError::NotText { input: shown.to_owned(), found });
+        return Err(IngestError::NotText {
+            input: shown.to_owned(),
+            found,
+        });
     }
-    Ok(Content { text: Box::new(Cursor::new(first).chain(text)), compressed })
+    Ok(Content {
+        text: Box::new(Cursor::new(first).chain(text)),
+        compressed,
+    })
 }
 
 /// An error met behind `lines` whole lines.
@@ -76,9 +109,17 @@ pub(crate) fn read_error(source: io::Error, compressed: bool, shown: &str, lines
     match source.kind() {
         io::ErrorKind::UnexpectedEof if compressed => IngestError::Truncated { input, line: lines },
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput | io::ErrorKind::Other if compressed => {
-            IngestError::Damaged { input, line: lines, source }
+            IngestError::Damaged {
+                input,
+                line: lines,
+                source,
+            }
         }
-        _ => IngestError::Read { input, line: lines + 1, source },
+        _ => IngestError::Read {
+            input,
+            line: lines + 1,
+            source,
+        },
     }
 }
 
@@ -97,10 +138,17 @@ fn not_text(head: &[u8]) -> Option<&'static str> {
     if head.contains(&0) {
         return Some("it has NUL bytes");
     }
-    let replaced = String::from_utf8_lossy(head).chars().filter(|c| *c == char::REPLACEMENT_CHARACTER).count();
-    let control = head.iter().filter(|b| matches!(b, 0..=8 | 14..=26 | 28..=31 | 127)).count();
+    let replaced = String::from_utf8_lossy(head)
+        .chars()
+        .filter(|c| *c == char::REPLACEMENT_CHARACTER)
+        .count();
+    let control = head
+        .iter()
+        .filter(|b| matches!(b, 0..=8 | 14..=26 | 28..=31 | 127))
+        .count();
     // 10 bytes say nothing about their kind.
-    (head.len() > 10 && (replaced + control) * 10 > head.len() * 3).then_some("over 30% of its beginning are not characters")
+    (head.len() > 10 && (replaced + control) * 10 > head.len() * 3)
+        .then_some("over 30% of its beginning are not characters")
 }
 
 struct Counting<R> {
@@ -116,79 +164,6 @@ impl<R: Read> Read for Counting<R> {
     }
 }
 
-/// Counts and, where it is not known yet, fingerprints the text as it is read.
-pub(crate) struct Fingerprinting<R> {
-    inner: R,
-    hasher: Option<Box<blake3::Hasher>>,
-    bytes: u64,
-}
-
-impl<R: Read> Fingerprinting<R> {
-    pub(crate) fn new(inner: R, fingerprint: bool) -> Self {
-        Self { inner, hasher: fingerprint.then(|| Box::new(blake3::Hasher::new())), bytes: 0 }
-    }
-
-    /// Bytes read and their fingerprint.
-    pub(crate) fn finish(self) -> (u64, Option<String>) {
-        (self.bytes, self.hasher.map(|h| h.finalize().to_hex().to_string()))
-    }
-}
-
-impl<R: Read> Read for Fingerprinting<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        if let (Some(hasher), Some(read)) = (&mut self.hasher, buffer.get(..count)) {
-            hasher.update(read);
-        }
-        self.bytes += count as u64;
-        Ok(count)
-    }
-}
-
-/// A plain file's identity, taken before it is parsed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub(crate) content: String,
-    pub(crate) bytes: u64,
-    modified: Option<SystemTime>,
-}
-
-/// Fingerprints a regular file that is not compressed; `None` for what can be read only once or must be
-/// decompressed first (it is fingerprinted while it is parsed).
-pub(crate) fn identity(input: &Located) -> Result<Option<Identity>, IngestError> {
-    let (Some(path), Some(_)) = (&input.path, input.size) else { return Ok(None) };
-    let unreadable = |source| IngestError::Unreadable { path: path.clone(), source };
-    let mut file = File::open(path).map_err(unreadable)?;
-    let modified = file.metadata().ok().and_then(|m| m.modified().ok());
-    let mut buffer = vec![0; HASH_READ];
-    let mut hasher = blake3::Hasher::new();
-    let mut bytes = 0;
-    loop {
-        let count = match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(source) => return Err(unreadable(source)),
-        };
-        let read = buffer.get(..count).unwrap_or_default();
-        if bytes == 0 && (read.starts_with(GZIP) || read.starts_with(ZSTD)) {
-            return Ok(None);
-        }
-        hasher.update(read);
-        bytes += count as u64;
-    }
-    Ok(Some(Identity { content: hasher.finalize().to_hex().to_string(), bytes, modified }))
-}
-
-impl Identity {
-    /// Whether the file still is what was fingerprinted, after `read` bytes of it were parsed.
-    pub(crate) fn still_holds(&self, path: &Path, read: u64) -> bool {
-        let now = std::fs::metadata(path);
-        let modified = now.as_ref().ok().and_then(|m| m.modified().ok());
-        read == self.bytes && now.is_ok_and(|m| m.len() == self.bytes) && modified == self.modified
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{IngestError, Read, content, not_text};
@@ -196,9 +171,16 @@ mod tests {
 
     fn text_of(bytes: Vec<u8>, name: &str) -> Result<String, IngestError> {
         let mut text = String::new();
-        let mut opened = content(std::io::Cursor::new(bytes), name, Some(std::path::Path::new(name)))?;
+        let mut opened = content(
+            std::io::Cursor::new(bytes),
+            name,
+            Some(std::path::Path::new(name)),
+        )?;
         let compressed = opened.compressed;
-        opened.text.read_to_string(&mut text).map_err(|e| super::read_error(e, compressed, name, 0))?;
+        opened
+            .text
+            .read_to_string(&mut text)
+            .map_err(|e| super::read_error(e, compressed, name, 0))?;
         Ok(text)
     }
 
@@ -212,25 +194,42 @@ mod tests {
     fn content_decides_how_it_is_read() {
         let two_members = [gzip("{\"a\":1}\n"), gzip("{\"a\":2}\n")].concat();
         assert_eq!(text_of(two_members, "-").unwrap(), "{\"a\":1}\n{\"a\":2}\n");
-        assert_eq!(text_of(zstd::encode_all(&b"{}\n"[..], 1).unwrap(), "x.jsonl").unwrap(), "{}\n");
+        assert_eq!(
+            text_of(zstd::encode_all(&b"{}\n"[..], 1).unwrap(), "x.jsonl").unwrap(),
+            "{}\n"
+        );
         assert_eq!(text_of(b"{}".to_vec(), "x.jsonl").unwrap(), "{}");
         assert_eq!(text_of(Vec::new(), "x.jsonl").unwrap(), "");
-        assert!(matches!(text_of(b"{}".to_vec(), "x.jsonl.GZ"), Err(IngestError::NotCompressed { format: "gzip", .. })));
-        assert!(matches!(text_of(Vec::new(), "x.zst"), Err(IngestError::NotCompressed { format: "zstd", .. })));
+        assert!(matches!(
+            text_of(b"{}".to_vec(), "x.jsonl.GZ"),
+            Err(IngestError::NotCompressed { format: "gzip", .. })
+        ));
+        assert!(matches!(
+            text_of(Vec::new(), "x.zst"),
+            Err(IngestError::NotCompressed { format: "zstd", .. })
+        ));
     }
 
     #[test]
     fn cut_and_damaged_compression_is_told() {
-        let long: String = (0..50_000).map(|i| format!("{{\"a\":{}}}\n", i * 7_919 % 10_007)).collect();
+        let long: String = (0..50_000)
+            .map(|i| format!("{{\"a\":{}}}\n", i * 7_919 % 10_007))
+            .collect();
         let whole = gzip(&long);
         for cut in [12, 100, whole.len() / 2, whole.len() - 1] {
             let found = text_of(whole[..cut].to_vec(), "x.gz");
-            assert!(matches!(found, Err(IngestError::Truncated { .. })), "{cut}: {found:?}");
+            assert!(
+                matches!(found, Err(IngestError::Truncated { .. })),
+                "{cut}: {found:?}"
+            );
         }
         let zstd = zstd::encode_all(long.as_bytes(), 1).unwrap();
         for cut in [5, 100, zstd.len() / 2, zstd.len() - 1] {
             let found = text_of(zstd[..cut].to_vec(), "x.zst");
-            assert!(matches!(found, Err(IngestError::Truncated { .. })), "{cut}: {found:?}");
+            assert!(
+                matches!(found, Err(IngestError::Truncated { .. })),
+                "{cut}: {found:?}"
+            );
         }
         let mut damaged = whole;
         let middle = damaged.len() / 2;
@@ -241,13 +240,23 @@ mod tests {
 
     #[test]
     fn binary_content_is_refused_and_text_of_any_kind_is_not() {
-        for binary in [b"{\"a\":\"\0\"}".to_vec(), b"\x89PNG\r\n\x1a\n\0\0".to_vec(), vec![0xff, 0xfe, b'{', 0], (128..=255).collect()] {
+        for binary in [
+            b"{\"a\":\"\0\"}".to_vec(),
+            b"\x89PNG\r\n\x1a\n\0\0".to_vec(),
+            vec![0xff, 0xfe, b'{', 0],
+            (128..=255).collect(),
+        ] {
             assert!(not_text(&binary).is_some(), "{binary:?}");
         }
         for text in ["", "a", "{\"이름\":\"가나다\"}\n", "\t\r\n\u{1b}[0m plain"] {
             assert_eq!(not_text(text.as_bytes()), None, "{text:?}");
         }
-        let euc_kr = [b"{\"tx_id\":\"tx-000000000001\",\"merchant_name\":\"".as_slice(), &[0xb0, 0xa1, 0xb3, 0xaa], b"\"}\n"].concat();
+        let euc_kr = [
+            b"{\"tx_id\":\"tx-000000000001\",\"merchant_name\":\"".as_slice(),
+            &[0xb0, 0xa1, 0xb3, 0xaa],
+            b"\"}\n",
+        ]
+        .concat();
         assert_eq!(not_text(&euc_kr), None);
     }
 }

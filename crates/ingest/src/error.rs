@@ -131,11 +131,15 @@ pub enum IngestError {
 impl OperatorError for IngestError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::NotFound { .. } | Self::Unreadable { .. } | Self::Read { .. } | Self::Changed { .. } => ErrorCode::InputUnreadable,
+            Self::NotFound { .. } | Self::Unreadable { .. } | Self::Read { .. } | Self::Changed { .. } => {
+                ErrorCode::InputUnreadable
+            }
             Self::NotText { .. } | Self::NotCompressed { .. } => ErrorCode::InputNotText,
             Self::Truncated { .. } | Self::Damaged { .. } => ErrorCode::InputTruncated,
             Self::EmptyDirectory { .. } | Self::NoMatch { .. } => ErrorCode::NoInputFiles,
-            Self::Pattern { .. } | Self::NoInput | Self::StdinTwice | Self::OptionTooLong { .. } => ErrorCode::Usage,
+            Self::Pattern { .. } | Self::NoInput | Self::StdinTwice | Self::OptionTooLong { .. } => {
+                ErrorCode::Usage
+            }
             Self::NoContract { .. } => ErrorCode::UnknownTable,
             Self::Lake(error) => error.code(),
             Self::Defect { .. } => ErrorCode::Unexpected,
@@ -144,10 +148,14 @@ impl OperatorError for IngestError {
 
     fn detail(&self) -> Option<String> {
         match self {
-            Self::Unreadable { source, .. } | Self::Read { source, .. } | Self::Damaged { source, .. } => Some(source.to_string()),
+            Self::Unreadable { source, .. } | Self::Read { source, .. } | Self::Damaged { source, .. } => {
+                Some(source.to_string())
+            }
             Self::Pattern { source, .. } => Some(source.to_string()),
             Self::NotText { found, .. } => Some((*found).to_owned()),
-            Self::Truncated { .. } => Some("the file ends inside a compressed block; nothing of it was loaded".to_owned()),
+            Self::Truncated { .. } => {
+                Some("the file ends inside a compressed block; nothing of it was loaded".to_owned())
+            }
             Self::OptionTooLong { .. } => Some("it would be repeated in every row".to_owned()),
             Self::Defect { reason, .. } => Some(reason.clone()),
             Self::Lake(error) => error.detail(),
@@ -157,17 +165,27 @@ impl OperatorError for IngestError {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::NotFound { .. } => "check the path; a pattern such as 'day/*.jsonl' is given in quotes, - is standard input",
+            Self::NotFound { .. } => {
+                "check the path; a pattern such as 'day/*.jsonl' is given in quotes, - is standard input"
+            }
             Self::Unreadable { .. } => "check that the file is there and that you may read it",
             Self::Read { .. } => "nothing of this input was loaded; repeat the command once it can be read",
-            Self::EmptyDirectory { .. } => "a directory stands for its *.jsonl, *.ndjson and *.json files, also .gz and .zst; subdirectories are not entered",
-            Self::NoMatch { .. } => "check the pattern; * does not match the separator of directories, ** does",
+            Self::EmptyDirectory { .. } => {
+                "a directory stands for its *.jsonl, *.ndjson and *.json files, also .gz and .zst; subdirectories are not entered"
+            }
+            Self::NoMatch { .. } => {
+                "check the pattern; * does not match the separator of directories, ** does"
+            }
             Self::Pattern { .. } => "write [*] for the character * itself",
             Self::NoInput => "name files, patterns or directories, or - for standard input",
             Self::StdinTwice => "name - once",
-            Self::NotText { .. } => "the loader takes JSON lines in UTF-8, plain or compressed with gzip or zstd",
+            Self::NotText { .. } => {
+                "the loader takes JSON lines in UTF-8, plain or compressed with gzip or zstd"
+            }
             Self::NotCompressed { .. } => "give the file the name of what it is",
-            Self::Truncated { .. } | Self::Damaged { .. } => "fetch the file again and compare its size and checksum with the origin's",
+            Self::Truncated { .. } | Self::Damaged { .. } => {
+                "fetch the file again and compare its size and checksum with the origin's"
+            }
             Self::Changed { .. } => "nothing of it was loaded; repeat the command when the file is complete",
             Self::OptionTooLong { .. } => "use at most 1024 bytes",
             Self::NoContract { .. } | Self::Defect { .. } => "this is a defect, please report it",

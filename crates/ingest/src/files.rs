@@ -20,7 +20,11 @@ pub(crate) struct Target {
 impl Target {
     /// Must be called inside the runtime that storage is used with.
     pub(crate) fn new(table: Table, registry: Arc<Registry>) -> Self {
-        Self { table: Mutex::new(table), registry, runtime: Handle::current() }
+        Self {
+            table: Mutex::new(table),
+            registry,
+            runtime: Handle::current(),
+        }
     }
 
     /// The table as it is now.
@@ -39,7 +43,10 @@ impl Target {
         // A writer would leave out a column it does not know, and its values with it.
         match batch.fields().iter().find(|f| schema.index_of(f.name()).is_err()) {
             None => Ok((table.writer()?, schema)),
-            Some(lost) => Err(LakeError::Corrupt { what: format!("column {} of {}", lost.name(), table.name()), reason: "it could not be added".to_owned() }),
+            Some(lost) => Err(LakeError::Corrupt {
+                what: format!("column {} of {}", lost.name(), table.name()),
+                reason: "it could not be added".to_owned(),
+            }),
         }
     }
 }
@@ -52,7 +59,9 @@ pub(crate) async fn add_columns(table: &mut Table, names: &[String]) -> Result<(
     }
     table.reload().await?;
     collision(table, names)?;
-    let Err(error) = table.add_text_columns(names).await else { return Ok(()) };
+    let Err(error) = table.add_text_columns(names).await else {
+        return Ok(());
+    };
     // The other load may have been faster by a moment only.
     table.reload().await?;
     collision(table, names)?;
@@ -62,9 +71,19 @@ pub(crate) async fn add_columns(table: &mut Table, names: &[String]) -> Result<(
 fn collision(table: &Table, names: &[String]) -> Result<(), LakeError> {
     let schema = table.schema();
     for name in names.iter().filter(|n| schema.index_of(n).is_err()) {
-        if let Some(taken) = schema.fields().iter().find(|f| f.name().to_lowercase() == name.to_lowercase()) {
-            let reason = format!("it added column {}, which differs from {name} only by case", taken.name());
-            return Err(LakeError::Conflict { table: table.name(), reason });
+        if let Some(taken) = schema
+            .fields()
+            .iter()
+            .find(|f| f.name().to_lowercase() == name.to_lowercase())
+        {
+            let reason = format!(
+                "it added column {}, which differs from {name} only by case",
+                taken.name()
+            );
+            return Err(LakeError::Conflict {
+                table: table.name(),
+                reason,
+            });
         }
     }
     Ok(())
@@ -83,7 +102,11 @@ pub(crate) struct Files {
 
 impl Files {
     pub(crate) fn new(target: Arc<Target>) -> Self {
-        Self { target, open: None, closed: Staged::default() }
+        Self {
+            target,
+            open: None,
+            closed: Staged::default(),
+        }
     }
 
     /// Writes a batch, whose columns the table may not have yet.

@@ -16,6 +16,7 @@ mod columns;
 mod content;
 mod error;
 mod files;
+mod fingerprint;
 mod inputs;
 mod load;
 mod parse;

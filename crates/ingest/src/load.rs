@@ -9,9 +9,10 @@ use nsc_contracts::TableContract;
 use nsc_lake::{Lake, LakeError, Table};
 use serde_json::{Value, json};
 
-use crate::content::{self, Identity};
+use crate::content;
 use crate::error::IngestError;
 use crate::files::add_columns;
+use crate::fingerprint::{self, Identity};
 use crate::inputs::{Located, locate};
 use crate::parse::{LineCounts, LoadStamp};
 use crate::pipeline::{Progress, Streamed, discard, stream};
@@ -30,10 +31,19 @@ const MAX_OPTION_BYTES: usize = 1024;
 ///
 /// # Errors
 /// [`IngestError`]; the inputs before the failing one stay loaded.
-pub async fn load(lake: &Lake, request: LoadRequest, observer: &dyn LoadObserver) -> Result<LoadSummary, IngestError> {
+pub async fn load(
+    lake: &Lake,
+    request: LoadRequest,
+    observer: &dyn LoadObserver,
+) -> Result<LoadSummary, IngestError> {
     let begun = Instant::now();
-    let contract = request.source.bronze_contract().ok_or(IngestError::NoContract { name: request.source.name })?;
-    for (option, value) in [("batch_id", &request.batch_id), ("source_system", &request.source_system)] {
+    let contract = request.source.bronze_contract().ok_or(IngestError::NoContract {
+        name: request.source.name,
+    })?;
+    for (option, value) in [
+        ("batch_id", &request.batch_id),
+        ("source_system", &request.source_system),
+    ] {
         if let Some(bytes) = value.as_ref().map(String::len).filter(|n| *n > MAX_OPTION_BYTES) {
             return Err(IngestError::OptionTooLong { option, bytes });
         }
@@ -45,14 +55,23 @@ pub async fn load(lake: &Lake, request: LoadRequest, observer: &dyn LoadObserver
     observer.started(inputs.iter().map(|i| i.size).sum());
     let progress = Arc::new(Progress::default());
     let table = open(lake, contract).await?;
-    let mut load = Load { request: &request, table, committed: HashSet::new(), progress: Arc::clone(&progress) };
+    let mut load = Load {
+        request: &request,
+        table,
+        committed: HashSet::new(),
+        progress: Arc::clone(&progress),
+    };
     let mut files = Vec::with_capacity(inputs.len());
     for input in &inputs {
         let file = observed(load.input(input), &progress, observer).await?;
         observer.file_finished(&file);
         files.push(file);
     }
-    Ok(LoadSummary::of(contract.full_name(), files, begun.elapsed().as_secs_f64()))
+    Ok(LoadSummary::of(
+        contract.full_name(),
+        files,
+        begun.elapsed().as_secs_f64(),
+    ))
 }
 
 /// Opens the table; of several loads that find it absent, one creates it.
@@ -67,8 +86,17 @@ async fn open(lake: &Lake, contract: &'static TableContract) -> Result<Table, La
 }
 
 /// Awaits a load, telling the observer how far it is.
-async fn observed<T>(loading: impl Future<Output = T>, progress: &Progress, observer: &dyn LoadObserver) -> T {
-    let tell = || observer.progress(progress.bytes.load(Ordering::Relaxed), progress.lines.load(Ordering::Relaxed));
+async fn observed<T>(
+    loading: impl Future<Output = T>,
+    progress: &Progress,
+    observer: &dyn LoadObserver,
+) -> T {
+    let tell = || {
+        observer.progress(
+            progress.bytes.load(Ordering::Relaxed),
+            progress.lines.load(Ordering::Relaxed),
+        )
+    };
     let mut loading = std::pin::pin!(loading);
     loop {
         let done = tokio::time::timeout(TICK, &mut loading).await;
@@ -101,7 +129,9 @@ impl Load<'_> {
         loop {
             match self.attempt(input, identity.as_ref(), begun).await {
                 // Somebody else changed the table's columns: the files may not fit it any more.
-                Err(IngestError::Lake(e)) if e.is_conflict() && input.size.is_some() && attempt < ATTEMPTS => {
+                Err(IngestError::Lake(e))
+                    if e.is_conflict() && input.size.is_some() && attempt < ATTEMPTS =>
+                {
                     tracing::debug!(input = input.shown(), error = %e, attempt, "reading it again");
                     attempt += 1;
                     self.table.reload().await?;
@@ -112,14 +142,32 @@ impl Load<'_> {
     }
 
     /// Reads and commits an input, once.
-    async fn attempt(&mut self, input: &Located, identity: Option<&Identity>, begun: Instant) -> Result<FileSummary, IngestError> {
-        let streamed = stream(&self.table, input, self.stamp(input), identity.is_none(), &self.progress).await?;
-        if identity.zip(input.path.as_ref()).is_some_and(|(known, path)| !known.still_holds(path, streamed.bytes)) {
+    async fn attempt(
+        &mut self,
+        input: &Located,
+        identity: Option<&Identity>,
+        begun: Instant,
+    ) -> Result<FileSummary, IngestError> {
+        let streamed = stream(
+            &self.table,
+            input,
+            self.stamp(input),
+            identity.is_none(),
+            &self.progress,
+        )
+        .await?;
+        if identity
+            .zip(input.path.as_ref())
+            .is_some_and(|(known, path)| !known.still_holds(path, streamed.bytes))
+        {
             discard(streamed.staged).await;
             return Err(IngestError::Changed { input: input.shown() });
         }
         // One of the two was fingerprinted: the file before, or the stream while it was read.
-        let content = identity.map(|i| i.content.clone()).or_else(|| streamed.content.clone()).unwrap_or_default();
+        let content = identity
+            .map(|i| i.content.clone())
+            .or_else(|| streamed.content.clone())
+            .unwrap_or_default();
         let (counts, bytes, new_columns) = (streamed.counts, streamed.bytes, streamed.new_columns.clone());
         Ok(match self.commit(streamed, &content, input).await? {
             None => skipped(input, content, bytes, begun),
@@ -140,8 +188,13 @@ impl Load<'_> {
 
     async fn identity(&self, input: &Located) -> Result<Option<Identity>, IngestError> {
         let located = input.clone();
-        let ended = |e: tokio::task::JoinError| IngestError::Defect { input: input.shown(), reason: e.to_string() };
-        tokio::task::spawn_blocking(move || content::identity(&located)).await.map_err(ended)?
+        let ended = |e: tokio::task::JoinError| IngestError::Defect {
+            input: input.shown(),
+            reason: e.to_string(),
+        };
+        tokio::task::spawn_blocking(move || fingerprint::identity(&located))
+            .await
+            .map_err(ended)?
     }
 
     fn stamp(&self, input: &Located) -> LoadStamp {
@@ -160,8 +213,20 @@ impl Load<'_> {
     }
 
     /// Commits the files of an input; `None` when its content turns out to be in the table already.
-    async fn commit(&mut self, streamed: Streamed, content: &str, input: &Located) -> Result<Option<u64>, LakeError> {
-        let Streamed { mut table, staged, counts, new_columns, bytes, .. } = streamed;
+    async fn commit(
+        &mut self,
+        streamed: Streamed,
+        content: &str,
+        input: &Located,
+    ) -> Result<Option<u64>, LakeError> {
+        let Streamed {
+            mut table,
+            staged,
+            counts,
+            new_columns,
+            bytes,
+            ..
+        } = streamed;
         let ready = async {
             // A field that was null on every line has a column, too, and no file that brought it.
             add_columns(&mut table, &new_columns).await?;
@@ -181,14 +246,26 @@ impl Load<'_> {
             return Ok(None);
         }
         let transaction = (app_id(content), version.map_or(1, |v| v + 1));
-        match self.table.commit_append(staged, Some(transaction), vec![("ingest".to_owned(), record(input, content, counts, bytes))]).await {
+        match self
+            .table
+            .commit_append(
+                staged,
+                Some(transaction),
+                vec![("ingest".to_owned(), record(input, content, counts, bytes))],
+            )
+            .await
+        {
             Ok(version) => {
                 self.committed.insert(content.to_owned());
                 Ok(Some(version))
             }
             Err(e) if e.is_conflict() => {
                 self.table.reload().await?;
-                if self.is_loaded(content).await? { Ok(None) } else { Err(e) }
+                if self.is_loaded(content).await? {
+                    Ok(None)
+                } else {
+                    Err(e)
+                }
             }
             Err(e) => Err(e),
         }

@@ -13,9 +13,10 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use crate::chunk::Chunker;
 use crate::columns::Registry;
-use crate::content::{self, Fingerprinting};
+use crate::content;
 use crate::error::IngestError;
 use crate::files::{Files, Target};
+use crate::fingerprint::Fingerprinting;
 use crate::inputs::Located;
 use crate::parse::{Chunk, ChunkParser, LineCounts, LoadStamp, ParseError};
 
@@ -64,7 +65,10 @@ impl Shared {
     }
 
     fn defect(&self, reason: &str) -> IngestError {
-        IngestError::Defect { input: self.input.shown(), reason: reason.to_owned() }
+        IngestError::Defect {
+            input: self.input.shown(),
+            reason: reason.to_owned(),
+        }
     }
 }
 
@@ -151,7 +155,9 @@ pub(crate) async fn stream(
 /// Threads worth starting: a small file is one chunk, and should become one data file.
 fn parsers(input: &Located) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let plain_chunks = input.size.map(|size| usize::try_from(size / CHUNK_BYTES as u64).unwrap_or(cores));
+    let plain_chunks = input
+        .size
+        .map(|size| usize::try_from(size / CHUNK_BYTES as u64).unwrap_or(cores));
     plain_chunks.map_or(cores, |chunks| cores.min(chunks + 1))
 }
 
@@ -184,7 +190,14 @@ async fn collect(
         (None, Ok(end)) if !stopped => {
             let table = shared.target.table().await;
             let new_columns = shared.registry.added();
-            return Ok(Streamed { table, staged, counts, bytes: end.0, content: end.1, new_columns });
+            return Ok(Streamed {
+                table,
+                staged,
+                counts,
+                bytes: end.0,
+                content: end.1,
+                new_columns,
+            });
         }
         (Some(error), _) | (None, Err(error)) => error,
         (None, Ok(_)) => shared.defect("it was stopped"),
@@ -204,7 +217,11 @@ pub(crate) async fn discard(staged: Staged) {
 type ReadEnd = (u64, Option<String>);
 
 /// The reader thread.
-fn read(shared: &Arc<Shared>, full: &SyncSender<Chunk>, spare: &Receiver<Vec<u8>>) -> Result<ReadEnd, IngestError> {
+fn read(
+    shared: &Arc<Shared>,
+    full: &SyncSender<Chunk>,
+    spare: &Receiver<Vec<u8>>,
+) -> Result<ReadEnd, IngestError> {
     let guard = StopOnDrop(Some(Arc::clone(shared)));
     let opened = content::open(&shared.input, &shared.progress.bytes)?;
     let compressed = opened.compressed;
@@ -212,7 +229,8 @@ fn read(shared: &Arc<Shared>, full: &SyncSender<Chunk>, spare: &Receiver<Vec<u8>
     loop {
         let next = chunker.next(spare.try_recv().unwrap_or_default());
         let lines_before = chunker.next_line() - 1;
-        let next = next.map_err(|e| content::read_error(e, compressed, &shared.input.shown(), lines_before))?;
+        let next =
+            next.map_err(|e| content::read_error(e, compressed, &shared.input.shown(), lines_before))?;
         let Some(chunk) = next else { break };
         // When nobody takes chunks any more, a parser failed and says why.
         if shared.stop.load(Ordering::Relaxed) || full.send(chunk).is_err() {
@@ -234,7 +252,10 @@ fn parse(shared: &Arc<Shared>, empty: &Sender<Vec<u8>>) -> Part {
         let lines_before = parser.counts().lines;
         let write = |batch: RecordBatch| files.write(&batch).map_err(|e| Failure::Error(e.into()));
         failure = parser.parse(&chunk, write).err();
-        shared.progress.lines.fetch_add(parser.counts().lines - lines_before, Ordering::Relaxed);
+        shared
+            .progress
+            .lines
+            .fetch_add(parser.counts().lines - lines_before, Ordering::Relaxed);
         // The reader may be gone already; then the buffer is simply freed.
         let _ = empty.send(chunk.bytes);
     }
@@ -248,5 +269,9 @@ fn parse(shared: &Arc<Shared>, empty: &Sender<Vec<u8>>) -> Part {
     }
     let (staged, finished) = files.finish();
     let failure = failure.or_else(|| finished.err().map(|e| Failure::Error(e.into())));
-    Part { staged, counts: parser.counts(), failure }
+    Part {
+        staged,
+        counts: parser.counts(),
+        failure,
+    }
 }

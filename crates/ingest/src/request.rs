@@ -19,7 +19,11 @@ pub enum Input {
 impl<T: Into<PathBuf>> From<T> for Input {
     fn from(named: T) -> Self {
         let path = named.into();
-        if path.as_os_str() == "-" { Self::Stdin } else { Self::Path(path) }
+        if path.as_os_str() == "-" {
+            Self::Stdin
+        } else {
+            Self::Path(path)
+        }
     }
 }
 

@@ -70,7 +70,10 @@ impl LoadSummary {
         }
         Self {
             table,
-            already_loaded: files.iter().filter(|f| f.outcome == FileOutcome::AlreadyLoaded).count(),
+            already_loaded: files
+                .iter()
+                .filter(|f| f.outcome == FileOutcome::AlreadyLoaded)
+                .count(),
             counts,
             new_columns,
             bytes: files.iter().map(|f| f.bytes).sum(),
@@ -84,5 +87,9 @@ impl LoadSummary {
 /// A rate that is 0 rather than infinite.
 #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
 pub(crate) fn per_second(count: u64, seconds: f64) -> f64 {
-    if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
+    if seconds > 0.0 {
+        count as f64 / seconds
+    } else {
+        0.0
+    }
 }

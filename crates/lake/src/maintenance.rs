@@ -57,7 +57,11 @@ impl Table {
             removed.extend(files);
         }
         let staged = writer.finish().await?;
-        let done = Compacted { files_before: removed.len(), files_after: staged.data_files().len(), rows: staged.rows() };
+        let done = Compacted {
+            files_before: removed.len(),
+            files_after: staged.data_files().len(),
+            rows: staged.rows(),
+        };
         if removed.is_empty() {
             return Ok(done);
         }
@@ -65,22 +69,48 @@ impl Table {
         let expected: Option<u64> = removed.iter().map(|f| f.rows).sum();
         if expected.is_some_and(|rows| rows != done.rows) {
             staged.discard().await?;
-            let reason = format!("{} rows were read, the log counts {}", done.rows, expected.unwrap_or_default());
-            return Err(LakeError::Corrupt { what: format!("{} while compacting", self.name()), reason });
+            let reason = format!(
+                "{} rows were read, the log counts {}",
+                done.rows,
+                expected.unwrap_or_default()
+            );
+            return Err(LakeError::Corrupt {
+                what: format!("{} while compacting", self.name()),
+                reason,
+            });
         }
         self.commit_rearranged(&removed, staged).await?;
         Ok(done)
     }
 
-    async fn commit_rearranged(&mut self, removed: &[DataFile], staged: crate::Staged) -> Result<(), LakeError> {
+    async fn commit_rearranged(
+        &mut self,
+        removed: &[DataFile],
+        staged: crate::Staged,
+    ) -> Result<(), LakeError> {
         let name = self.name();
         let fail = |e| LakeError::delta(&name, e);
-        let mut actions: Vec<Action> =
-            removed.iter().map(|f| Action::Remove(Remove { data_change: false, ..Remove::from(f) })).collect();
-        actions.extend(staged.into_adds().into_iter().map(|add| Action::Add(deltalake::kernel::Add { data_change: false, ..add })));
+        let mut actions: Vec<Action> = removed
+            .iter()
+            .map(|f| {
+                Action::Remove(Remove {
+                    data_change: false,
+                    ..Remove::from(f)
+                })
+            })
+            .collect();
+        actions.extend(staged.into_adds().into_iter().map(|add| {
+            Action::Add(deltalake::kernel::Add {
+                data_change: false,
+                ..add
+            })
+        }));
         let state = self.delta().snapshot().map_err(fail)?;
         let reference: &dyn TableReference = state.snapshot();
-        let operation = DeltaOperation::Optimize { predicate: None, target_size: 192 << 20 };
+        let operation = DeltaOperation::Optimize {
+            predicate: None,
+            target_size: 192 << 20,
+        };
         CommitBuilder::from(CommitProperties::default())
             .with_actions(actions)
             .build(Some(reference), self.log_store(), operation)
@@ -114,7 +144,9 @@ impl Table {
     /// # Errors
     /// Storage errors.
     pub async fn checkpoint(&self) -> Result<(), LakeError> {
-        checkpoints::create_checkpoint(self.delta(), None).await.map_err(|e| LakeError::delta(&self.name(), e))
+        checkpoints::create_checkpoint(self.delta(), None)
+            .await
+            .map_err(|e| LakeError::delta(&self.name(), e))
     }
 
     /// Removes the rows of every partition before a day. Without `apply` nothing is removed.
@@ -124,10 +156,21 @@ impl Table {
     pub async fn expire_before(&mut self, first_kept: DateKst, apply: bool) -> Result<Expired, LakeError> {
         let old = |f: &DataFile| f.partition_date().is_some_and(|d| d < first_kept);
         let removed: Vec<DataFile> = self.files()?.into_iter().filter(old).collect();
-        let expired = Expired { files: removed.len(), rows: removed.iter().filter_map(|f| f.rows).sum() };
+        let expired = Expired {
+            files: removed.len(),
+            rows: removed.iter().filter_map(|f| f.rows).sum(),
+        };
         if apply && !removed.is_empty() {
-            let metadata = vec![("nsc.retention".to_owned(), serde_json::Value::from(first_kept.to_string()))];
-            self.commit(crate::Commit { removed, metadata, ..crate::Commit::default() }).await?;
+            let metadata = vec![(
+                "nsc.retention".to_owned(),
+                serde_json::Value::from(first_kept.to_string()),
+            )];
+            self.commit(crate::Commit {
+                removed,
+                metadata,
+                ..crate::Commit::default()
+            })
+            .await?;
         }
         Ok(expired)
     }

@@ -1,6 +1,7 @@
 //! The stored rows of a scope as fingerprints: what an upsert compares new rows with.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
@@ -21,6 +22,8 @@ pub(crate) struct StoredRows {
     versions: Vec<Box<[u8]>>,
     /// One bit a row: some new row has its key.
     seen: Vec<AtomicU64>,
+    /// Identity and content of rows appended by this very upsert (`Append` only).
+    appended: Mutex<HashSet<(u128, u128)>>,
 }
 
 /// Which columns name a row and which are compared.
@@ -44,7 +47,7 @@ impl Comparison {
 impl StoredRows {
     /// Reads the rows of a scope, file by file.
     pub(crate) async fn read(ctx: &SessionContext, table: &Table, scope: &Scope, comparison: &Comparison) -> Result<Self, LakeError> {
-        let mut rows = Self { by_key: HashMap::new(), contents: Vec::new(), files: Vec::new(), versions: Vec::new(), seen: Vec::new() };
+        let mut rows = Self { by_key: HashMap::new(), contents: Vec::new(), files: Vec::new(), versions: Vec::new(), seen: Vec::new(), appended: Mutex::default() };
         let mut order: Vec<i64> = Vec::new();
         for (number, file) in scope.files.iter().enumerate() {
             let mut stream = rows_of(ctx, table, file, scope)?.execute_stream().await?;
@@ -90,6 +93,12 @@ impl StoredRows {
             }
         }
         Ok(())
+    }
+
+    /// Whether a row of this identity and content is the first of this upsert.
+    pub(crate) fn is_first(&self, key: u128, content: u128) -> bool {
+        // A writer that panicked left a complete set behind: it only ever grows by one entry at a time.
+        self.appended.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert((key, content))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

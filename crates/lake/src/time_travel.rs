@@ -18,11 +18,15 @@ impl Table {
         let mut commits = self.delta().history(None);
         let mut version = self.version();
         while let Some(commit) = commits.try_next().await.map_err(fail)? {
-            let committed = commit.timestamp.map(|millis| UtcMicros::new(millis.saturating_mul(1000)));
+            let committed = commit
+                .timestamp
+                .map(|millis| UtcMicros::new(millis.saturating_mul(1000)));
             if committed.is_some_and(|t| t <= at) {
                 return Ok(Some(version));
             }
-            let Some(before) = version.checked_sub(1) else { return Ok(None) };
+            let Some(before) = version.checked_sub(1) else {
+                return Ok(None);
+            };
             version = before;
         }
         Ok(None)

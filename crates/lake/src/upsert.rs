@@ -259,6 +259,10 @@ impl UpsertWriter {
     /// Whether a row is to be written; counts it and remembers the stored row it replaces.
     fn is_news(&mut self, key: u128, content: u128, version: Option<&Box<[u8]>>) -> bool {
         let outcome = &mut self.part.outcome;
+        if self.conflict == Conflict::Append && !self.stored.is_first(key, content) {
+            outcome.unchanged += 1;
+            return false;
+        }
         let Some(stored) = self.stored.meet(key) else {
             outcome.inserted += 1;
             return true;

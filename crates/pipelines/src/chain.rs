@@ -1,11 +1,13 @@
 //! Runs one pipeline under its lock, or the whole chain (seed 4.3: sync_rules, A, Silver, then B and C together).
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
-use nsc_contracts::rule::Rule;
+use nsc_core::DateKst;
+use nsc_lake::PipelineStates;
 
 use crate::gate::{self, ANALYTICS, CONTROLS, GUARDRAIL, SILVER};
-use crate::{Period, PipelineError, RunContext, RunReport, analytics, controls, guardrail, rules, silver};
+use crate::{Period, PipelineError, RuleSource, RunContext, RunReport, analytics, controls, guardrail, rules, silver};
 
 /// What can be run.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,9 +21,9 @@ pub enum Pipeline {
     /// Pipeline C.
     Analytics,
     /// The rules sync, with the wanted rules.
-    SyncRules(Vec<Rule>),
+    SyncRules(RuleSource),
     /// All of them in their order.
-    Chain(Vec<Rule>),
+    Chain(RuleSource),
 }
 
 impl Pipeline {
@@ -90,7 +92,7 @@ async fn locked(run: &RunContext, pipeline: &Pipeline, period: Period, report: &
     outcome
 }
 
-async fn sync(run: &RunContext, wanted: &[Rule], report: &mut RunReport) -> Result<(), PipelineError> {
+async fn sync(run: &RunContext, wanted: &RuleSource, report: &mut RunReport) -> Result<(), PipelineError> {
     let begun = Instant::now();
     let done = rules::sync_rules(run, wanted, false).await?;
     report.step("sync rules", begun, done.unchanged as u64 + done.opened.len() as u64, 0);
@@ -98,31 +100,51 @@ async fn sync(run: &RunContext, wanted: &[Rule], report: &mut RunReport) -> Resu
     Ok(())
 }
 
-async fn chain(run: &RunContext, rules: &[Rule], period: Period, report: &mut RunReport) -> Result<(), PipelineError> {
+async fn chain(run: &RunContext, rules: &RuleSource, period: Period, report: &mut RunReport) -> Result<(), PipelineError> {
     let first = [
-        (Pipeline::SyncRules(rules.to_vec()), Period::Scheduled),
+        (Pipeline::SyncRules(rules.clone()), Period::Scheduled),
         (Pipeline::Guardrail, Period::Scheduled),
         (Pipeline::Silver, period),
     ];
     for (pipeline, period) in first {
         part(run, &pipeline, period, report).await?;
     }
-    // Days that late rows changed come before the day itself: each day's positions build on the day before.
-    let affected: Vec<_> = report.parts.iter().flat_map(|p| p.affected_days.iter().copied()).collect();
-    let mut periods = Vec::new();
-    for day in affected {
-        periods.push(Period::dates(day, day)?);
-    }
-    periods.push(period);
+    let silver = report.parts.iter().find(|p| p.pipeline == SILVER);
+    let affected = silver.map(|p| p.affected_days.clone()).unwrap_or_default();
+    let changed_from = silver.and_then(|p| p.balances_changed_from);
     let mut outcome = Ok(());
-    for period in periods {
-        let both = tokio::join!(one(run, &Pipeline::Controls, period), one(run, &Pipeline::Analytics, period));
-        for (part, done) in [both.0, both.1] {
-            report.parts.push(part);
-            outcome = outcome.and(done);
-        }
+    // Oldest first: each day's positions build on the day before.
+    for day in repeated_days(run, &affected, changed_from, period).await? {
+        let period = Period::dates(day, day)?;
+        outcome = outcome.and(repeat(run, period, affected.contains(&day), report).await);
     }
-    outcome
+    outcome.and(repeat(run, period, true, report).await)
+}
+
+/// The days whose controls are repeated: those late rows changed and, when entries or snapshots changed, every
+/// processed day after them, since supply and positions chain.
+async fn repeated_days(run: &RunContext, affected: &[DateKst], from: Option<DateKst>, period: Period) -> Result<Vec<DateKst>, PipelineError> {
+    let mut days: BTreeSet<DateKst> = affected.iter().copied().collect();
+    if let Some(from) = from {
+        let target = period.daily(run.now)?.start.date_kst();
+        let states = PipelineStates::load(&run.lake, &run.session()?).await?.unwrap_or_default();
+        let judged = states.get(CONTROLS);
+        let later = (from.days()..target.days()).map(DateKst::from_days);
+        days.extend(later.filter(|d| judged.is_some_and(|s| s.has_processed(*d))));
+    }
+    Ok(days.into_iter().collect())
+}
+
+/// B and, where its inputs changed, C, side by side.
+async fn repeat(run: &RunContext, period: Period, with_analytics: bool, report: &mut RunReport) -> Result<(), PipelineError> {
+    if !with_analytics {
+        let (part, done) = one(run, &Pipeline::Controls, period).await;
+        report.parts.push(part);
+        return done;
+    }
+    let (b, c) = tokio::join!(one(run, &Pipeline::Controls, period), one(run, &Pipeline::Analytics, period));
+    report.parts.extend([b.0, c.0]);
+    b.1.and(c.1)
 }
 
 async fn part(run: &RunContext, pipeline: &Pipeline, period: Period, report: &mut RunReport) -> Result<(), PipelineError> {

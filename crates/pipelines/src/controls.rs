@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type};
 use datafusion::common::JoinType;
 use datafusion::logical_expr::{col, lit};
@@ -128,39 +129,45 @@ impl Day<'_> {
     /// Leaves the positions before the next day for its run.
     async fn carry(&self, ctx: &SessionContext, supply: &DataFrame) -> Result<(), PipelineError> {
         let wallets = positions_next(ctx).await?.collect().await?;
-        let issued = amount(&supply.clone().select_columns(&["issued_supply"])?.collect().await?, 0);
+        let issued = amount(&supply.clone().select_columns(&["issued_supply"])?.collect().await?, 0)?;
         let next = Positions { wallets, issued_supply: issued };
         positions::store(self.run, self.history, self.day.date.next(), &next).await
     }
 
     async fn verdicts(&self, ctx: &SessionContext, supply: &DataFrame, report: &mut RunReport) -> Result<(), PipelineError> {
         let mut found = recon_exceptions(ctx, self.day, &self.rules.drift, self.run.now).await?.collect().await?;
-        let drifting: usize = found.iter().map(RecordBatch::num_rows).sum();
+        let (critical, warn) = severities(&found)?;
         let mismatch = supply_exceptions(ctx, self.day, &self.rules.supply, self.run.now).await?.collect().await?;
         let is_mismatch = mismatch.iter().any(|b| b.num_rows() > 0);
         found.extend(mismatch);
-        let types = vec!["RECON_DRIFT_HIGH", "RECON_SNAPSHOT_MISSING", "RECON_WALLET_UNKNOWN", "SUPPLY_MISMATCH"];
+        let mut types = vec!["RECON_WALLET_UNKNOWN"];
+        if !self.day.is_suppressed() {
+            // A gated day judges nothing else, so it closes nothing else either.
+            types.extend(["RECON_DRIFT_HIGH", "RECON_SNAPSHOT_MISSING", "SUPPLY_MISMATCH"]);
+        }
         exceptions::record(self.run, found, Judged { dates: vec![self.day.date], types, windows: Vec::new() }, report).await?;
         let tag = self.day.dq_tag.as_deref();
-        let verdict = |bad: bool| match tag {
-            Some(_) => "suppressed".to_owned(),
-            None if bad => "CRITICAL".to_owned(),
-            None => "ok".to_owned(),
+        let verdict = |critical: bool, warn: bool| match tag {
+            _ if critical => "CRITICAL",
+            _ if warn => "WARN",
+            Some(_) => "suppressed",
+            None => "ok",
         };
         let suffix = tag.map(|t| format!(" (gated: {t})")).unwrap_or_default();
         let date = self.day.date.to_string();
         report.verdicts.push(Verdict {
             control: "B-1 reconciliation".to_owned(),
             subject: date.clone(),
-            verdict: verdict(drifting > 0),
-            detail: format!("{drifting} wallets with an exception{suffix}"),
+            verdict: verdict(critical > 0, warn > 0).to_owned(),
+            detail: format!("{critical} critical, {warn} warnings{suffix}"),
         });
         let row = supply.clone().select_columns(&["issued_supply", "wallet_total_balance", "pending_flow_total", "diff_amount"])?.collect().await?;
+        let (issued, wallets, pending, diff) = (amount(&row, 0)?, amount(&row, 1)?, amount(&row, 2)?, amount(&row, 3)?);
         report.verdicts.push(Verdict {
             control: "B-2 supply".to_owned(),
             subject: date,
-            verdict: verdict(is_mismatch),
-            detail: format!("issued {} wallets {} pending {} difference {}{suffix}", amount(&row, 0), amount(&row, 1), amount(&row, 2), amount(&row, 3)),
+            verdict: verdict(is_mismatch, false).to_owned(),
+            detail: format!("issued {issued}, wallets {wallets}, pending {pending}, difference {diff}{suffix}"),
         });
         Ok(())
     }
@@ -217,10 +224,22 @@ async fn write_partitions(upsert: &Upsert, rows: DataFrame) -> Result<Vec<Upsert
     Ok(parts)
 }
 
-/// The first amount of a column.
-fn amount(batches: &[RecordBatch], column: usize) -> Money {
+/// The amount in a column of the first row.
+fn amount(batches: &[RecordBatch], column: usize) -> Result<Money, PipelineError> {
     let first = batches.iter().find(|b| b.num_rows() > 0).and_then(|b| b.columns().get(column).cloned());
-    let decimals = first.filter(|c| matches!(c.data_type(), DataType::Decimal128(38, 2)));
-    let units = decimals.filter(|c| c.is_valid(0)).map(|c| c.as_primitive::<Decimal128Type>().value(0));
-    units.and_then(Money::from_units).unwrap_or_default()
+    let units = first.as_ref().and_then(|c| c.as_primitive_opt::<Decimal128Type>()).filter(|c| c.is_valid(0) && c.scale() == 2).map(|c| c.value(0));
+    units.and_then(Money::from_units).ok_or_else(|| PipelineError::AmountOverflow { what: format!("column {column} of the supply row") })
+}
+
+/// How many exceptions of each severity.
+fn severities(found: &[RecordBatch]) -> Result<(usize, usize), PipelineError> {
+    let (mut critical, mut warn) = (0, 0);
+    for batch in found {
+        let Some(column) = batch.column_by_name("severity") else { continue };
+        let column = cast(column, &DataType::Utf8)?;
+        for severity in column.as_string::<i32>().iter().flatten() {
+            if severity == "CRITICAL" { critical += 1 } else { warn += 1 }
+        }
+    }
+    Ok((critical, warn))
 }

@@ -60,12 +60,12 @@ pub enum PipelineError {
     Transform(#[from] TransformError),
     /// The stored lakehouse.
     #[error(transparent)]
-    Lake(#[from] LakeError),
+    Lake(LakeError),
     /// A task of the run died.
     #[error("a task of the run died: {0}")]
     Task(#[from] tokio::task::JoinError),
     /// A total past 38 digits.
-    #[error("{what} is over 38 digits")]
+    #[error("an amount does not fit in 38 digits: {what}")]
     AmountOverflow {
         /// Which total.
         what: String,
@@ -78,9 +78,19 @@ pub enum PipelineError {
     },
 }
 
+impl From<LakeError> for PipelineError {
+    /// The engine hands errors of our own functions on as text: an amount past 38 digits is told by it.
+    fn from(e: LakeError) -> Self {
+        match &e {
+            LakeError::Engine(engine) if engine.to_string().contains("over 38 digits") => Self::AmountOverflow { what: engine.find_root().to_string() },
+            _ => Self::Lake(e),
+        }
+    }
+}
+
 impl From<datafusion::error::DataFusionError> for PipelineError {
     fn from(e: datafusion::error::DataFusionError) -> Self {
-        Self::Lake(LakeError::Engine(e))
+        LakeError::Engine(e).into()
     }
 }
 

@@ -87,7 +87,8 @@ fn span(period: Period, last_end: Option<UtcMicros>, now: UtcMicros) -> Result<O
 
 fn severity_rule(rule: &Rule) -> Result<SeverityRule, PipelineError> {
     let (warn, crit) = (rule.warn()?, rule.crit()?);
-    let threshold = rule.threshold.or(crit).or(warn).unwrap_or(f64::INFINITY);
+    // A rule with neither is refused by name.
+    let threshold = rule.threshold.or(crit).or(warn).map_or_else(|| rule.threshold(), Ok)?;
     Ok(SeverityRule::new(rule.rule_id.clone(), threshold, warn, crit)?)
 }
 

@@ -23,4 +23,4 @@ pub use context::{RunContext, RunSettings, Salt};
 pub use error::PipelineError;
 pub use period::{Period, RunMode};
 pub use report::{ExceptionCount, RunReport, StepReport, TableReport, Verdict};
-pub use rules::{SyncReport, sync_rules};
+pub use rules::{RuleSource, SyncReport, sync_rules};

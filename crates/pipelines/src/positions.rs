@@ -113,11 +113,12 @@ async fn load(run: &RunContext, history: &History, supply: &Table, at: DateKst) 
     let of = |table: &Table| -> Result<Vec<DataFile>, PipelineError> { Ok(table.files()?.into_iter().filter(|f| f.partition_date() == Some(at)).collect()) };
     let found = ctx.read_table(supply.scan(of(supply)?))?.filter(valid.clone())?.select_columns(&["issued_supply"])?.collect().await?;
     let Some(batch) = found.iter().find(|b| b.num_rows() > 0) else { return Ok(None) };
-    let units = batch.column(0).as_primitive::<Decimal128Type>().value(0);
+    let issued_supply = batch.column(0).as_primitive_opt::<Decimal128Type>().map(|c| c.value(0)).and_then(Money::from_units);
+    let Some(issued_supply) = issued_supply else { return Ok(None) };
     let wallets = run.lake.table(&WALLET_POSITION).await?;
     let rows = ctx.read_table(wallets.scan(of(&wallets)?))?.filter(valid)?;
     let rows = rows.select_columns(&["user_id", "snapshot_ts", "balance_total", "flow_after"])?.collect().await?;
-    Ok(Some(Positions { wallets: rows, issued_supply: Money::from_units(units).unwrap_or_default() }))
+    Ok(Some(Positions { wallets: rows, issued_supply }))
 }
 
 /// The state after one more day.
@@ -140,8 +141,7 @@ async fn issued_after(ctx: &SessionContext, before: Money) -> Result<Money, Pipe
         Some(batch) => cast(batch.column(0), &DataType::Decimal128(38, 2))?.as_primitive::<Decimal128Type>().value(0),
         None => 0,
     };
-    let day = Money::from_units(units).unwrap_or_default();
-    before.checked_add(day).ok_or(PipelineError::AmountOverflow { what: "issued supply".to_owned() })
+    Money::from_units(units).and_then(|day| before.checked_add(day)).ok_or(PipelineError::AmountOverflow { what: "issued supply".to_owned() })
 }
 
 /// Stores positions for later days; the supply row comes last and makes the set valid.

@@ -85,9 +85,12 @@ pub struct RunReport {
     pub now: UtcMicros,
     /// What it was about.
     pub windows: Vec<UtcWindow>,
-    /// Business days whose rows changed by late arrivals.
+    /// Earlier business days whose rows changed by late arrivals: their controls and facts are to be repeated.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub affected_days: Vec<DateKst>,
+    /// The first of them whose entries or snapshots changed: supply and positions of every later day build on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balances_changed_from: Option<DateKst>,
     /// Sources and tables.
     pub tables: Vec<TableReport>,
     /// Exceptions by type and severity.
@@ -122,6 +125,7 @@ impl RunReport {
             now,
             windows: Vec::new(),
             affected_days: Vec::new(),
+            balances_changed_from: None,
             tables: Vec::new(),
             exceptions: Vec::new(),
             verdicts: Vec::new(),

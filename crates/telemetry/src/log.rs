@@ -130,16 +130,30 @@ fn filter(text: &str) -> Result<EnvFilter, LogError> {
 
 /// Libraries that report as errors what their callers expect and handle (no table yet, a lost race that is
 /// redone); what matters of it is logged by us.
-const QUIET: &[&str] = &["buoyant_kernel=off", "delta_kernel=off", "deltalake_core::kernel::transaction=off"];
+const QUIET: &[&str] = &[
+    "buoyant_kernel=off",
+    "delta_kernel=off",
+    "deltalake_core::kernel::transaction=off",
+];
 
 /// Unless somebody looks for trouble (debug, trace) or names the library, its false alarms are left out.
 fn with_quiet_libraries(text: &str) -> String {
-    let looking = text.split(',').any(|d| d.trim().ends_with("debug") || d.trim().ends_with("trace"));
-    let named = |quiet: &&&str| quiet.split('=').next().is_some_and(|target| text.contains(target));
+    let looking = text
+        .split(',')
+        .any(|d| d.trim().ends_with("debug") || d.trim().ends_with("trace"));
+    let named = |quiet: &&&str| {
+        quiet
+            .split('=')
+            .next()
+            .is_some_and(|target| text.contains(target))
+    };
     if looking {
         return text.to_owned();
     }
-    QUIET.iter().filter(|q| !named(q)).fold(text.to_owned(), |filter, quiet| format!("{filter},{quiet}"))
+    QUIET
+        .iter()
+        .filter(|q| !named(q))
+        .fold(text.to_owned(), |filter, quiet| format!("{filter},{quiet}"))
 }
 
 #[cfg(test)]

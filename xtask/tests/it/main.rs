@@ -1,4 +1,5 @@
 //! The checks of xtask: each rule on small examples, and all of them on this very tree.
 
+mod contracts;
 mod layers;
 mod tidy;

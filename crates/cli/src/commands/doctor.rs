@@ -50,8 +50,16 @@ impl Findings {
 
     /// An error a command would meet: its code, message, detail and hint.
     fn fail(&mut self, check: &str, error: &dyn OperatorError) {
-        let more = [error.detail(), error.hint()].into_iter().flatten().map(|t| format!("\n{t}")).collect::<String>();
-        self.add(check, Result::Fail(error.code().exit_status()), format!("{}: {error}{more}", error.code()));
+        let more = [error.detail(), error.hint()]
+            .into_iter()
+            .flatten()
+            .map(|t| format!("\n{t}"))
+            .collect::<String>();
+        self.add(
+            check,
+            Result::Fail(error.code().exit_status()),
+            format!("{}: {error}{more}", error.code()),
+        );
     }
 
     fn failure(&mut self, check: &str, failure: &Failure) {
@@ -76,7 +84,13 @@ pub(crate) async fn handle(args: DoctorArgs, app: &mut App) -> Outcome<ExitStatu
         }
     }
     machine::clock(now, &mut findings);
-    let status = findings.0.iter().find_map(|(_, r, _)| if let Result::Fail(status) = r { Some(*status) } else { None });
+    let status = findings.0.iter().find_map(|(_, r, _)| {
+        if let Result::Fail(status) = r {
+            Some(*status)
+        } else {
+            None
+        }
+    });
     app.printer.sheet(&sheet(findings))?;
     Ok(status.unwrap_or(ExitStatus::Ok))
 }

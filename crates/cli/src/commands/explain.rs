@@ -95,10 +95,15 @@ async fn bad_record(finder: &Finder<'_>, source_ref: &str) -> Outcome<Sections> 
     };
     let rules = query::texts(&found, "rule_id");
     let mut sections = Sections::default();
-    sections.push("bad record", query::records(found));
+    sections.push_records("bad record", found);
     if nsc_contracts::table(&format!("bronze.{table}")).is_some() {
-        let source = finder.rows(&format!("SELECT * FROM bronze.{table} WHERE source_ref = {}", literal(source_ref))).await?;
-        sections.push("source row", query::records(source));
+        let source = finder
+            .rows(&format!(
+                "SELECT * FROM bronze.{table} WHERE source_ref = {}",
+                literal(source_ref)
+            ))
+            .await?;
+        sections.push_records("source row", source);
     }
     sections.push("rule", finder.rules(&rules).await?);
     Ok(sections)

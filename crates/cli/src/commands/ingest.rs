@@ -91,7 +91,12 @@ impl LoadObserver for Bar {
     }
 
     fn file_finished(&self, file: &FileSummary) {
-        tracing::info!(input = file.input, lines = file.counts.lines, rows = file.counts.rows, "input loaded");
+        tracing::info!(
+            input = file.input,
+            lines = file.counts.lines,
+            rows = file.counts.rows,
+            "input loaded"
+        );
     }
 }
 
@@ -100,7 +105,10 @@ fn text(summary: &LoadSummary) -> String {
     for file in &summary.files {
         match file.outcome {
             FileOutcome::AlreadyLoaded => {
-                lines.push(format!("{}: this content was loaded before, nothing added (--force loads it again)", file.input));
+                lines.push(format!(
+                    "{}: this content was loaded before, nothing added (--force loads it again)",
+                    file.input
+                ));
             }
             FileOutcome::Loaded => {
                 let c = file.counts;
@@ -130,6 +138,9 @@ fn text(summary: &LoadSummary) -> String {
     if !summary.new_columns.is_empty() {
         lines.push(format!("new columns: {}", summary.new_columns.join(", ")));
     }
-    lines.push(format!("{:.2} s, {:.0} rows/s", summary.seconds, summary.rows_per_second));
+    lines.push(format!(
+        "{:.2} s, {:.0} rows/s",
+        summary.seconds, summary.rows_per_second
+    ));
     lines.join("\n") + "\n"
 }

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueHint};
 use nsc_contracts::rule::{Rule, RuleError, RuleSet, RuleVersion, default_rules, parse_rules, plan_sync};
 use nsc_core::{ErrorCode, ExitStatus, OperatorError, UtcMicros};
 use nsc_lake::session;
-use nsc_pipelines::{SyncReport, sync_rules};
+use nsc_pipelines::{RuleSource, SyncReport, sync_rules};
 
 use crate::app::App;
 use crate::commands::run::context;
@@ -91,7 +91,7 @@ pub(crate) async fn handle(args: RulesArgs, app: &mut App) -> Outcome<ExitStatus
 async fn sync(args: SyncArgs, app: &mut App) -> Outcome<ExitStatus> {
     let wanted = wanted(args.file)?;
     let run = context(app, None, args.now, None)?;
-    let report = sync_rules(&run, &wanted, args.bump).await?;
+    let report = sync_rules(&run, &RuleSource::File(wanted), args.bump).await?;
     app.printer.document(&report, || sync_text(&report))?;
     Ok(ExitStatus::Ok)
 }
@@ -100,15 +100,26 @@ fn sync_text(report: &SyncReport) -> String {
     let mut lines: Vec<String> = Vec::new();
     lines.extend(report.closed.iter().map(|id| format!("closed  {id}")));
     lines.extend(report.opened.iter().map(|id| format!("opened  {id}")));
-    lines.push(format!("{} opened, {} closed, {} unchanged", report.opened.len(), report.closed.len(), report.unchanged));
+    lines.push(format!(
+        "{} opened, {} closed, {} unchanged",
+        report.opened.len(),
+        report.closed.len(),
+        report.unchanged
+    ));
     lines.join("\n") + "\n"
 }
 
 /// The rules of a file, or the shipped ones.
 pub(crate) fn wanted(file: Option<PathBuf>) -> Outcome<Vec<Rule>> {
-    let Some(path) = file else { return Ok(default_rules()?) };
+    let Some(path) = file else {
+        return Ok(default_rules()?);
+    };
     let text = std::fs::read_to_string(&path).map_err(|e| {
-        Refusal::new(ErrorCode::InputUnreadable, format!("rules file {} cannot be read", path.display())).with_detail(e)
+        Refusal::new(
+            ErrorCode::InputUnreadable,
+            format!("rules file {} cannot be read", path.display()),
+        )
+        .with_detail(e)
     })?;
     Ok(parse_rules(&path.display().to_string(), &text)?)
 }
@@ -124,9 +135,12 @@ async fn history(rule: Option<&str>, app: &mut App) -> Outcome<ExitStatus> {
     let wanted = |v: &&RuleVersion| rule.is_none_or(|r| v.rule.rule_id == r || v.rule.subject() == r);
     let found: Vec<&RuleVersion> = versions.iter().filter(wanted).collect();
     if let (Some(rule), true) = (rule, found.is_empty()) {
-        return Err(Refusal::new(ErrorCode::RuleMissing, format!("no stored rule has the id or metric {rule}"))
-            .with_hint("`nsc rules history` lists every version.")
-            .into());
+        return Err(Refusal::new(
+            ErrorCode::RuleMissing,
+            format!("no stored rule has the id or metric {rule}"),
+        )
+        .with_hint("`nsc rules history` lists every version.")
+        .into());
     }
     app.printer.sheet(&history_sheet(&found))?;
     Ok(ExitStatus::Ok)
@@ -135,8 +149,16 @@ async fn history(rule: Option<&str>, app: &mut App) -> Outcome<ExitStatus> {
 async fn check_stored(app: &mut App) -> Outcome<ExitStatus> {
     let set = RuleSet::current(&stored(app).await?)?;
     let problems = set.problems();
-    let unused: Vec<String> = set.without_use().map(|r| format!("{} ({})", r.rule_id, r.subject())).collect();
-    print_check(app, &problems, &unused, &[format!("{} rules in force", set.iter().count())])
+    let unused: Vec<String> = set
+        .without_use()
+        .map(|r| format!("{} ({})", r.rule_id, r.subject()))
+        .collect();
+    print_check(
+        app,
+        &problems,
+        &unused,
+        &[format!("{} rules in force", set.iter().count())],
+    )
 }
 
 async fn check_file(file: PathBuf, app: &mut App) -> Outcome<ExitStatus> {
@@ -145,46 +167,96 @@ async fn check_file(file: PathBuf, app: &mut App) -> Outcome<ExitStatus> {
     let now = app.now(None);
     let (problems, mut notes) = match plan_sync(&versions, &wanted, now, false) {
         Ok(plan) => {
-            let ids = |v: &[RuleVersion]| v.iter().map(|v| v.rule.rule_id.clone()).collect::<Vec<_>>().join(", ");
-            (Vec::new(), vec![
-                format!("a sync would open: {}", or_none(ids(&plan.open))),
-                format!("a sync would close: {}", or_none(ids(&plan.close))),
-            ])
+            let ids = |v: &[RuleVersion]| {
+                v.iter()
+                    .map(|v| v.rule.rule_id.clone())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            (
+                Vec::new(),
+                vec![
+                    format!("a sync would open: {}", or_none(ids(&plan.open))),
+                    format!("a sync would close: {}", or_none(ids(&plan.close))),
+                ],
+            )
         }
         Err(e) => (vec![e], Vec::new()),
     };
     notes.insert(0, format!("{} rules in the file", wanted.len()));
-    let opened = wanted.into_iter().map(|rule| RuleVersion { rule, effective_start: now, effective_end: None, is_current: true });
+    let opened = wanted.into_iter().map(|rule| RuleVersion {
+        rule,
+        effective_start: now,
+        effective_end: None,
+        is_current: true,
+    });
     let set = RuleSet::current(&opened.collect::<Vec<_>>())?;
-    let unused: Vec<String> = set.without_use().map(|r| format!("{} ({})", r.rule_id, r.subject())).collect();
-    let unusable = set.problems().into_iter().filter(|e| e.code() == ErrorCode::RuleMalformed);
+    let unused: Vec<String> = set
+        .without_use()
+        .map(|r| format!("{} ({})", r.rule_id, r.subject()))
+        .collect();
+    let unusable = set
+        .problems()
+        .into_iter()
+        .filter(|e| e.code() == ErrorCode::RuleMalformed);
     let problems: Vec<RuleError> = problems.into_iter().chain(unusable).collect();
     print_check(app, &problems, &unused, &notes)
 }
 
 fn or_none(text: String) -> String {
-    if text.is_empty() { "nothing".to_owned() } else { text }
+    if text.is_empty() {
+        "nothing".to_owned()
+    } else {
+        text
+    }
 }
 
-fn print_check(app: &mut App, problems: &[RuleError], unused: &[String], notes: &[String]) -> Outcome<ExitStatus> {
+fn print_check(
+    app: &mut App,
+    problems: &[RuleError],
+    unused: &[String],
+    notes: &[String],
+) -> Outcome<ExitStatus> {
     let mut sheet = Sheet::of_text(&["result", "what", "detail"]);
     for problem in problems {
-        sheet.push([Cell::text("ERROR"), Cell::exact(format!("{}: {problem}", problem.code())), Cell::text_or_null(problem.detail().as_deref())]);
+        sheet.push([
+            Cell::text("ERROR"),
+            Cell::exact(format!("{}: {problem}", problem.code())),
+            Cell::text_or_null(problem.detail().as_deref()),
+        ]);
     }
     for rule in unused {
-        sheet.push([Cell::text("WARN"), Cell::exact(format!("{rule} is looked up by no pipeline")), Cell::text("is its metric misspelt?")]);
+        sheet.push([
+            Cell::text("WARN"),
+            Cell::exact(format!("{rule} is looked up by no pipeline")),
+            Cell::text("is its metric misspelt?"),
+        ]);
     }
     for note in notes {
         sheet.push([Cell::text("ok"), Cell::text(note), Cell::Null]);
     }
     app.printer.sheet(&sheet)?;
-    Ok(problems.first().map_or(ExitStatus::Ok, |p| p.code().exit_status()))
+    Ok(problems
+        .first()
+        .map_or(ExitStatus::Ok, |p| p.code().exit_status()))
 }
 
 fn definition(rule: &Rule) -> [Cell; 5] {
-    let levels: Vec<String> = rule.severity_map.iter().map(|(k, v)| format!("{k} {v}")).collect();
-    let levels = if levels.is_empty() { Cell::Null } else { Cell::Text(levels.join(", ")) };
-    let values = if rule.allowed_values.is_empty() { Cell::Null } else { Cell::Text(rule.allowed_values.join(" ")) };
+    let levels: Vec<String> = rule
+        .severity_map
+        .iter()
+        .map(|(k, v)| format!("{k} {v}"))
+        .collect();
+    let levels = if levels.is_empty() {
+        Cell::Null
+    } else {
+        Cell::Text(levels.join(", "))
+    };
+    let values = if rule.allowed_values.is_empty() {
+        Cell::Null
+    } else {
+        Cell::Text(rule.allowed_values.join(" "))
+    };
     [
         Cell::text(&rule.rule_id),
         Cell::Text(rule.subject()),
@@ -212,7 +284,10 @@ fn list_sheet(set: &RuleSet) -> Sheet {
         row.push(Cell::text_or_null(r.comment.as_deref()));
         row
     });
-    Sheet { rows: rows.collect(), columns }
+    Sheet {
+        rows: rows.collect(),
+        columns,
+    }
 }
 
 fn history_sheet(versions: &[&RuleVersion]) -> Sheet {
@@ -220,8 +295,15 @@ fn history_sheet(versions: &[&RuleVersion]) -> Sheet {
     columns.extend(["effective_start", "effective_end", "is_current"].map(Column::text));
     let rows = versions.iter().map(|v| {
         let mut row = definition(&v.rule).to_vec();
-        row.extend([Cell::exact(v.effective_start), v.effective_end.map_or(Cell::Null, Cell::exact), Cell::Bool(v.is_current)]);
+        row.extend([
+            Cell::exact(v.effective_start),
+            v.effective_end.map_or(Cell::Null, Cell::exact),
+            Cell::Bool(v.is_current),
+        ]);
         row
     });
-    Sheet { rows: rows.collect(), columns }
+    Sheet {
+        rows: rows.collect(),
+        columns,
+    }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, ValueHint};
 use nsc_core::{DateKst, ExitStatus, RunId, UtcMicros};
-use nsc_pipelines::{Pipeline, PipelineError, RunContext, RunReport, RunSettings, Salt, run};
+use nsc_pipelines::{Pipeline, PipelineError, RuleSource, RunContext, RunReport, RunSettings, Salt, run};
 use secrecy::ExposeSecret;
 
 pub(crate) use report_text::report_text;
@@ -32,9 +32,6 @@ pub(crate) struct RunArgs {
     /// What to run
     #[arg(value_enum)]
     pipeline: PipelineName,
-    /// The time the run is about
-    #[command(flatten)]
-    period: period::PeriodArgs,
     /// The run's id, written to every row it changes; made when absent
     #[arg(long, value_name = "ID", value_parser = run_id)]
     run_id: Option<RunId>,
@@ -50,6 +47,10 @@ pub(crate) struct RunArgs {
     /// Exit 10 when warnings were found (warn only), 11 when critical breaches were found
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
+    // Last, because its heading covers every flag after it.
+    /// The time the run is about
+    #[command(flatten)]
+    period: period::PeriodArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -85,15 +86,18 @@ pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> 
     let period = args.period.resolve(args.pipeline, now)?;
     let takes_rules = matches!(args.pipeline, PipelineName::SyncRules | PipelineName::E2e);
     if args.rules.is_some() && !takes_rules {
-        return Err(Refusal::usage("--rules is for sync-rules and e2e").with_hint("Run `nsc rules sync FILE` first.").into());
+        return Err(Refusal::usage("--rules is for sync-rules and e2e")
+            .with_hint("Run `nsc rules sync FILE` first.")
+            .into());
     }
     let pipeline = match args.pipeline {
         PipelineName::Silver => Pipeline::Silver,
         PipelineName::A => Pipeline::Guardrail,
         PipelineName::B => Pipeline::Controls,
         PipelineName::C => Pipeline::Analytics,
-        PipelineName::SyncRules => Pipeline::SyncRules(rules::wanted(args.rules)?),
-        PipelineName::E2e => Pipeline::Chain(rules::wanted(args.rules)?),
+        PipelineName::SyncRules => Pipeline::SyncRules(RuleSource::File(rules::wanted(args.rules)?)),
+        PipelineName::E2e if args.rules.is_none() => Pipeline::Chain(RuleSource::Shipped(rules::wanted(None)?)),
+        PipelineName::E2e => Pipeline::Chain(RuleSource::File(rules::wanted(args.rules)?)),
     };
     if matches!(args.pipeline, PipelineName::C | PipelineName::E2e) && app.config.analytics.salt.is_none() {
         return Err(no_salt(app).into());
@@ -113,7 +117,7 @@ pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> 
 fn print(report: &RunReport, app: &mut App) -> Outcome {
     let json = serde_json::to_value(report).map_err(|e| Failure::unexpected("printing the report", e))?;
     let width = app.terminal.stdout_width;
-    app.printer.document(&json, || report_text(&json, width))
+    app.printer.document(report, || report_text(&json, width))
 }
 
 fn found(report: &RunReport, fail_on: Option<FailOn>) -> ExitStatus {
@@ -133,7 +137,10 @@ pub(crate) fn context(
 ) -> Outcome<RunContext> {
     Ok(RunContext {
         lake: app.lake()?,
-        settings: RunSettings { session: app.session_options(), salt: salt(app)? },
+        settings: RunSettings {
+            session: app.session_options(),
+            salt: salt(app)?,
+        },
         run_id: run_id.unwrap_or_else(RunId::fresh),
         now: app.now(now),
         rules_as_of,
@@ -150,9 +157,12 @@ fn salt(app: &App) -> Outcome<Salt> {
 }
 
 fn no_salt(app: &App) -> Refusal {
-    Refusal::configuration(format!("environment {} has no salt for user_key", app.config.environment.value))
-        .with_detail("the local dummy salt is for the local environment only")
-        .with_hint("Provide NSC_SALT_FILE (a mounted secret), NSC_SALT or analytics.salt.")
+    Refusal::configuration(format!(
+        "environment {} has no salt for user_key",
+        app.config.environment.value
+    ))
+    .with_detail("the local dummy salt is for the local environment only")
+    .with_hint("Provide NSC_SALT_FILE (a mounted secret), NSC_SALT or analytics.salt.")
 }
 
 /// The business day before the one `now` is in.

@@ -27,7 +27,9 @@ enum RunsCommand {
         limit: usize,
     },
     /// The report of a run, or of one step of a chain
-    #[command(after_help = "Examples:\n  nsc runs show 0199a2b4-...\n  nsc runs show 0199a2b4-....silver --format json")]
+    #[command(
+        after_help = "Examples:\n  nsc runs show 0199a2b4-...\n  nsc runs show 0199a2b4-....silver --format json"
+    )]
     Show {
         /// The run's id
         run: String,
@@ -51,30 +53,47 @@ pub(crate) async fn handle(args: RunsArgs, app: &mut App) -> Outcome<ExitStatus>
     Ok(ExitStatus::Ok)
 }
 
-/// A run under its own id, or a step inside the report of its chain.
+/// A run under its own id, or a step inside the report of its chain (`RUN.silver`, `RUN.pipeline_b`).
 async fn find(lake: &Lake, run: &str) -> Outcome<Value> {
     if let Some(entry) = lake.run(run).await? {
         return Ok(entry.report);
     }
-    for (at, _) in run.match_indices('.').collect::<Vec<_>>().into_iter().rev() {
-        let Some(chain) = lake.run(run.get(..at).unwrap_or_default()).await? else { continue };
-        let parts = chain.report.get("parts").and_then(Value::as_array);
-        let step = parts.into_iter().flatten().find(|p| p.get("run_id").and_then(Value::as_str) == Some(run));
-        if let Some(step) = step {
-            return Ok(step.clone());
+    if let Some((chain, step)) = run.rsplit_once('.')
+        && let Some(entry) = lake.run(chain).await?
+    {
+        let is_step = |part: &&Value| {
+            let pipeline = part.get("pipeline").and_then(Value::as_str).unwrap_or_default();
+            pipeline == step
+                || pipeline.trim_start_matches("pipeline_") == step
+                || pipeline.replace('_', "-") == step
+        };
+        let parts = entry.report.get("parts").and_then(Value::as_array);
+        if let Some(part) = parts.into_iter().flatten().find(is_step) {
+            return Ok(part.clone());
         }
     }
-    Err(Refusal::new(ErrorCode::Usage, format!("no report of a run {run} is stored")).with_hint("nsc runs list").into())
+    Err(
+        Refusal::new(ErrorCode::Usage, format!("no report of a run {run} is stored"))
+            .with_hint("nsc runs list")
+            .into(),
+    )
 }
 
 fn sheet(reports: &[Value]) -> Sheet {
-    let mut sheet = Sheet { columns: ["run_id", "pipeline", "status", "now", "from", "to"].map(Column::text).into(), rows: Vec::new() };
+    let mut sheet = Sheet {
+        columns: ["run_id", "pipeline", "status", "now", "from", "to"]
+            .map(Column::text)
+            .into(),
+        rows: Vec::new(),
+    };
     sheet.columns.push(Column::number("seconds"));
     sheet.columns.push(Column::text("error"));
     for report in reports {
         let text = |name: &str| Cell::text_or_null(report.get(name).and_then(Value::as_str));
         let windows = windows(report);
-        let edge = |w: Option<&&Value>, name: &str| Cell::text_or_null(w.and_then(|w| w.get(name)).and_then(Value::as_str));
+        let edge = |w: Option<&&Value>, name: &str| {
+            Cell::text_or_null(w.and_then(|w| w.get(name)).and_then(Value::as_str))
+        };
         sheet.push([
             text("run_id"),
             text("pipeline"),
@@ -82,7 +101,10 @@ fn sheet(reports: &[Value]) -> Sheet {
             text("now"),
             edge(windows.first(), "start"),
             edge(windows.last(), "end"),
-            report.get("seconds").and_then(Value::as_f64).map_or(Cell::Null, |s| Cell::exact(format!("{s:.2}"))),
+            report
+                .get("seconds")
+                .and_then(Value::as_f64)
+                .map_or(Cell::Null, |s| Cell::exact(format!("{s:.2}"))),
             text("error"),
         ]);
     }
@@ -91,8 +113,22 @@ fn sheet(reports: &[Value]) -> Sheet {
 
 /// Of the run itself, else of its last part that has some (a chain's own report has none).
 fn windows(report: &Value) -> Vec<&Value> {
-    let own = |r: &'_ Value| r.get("windows").and_then(Value::as_array).is_some_and(|w| !w.is_empty());
-    let parts = report.get("parts").and_then(Value::as_array).into_iter().flatten().rev();
+    let own = |r: &'_ Value| {
+        r.get("windows")
+            .and_then(Value::as_array)
+            .is_some_and(|w| !w.is_empty())
+    };
+    let parts = report
+        .get("parts")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .rev();
     let chosen = std::iter::once(report).chain(parts).find(|r| own(r));
-    chosen.and_then(|r| r.get("windows")).and_then(Value::as_array).into_iter().flatten().collect()
+    chosen
+        .and_then(|r| r.get("windows"))
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -71,7 +71,11 @@ struct GenerateArgs {
 
 pub(crate) async fn handle(args: SampleArgs, app: &mut App) -> Outcome<ExitStatus> {
     let SampleCommand::Generate(args) = args.command;
-    let bar = progress::count_bar(&app.bars, "entries", args.entries_per_day.saturating_mul(args.days.into()));
+    let bar = progress::count_bar(
+        &app.bars,
+        "entries",
+        args.entries_per_day.saturating_mul(args.days.into()),
+    );
     let options = SampleOptions {
         seed: args.seed,
         wallets: args.wallets,
@@ -85,17 +89,27 @@ pub(crate) async fn handle(args: SampleArgs, app: &mut App) -> Outcome<ExitStatu
         out: args.out,
     };
     let drawn = bar.clone();
-    let made = tokio::task::spawn_blocking(move || generate(&options, &mut |done| drawn.set_position(done))).await;
+    let made =
+        tokio::task::spawn_blocking(move || generate(&options, &mut |done| drawn.set_position(done))).await;
     bar.finish_and_clear();
-    let summary = made.map_err(|e| Failure::unexpected("generating the sample", e))?.map_err(|e| refusal(&e))?;
+    let summary = made
+        .map_err(|e| Failure::unexpected("generating the sample", e))?
+        .map_err(|e| refusal(&e))?;
     app.printer.document(&summary, || text(&summary))?;
     Ok(ExitStatus::Ok)
 }
 
 fn text(summary: &SampleSummary) -> String {
-    let mut lines = vec![format!("{} lines in {:.2} s ({} lines/s)", summary.lines, summary.seconds, summary.lines_per_s)];
+    let mut lines = vec![format!(
+        "{} lines in {:.2} s ({} lines/s)",
+        summary.lines, summary.seconds, summary.lines_per_s
+    )];
     for source in Source::ALL {
-        lines.push(format!("{:>12}  {}", summary.by_source[source], source.file_name()));
+        lines.push(format!(
+            "{:>12}  {}",
+            summary.by_source[source],
+            source.file_name()
+        ));
     }
     for day in &summary.days {
         lines.push(format!(
@@ -108,10 +122,16 @@ fn text(summary: &SampleSummary) -> String {
 
 fn refusal(error: &SampleError) -> Refusal {
     let source = std::error::Error::source(error);
-    let code = if source.is_some() { ErrorCode::Storage } else { ErrorCode::Usage };
+    let code = if source.is_some() {
+        ErrorCode::Storage
+    } else {
+        ErrorCode::Usage
+    };
     let refusal = Refusal::new(code, error.to_string());
     match source {
-        Some(cause) => refusal.with_detail(cause).with_hint("Name a directory you may write to with --out."),
+        Some(cause) => refusal
+            .with_detail(cause)
+            .with_hint("Name a directory you may write to with --out."),
         None => refusal.with_hint("nsc sample generate --help"),
     }
 }

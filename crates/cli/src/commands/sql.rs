@@ -8,6 +8,8 @@ mod repl;
 mod statement;
 mod time_travel;
 
+use std::io::IsTerminal;
+
 use clap::Args;
 use nsc_core::ExitStatus;
 
@@ -36,7 +38,9 @@ pub(crate) struct SqlArgs {
 
 pub(crate) async fn handle(args: SqlArgs, app: &mut App) -> Outcome<ExitStatus> {
     let engine = execute::Engine::new(app)?;
-    match args.statement {
+    // Without a statement a terminal gets a session, a pipe is read as the statement.
+    let piped = || (!std::io::stdin().is_terminal()).then(|| "-".to_owned());
+    match args.statement.or_else(piped) {
         None => repl::run(app, &engine).await?,
         Some(text) if text == "-" => {
             let text = std::io::read_to_string(std::io::stdin()).map_err(statement::unreadable)?;

@@ -23,7 +23,9 @@ enum TableCommand {
     #[command(after_help = "Examples:\n  nsc table list\n  nsc table list --format json")]
     List,
     /// A table's contract: columns, types, key, partition, write strategy
-    #[command(after_help = "Examples:\n  nsc table show silver.ledger_entries\n  nsc table show dq_status --format json")]
+    #[command(
+        after_help = "Examples:\n  nsc table show silver.ledger_entries\n  nsc table show dq_status --format json"
+    )]
     Show {
         /// layer.name, or the name alone where it is unique
         table: String,
@@ -44,7 +46,9 @@ enum TableCommand {
         limit: usize,
     },
     /// Rewrite small files into large ones
-    #[command(after_help = "Examples:\n  nsc table optimize\n  nsc table optimize bronze.transaction_ledger_raw")]
+    #[command(
+        after_help = "Examples:\n  nsc table optimize\n  nsc table optimize bronze.transaction_ledger_raw"
+    )]
     Optimize {
         /// The tables; all when absent
         tables: Vec<String>,
@@ -99,19 +103,46 @@ pub(crate) async fn handle(args: TableArgs, app: &mut App) -> Outcome<ExitStatus
 /// The contract of a table an operator names.
 pub(crate) fn named(name: &str) -> Outcome<&'static TableContract> {
     nsc_contracts::table(name).ok_or_else(|| {
-        let refusal = Refusal::new(ErrorCode::UnknownTable, format!("the contract has no table {name}"));
-        let near: Vec<String> = nsc_contracts::tables().map(TableContract::full_name).filter(|full| alike(full, name)).collect();
+        let refusal = Refusal::new(
+            ErrorCode::UnknownTable,
+            format!("the contract has no table {name}"),
+        );
+        let near: Vec<String> = nsc_contracts::tables()
+            .map(TableContract::full_name)
+            .filter(|full| alike(full, name))
+            .collect();
         if near.is_empty() {
             refusal.with_hint("nsc table list").into()
         } else {
-            refusal.with_hint(format!("Did you mean {}?", near.join(" or "))).into()
+            refusal
+                .with_hint(format!("Did you mean {}?", near.join(" or ")))
+                .into()
         }
     })
 }
 
+/// The same table in another layer, or a name a few letters away.
 fn alike(full: &str, name: &str) -> bool {
-    let last = name.rsplit('.').next().unwrap_or(name);
-    full.rsplit('.').next() == Some(last) || (last.len() > 3 && full.contains(last.trim_end_matches('s')))
+    let last = |text: &str| text.rsplit('.').next().unwrap_or(text).to_lowercase();
+    let (known, given) = (last(full), last(name));
+    edits(&known, &given) <= (given.len() / 4).clamp(1, 3)
+}
+
+/// Letters to insert, remove or replace to turn one word into the other.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut next = vec![i + 1];
+        for (y, above) in b.iter().zip(row.iter().skip(1)) {
+            let left = next.last().copied().unwrap_or_default();
+            next.push((diagonal + usize::from(x != *y)).min(above + 1).min(left + 1));
+            diagonal = *above;
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 fn chosen(names: &[String]) -> Outcome<Vec<&'static TableContract>> {
@@ -119,4 +150,27 @@ fn chosen(names: &[String]) -> Outcome<Vec<&'static TableContract>> {
         return Ok(nsc_contracts::tables().collect());
     }
     names.iter().map(|n| named(n)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{edits, named};
+
+    #[test]
+    fn a_misspelt_table_is_guessed() {
+        let hint = |name: &str| {
+            named(name)
+                .err()
+                .and_then(|f| f.error().hint())
+                .unwrap_or_default()
+        };
+        assert_eq!(hint("ledger_entry"), "Did you mean silver.ledger_entries?");
+        assert_eq!(hint("gold.dq_status"), "Did you mean silver.dq_status?");
+        assert_eq!(hint("order_items_row"), "Did you mean bronze.order_items_raw?");
+        assert_eq!(hint("x"), "nsc table list");
+        assert_eq!(
+            (edits("kitten", "sitting"), edits("", "ab"), edits("a", "a")),
+            (3, 2, 0)
+        );
+    }
 }

@@ -65,7 +65,10 @@ impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         match toml::Value::deserialize(d)? {
             toml::Value::String(text) => Ok(Self(SecretString::from(text))),
-            other => Err(serde::de::Error::custom(format!("a secret must be a string, not {}", other.type_str()))),
+            other => Err(serde::de::Error::custom(format!(
+                "a secret must be a string, not {}",
+                other.type_str()
+            ))),
         }
     }
 }
@@ -74,7 +77,10 @@ impl FileConfig {
     /// Reads the file's text. The message names file, line and key, and quotes no line: it may hold a secret.
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Refusal> {
         toml::from_str(text).map_err(|e| {
-            let place = Place { path, line: e.span().map(|s| line_of(text, s.start)) };
+            let place = Place {
+                path,
+                line: e.span().map(|s| line_of(text, s.start)),
+            };
             Refusal::configuration(format!("configuration file {place} is not usable"))
                 .with_detail(e.message())
                 .with_hint("`nsc config show` lists every key; docs/configuration.md explains them.")
@@ -129,7 +135,11 @@ mod tests {
 
     #[test]
     fn secrets_are_not_in_the_debug_form() {
-        let config = FileConfig::parse(Path::new("f"), "[analytics]\nsalt = 's3cret'\n[lake.storage]\nk = 's3cret'\n").unwrap();
+        let config = FileConfig::parse(
+            Path::new("f"),
+            "[analytics]\nsalt = 's3cret'\n[lake.storage]\nk = 's3cret'\n",
+        )
+        .unwrap();
         assert!(!format!("{config:?}").contains("s3cret"));
     }
 }

@@ -13,7 +13,9 @@ const PLACES: &[&str] = &["nsc.toml", "/etc/nsc/nsc.toml"];
 /// Finds and reads the configuration file: `--config`, else `NSC_CONFIG`, else `./nsc.toml`, else
 /// `/etc/nsc/nsc.toml`, else none.
 pub(crate) fn find(flag: Option<&Path>, env: &Environment) -> Result<Option<(PathBuf, FileConfig)>, Refusal> {
-    let named = flag.map(Path::to_owned).or_else(|| env.get("NSC_CONFIG").map(PathBuf::from));
+    let named = flag
+        .map(Path::to_owned)
+        .or_else(|| env.get("NSC_CONFIG").map(PathBuf::from));
     let path = match named {
         Some(path) => path,
         None => match PLACES.iter().map(Path::new).find(|p| p.is_file()) {
@@ -37,7 +39,10 @@ pub(crate) fn unknown_variables(env: &Environment) -> Vec<&str> {
             || keys::OTHER_VARIABLES.contains(&name)
             || name.starts_with(keys::STORAGE_PREFIX)
     };
-    env.with_prefix("NSC_").map(|(name, _)| name).filter(|name| !known(name)).collect()
+    env.with_prefix("NSC_")
+        .map(|(name, _)| name)
+        .filter(|name| !known(name))
+        .collect()
 }
 
 #[cfg(test)]
@@ -47,7 +52,12 @@ mod tests {
 
     #[test]
     fn a_misspelt_variable_is_found() {
-        let env = Environment::from([("NSC_SALTT", "x"), ("NSC_SALT", "x"), ("NSC_STORAGE_ACCOUNT_KEY", "x"), ("PATH", "x")]);
+        let env = Environment::from([
+            ("NSC_SALTT", "x"),
+            ("NSC_SALT", "x"),
+            ("NSC_STORAGE_ACCOUNT_KEY", "x"),
+            ("PATH", "x"),
+        ]);
         assert_eq!(unknown_variables(&env), ["NSC_SALTT"]);
     }
 }

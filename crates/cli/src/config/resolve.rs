@@ -12,8 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::file::FileConfig;
 use super::keys::{self, Key};
 use super::{
-    AnalyticsConfig, ByteSize, Config, EnvironmentName, LakeConfig, LogConfig, Origin, ResourcesConfig, RetentionConfig,
-    Setting,
+    AnalyticsConfig, ByteSize, Config, EnvironmentName, LakeConfig, LogConfig, Origin, ResourcesConfig,
+    RetentionConfig, Setting,
 };
 use crate::environment::Environment;
 use crate::failure::Refusal;
@@ -47,18 +47,35 @@ pub(crate) fn resolve(
     file: Option<(PathBuf, FileConfig)>,
 ) -> Result<Config, Refusal> {
     let (path, file) = file.map_or((None, FileConfig::default()), |(path, file)| (Some(path), file));
-    let layers = Layers { env, path: path.as_deref() };
+    let layers = Layers {
+        env,
+        path: path.as_deref(),
+    };
     let environment = layers.pick(&keys::ENVIRONMENT, None, file.environment, EnvironmentName::Local)?;
     let config = Config {
         lake: LakeConfig {
-            root: layers.pick(&keys::ROOT, flag("--root", &flags.root), file.lake.root, "./lakehouse".to_owned())?,
+            root: layers.pick(
+                &keys::ROOT,
+                flag("--root", &flags.root),
+                file.lake.root,
+                "./lakehouse".to_owned(),
+            )?,
             storage: layers.storage(file.lake.storage.into_iter().map(|(k, v)| (k, v.0)).collect()),
         },
         analytics: AnalyticsConfig {
-            salt: layers.salt(&environment, file.analytics.salt.map(|s| s.0), file.analytics.salt_file)?,
+            salt: layers.salt(
+                &environment,
+                file.analytics.salt.map(|s| s.0),
+                file.analytics.salt_file,
+            )?,
         },
         retention: RetentionConfig {
-            bad_records_days: layers.pick(&keys::BAD_RECORDS_DAYS, None, text(file.retention.bad_records_days), 180)?,
+            bad_records_days: layers.pick(
+                &keys::BAD_RECORDS_DAYS,
+                None,
+                text(file.retention.bad_records_days),
+                180,
+            )?,
             files_days: layers.pick(&keys::FILES_DAYS, None, text(file.retention.files_days), 30)?,
         },
         resources: ResourcesConfig {
@@ -101,19 +118,35 @@ fn check(config: &Config) -> Result<(), Refusal> {
     }
     let days = &config.retention.files_days;
     if days.value < LEAST_FILES_DAYS {
-        return refuse(&keys::FILES_DAYS, &days.origin, format!("it is {}, the least is {LEAST_FILES_DAYS}", days.value));
+        return refuse(
+            &keys::FILES_DAYS,
+            &days.origin,
+            format!("it is {}, the least is {LEAST_FILES_DAYS}", days.value),
+        );
     }
     let days = &config.retention.bad_records_days;
     if days.value == 0 {
-        return refuse(&keys::BAD_RECORDS_DAYS, &days.origin, "it is 0, the least is 1".to_owned());
+        return refuse(
+            &keys::BAD_RECORDS_DAYS,
+            &days.origin,
+            "it is 0, the least is 1".to_owned(),
+        );
     }
     let threads = &config.resources.threads;
     if !(1..=1024).contains(&threads.value) {
-        return refuse(&keys::THREADS, &threads.origin, format!("it is {}, expected 1 to 1024", threads.value));
+        return refuse(
+            &keys::THREADS,
+            &threads.origin,
+            format!("it is {}, expected 1 to 1024", threads.value),
+        );
     }
     let memory = &config.resources.memory_limit;
     if memory.value < LEAST_MEMORY {
-        return refuse(&keys::MEMORY_LIMIT, &memory.origin, format!("it is {}, the least is {LEAST_MEMORY}", memory.value));
+        return refuse(
+            &keys::MEMORY_LIMIT,
+            &memory.origin,
+            format!("it is {}, the least is {LEAST_MEMORY}", memory.value),
+        );
     }
     Ok(())
 }
@@ -149,25 +182,43 @@ impl Layers<'_> {
         file.map(|value| (value, self.file_origin()))
     }
 
-    fn pick<T>(&self, key: &Key, flag: FlagValue<'_>, file: Option<String>, default: T) -> Result<Setting<T>, Refusal>
+    fn pick<T>(
+        &self,
+        key: &Key,
+        flag: FlagValue<'_>,
+        file: Option<String>,
+        default: T,
+    ) -> Result<Setting<T>, Refusal>
     where
         T: FromStr,
         T::Err: Display,
     {
         let picked = self.pick_optional(key, flag, file)?;
-        Ok(picked.unwrap_or(Setting { value: default, origin: Origin::Default }))
+        Ok(picked.unwrap_or(Setting {
+            value: default,
+            origin: Origin::Default,
+        }))
     }
 
-    fn pick_optional<T>(&self, key: &Key, flag: FlagValue<'_>, file: Option<String>) -> Result<Option<Setting<T>>, Refusal>
+    fn pick_optional<T>(
+        &self,
+        key: &Key,
+        flag: FlagValue<'_>,
+        file: Option<String>,
+    ) -> Result<Option<Setting<T>>, Refusal>
     where
         T: FromStr,
         T::Err: Display,
     {
-        let Some((text, origin)) = self.raw(key, flag, file) else { return Ok(None) };
+        let Some((text, origin)) = self.raw(key, flag, file) else {
+            return Ok(None);
+        };
         match text.parse() {
             Ok(value) => Ok(Some(Setting { value, origin })),
-            Err(e) => Err(Refusal::configuration(format!("{} ({origin}) is not usable", key.name))
-                .with_detail(format!("{text:?}: {e}"))),
+            Err(e) => Err(
+                Refusal::configuration(format!("{} ({origin}) is not usable", key.name))
+                    .with_detail(format!("{text:?}: {e}")),
+            ),
         }
     }
 
@@ -175,16 +226,33 @@ impl Layers<'_> {
     fn log_filter(&self, flag: FlagValue<'_>, file: Option<String>) -> Result<Setting<String>, Refusal> {
         let ours = flag.is_some() || self.env.get(keys::LOG.variable).is_some();
         match self.env.get("RUST_LOG").filter(|_| !ours) {
-            Some(value) => Ok(Setting { value: value.to_owned(), origin: Origin::Variable("RUST_LOG".to_owned()) }),
+            Some(value) => Ok(Setting {
+                value: value.to_owned(),
+                origin: Origin::Variable("RUST_LOG".to_owned()),
+            }),
             None => self.pick(&keys::LOG, flag, file, "warn".to_owned()),
         }
     }
 
     fn storage(&self, file: BTreeMap<String, SecretString>) -> BTreeMap<String, Setting<SecretString>> {
-        let from_file = file.into_iter().map(|(k, value)| (k, Setting { value, origin: self.file_origin() }));
+        let from_file = file.into_iter().map(|(k, value)| {
+            (
+                k,
+                Setting {
+                    value,
+                    origin: self.file_origin(),
+                },
+            )
+        });
         let from_env = self.env.with_prefix(keys::STORAGE_PREFIX).map(|(name, value)| {
             let key = name.trim_start_matches(keys::STORAGE_PREFIX).to_ascii_lowercase();
-            (key, Setting { value: SecretString::from(value.to_owned()), origin: Origin::Variable(name.to_owned()) })
+            (
+                key,
+                Setting {
+                    value: SecretString::from(value.to_owned()),
+                    origin: Origin::Variable(name.to_owned()),
+                },
+            )
         });
         // The environment comes last, so it wins.
         from_file.chain(from_env).collect()
@@ -202,22 +270,39 @@ impl Layers<'_> {
             let text = std::fs::read_to_string(&path).map_err(|e| {
                 Refusal::configuration(format!("salt file {} cannot be read", path.display())).with_detail(e)
             })?;
-            Some(Setting { value: SecretString::from(text.trim_end_matches(['\r', '\n'])), origin: Origin::SecretFile(path) })
+            Some(Setting {
+                value: SecretString::from(text.trim_end_matches(['\r', '\n'])),
+                origin: Origin::SecretFile(path),
+            })
         } else if let Some(text) = self.env.get(keys::SALT.variable) {
-            Some(Setting { value: SecretString::from(text), origin: Origin::Variable(keys::SALT.variable.to_owned()) })
+            Some(Setting {
+                value: SecretString::from(text),
+                origin: Origin::Variable(keys::SALT.variable.to_owned()),
+            })
         } else {
-            file.map(|value| Setting { value, origin: self.file_origin() })
+            file.map(|value| Setting {
+                value,
+                origin: self.file_origin(),
+            })
         };
         let local = environment.value == EnvironmentName::Local;
         match salt {
-            Some(s) if s.value.expose_secret().trim().is_empty() => {
-                Err(Refusal::configuration(format!("{} ({}) is blank", keys::SALT.name, s.origin)))
-            }
+            Some(s) if s.value.expose_secret().trim().is_empty() => Err(Refusal::configuration(format!(
+                "{} ({}) is blank",
+                keys::SALT.name,
+                s.origin
+            ))),
             Some(s) if !local && s.value.expose_secret() == LOCAL_SALT => {
-                Err(Refusal::configuration(format!("the local dummy salt is refused in environment {}", environment.value))
-                    .with_hint("Provide a salt of your own: NSC_SALT_FILE, NSC_SALT or analytics.salt."))
+                Err(Refusal::configuration(format!(
+                    "the local dummy salt is refused in environment {}",
+                    environment.value
+                ))
+                .with_hint("Provide a salt of your own: NSC_SALT_FILE, NSC_SALT or analytics.salt."))
             }
-            None if local => Ok(Some(Setting { value: SecretString::from(LOCAL_SALT), origin: Origin::Default })),
+            None if local => Ok(Some(Setting {
+                value: SecretString::from(LOCAL_SALT),
+                origin: Origin::Default,
+            })),
             other => Ok(other),
         }
     }

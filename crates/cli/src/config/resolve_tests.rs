@@ -26,13 +26,28 @@ fn refused(file: &str, env: &Environment) -> String {
 fn each_layer_overrides_the_weaker_ones() {
     let file = "[lake]\nroot = 'from-file'\n";
     let env = Environment::from([("NSC_ROOT", "from-env")]);
-    let flags = Flags { root: Some("from-flag".to_owned()), ..Flags::default() };
+    let flags = Flags {
+        root: Some("from-flag".to_owned()),
+        ..Flags::default()
+    };
     let root = |c: Config| (c.lake.root.value, c.lake.root.origin.to_string());
     let nothing = Environment::default();
-    assert_eq!(root(resolve(&Flags::default(), &nothing, None).unwrap()), ("./lakehouse".into(), "default".into()));
-    assert_eq!(root(with(file, &nothing, &Flags::default()).unwrap()), ("from-file".into(), "file nsc.toml".into()));
-    assert_eq!(root(with(file, &env, &Flags::default()).unwrap()), ("from-env".into(), "environment NSC_ROOT".into()));
-    assert_eq!(root(with(file, &env, &flags).unwrap()), ("from-flag".into(), "flag --root".into()));
+    assert_eq!(
+        root(resolve(&Flags::default(), &nothing, None).unwrap()),
+        ("./lakehouse".into(), "default".into())
+    );
+    assert_eq!(
+        root(with(file, &nothing, &Flags::default()).unwrap()),
+        ("from-file".into(), "file nsc.toml".into())
+    );
+    assert_eq!(
+        root(with(file, &env, &Flags::default()).unwrap()),
+        ("from-env".into(), "environment NSC_ROOT".into())
+    );
+    assert_eq!(
+        root(with(file, &env, &flags).unwrap()),
+        ("from-flag".into(), "flag --root".into())
+    );
 }
 
 #[test]
@@ -41,7 +56,10 @@ fn rust_log_counts_between_our_variable_and_the_file() {
     let level = |env: Environment| with(file, &env, &Flags::default()).unwrap().log.filter.value;
     assert_eq!(level(Environment::default()), "info");
     assert_eq!(level(Environment::from([("RUST_LOG", "debug")])), "debug");
-    assert_eq!(level(Environment::from([("RUST_LOG", "debug"), ("NSC_LOG", "trace")])), "trace");
+    assert_eq!(
+        level(Environment::from([("RUST_LOG", "debug"), ("NSC_LOG", "trace")])),
+        "trace"
+    );
 }
 
 #[test]
@@ -66,13 +84,30 @@ fn values_that_cannot_work_name_key_and_origin() {
 fn the_dummy_salt_is_for_local_only() {
     let salt = |file: &str, env: Environment| {
         let config = with(file, &env, &Flags::default())?;
-        Ok::<_, Refusal>(config.analytics.salt.map(|s| (s.value.expose_secret().to_owned(), s.origin.to_string())))
+        Ok::<_, Refusal>(
+            config
+                .analytics
+                .salt
+                .map(|s| (s.value.expose_secret().to_owned(), s.origin.to_string())),
+        )
     };
-    assert_eq!(salt("", Environment::default()), Ok(Some(("local-salt-v1".into(), "default".into()))));
+    assert_eq!(
+        salt("", Environment::default()),
+        Ok(Some(("local-salt-v1".into(), "default".into())))
+    );
     assert_eq!(salt("environment = 'prod'\n", Environment::default()), Ok(None));
-    assert!(salt("environment = 'dev'\n", Environment::from([("NSC_SALT", "local-salt-v1")])).is_err());
+    assert!(
+        salt(
+            "environment = 'dev'\n",
+            Environment::from([("NSC_SALT", "local-salt-v1")])
+        )
+        .is_err()
+    );
     assert!(salt("[analytics]\nsalt = '  '\n", Environment::default()).is_err());
-    let own = salt("environment = 'prod'\n[analytics]\nsalt = 'f'\n", Environment::from([("NSC_SALT", "e")]));
+    let own = salt(
+        "environment = 'prod'\n[analytics]\nsalt = 'f'\n",
+        Environment::from([("NSC_SALT", "e")]),
+    );
     assert_eq!(own, Ok(Some(("e".into(), "environment NSC_SALT".into()))));
 }
 
@@ -102,9 +137,14 @@ fn the_example_file_is_the_defaults() {
     let example = include_str!("../../../../config/nsc.example.toml");
     let shown = |config: &Config| {
         let rows = sheet(config).rows;
-        rows.into_iter().map(|row| format!("{} = {}", row[0], row[1])).collect::<Vec<_>>()
+        rows.into_iter()
+            .map(|row| format!("{} = {}", row[0], row[1]))
+            .collect::<Vec<_>>()
     };
     let none = Environment::default();
     let from_example = with(example, &none, &Flags::default()).unwrap();
-    assert_eq!(shown(&from_example), shown(&resolve(&Flags::default(), &none, None).unwrap()));
+    assert_eq!(
+        shown(&from_example),
+        shown(&resolve(&Flags::default(), &none, None).unwrap())
+    );
 }

@@ -14,7 +14,12 @@ pub(crate) fn sheet(config: &Config) -> Sheet {
     rows.plain(&keys::ENVIRONMENT, Some(&config.environment));
     rows.plain(&keys::ROOT, Some(&without_query(&config.lake.root)));
     for (name, setting) in &config.lake.storage {
-        rows.push(&format!("lake.storage.{name}"), Some(MASK.to_owned()), setting.origin.to_string(), "option of the object store");
+        rows.push(
+            &format!("lake.storage.{name}"),
+            Some(MASK.to_owned()),
+            setting.origin.to_string(),
+            "option of the object store",
+        );
     }
     let salt = config.analytics.salt.as_ref();
     rows.push(
@@ -28,7 +33,10 @@ pub(crate) fn sheet(config: &Config) -> Sheet {
     rows.plain(&keys::MEMORY_LIMIT, Some(&config.resources.memory_limit));
     rows.plain(&keys::THREADS, Some(&config.resources.threads));
     let spill = config.resources.spill_dir.as_ref();
-    let spill = spill.map(|s| Setting { value: s.value.display().to_string(), origin: s.origin.clone() });
+    let spill = spill.map(|s| Setting {
+        value: s.value.display().to_string(),
+        origin: s.origin.clone(),
+    });
     rows.plain(&keys::SPILL_DIR, spill.as_ref());
     rows.plain(&keys::LOG, Some(&config.log.filter));
     rows.plain(&keys::LOG_FORMAT, Some(&config.log.format));
@@ -44,7 +52,10 @@ fn without_query(root: &Setting<String>) -> Setting<String> {
         Some((url, _)) => format!("{url}?{MASK}"),
         None => root.value.clone(),
     };
-    Setting { value, origin: root.origin.clone() }
+    Setting {
+        value,
+        origin: root.origin.clone(),
+    }
 }
 
 struct Rows(Vec<Vec<Cell>>);
@@ -57,6 +68,11 @@ impl Rows {
 
     fn push(&mut self, name: &str, value: Option<String>, origin: String, about: &str) {
         let value = value.map_or(Cell::Null, Cell::Text);
-        self.0.push(vec![Cell::text(name), value, Cell::Text(origin), Cell::text(about)]);
+        self.0.push(vec![
+            Cell::text(name),
+            value,
+            Cell::Text(origin),
+            Cell::text(about),
+        ]);
     }
 }

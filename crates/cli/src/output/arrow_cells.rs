@@ -2,13 +2,13 @@
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{
-    DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Schema, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, TimeUnit,
+    DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Schema, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use chrono::{DateTime, SecondsFormat};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, DurationFormat, FormatOptions};
+use chrono::{DateTime, SecondsFormat};
 use serde_json::{Map, Value};
 
 use super::{Cell, Column};
@@ -17,7 +17,11 @@ use super::{Cell, Column};
 pub(crate) fn columns_of(schema: &Schema) -> Vec<Column> {
     let heading = |f: &arrow::datatypes::FieldRef| {
         let number = f.data_type().is_numeric();
-        if number { Column::number(f.name()) } else { Column::text(f.name()) }
+        if number {
+            Column::number(f.name())
+        } else {
+            Column::text(f.name())
+        }
     };
     schema.fields().iter().map(heading).collect()
 }
@@ -31,8 +35,15 @@ pub(crate) struct BatchCells<'a> {
 impl<'a> BatchCells<'a> {
     /// Prepares every column once.
     pub(crate) fn new(batch: &'a RecordBatch) -> Result<Self, ArrowError> {
-        let columns = batch.columns().iter().map(|c| Reader::new(c.as_ref())).collect::<Result<_, _>>()?;
-        Ok(Self { columns, rows: batch.num_rows() })
+        let columns = batch
+            .columns()
+            .iter()
+            .map(|c| Reader::new(c.as_ref()))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            columns,
+            rows: batch.num_rows(),
+        })
     }
 
     /// The rows in order.
@@ -56,8 +67,12 @@ fn timestamp_text(value: i64, unit: TimeUnit, zoned: bool) -> String {
         TimeUnit::Nanosecond => 1_000_000_000,
     };
     let nanos = value.rem_euclid(per_second) * (1_000_000_000 / per_second);
-    let instant = u32::try_from(nanos).ok().and_then(|n| DateTime::from_timestamp(value.div_euclid(per_second), n));
-    let Some(instant) = instant else { return format!("{value} {unit:?}") };
+    let instant = u32::try_from(nanos)
+        .ok()
+        .and_then(|n| DateTime::from_timestamp(value.div_euclid(per_second), n));
+    let Some(instant) = instant else {
+        return format!("{value} {unit:?}");
+    };
     let digits = match nanos {
         0 => SecondsFormat::Secs,
         n if n % 1_000 == 0 => SecondsFormat::Micros,
@@ -65,7 +80,11 @@ fn timestamp_text(value: i64, unit: TimeUnit, zoned: bool) -> String {
     };
     let text = instant.to_rfc3339_opts(digits, true);
     // Without a zone it is a wall-clock time: it must not look like an instant.
-    if zoned { text } else { text.trim_end_matches('Z').to_owned() }
+    if zoned {
+        text
+    } else {
+        text.trim_end_matches('Z').to_owned()
+    }
 }
 
 const OPTIONS: FormatOptions<'static> = FormatOptions::new().with_duration_format(DurationFormat::ISO8601);
@@ -73,12 +92,18 @@ const OPTIONS: FormatOptions<'static> = FormatOptions::new().with_duration_forma
 impl<'a> Reader<'a> {
     fn new(array: &'a dyn Array) -> Result<Self, ArrowError> {
         let timestamp = matches!(array.data_type(), DataType::Timestamp(..));
-        let text = if timestamp { None } else { Some(ArrayFormatter::try_new(array, &OPTIONS)?) };
+        let text = if timestamp {
+            None
+        } else {
+            Some(ArrayFormatter::try_new(array, &OPTIONS)?)
+        };
         Ok(Self { array, text })
     }
 
     fn text(&self, row: usize) -> Result<String, ArrowError> {
-        self.text.as_ref().map_or_else(|| Ok(String::new()), |t| t.value(row).try_to_string())
+        self.text
+            .as_ref()
+            .map_or_else(|| Ok(String::new()), |t| t.value(row).try_to_string())
     }
 
     fn timestamp(&self, row: usize, unit: TimeUnit, zoned: bool) -> String {
@@ -112,9 +137,11 @@ impl<'a> Reader<'a> {
             DataType::Float64 => Cell::Float(array.as_primitive::<Float64Type>().value(row)),
             DataType::Timestamp(unit, zone) => Cell::Exact(self.timestamp(row, *unit, zone.is_some())),
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Cell::Text(self.text(row)?),
-            DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) | DataType::Struct(_) | DataType::Map(..) => {
-                Cell::Json(nested(array, row)?)
-            }
+            DataType::List(_)
+            | DataType::LargeList(_)
+            | DataType::FixedSizeList(..)
+            | DataType::Struct(_)
+            | DataType::Map(..) => Cell::Json(nested(array, row)?),
             _ => Cell::Exact(self.text(row)?),
         })
     }
@@ -127,15 +154,23 @@ fn nested(array: &dyn Array, row: usize) -> Result<Value, ArrowError> {
         DataType::FixedSizeList(..) => all_of(array.as_fixed_size_list().value(row).as_ref()),
         DataType::Struct(fields) => {
             let columns = array.as_struct().columns();
-            let pairs = fields.iter().zip(columns).map(|(f, c)| Ok((f.name().clone(), one(c.as_ref(), row)?)));
-            pairs.collect::<Result<Map<_, _>, ArrowError>>().map(Value::Object)
+            let pairs = fields
+                .iter()
+                .zip(columns)
+                .map(|(f, c)| Ok((f.name().clone(), one(c.as_ref(), row)?)));
+            pairs
+                .collect::<Result<Map<_, _>, ArrowError>>()
+                .map(Value::Object)
         }
         DataType::Map(..) => {
             let entries = array.as_map().value(row);
             let (keys, values) = (entries.column(0), entries.column(1));
             let keys = Reader::new(keys.as_ref())?;
-            let pairs = (0..entries.len()).map(|at| Ok((keys.cell(at)?.to_string(), one(values.as_ref(), at)?)));
-            pairs.collect::<Result<Map<_, _>, ArrowError>>().map(Value::Object)
+            let pairs =
+                (0..entries.len()).map(|at| Ok((keys.cell(at)?.to_string(), one(values.as_ref(), at)?)));
+            pairs
+                .collect::<Result<Map<_, _>, ArrowError>>()
+                .map(Value::Object)
         }
         _ => one(array, row),
     }
@@ -147,18 +182,21 @@ fn one(array: &dyn Array, row: usize) -> Result<Value, ArrowError> {
 
 fn all_of(values: &dyn Array) -> Result<Value, ArrowError> {
     let reader = Reader::new(values)?;
-    (0..values.len()).map(|at| Ok(reader.cell(at)?.to_json())).collect::<Result<Vec<_>, ArrowError>>().map(Value::Array)
+    (0..values.len())
+        .map(|at| Ok(reader.cell(at)?.to_json()))
+        .collect::<Result<Vec<_>, ArrowError>>()
+        .map(Value::Array)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
+    use arrow::array::Float64Builder;
     use arrow::array::{
         ArrayRef, Date32Array, Decimal128Array, Float64Array, Int32Array, ListArray, MapBuilder, RecordBatch,
         StringBuilder, StringViewArray, TimestampMicrosecondArray, UInt64Array,
     };
-    use arrow::array::Float64Builder;
     use arrow::datatypes::Int32Type;
 
     use super::{BatchCells, columns_of};
@@ -166,8 +204,11 @@ mod tests {
 
     #[test]
     fn every_type_of_the_contract_prints_exactly() {
-        let decimal = Decimal128Array::from(vec![Some(-10), None]).with_precision_and_scale(38, 2).unwrap();
-        let times = TimestampMicrosecondArray::from(vec![1_767_625_200_000_000, 1_767_625_200_000_001]).with_timezone("UTC");
+        let decimal = Decimal128Array::from(vec![Some(-10), None])
+            .with_precision_and_scale(38, 2)
+            .unwrap();
+        let times = TimestampMicrosecondArray::from(vec![1_767_625_200_000_000, 1_767_625_200_000_001])
+            .with_timezone("UTC");
         let mut map = MapBuilder::new(None, StringBuilder::new(), Float64Builder::new());
         map.keys().append_value("crit");
         map.values().append_value(0.01);
@@ -189,13 +230,25 @@ mod tests {
         let cells = BatchCells::new(&batch).unwrap();
         let rows: Vec<String> = cells
             .rows()
-            .map(|r| r.unwrap().iter().map(|c| c.to_json().to_string()).collect::<Vec<_>>().join(" "))
+            .map(|r| {
+                r.unwrap()
+                    .iter()
+                    .map(|c| c.to_json().to_string())
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            })
             .collect();
-        assert_eq!(rows, [
-            r#""-0.10" "2026-01-05T15:00:00Z" "2026-01-05" "한빛" 1 18446744073709551615 0.1 {"crit":0.01} [1,null]"#,
-            r#"null "2026-01-05T15:00:00.000001Z" "1970-01-01" null 2 0 "inf" {} null"#,
-        ]);
-        let right = columns_of(&batch.schema()).iter().filter(|c| c.align == Align::Right).count();
+        assert_eq!(
+            rows,
+            [
+                r#""-0.10" "2026-01-05T15:00:00Z" "2026-01-05" "한빛" 1 18446744073709551615 0.1 {"crit":0.01} [1,null]"#,
+                r#"null "2026-01-05T15:00:00.000001Z" "1970-01-01" null 2 0 "inf" {} null"#,
+            ]
+        );
+        let right = columns_of(&batch.schema())
+            .iter()
+            .filter(|c| c.align == Align::Right)
+            .count();
         assert_eq!(right, 4);
     }
 }

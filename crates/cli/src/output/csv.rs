@@ -20,7 +20,10 @@ impl<W: Write> CsvSink<W> {
 impl<W: Write> RowSink for CsvSink<W> {
     fn row(&mut self, cells: Vec<Cell>) -> io::Result<()> {
         // Null is nothing between the commas, empty text is "": a reader can tell them apart.
-        write_line(&mut self.out, cells.iter().map(|c| (*c != Cell::Null).then(|| c.to_string())))
+        write_line(
+            &mut self.out,
+            cells.iter().map(|c| (*c != Cell::Null).then(|| c.to_string())),
+        )
     }
 
     fn end(&mut self) -> io::Result<()> {

@@ -22,7 +22,12 @@ impl<W: Write> JsonSink<W> {
         if array {
             out.write_all(b"[")?;
         }
-        Ok(Self { out, columns: columns.to_vec(), array, first: true })
+        Ok(Self {
+            out,
+            columns: columns.to_vec(),
+            array,
+            first: true,
+        })
     }
 }
 
@@ -32,8 +37,18 @@ impl<W: Write> RowSink for JsonSink<W> {
             self.out.write_all(if self.first { b"\n" } else { b",\n" })?;
         }
         self.first = false;
-        serde_json::to_writer(&mut self.out, &Row { columns: &self.columns, cells: &cells })?;
-        if self.array { Ok(()) } else { self.out.write_all(b"\n") }
+        serde_json::to_writer(
+            &mut self.out,
+            &Row {
+                columns: &self.columns,
+                cells: &cells,
+            },
+        )?;
+        if self.array {
+            Ok(())
+        } else {
+            self.out.write_all(b"\n")
+        }
     }
 
     fn end(&mut self) -> io::Result<()> {

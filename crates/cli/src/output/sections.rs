@@ -5,24 +5,55 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use super::table::TableSink;
-use super::{RowSink, Sheet};
+use super::{Cell, Column, RowSink, Sheet};
 
 /// Sheets under titles, in order.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Sections(Vec<(String, Sheet)>);
+pub(crate) struct Sections(Vec<Section>);
+
+#[derive(Debug, Clone)]
+struct Section {
+    title: String,
+    sheet: Sheet,
+    /// Shown to people on its side, a line per value.
+    sideways: bool,
+}
 
 impl Sections {
     /// Adds a sheet; an empty one is kept, it says that nothing was found.
     pub(crate) fn push(&mut self, title: impl Into<String>, sheet: Sheet) {
-        self.0.push((title.into(), sheet));
+        self.0.push(Section {
+            title: title.into(),
+            sheet,
+            sideways: false,
+        });
+    }
+
+    /// Adds a sheet of few and wide rows.
+    pub(crate) fn push_records(&mut self, title: impl Into<String>, sheet: Sheet) {
+        self.0.push(Section {
+            title: title.into(),
+            sheet,
+            sideways: true,
+        });
     }
 
     /// For people: each title above its table.
     pub(crate) fn text(&self, width: Option<u16>) -> String {
-        let parts = self.0.iter().map(|(title, sheet)| {
-            let body = if sheet.rows.is_empty() { "(none)\n".to_owned() } else { sheet_text(sheet, width) };
-            format!("{title}\n{body}")
-        });
+        let parts = self.0.iter().map(
+            |Section {
+                 title,
+                 sheet,
+                 sideways,
+             }| {
+                let body = match (sheet.rows.is_empty(), sideways) {
+                    (true, _) => "(none)\n".to_owned(),
+                    (false, true) => sheet_text(&turned(sheet), width),
+                    (false, false) => sheet_text(sheet, width),
+                };
+                format!("{title}\n{body}")
+            },
+        );
         parts.collect::<Vec<_>>().join("\n")
     }
 }
@@ -32,20 +63,55 @@ pub(crate) fn sheet_text(sheet: &Sheet, width: Option<u16>) -> String {
     let mut out = Vec::new();
     let mut sink = TableSink::begin(&mut out, &sheet.columns, width);
     // Writing to memory does not fail.
-    let written = sheet.rows.iter().try_for_each(|row| sink.row(row.clone())).and_then(|()| sink.end());
+    let written = sheet
+        .rows
+        .iter()
+        .try_for_each(|row| sink.row(row.clone()))
+        .and_then(|()| sink.end());
     drop(sink);
     written.map_or_else(|_| String::new(), |()| String::from_utf8_lossy(&out).into_owned())
+}
+
+/// One line per value, nulls left out.
+fn turned(sheet: &Sheet) -> Sheet {
+    let many = sheet.rows.len() > 1;
+    let mut turned = Sheet {
+        columns: vec![Column::text("field"), Column::text("value")],
+        rows: Vec::new(),
+    };
+    if many {
+        turned.columns.insert(0, Column::number("row"));
+    }
+    for (at, row) in sheet.rows.iter().enumerate() {
+        for (column, cell) in sheet
+            .columns
+            .iter()
+            .zip(row)
+            .filter(|(_, cell)| **cell != Cell::Null)
+        {
+            let mut line = vec![Cell::text(&column.name), cell.clone()];
+            if many {
+                line.insert(0, Cell::count(at + 1));
+            }
+            turned.push(line);
+        }
+    }
+    turned
 }
 
 impl Serialize for Sections {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (title, sheet) in &self.0 {
+        for Section { title, sheet, .. } in &self.0 {
             let rows: Vec<Value> = sheet
                 .rows
                 .iter()
                 .map(|row| {
-                    let pairs = sheet.columns.iter().zip(row).map(|(c, cell)| (c.name.clone(), cell.to_json()));
+                    let pairs = sheet
+                        .columns
+                        .iter()
+                        .zip(row)
+                        .map(|(c, cell)| (c.name.clone(), cell.to_json()));
                     Value::Object(pairs.collect::<Map<_, _>>())
                 })
                 .collect();

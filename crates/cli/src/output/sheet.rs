@@ -25,12 +25,18 @@ pub(crate) struct Column {
 impl Column {
     /// A column of text.
     pub(crate) fn text(name: &str) -> Self {
-        Self { name: name.to_owned(), align: Align::Left }
+        Self {
+            name: name.to_owned(),
+            align: Align::Left,
+        }
     }
 
     /// A column of numbers.
     pub(crate) fn number(name: &str) -> Self {
-        Self { name: name.to_owned(), align: Align::Right }
+        Self {
+            name: name.to_owned(),
+            align: Align::Right,
+        }
     }
 }
 
@@ -46,7 +52,10 @@ pub(crate) struct Sheet {
 impl Sheet {
     /// An empty sheet of text columns.
     pub(crate) fn of_text(columns: &[&str]) -> Self {
-        Self { columns: columns.iter().map(|c| Column::text(c)).collect(), rows: Vec::new() }
+        Self {
+            columns: columns.iter().map(|c| Column::text(c)).collect(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row.

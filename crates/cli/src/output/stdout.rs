@@ -26,12 +26,20 @@ enum Target {
 impl Printer {
     /// Prints to stdout; `width` is the terminal's, if it is one.
     pub(crate) fn to_stdout(format: Format, width: Option<u16>) -> Self {
-        Self { out: Target::Stdout(BufWriter::with_capacity(1 << 16, io::stdout())), format, width }
+        Self {
+            out: Target::Stdout(BufWriter::with_capacity(1 << 16, io::stdout())),
+            format,
+            width,
+        }
     }
 
     #[cfg(test)]
     pub(crate) fn into_memory(format: Format) -> Self {
-        Self { out: Target::Memory(Vec::new()), format, width: None }
+        Self {
+            out: Target::Memory(Vec::new()),
+            format,
+            width: None,
+        }
     }
 
     #[cfg(test)]
@@ -71,12 +79,18 @@ impl Printer {
         let out = self.writer();
         let written = match format {
             Format::Table => out.write_all(text().as_bytes()),
-            Format::Json => serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from).and_then(|()| out.write_all(b"\n")),
-            Format::Ndjson => serde_json::to_writer(&mut *out, value).map_err(io::Error::from).and_then(|()| out.write_all(b"\n")),
+            Format::Json => serde_json::to_writer_pretty(&mut *out, value)
+                .map_err(io::Error::from)
+                .and_then(|()| out.write_all(b"\n")),
+            Format::Ndjson => serde_json::to_writer(&mut *out, value)
+                .map_err(io::Error::from)
+                .and_then(|()| out.write_all(b"\n")),
             Format::Csv => {
-                return Err(Refusal::usage("this result is not a list of rows, so it has no csv form")
-                    .with_hint("Use --format json.")
-                    .into());
+                return Err(
+                    Refusal::usage("this result is not a list of rows, so it has no csv form")
+                        .with_hint("Use --format json.")
+                        .into(),
+                );
             }
         };
         written.map_err(OutputError)?;
@@ -119,18 +133,43 @@ mod tests {
 
     fn example() -> Sheet {
         Sheet {
-            columns: vec![Column::text("merchant"), Column::number("amount"), Column::text("at"), Column::text("nested")],
+            columns: vec![
+                Column::text("merchant"),
+                Column::number("amount"),
+                Column::text("at"),
+                Column::text("nested"),
+            ],
             rows: vec![
-                vec![Cell::text("한빛 카페"), Cell::exact("1234567890123456789012345678.90"), Cell::exact("2026-01-05T15:00:00Z"), Cell::Null],
-                vec![Cell::text("Blue, \"Mall\"\u{1b}[2J"), Cell::exact("-0.10"), Cell::Null, Cell::Json(json!({"a": ["1.20"]}))],
-                vec![Cell::text(""), Cell::Int(5), Cell::Bool(true), Cell::Float(f64::NAN)],
+                vec![
+                    Cell::text("한빛 카페"),
+                    Cell::exact("1234567890123456789012345678.90"),
+                    Cell::exact("2026-01-05T15:00:00Z"),
+                    Cell::Null,
+                ],
+                vec![
+                    Cell::text("Blue, \"Mall\"\u{1b}[2J"),
+                    Cell::exact("-0.10"),
+                    Cell::Null,
+                    Cell::Json(json!({"a": ["1.20"]})),
+                ],
+                vec![
+                    Cell::text(""),
+                    Cell::Int(5),
+                    Cell::Bool(true),
+                    Cell::Float(f64::NAN),
+                ],
             ],
         }
     }
 
     #[test]
     fn every_format_keeps_the_exact_values() {
-        for (name, format) in [("table", Format::Table), ("csv", Format::Csv), ("json", Format::Json), ("ndjson", Format::Ndjson)] {
+        for (name, format) in [
+            ("table", Format::Table),
+            ("csv", Format::Csv),
+            ("json", Format::Json),
+            ("ndjson", Format::Ndjson),
+        ] {
             insta::assert_snapshot!(format!("format_{name}"), printed(format, None, &example()));
         }
     }
@@ -152,7 +191,10 @@ mod tests {
 
     #[test]
     fn a_long_table_repeats_its_header_in_blocks() {
-        let sheet = Sheet { columns: vec![Column::number("n")], rows: (0..12_000).map(|n| vec![Cell::Int(n)]).collect() };
+        let sheet = Sheet {
+            columns: vec![Column::number("n")],
+            rows: (0..12_000).map(|n| vec![Cell::Int(n)]).collect(),
+        };
         let text = printed(Format::Table, None, &sheet);
         assert_eq!(text.lines().filter(|l| l.trim() == "n").count(), 3);
     }

@@ -21,7 +21,13 @@ pub(crate) struct TableSink<W> {
 impl<W: Write> TableSink<W> {
     /// Starts a table for a terminal of a width, or for a pipe.
     pub(crate) fn begin(out: W, columns: &[Column], width: Option<u16>) -> Self {
-        Self { out, columns: columns.to_vec(), width, block: Vec::new(), printed_any: false }
+        Self {
+            out,
+            columns: columns.to_vec(),
+            width,
+            block: Vec::new(),
+            printed_any: false,
+        }
     }
 
     fn flush_block(&mut self) -> io::Result<()> {
@@ -30,16 +36,26 @@ impl<W: Write> TableSink<W> {
         table.set_style(TableComponent::HeaderLines, '-');
         table.set_style(TableComponent::MiddleHeaderIntersections, ' ');
         match self.width {
-            Some(width) => table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width),
+            Some(width) => table
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_width(width),
             None => table.set_content_arrangement(ContentArrangement::Disabled),
         };
         let aligned = |cell: comfy_table::Cell, column: &Column| match column.align {
             Align::Left => cell,
             Align::Right => cell.set_alignment(CellAlignment::Right),
         };
-        table.set_header(self.columns.iter().map(|c| aligned(comfy_table::Cell::new(&c.name), c)));
+        table.set_header(
+            self.columns
+                .iter()
+                .map(|c| aligned(comfy_table::Cell::new(&c.name), c)),
+        );
         for row in self.block.drain(..) {
-            table.add_row(row.iter().zip(&self.columns).map(|(cell, c)| aligned(comfy_table::Cell::new(shown(cell)), c)));
+            table.add_row(
+                row.iter()
+                    .zip(&self.columns)
+                    .map(|(cell, c)| aligned(comfy_table::Cell::new(shown(cell)), c)),
+            );
         }
         let last = self.columns.len().saturating_sub(1);
         for (at, column) in table.column_iter_mut().enumerate() {
@@ -59,11 +75,19 @@ impl<W: Write> TableSink<W> {
 impl<W: Write> RowSink for TableSink<W> {
     fn row(&mut self, cells: Vec<Cell>) -> io::Result<()> {
         self.block.push(cells);
-        if self.block.len() < ROWS_PER_BLOCK { Ok(()) } else { self.flush_block() }
+        if self.block.len() < ROWS_PER_BLOCK {
+            Ok(())
+        } else {
+            self.flush_block()
+        }
     }
 
     fn end(&mut self) -> io::Result<()> {
-        if self.block.is_empty() && self.printed_any { Ok(()) } else { self.flush_block() }
+        if self.block.is_empty() && self.printed_any {
+            Ok(())
+        } else {
+            self.flush_block()
+        }
     }
 }
 
@@ -71,7 +95,15 @@ impl<W: Write> RowSink for TableSink<W> {
 fn shown(cell: &Cell) -> String {
     let text = cell.to_string();
     if text.chars().any(|c| c.is_control() && c != '\n') {
-        text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+        text.chars()
+            .map(|c| {
+                if c.is_control() && c != '\n' {
+                    '\u{fffd}'
+                } else {
+                    c
+                }
+            })
+            .collect()
     } else {
         text
     }

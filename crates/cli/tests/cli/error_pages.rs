@@ -22,9 +22,20 @@ fn a_page_has_the_codes_title_and_exit_code_and_says_what_to_do() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors");
     for code in ErrorCode::ALL {
         let page = std::fs::read_to_string(dir.join(format!("{code}.md"))).unwrap();
-        assert!(page.starts_with(&format!("# {code}: {}\n", code.title())), "{code}: title");
-        assert!(page.contains(&format!("\nExit code {}.\n", code.exit_status().number())), "{code}: exit code");
-        for part in ["## What happened, and why", "## What to do", "## Example", &format!("ERROR {code}: ")] {
+        assert!(
+            page.starts_with(&format!("# {code}: {}\n", code.title())),
+            "{code}: title"
+        );
+        assert!(
+            page.contains(&format!("\nExit code {}.\n", code.exit_status().number())),
+            "{code}: exit code"
+        );
+        for part in [
+            "## What happened, and why",
+            "## What to do",
+            "## Example",
+            &format!("ERROR {code}: "),
+        ] {
             assert!(page.contains(part), "{code}: {part}");
         }
     }

@@ -5,13 +5,20 @@ use crate::{nsc, stderr, stdout};
 /// Exit code and what stderr says, for a list of command lines in an empty directory.
 fn refused(lines: &[&str]) -> String {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("bad.yaml"), "version: 1\nrules:\n  - rule_id: a\n    domain: dq\n    metric: x\n    treshold: 1\n").unwrap();
+    std::fs::write(
+        dir.path().join("bad.yaml"),
+        "version: 1\nrules:\n  - rule_id: a\n    domain: dq\n    metric: x\n    treshold: 1\n",
+    )
+    .unwrap();
     std::fs::write(dir.path().join("bad.toml"), "[lake]\nroots = 'x'\n").unwrap();
     let mut said = Vec::new();
     for line in lines {
         let output = nsc(dir.path(), &line.split_whitespace().collect::<Vec<_>>());
         let text = stderr(&output).replace(&dir.path().display().to_string(), "DIR");
-        said.push(format!("$ nsc {line}   -> {}\n{text}", output.status.code().unwrap()));
+        said.push(format!(
+            "$ nsc {line}   -> {}\n{text}",
+            output.status.code().unwrap()
+        ));
         assert_eq!(stdout(&output), "", "{line}: nothing on stdout");
     }
     said.join("\n")
@@ -43,7 +50,18 @@ fn usage_and_configuration() {
 fn an_empty_lakehouse() {
     let dir = tempfile::tempdir().unwrap();
     for (line, code, exit) in [
-        (vec!["run", "silver", "--date-kst", "2026-01-05", "--now", "2026-01-06T00:00:00Z"], "NSC0301", 2),
+        (
+            vec![
+                "run",
+                "silver",
+                "--date-kst",
+                "2026-01-05",
+                "--now",
+                "2026-01-06T00:00:00Z",
+            ],
+            "NSC0301",
+            2,
+        ),
         (vec!["sql", "SELECT * FROM gold.exception_ledger"], "NSC0103", 6),
         (vec!["sql", "DROP TABLE gold.exception_ledger"], "NSC0502", 2),
         (vec!["sql", "SELECT nothing"], "NSC0501", 2),
@@ -51,7 +69,11 @@ fn an_empty_lakehouse() {
         (vec!["--root", "/proc/none", "table", "list"], "NSC0101", 6),
     ] {
         let output = nsc(dir.path(), &line);
-        assert!(stderr(&output).contains(&format!("ERROR {code}: ")), "{line:?}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains(&format!("ERROR {code}: ")),
+            "{line:?}: {}",
+            stderr(&output)
+        );
         assert_eq!(output.status.code(), Some(exit), "{line:?}");
     }
 }
@@ -59,10 +81,50 @@ fn an_empty_lakehouse() {
 #[test]
 fn errors_are_json_when_the_format_is() {
     let dir = tempfile::tempdir().unwrap();
-    for line in [vec!["table", "show", "nope", "--format", "json"], vec!["--format=ndjson", "tabel"]] {
+    for line in [
+        vec!["table", "show", "nope", "--format", "json"],
+        vec!["--format=ndjson", "tabel"],
+    ] {
         let output = nsc(dir.path(), &line);
         let error: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
         assert_eq!(error["error"]["exit_code"], 2);
         assert!(error["error"]["code"].as_str().unwrap().starts_with("NSC"));
     }
+}
+
+#[test]
+fn a_pipeline_that_is_held_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let locks = dir.path().join("lakehouse/_nsc/locks");
+    std::fs::create_dir_all(&locks).unwrap();
+    let file = std::fs::File::create(locks.join("pipeline_silver.lock")).unwrap();
+    file.lock().unwrap();
+    std::fs::write(
+        locks.join("pipeline_silver.lock"),
+        r#"{"run_id":"other-run","pid":4711,"renewed_millis":0}"#,
+    )
+    .unwrap();
+    let refused = nsc(dir.path(), &["run", "silver"]);
+    assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(5), ""));
+    insta::assert_snapshot!(stderr(&refused));
+    let doctor = nsc(dir.path(), &["doctor"]);
+    assert!(
+        stdout(&doctor).contains("pipeline_silver by run other-run (process 4711)"),
+        "{}",
+        stdout(&doctor)
+    );
+    drop(file);
+    // The lock of a dead process is free: the run gets as far as its rules.
+    assert_eq!(nsc(dir.path(), &["run", "silver"]).status.code(), Some(2));
+}
+
+#[test]
+fn controls_wait_for_silver() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(nsc(dir.path(), &["rules", "sync"]).status.code(), Some(0));
+    let refused = nsc(dir.path(), &["run", "b", "--date-kst", "2026-01-05"]);
+    assert_eq!(refused.status.code(), Some(3));
+    insta::assert_snapshot!(stderr(&refused));
+    let list = nsc(dir.path(), &["runs", "list", "--format", "csv"]);
+    assert!(stdout(&list).contains("pipeline_b,failure"), "{}", stdout(&list));
 }

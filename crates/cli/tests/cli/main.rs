@@ -1,8 +1,11 @@
 //! The binary from outside: exit codes, errors, streams.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests stand outside #[test] functions")]
+
 mod error_pages;
 mod errors;
 mod queries;
+mod readers;
 mod scenarios;
 mod streams;
 mod convergence;

@@ -9,7 +9,12 @@ use crate::{nsc, stderr, stdout};
 fn a_reader_that_leaves_is_no_error() {
     let dir = tempfile::tempdir().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_nsc"))
-        .args(["sql", "--format", "csv", "SELECT * FROM generate_series(1, 5000000)"])
+        .args([
+            "sql",
+            "--format",
+            "csv",
+            "SELECT * FROM generate_series(1, 5000000)",
+        ])
         .current_dir(dir.path())
         .env_clear()
         .stdout(Stdio::piped())
@@ -32,7 +37,11 @@ fn help_version_and_completions_are_results() {
         (&["help", "run"], "Examples:"),
     ] {
         let output = nsc(dir.path(), line);
-        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{line:?}");
+        assert_eq!(
+            (output.status.code(), stderr(&output).as_str()),
+            (Some(0), ""),
+            "{line:?}"
+        );
         assert!(stdout(&output).contains(wanted), "{line:?}");
     }
 }
@@ -40,8 +49,24 @@ fn help_version_and_completions_are_results() {
 #[test]
 fn a_log_at_any_level_stays_off_stdout() {
     let dir = tempfile::tempdir().unwrap();
-    let output = nsc(dir.path(), &["rules", "check", "--log", "trace", "--log-format", "json", "--format", "json"]);
-    assert!(serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap().is_array());
+    let output = nsc(
+        dir.path(),
+        &[
+            "rules",
+            "check",
+            "--log",
+            "trace",
+            "--log-format",
+            "json",
+            "--format",
+            "json",
+        ],
+    );
+    assert!(
+        serde_json::from_slice::<serde_json::Value>(&output.stdout)
+            .unwrap()
+            .is_array()
+    );
     for line in stderr(&output).lines() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
     }

@@ -15,5 +15,7 @@
 
 mod names;
 mod registry;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use registry::{Aborted, EXTRA_COLUMN, LoadField, Registry, Target};

@@ -10,7 +10,10 @@ pub(super) const MAX_NAME_BYTES: usize = 200;
 
 /// Characters Delta refuses in a column name, and those no tool shows well.
 fn forbidden(c: char) -> bool {
-    matches!(c, ' ' | ',' | ';' | '{' | '}' | '(' | ')' | '=' | '`' | '"' | '/' | '\\') || c.is_control()
+    matches!(
+        c,
+        ' ' | ',' | ';' | '{' | '}' | '(' | ')' | '=' | '`' | '"' | '/' | '\\'
+    ) || c.is_control()
 }
 
 /// The name of a column for a field, before names already taken are looked at: equal names for equal fields
@@ -41,12 +44,17 @@ fn looks_encoded(text: &str) -> bool {
 
 /// The `number`th name tried for a field.
 pub(super) fn numbered(name: &str, number: usize) -> String {
-    if number < 2 { name.to_owned() } else { format!("{name}__{number}") }
+    if number < 2 {
+        name.to_owned()
+    } else {
+        format!("{name}__{number}")
+    }
 }
 
 /// Whether a name could be mistaken for a [`numbered`] one; such a field begins at `__2` itself.
 pub(super) fn looks_numbered(name: &str) -> bool {
-    name.rsplit_once("__").is_some_and(|(_, digits)| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+    name.rsplit_once("__")
+        .is_some_and(|(_, digits)| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -59,7 +67,10 @@ mod tests {
             ("plain_Name-1.x", "plain_Name-1.x"),
             ("금액", "금액"),
             ("a b", "a_x0020_b"),
-            ("a,;{}()\n\t=b", "a_x002C__x003B__x007B__x007D__x0028__x0029__x000A__x0009__x003D_b"),
+            (
+                "a,;{}()\n\t=b",
+                "a_x002C__x003B__x007B__x007D__x0028__x0029__x000A__x0009__x003D_b",
+            ),
             ("", "_empty_"),
             ("_empty_", "_x005F_empty_"),
             ("a_x0020_b", "a_x005F_x0020_b"),
@@ -72,7 +83,14 @@ mod tests {
 
     #[test]
     fn numbered_names_are_told_apart() {
-        for (name, numbered) in [("a__2", true), ("a__2__3", true), ("a__", false), ("a_2", false), ("__7", true), ("a__x", false)] {
+        for (name, numbered) in [
+            ("a__2", true),
+            ("a__2__3", true),
+            ("a__", false),
+            ("a_2", false),
+            ("__7", true),
+            ("a__x", false),
+        ] {
             assert_eq!(looks_numbered(name), numbered, "{name}");
         }
     }

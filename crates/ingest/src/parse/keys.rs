@@ -19,7 +19,12 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) fn new() -> Self {
-        Self { by_name: HashMap::new(), written: Vec::new(), follow: Vec::new(), first: [0, 0] }
+        Self {
+            by_name: HashMap::new(),
+            written: Vec::new(),
+            follow: Vec::new(),
+            first: [0, 0],
+        }
     }
 
     /// Number of columns whose keys may be known.
@@ -36,7 +41,11 @@ impl Keys {
         // A key with escapes is written in many ways; only the plain way is guessed.
         if let Some(written) = self.written.get_mut(column) {
             let plain = !field.bytes().any(|b| matches!(b, b'"' | b'\\' | 0..0x20));
-            *written = if plain { format!("\"{field}\":").into_bytes().into() } else { Box::default() };
+            *written = if plain {
+                format!("\"{field}\":").into_bytes().into()
+            } else {
+                Box::default()
+            };
         }
         self.by_name.insert(field.into(), column);
     }

@@ -128,7 +128,13 @@ impl Line {
 
     /// Reads one field; returns the offset behind its value.
     #[inline]
-    fn field(&mut self, keys: &mut Keys, chunk: &str, at: usize, before: &mut Option<ColumnId>) -> Option<usize> {
+    fn field(
+        &mut self,
+        keys: &mut Keys,
+        chunk: &str,
+        at: usize,
+        before: &mut Option<ColumnId>,
+    ) -> Option<usize> {
         let bytes = chunk.as_bytes();
         if let Some((column, length)) = keys.guess(*before, bytes.get(at..)?) {
             let (place, end) = self.value(chunk, skip_blank(bytes, at + length))?;
@@ -145,7 +151,11 @@ impl Line {
                 self.push(column, place);
                 *before = Some(column);
             }
-            None => self.unknown.push(UnknownField { key, place, json: start..end }),
+            None => self.unknown.push(UnknownField {
+                key,
+                place,
+                json: start..end,
+            }),
         }
         Some(end)
     }

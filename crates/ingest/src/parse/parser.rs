@@ -83,7 +83,11 @@ impl ChunkParser {
     }
 
     /// Parses a chunk, handing on its rows in batches.
-    pub(crate) fn parse<E: From<ParseError>>(&mut self, chunk: &Chunk, mut emit: impl FnMut(RecordBatch) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn parse<E: From<ParseError>>(
+        &mut self,
+        chunk: &Chunk,
+        mut emit: impl FnMut(RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.chunk = chunk.index;
         let mut number = chunk.first_line;
         let bytes = match chunk.index {
@@ -109,21 +113,35 @@ impl ChunkParser {
             }
         }
         self.registry.parsed(self.chunk);
-        if self.rows.len() > 0 { emit(self.take_batch()?) } else { Ok(()) }
+        if self.rows.len() > 0 {
+            emit(self.take_batch()?)
+        } else {
+            Ok(())
+        }
     }
 
-    fn lines<E: From<ParseError>>(&mut self, text: &str, number: &mut u64, emit: &mut impl FnMut(RecordBatch) -> Result<(), E>) -> Result<(), E> {
+    fn lines<E: From<ParseError>>(
+        &mut self,
+        text: &str,
+        number: &mut u64,
+        emit: &mut impl FnMut(RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
         let bytes = text.as_bytes();
         let mut at = 0;
         while at < bytes.len() {
             match self.line.read(&mut self.keys, text, at) {
-                Some(end) if end - at <= MAX_LINE_BYTES || (end - at == MAX_LINE_BYTES + 1 && bytes.get(end - 1) == Some(&b'\r')) => {
+                Some(end)
+                    if end - at <= MAX_LINE_BYTES
+                        || (end - at == MAX_LINE_BYTES + 1 && bytes.get(end - 1) == Some(&b'\r')) =>
+                {
                     self.row(text, *number).map_err(|e| E::from(e.into()))?;
                     at = end + 1;
                 }
                 _ => {
                     let rest = bytes.get(at..).unwrap_or_default();
-                    let line = memchr::memchr(b'\n', rest).and_then(|end| rest.get(..=end)).unwrap_or(rest);
+                    let line = memchr::memchr(b'\n', rest)
+                        .and_then(|end| rest.get(..=end))
+                        .unwrap_or(rest);
                     self.odd_line(line, *number);
                     at += line.len();
                 }
@@ -134,8 +152,15 @@ impl ChunkParser {
         Ok(())
     }
 
-    fn emit_full<E: From<ParseError>>(&mut self, emit: &mut impl FnMut(RecordBatch) -> Result<(), E>) -> Result<(), E> {
-        if self.rows.len() >= BATCH_ROWS { emit(self.take_batch()?) } else { Ok(()) }
+    fn emit_full<E: From<ParseError>>(
+        &mut self,
+        emit: &mut impl FnMut(RecordBatch) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.rows.len() >= BATCH_ROWS {
+            emit(self.take_batch()?)
+        } else {
+            Ok(())
+        }
     }
 
     fn take_batch(&mut self) -> Result<RecordBatch, ParseError> {
@@ -150,12 +175,24 @@ impl ChunkParser {
         }
         self.line.drop_repeated();
         for index in 0..self.line.fields.len() {
-            let Some(field) = self.line.fields.get(index) else { break };
-            let Some(text) = self.line.text(chunk, &field.place) else { continue };
+            let Some(field) = self.line.fields.get(index) else {
+                break;
+            };
+            let Some(text) = self.line.text(chunk, &field.place) else {
+                continue;
+            };
             match LoadField::ALL.get(field.column) {
                 None => self.rows.text(field.column, text),
                 Some(load_field) => {
-                    if !is_blank(text) && !load_value(*load_field, field.column, text, &mut self.rows, &mut self.extracted) {
+                    if !is_blank(text)
+                        && !load_value(
+                            *load_field,
+                            field.column,
+                            text,
+                            &mut self.rows,
+                            &mut self.extracted,
+                        )
+                    {
                         match self.registry.set_aside(self.chunk, *load_field)? {
                             Target::Column(column) => self.rows.text(column, text),
                             Target::Extra => self.surplus.push((load_field.name().to_owned(), quoted(text))),
@@ -178,7 +215,9 @@ impl ChunkParser {
     fn place_unknown(&mut self, chunk: &str) -> Result<(), Aborted> {
         let mut position: HashMap<String, usize> = HashMap::new();
         for UnknownField { key, place, json } in std::mem::take(&mut self.line.unknown) {
-            let Some(name) = self.line.text(chunk, &key).map(str::to_owned) else { continue };
+            let Some(name) = self.line.text(chunk, &key).map(str::to_owned) else {
+                continue;
+            };
             match self.registry.field(self.chunk, &name)? {
                 Target::Column(column) => {
                     self.keys.learn(&name, column);
@@ -238,7 +277,13 @@ impl ChunkParser {
 
 /// Takes what a line carries of a load field; `false` for a time that is none.
 #[inline]
-fn load_value(field: LoadField, column: usize, text: &str, rows: &mut Rows, extracted: &mut (String, Option<UtcMicros>)) -> bool {
+fn load_value(
+    field: LoadField,
+    column: usize,
+    text: &str,
+    rows: &mut Rows,
+    extracted: &mut (String, Option<UtcMicros>),
+) -> bool {
     match field {
         LoadField::BatchId | LoadField::SourceSystem => rows.text(column, text),
         LoadField::IngestedAt => match UtcMicros::parse(text) {
@@ -286,7 +331,10 @@ struct SourceRef {
 
 impl SourceRef {
     fn new(prefix: &str) -> Self {
-        Self { text: prefix.to_owned(), prefix: prefix.len() }
+        Self {
+            text: prefix.to_owned(),
+            prefix: prefix.len(),
+        }
     }
 
     #[inline]

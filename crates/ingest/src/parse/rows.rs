@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Date32Array, RecordBatch, StringBuilder, TimestampMicrosecondArray, TimestampMicrosecondBuilder};
+use arrow::array::{
+    ArrayRef, Date32Array, RecordBatch, StringBuilder, TimestampMicrosecondArray, TimestampMicrosecondBuilder,
+};
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
 use nsc_contracts::ColumnType;
@@ -106,7 +108,8 @@ impl Rows {
 
     #[inline]
     pub(super) fn ingested_at(&mut self, at: UtcMicros) {
-        self.ingested_at.resize(self.rows, self.stamp.ingested_at.micros());
+        self.ingested_at
+            .resize(self.rows, self.stamp.ingested_at.micros());
         self.ingested_at.push(at.micros());
     }
 
@@ -147,16 +150,39 @@ impl Rows {
             }
         }
         if self.corrupt.length > 0 {
-            add("_corrupt_record", ColumnType::Text, true, self.corrupt.take(rows, None));
+            add(
+                "_corrupt_record",
+                ColumnType::Text,
+                true,
+                self.corrupt.take(rows, None),
+            );
         }
         self.ingested_at.resize(rows, self.stamp.ingested_at.micros());
         let ingested = std::mem::replace(&mut self.ingested_at, Vec::with_capacity(rows + rows / 16));
-        let dates: Date32Array = ingested.iter().map(|at| Some(UtcMicros::new(*at).utc_day())).collect();
+        let dates: Date32Array = ingested
+            .iter()
+            .map(|at| Some(UtcMicros::new(*at).utc_day()))
+            .collect();
         self.pad_extracted();
         let extracted = self.extracted_at.finish().with_timezone("UTC");
-        add("ingested_at", ColumnType::Timestamp, false, Arc::new(TimestampMicrosecondArray::from(ingested).with_timezone("UTC")));
-        add("source_extracted_at", ColumnType::Timestamp, true, Arc::new(extracted));
-        add("source_ref", ColumnType::Text, false, self.source_ref.take(rows, None));
+        add(
+            "ingested_at",
+            ColumnType::Timestamp,
+            false,
+            Arc::new(TimestampMicrosecondArray::from(ingested).with_timezone("UTC")),
+        );
+        add(
+            "source_extracted_at",
+            ColumnType::Timestamp,
+            true,
+            Arc::new(extracted),
+        );
+        add(
+            "source_ref",
+            ColumnType::Text,
+            false,
+            self.source_ref.take(rows, None),
+        );
         add("ingest_date", ColumnType::Date, false, Arc::new(dates));
         self.rows = 0;
         RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)

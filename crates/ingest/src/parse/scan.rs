@@ -29,7 +29,9 @@ fn string_stop(bytes: &[u8], mut at: usize) -> Option<usize> {
         at += 8;
     }
     let rest = bytes.get(at..)?;
-    rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20)).map(|i| at + i)
+    rest.iter()
+        .position(|b| matches!(b, b'"' | b'\\' | 0..0x20))
+        .map(|i| at + i)
 }
 
 /// Where a string's text ends, and whether it holds escapes.
@@ -45,14 +47,26 @@ pub(super) struct Quoted {
 #[inline]
 pub(super) fn string(bytes: &[u8], from: usize) -> Option<Quoted> {
     let stop = string_stop(bytes, from)?;
-    if bytes.get(stop) == Some(&b'"') { Some(Quoted { close: stop, escaped: false }) } else { escaped_string(bytes, stop) }
+    if bytes.get(stop) == Some(&b'"') {
+        Some(Quoted {
+            close: stop,
+            escaped: false,
+        })
+    } else {
+        escaped_string(bytes, stop)
+    }
 }
 
 /// The rest of a string from its first backslash on.
 fn escaped_string(bytes: &[u8], mut at: usize) -> Option<Quoted> {
     loop {
         match bytes.get(at)? {
-            b'"' => return Some(Quoted { close: at, escaped: true }),
+            b'"' => {
+                return Some(Quoted {
+                    close: at,
+                    escaped: true,
+                });
+            }
             b'\\' => match bytes.get(at + 1)? {
                 b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => at += 2,
                 b'u' if bytes.get(at + 2..at + 6)?.iter().all(u8::is_ascii_hexdigit) => at += 6,
@@ -82,7 +96,11 @@ fn digits(bytes: &[u8], mut at: usize) -> usize {
 
 /// Reads a number from its first byte; returns the offset behind it.
 pub(super) fn number(bytes: &[u8], from: usize) -> Option<usize> {
-    let start = if bytes.get(from) == Some(&b'-') { from + 1 } else { from };
+    let start = if bytes.get(from) == Some(&b'-') {
+        from + 1
+    } else {
+        from
+    };
     let mut at = match bytes.get(start)? {
         b'0' => start + 1,
         b'1'..=b'9' => digits(bytes, start + 1),
@@ -109,7 +127,10 @@ pub(super) fn number(bytes: &[u8], from: usize) -> Option<usize> {
 /// Reads `true`, `false` or `null` from its first byte; returns the offset behind it.
 pub(super) fn literal(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
-    [b"true".as_slice(), b"false", b"null"].into_iter().find(|word| rest.starts_with(word)).map(|word| from + word.len())
+    [b"true".as_slice(), b"false", b"null"]
+        .into_iter()
+        .find(|word| rest.starts_with(word))
+        .map(|word| from + word.len())
 }
 
 /// Reads an object or array from its opening bracket, not looking at what its strings say; returns the offset
@@ -189,24 +210,75 @@ mod tests {
         for pad in 0..20 {
             for tail in 0..12 {
                 let text = format!("{}\"{}", "가a".repeat(pad), "x".repeat(tail));
-                assert_eq!(string(text.as_bytes(), 0).map(|q| (q.close, q.escaped)), Some((pad * 4, false)), "{text}");
-                let text = format!("{}\\\"{}\\u00e9\"{}", "a".repeat(pad), "b".repeat(tail), "\"".repeat(tail));
-                assert_eq!(string(text.as_bytes(), 0).map(|q| (q.close, q.escaped)), Some((pad + 2 + tail + 6, true)), "{text}");
+                assert_eq!(
+                    string(text.as_bytes(), 0).map(|q| (q.close, q.escaped)),
+                    Some((pad * 4, false)),
+                    "{text}"
+                );
+                let text = format!(
+                    "{}\\\"{}\\u00e9\"{}",
+                    "a".repeat(pad),
+                    "b".repeat(tail),
+                    "\"".repeat(tail)
+                );
+                assert_eq!(
+                    string(text.as_bytes(), 0).map(|q| (q.close, q.escaped)),
+                    Some((pad + 2 + tail + 6, true)),
+                    "{text}"
+                );
             }
         }
     }
 
     #[test]
     fn what_is_not_a_string_is_refused() {
-        for bad in ["", "abc", "a\nb\"", "a\tb\"", "\u{0}\"", "\\x\"", "\\u12g4\"", "\\u12\"", "\\", "aaaaaaaaaaaaaaaaaaa\u{1f}\""] {
+        for bad in [
+            "",
+            "abc",
+            "a\nb\"",
+            "a\tb\"",
+            "\u{0}\"",
+            "\\x\"",
+            "\\u12g4\"",
+            "\\u12\"",
+            "\\",
+            "aaaaaaaaaaaaaaaaaaa\u{1f}\"",
+        ] {
             assert_eq!(string(bad.as_bytes(), 0), None, "{bad:?}");
         }
         assert!(string("\u{7f}é\u{80}\"".as_bytes(), 0).is_some());
     }
 
     #[test]
+    fn every_byte_at_every_place_of_a_word_is_told_apart() {
+        for at in 0..20 {
+            for byte in 0..=255_u8 {
+                let mut text = [b'x'; 40];
+                text[at] = byte;
+                text[39] = b'"';
+                let want = match byte {
+                    b'"' => Some(at),
+                    b'\\' | 0..0x20 => None,
+                    _ => Some(39),
+                };
+                assert_eq!(string(&text, 0).map(|q| q.close), want, "{byte:#x} at {at}");
+            }
+        }
+    }
+
+    #[test]
     fn numbers_follow_the_grammar() {
-        for good in ["0", "-0", "10", "1234.50", "1e3", "1E+3", "-1.5e-10", "12345678901234567890.12", "0.0"] {
+        for good in [
+            "0",
+            "-0",
+            "10",
+            "1234.50",
+            "1e3",
+            "1E+3",
+            "-1.5e-10",
+            "12345678901234567890.12",
+            "0.0",
+        ] {
             assert_eq!(number(good.as_bytes(), 0), Some(good.len()), "{good}");
         }
         for bad in ["", "-", "+1", ".5", "5.", "1e", "1e+", "NaN", "-Infinity", "1.e3"] {
@@ -219,10 +291,33 @@ mod tests {
 
     #[test]
     fn nested_values_are_checked_in_full() {
-        for good in ["{}", "[]", "[ ]", "{\"a\":1}", "{ \"a\" : [ 1 , {\"b\":null} , \"]\" ] }", "[[],[{}]]", "[true,false,-1.5e3]"] {
+        for good in [
+            "{}",
+            "[]",
+            "[ ]",
+            "{\"a\":1}",
+            "{ \"a\" : [ 1 , {\"b\":null} , \"]\" ] }",
+            "[[],[{}]]",
+            "[true,false,-1.5e3]",
+        ] {
             assert_eq!(nested(good.as_bytes(), 0), Some(good.len()), "{good}");
         }
-        for bad in ["{", "[1,]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "[1 2]", "{a:1}", "[}", "{]", "[1,\n2]", "[NaN]", "[,]", "{,}", "[\"\\ud8\"]"] {
+        for bad in [
+            "{",
+            "[1,]",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "[1 2]",
+            "{a:1}",
+            "[}",
+            "{]",
+            "[1,\n2]",
+            "[NaN]",
+            "[,]",
+            "{,}",
+            "[\"\\ud8\"]",
+        ] {
             assert_eq!(nested(bad.as_bytes(), 0), None, "{bad}");
         }
     }

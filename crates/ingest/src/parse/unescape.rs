@@ -59,13 +59,23 @@ mod tests {
 
     #[test]
     fn escapes_become_their_characters() {
-        assert_eq!(text(r#"a\"\\\/\b\f\n\r\t\u00e9\u0000가"#).as_deref(), Some("a\"\\/\u{8}\u{c}\n\r\té\u{0}가"));
+        assert_eq!(
+            text(r#"a\"\\\/\b\f\n\r\t\u00e9\u0000가"#).as_deref(),
+            Some("a\"\\/\u{8}\u{c}\n\r\té\u{0}가")
+        );
         assert_eq!(text(r"\ud83d\ude00x\uFFFF").as_deref(), Some("😀x\u{ffff}"));
     }
 
     #[test]
     fn lone_surrogates_have_no_text() {
-        for raw in [r"\ud800", r"\ud800x", r"\ud800\n", r"\ud800\ud800", r"\udc00", r"a\ude00\ud83d"] {
+        for raw in [
+            r"\ud800",
+            r"\ud800x",
+            r"\ud800\n",
+            r"\ud800\ud800",
+            r"\udc00",
+            r"a\ude00\ud83d",
+        ] {
             assert_eq!(text(raw), None, "{raw}");
         }
     }

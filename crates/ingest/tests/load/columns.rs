@@ -6,29 +6,53 @@ use crate::support::{World, lines, request};
 async fn every_line_of_a_large_file_is_a_row_with_its_own_number() {
     let world = World::new();
     let count = 300_000;
-    let summary = world.load([world.file("big.jsonl", lines(0..count))]).await.unwrap();
+    let summary = world
+        .load([world.file("big.jsonl", lines(0..count))])
+        .await
+        .unwrap();
     assert_eq!(summary.counts.rows, count as u64);
     let wrong = "select count(*) from t where source_ref <> 'file:big.jsonl#' || (cast(substr(tx_id, 4) as bigint) + 1)
         or amount <> cast(cast(substr(tx_id, 4) as bigint) as varchar) || '.50' or source_system <> 'test' or batch_id is not null
         or ingest_date <> date '2026-01-05'";
     assert_eq!(world.query(wrong).await, ["0"]);
-    assert_eq!(world.query("select count(distinct tx_id) from t").await, [count.to_string()]);
+    assert_eq!(
+        world.query("select count(distinct tx_id) from t").await,
+        [count.to_string()]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_fields_become_columns_wherever_they_first_appear() {
     let world = World::new();
     let mut text = lines(0..200_000);
-    text.push_str("{\"tx_id\":\"last\",\"colour\":\"red\",\"empty\":null,\"Amount\":1.50,\"a b\":{\"x\": 1}}\n");
+    text.push_str(
+        "{\"tx_id\":\"last\",\"colour\":\"red\",\"empty\":null,\"Amount\":1.50,\"a b\":{\"x\": 1}}\n",
+    );
     let summary = world.load([world.file("a.jsonl", text)]).await.unwrap();
     assert_eq!(summary.new_columns, ["colour", "empty", "Amount__2", "a_x0020_b"]);
     let found = world.query("select tx_id, colour, \"empty\", amount, \"Amount__2\", \"a_x0020_b\" from t where colour is not null").await;
     assert_eq!(found, ["last|red|||1.50|{\"x\": 1}"]);
     assert_eq!(world.rows().await, 200_001);
-    let summary = world.load([world.file("b.jsonl", "{\"tx_id\":\"x\",\"colour\":\"blue\",\"empty\":\"\",\"shape\":\"round\"}")]).await.unwrap();
+    let summary = world
+        .load([world.file(
+            "b.jsonl",
+            "{\"tx_id\":\"x\",\"colour\":\"blue\",\"empty\":\"\",\"shape\":\"round\"}",
+        )])
+        .await
+        .unwrap();
     assert_eq!(summary.new_columns, ["shape"]);
-    assert_eq!(world.query("select colour, \"empty\", shape from t where tx_id = 'x'").await, ["blue||round"]);
-    assert_eq!(world.query("select count(*) from t where \"empty\" is null").await, ["200001"]);
+    assert_eq!(
+        world
+            .query("select colour, \"empty\", shape from t where tx_id = 'x'")
+            .await,
+        ["blue||round"]
+    );
+    assert_eq!(
+        world
+            .query("select count(*) from t where \"empty\" is null")
+            .await,
+        ["200001"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,13 +62,29 @@ async fn hostile_fields_do_not_break_the_table() {
     let odd = r#"{"":1," ,;{}()\n\t=":2,"\u0000":3,"`\"\\/":4,"source_ref":5,"SOURCE_REF":6,"İ":7,"i̇":8,"ingest_date":9,"_corrupt_record":10,"a.b":11,"tx_id":"odd","%20":12,"__HIVE":13}"#;
     let text = format!("{odd}\n{{\"tx_id\":\"many\",{}}}\n", names.join(","));
     let summary = world.load([world.file("a.jsonl", text)]).await.unwrap();
-    assert_eq!((summary.counts.rows, summary.counts.malformed, summary.new_columns.len()), (2, 0, 1_001));
+    assert_eq!(
+        (
+            summary.counts.rows,
+            summary.counts.malformed,
+            summary.new_columns.len()
+        ),
+        (2, 0, 1_001)
+    );
     let found = world.query("select source_ref, \"source_ref__2\", \"SOURCE_REF__3\", \"_empty_\", \"a.b\", _corrupt_record from t where tx_id = 'odd'").await;
     assert_eq!(found, ["file:a.jsonl#1|5|6|1|11|"]);
     let found = world.query("select f0, _extra from t where tx_id = 'many'").await;
-    assert!(found[0].starts_with("0|{\"f987\":987,") && found[0].ends_with("\"f1199\":1199}"), "{found:?}");
-    world.load([world.file("b.jsonl", "{\"tx_id\":\"more\",\"brand new\":1}")]).await.unwrap();
-    assert_eq!(world.query("select _extra from t where tx_id = 'more'").await, ["{\"brand new\":1}"]);
+    assert!(
+        found[0].starts_with("0|{\"f987\":987,") && found[0].ends_with("\"f1199\":1199}"),
+        "{found:?}"
+    );
+    world
+        .load([world.file("b.jsonl", "{\"tx_id\":\"more\",\"brand new\":1}")])
+        .await
+        .unwrap();
+    assert_eq!(
+        world.query("select _extra from t where tx_id = 'more'").await,
+        ["{\"brand new\":1}"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,11 +102,14 @@ async fn rows_stand_in_the_partition_of_their_own_time() {
     wanted.source_extracted_at = nsc_core::UtcMicros::parse("2026-01-05T06:00:00Z");
     nsc_ingest::load(&world.lake, wanted, &()).await.unwrap();
     let found = world.query("select source_ref, ingest_date, ingested_at, source_extracted_at, batch_id, source_system, \"ingested_at__2\", _corrupt_record from t order by 1").await;
-    assert_eq!(found, [
-        "file:a.jsonl#1|2026-01-04|2026-01-04T23:59:59.999999Z|2026-01-05T06:00:00Z|load|test||",
-        "file:a.jsonl#2|2026-01-05|2026-01-05T00:00:00Z|2026-01-05T06:00:00Z|load|test||",
-        "file:a.jsonl#3|2026-01-05|2026-01-05T15:00:00Z|2026-01-01T00:00:00Z|own|own||",
-        "file:a.jsonl#4|2026-01-05|2026-01-05T00:00:00Z|2026-01-05T06:00:00Z|load|test|soon|",
-        "file:a.jsonl#5|2026-01-05|2026-01-05T00:00:00Z|2026-01-05T06:00:00Z|load|test||not json",
-    ]);
+    assert_eq!(
+        found,
+        [
+            "file:a.jsonl#1|2026-01-04|2026-01-04T23:59:59.999999Z|2026-01-05T06:00:00Z|load|test||",
+            "file:a.jsonl#2|2026-01-05|2026-01-05T00:00:00Z|2026-01-05T06:00:00Z|load|test||",
+            "file:a.jsonl#3|2026-01-05|2026-01-05T15:00:00Z|2026-01-01T00:00:00Z|own|own||",
+            "file:a.jsonl#4|2026-01-05|2026-01-05T00:00:00Z|2026-01-05T06:00:00Z|load|test|soon|",
+            "file:a.jsonl#5|2026-01-05|2026-01-05T00:00:00Z|2026-01-05T06:00:00Z|load|test||not json",
+        ]
+    );
 }

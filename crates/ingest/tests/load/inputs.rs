@@ -12,14 +12,38 @@ async fn directories_patterns_and_compressed_files_are_loaded_in_order() {
     let world = World::new();
     world.file("day/b.jsonl", lines(0..10));
     world.file("day/a.ndjson.gz", gzip(lines(10..20).as_bytes()));
-    world.file("day/c.json.zst", zstd::encode_all(lines(20..30).as_bytes(), 1).unwrap());
+    world.file(
+        "day/c.json.zst",
+        zstd::encode_all(lines(20..30).as_bytes(), 1).unwrap(),
+    );
     world.file("day/empty.jsonl", "");
     world.file("day/readme.txt", "not a source");
     let summary = world.load([world.dir.path().join("day")]).await.unwrap();
-    let names: Vec<_> = summary.files.iter().map(|f| (f.input.rsplit('/').next().unwrap(), f.counts.rows)).collect();
-    assert_eq!(names, [("a.ndjson.gz", 10), ("b.jsonl", 10), ("c.json.zst", 10), ("empty.jsonl", 0)]);
-    assert_eq!(world.load([world.dir.path().join("day/*.j*")]).await.unwrap().already_loaded, 3);
-    let refs = world.query("select min(source_ref), max(source_ref), count(*) from t").await;
+    let names: Vec<_> = summary
+        .files
+        .iter()
+        .map(|f| (f.input.rsplit('/').next().unwrap(), f.counts.rows))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("a.ndjson.gz", 10),
+            ("b.jsonl", 10),
+            ("c.json.zst", 10),
+            ("empty.jsonl", 0)
+        ]
+    );
+    assert_eq!(
+        world
+            .load([world.dir.path().join("day/*.j*")])
+            .await
+            .unwrap()
+            .already_loaded,
+        3
+    );
+    let refs = world
+        .query("select min(source_ref), max(source_ref), count(*) from t")
+        .await;
     assert_eq!(refs, ["file:a.ndjson.gz#1|file:c.json.zst#9|30"]);
 }
 
@@ -33,18 +57,32 @@ async fn inputs_are_checked_before_the_first_is_loaded() {
     world.file("cut.jsonl.gz", &gzip(lines(0..10).as_bytes())[..30]);
     std::fs::create_dir(world.dir.path().join("nothing")).unwrap();
     for (name, code) in [
-        ("binary.jsonl", ErrorCode::InputNotText), ("utf16.jsonl", ErrorCode::InputNotText), ("plain.jsonl.gz", ErrorCode::InputNotText),
-        ("cut.jsonl.gz", ErrorCode::InputTruncated), ("missing.jsonl", ErrorCode::InputUnreadable), ("nothing", ErrorCode::NoInputFiles),
-        ("*.csv", ErrorCode::NoInputFiles), ("a***", ErrorCode::Usage),
+        ("binary.jsonl", ErrorCode::InputNotText),
+        ("utf16.jsonl", ErrorCode::InputNotText),
+        ("plain.jsonl.gz", ErrorCode::InputNotText),
+        ("cut.jsonl.gz", ErrorCode::InputTruncated),
+        ("missing.jsonl", ErrorCode::InputUnreadable),
+        ("nothing", ErrorCode::NoInputFiles),
+        ("*.csv", ErrorCode::NoInputFiles),
+        ("a***", ErrorCode::Usage),
     ] {
-        let error = world.load([good.clone(), world.dir.path().join(name)]).await.unwrap_err();
+        let error = world
+            .load([good.clone(), world.dir.path().join(name)])
+            .await
+            .unwrap_err();
         assert_eq!(error.code(), code, "{name}: {error}");
-        assert!(error.to_string().contains(name) && !error.to_string().contains('\n') && error.hint().is_some(), "{name}: {error}");
+        assert!(
+            error.to_string().contains(name) && !error.to_string().contains('\n') && error.hint().is_some(),
+            "{name}: {error}"
+        );
         assert_eq!(world.data_files(), 0, "{name}");
     }
     let mut long = request([&good]);
     long.batch_id = Some("x".repeat(2_000));
-    assert!(matches!(nsc_ingest::load(&world.lake, long, &()).await, Err(IngestError::OptionTooLong { .. })));
+    assert!(matches!(
+        nsc_ingest::load(&world.lake, long, &()).await,
+        Err(IngestError::OptionTooLong { .. })
+    ));
     assert_eq!(Input::from("-"), Input::Stdin);
 }
 
@@ -54,26 +92,54 @@ async fn a_pipe_is_read_once_and_known_by_its_content() {
     let pipe = world.dir.path().join("pipe");
     for already_loaded in [0, 1] {
         let _ = std::fs::remove_file(&pipe);
-        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
         let writer = std::thread::spawn({
             let pipe = pipe.clone();
             move || std::fs::write(pipe, gzip(lines(0..50_000).as_bytes())).unwrap()
         });
         let summary = world.load([&pipe]).await.unwrap();
         writer.join().unwrap();
-        assert_eq!((summary.already_loaded, world.rows().await, world.data_files() > 0), (already_loaded, 50_000, true));
+        assert_eq!(
+            (summary.already_loaded, world.rows().await, world.data_files() > 0),
+            (already_loaded, 50_000, true)
+        );
     }
-    assert_eq!(world.query("select min(source_ref) from t").await, ["file:pipe#1"]);
+    assert_eq!(
+        world.query("select min(source_ref) from t").await,
+        ["file:pipe#1"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_line_of_100_mb_is_kept_cut() {
     let world = World::new();
-    let long = format!("{{\"tx_id\":\"1\"}}\n{{\"status\":\"{}\"}}\n{{\"tx_id\":\"3\"}}\n", "y".repeat(100_000_000));
-    let summary = world.load([world.file("a.jsonl.zst", zstd::encode_all(long.as_bytes(), 1).unwrap())]).await.unwrap();
-    assert_eq!((summary.counts.rows, summary.counts.malformed, summary.counts.truncated), (3, 1, 1));
+    let long = format!(
+        "{{\"tx_id\":\"1\"}}\n{{\"status\":\"{}\"}}\n{{\"tx_id\":\"3\"}}\n",
+        "y".repeat(100_000_000)
+    );
+    let summary = world
+        .load([world.file("a.jsonl.zst", zstd::encode_all(long.as_bytes(), 1).unwrap())])
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            summary.counts.rows,
+            summary.counts.malformed,
+            summary.counts.truncated
+        ),
+        (3, 1, 1)
+    );
     let found = world.query("select source_ref, octet_length(_corrupt_record), right(_corrupt_record, 31) from t where _corrupt_record is not null").await;
-    assert_eq!(found, ["file:a.jsonl.zst#2|1048608|y …[truncated: 100000013 bytes]"]);
+    assert_eq!(
+        found,
+        ["file:a.jsonl.zst#2|1048608|y …[truncated: 100000013 bytes]"]
+    );
 }
 
 #[derive(Default)]
@@ -87,7 +153,10 @@ impl LoadObserver for Log {
         self.0.lock().unwrap().push(format!("progress {bytes} {lines}"));
     }
     fn file_finished(&self, file: &FileSummary) {
-        self.0.lock().unwrap().push(format!("finished {:?} {}", file.outcome, file.counts.rows));
+        self.0
+            .lock()
+            .unwrap()
+            .push(format!("finished {:?} {}", file.outcome, file.counts.rows));
     }
 }
 
@@ -97,12 +166,24 @@ async fn an_observer_sees_every_byte_and_line() {
     let text = lines(0..100);
     let log = Log::default();
     let inputs = [world.file("a.jsonl", &text), world.file("b.jsonl", &text)];
-    let summary = nsc_ingest::load(&world.lake, request(inputs), &log).await.unwrap();
+    let summary = nsc_ingest::load(&world.lake, request(inputs), &log)
+        .await
+        .unwrap();
     let seen = log.0.into_inner().unwrap();
     let total = 2 * text.len();
     assert_eq!(seen.first(), Some(&format!("started Some({total})")));
-    assert!(seen.contains(&format!("progress {total} 100")) && seen.contains(&"finished Loaded 100".to_owned()), "{seen:?}");
+    assert!(
+        seen.contains(&format!("progress {total} 100")) && seen.contains(&"finished Loaded 100".to_owned()),
+        "{seen:?}"
+    );
     assert_eq!(seen.last(), Some(&"finished AlreadyLoaded 0".to_owned()));
     let json = serde_json::to_value(&summary).unwrap();
-    assert_eq!((json["rows"].as_u64(), json["files"][1]["outcome"].as_str(), json["files"][0]["lines"].as_u64()), (Some(100), Some("already_loaded"), Some(100)));
+    assert_eq!(
+        (
+            json["rows"].as_u64(),
+            json["files"][1]["outcome"].as_str(),
+            json["files"][0]["lines"].as_u64()
+        ),
+        (Some(100), Some("already_loaded"), Some(100))
+    );
 }

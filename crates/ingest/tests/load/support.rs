@@ -27,20 +27,29 @@ impl World {
         path
     }
 
-    pub(crate) async fn load<I: Into<Input>>(&self, inputs: impl IntoIterator<Item = I>) -> Result<LoadSummary, IngestError> {
+    pub(crate) async fn load<I: Into<Input>>(
+        &self,
+        inputs: impl IntoIterator<Item = I>,
+    ) -> Result<LoadSummary, IngestError> {
         nsc_ingest::load(&self.lake, request(inputs), &()).await
     }
 
     /// The answer to a query over the ledger's Bronze table `t`, one line a row.
     pub(crate) async fn query(&self, sql: &str) -> Vec<String> {
-        let table = self.lake.table(source().bronze_contract().unwrap()).await.unwrap();
+        let table = self
+            .lake
+            .table(source().bronze_contract().unwrap())
+            .await
+            .unwrap();
         let context = session(&SessionOptions::default()).unwrap();
         context.register_table("t", table.scan_all().unwrap()).unwrap();
         let batches = context.sql(sql).await.unwrap().collect().await.unwrap();
         let mut lines = Vec::new();
         for batch in &batches {
             for row in 0..batch.num_rows() {
-                let cell = |c: &std::sync::Arc<dyn arrow::array::Array>| arrow::util::display::array_value_to_string(c, row).unwrap();
+                let cell = |c: &std::sync::Arc<dyn arrow::array::Array>| {
+                    arrow::util::display::array_value_to_string(c, row).unwrap()
+                };
                 lines.push(batch.columns().iter().map(cell).collect::<Vec<_>>().join("|"));
             }
         }
@@ -52,14 +61,29 @@ impl World {
     }
 
     pub(crate) async fn version(&self) -> u64 {
-        self.lake.table(source().bronze_contract().unwrap()).await.unwrap().version()
+        self.lake
+            .table(source().bronze_contract().unwrap())
+            .await
+            .unwrap()
+            .version()
     }
 
     /// Data files on disk, committed or not.
     pub(crate) fn data_files(&self) -> usize {
         fn count(dir: &Path) -> usize {
-            let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
-            entries.flatten().map(|e| if e.path().is_dir() { count(&e.path()) } else { usize::from(e.path().extension().is_some_and(|x| x == "parquet")) }).sum()
+            let Ok(entries) = std::fs::read_dir(dir) else {
+                return 0;
+            };
+            entries
+                .flatten()
+                .map(|e| {
+                    if e.path().is_dir() {
+                        count(&e.path())
+                    } else {
+                        usize::from(e.path().extension().is_some_and(|x| x == "parquet"))
+                    }
+                })
+                .sum()
         }
         count(&self.dir.path().join("lake/bronze"))
     }
@@ -82,7 +106,15 @@ pub(crate) fn request<I: Into<Input>>(inputs: impl IntoIterator<Item = I>) -> Lo
 }
 
 pub(crate) fn lines(range: std::ops::Range<usize>) -> String {
-    range.map(|i| format!("{{\"tx_id\":\"tx-{i:08}\",\"wallet_id\":\"w{}\",\"amount\":{}.50,\"type\":\"CHARGE\"}}\n", i % 97, i)).collect()
+    range
+        .map(|i| {
+            format!(
+                "{{\"tx_id\":\"tx-{i:08}\",\"wallet_id\":\"w{}\",\"amount\":{}.50,\"type\":\"CHARGE\"}}\n",
+                i % 97,
+                i
+            )
+        })
+        .collect()
 }
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {

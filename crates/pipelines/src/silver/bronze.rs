@@ -2,11 +2,12 @@
 //! last success.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::Source;
 use nsc_core::{MICROS_PER_DAY, UtcWindow};
-use nsc_lake::{DataFile, PipelineStates, Table};
+use nsc_lake::{DataFile, FilesTable, PipelineStates, Table};
 use nsc_transforms::silver::{PLANS, SourcePlan};
 
 use crate::gate::SILVER;
@@ -30,6 +31,11 @@ impl BronzeInput {
     /// Rows of files that arrived since the last success; `None` when there is none.
     pub(super) fn late_rows(&self, ctx: &SessionContext) -> Result<Option<DataFrame>, PipelineError> {
         self.rows(ctx, &self.late_files)
+    }
+
+    /// The files of [`Self::late_rows`]; `None` when there is none.
+    pub(super) fn late_scan(&self) -> Option<Arc<FilesTable>> {
+        self.table.as_ref().filter(|_| !self.late_files.is_empty()).map(|t| t.scan(self.late_files.clone()))
     }
 
     fn rows(&self, ctx: &SessionContext, files: &[DataFile]) -> Result<Option<DataFrame>, PipelineError> {

@@ -85,7 +85,7 @@ fn exceeded(source: &str, tally: &Tally, rules: &SilverRules, window: UtcWindow)
         // Half-up, in millionths.
         metric_value: (total > 0).then(|| (bad * 2_000_000 + total) / (total * 2)),
         message: serde_json::json!({
-            "source_table": source, "bad": bad.to_string(), "total": total.to_string(), "threshold": rules.rate.to_string(), "reasons": tally.bad,
+            "source_table": source, "bad": bad.to_string(), "total": total.to_string(), "threshold": rules.rate.to_string(), "reasons": tally.bad.iter().map(|(reason, n)| (reason.clone(), n.to_string())).collect::<std::collections::BTreeMap<_, _>>(),
         }),
         rule_id: Some(rules.rate_rule.clone()),
         subject: None,

@@ -55,7 +55,7 @@ impl Conflicts {
 
     /// Writes the exceptions, and closes a bad-records refusal this run has overcome.
     pub(super) async fn record(self, run: &RunContext, window: UtcWindow, report: &mut RunReport) -> Result<(), PipelineError> {
-        let judged = Judged { dates: window.dates_kst().collect(), types: vec!["BAD_RECORDS_RATE_EXCEEDED"], windows: Vec::new() };
+        let judged = Judged { dates: super::whole_days(window), types: vec!["BAD_RECORDS_RATE_EXCEEDED"], windows: Vec::new() };
         let mut found = Vec::new();
         if !self.0.is_empty() {
             let findings: Vec<Finding> = self.0.iter().map(Conflict::finding).collect();

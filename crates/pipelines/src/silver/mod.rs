@@ -45,6 +45,9 @@ pub(crate) async fn run(run: &RunContext, period: Period, report: &mut RunReport
     }
     let since = Instant::now();
     let mut conflicts = staging.conflicts(&inputs, window).await?;
+    let closed_late = if period == Period::Scheduled { late::closed_late(run, &ctx, &inputs, window).await? } else { None };
+    report.affected_days.extend(closed_late);
+    report.balances_changed_from = closed_late;
     let late = commit::all(run, staging, report).await?;
     if period == Period::Scheduled {
         late.merge(run, &inputs, window, &mut conflicts, report).await?;
@@ -55,7 +58,17 @@ pub(crate) async fn run(run: &RunContext, period: Period, report: &mut RunReport
     report.step("commit", since, report.tables.iter().map(|t| t.outcome.changed()).sum(), 0);
 
     let versions = bronze::versions(&inputs);
-    gate::succeeded(run, &ctx, SILVER, Some(window.end), &whole_days(window), |state| state.input_versions.clone_from(&versions)).await?;
+    // A scheduled run leaves no earlier row behind, so the days it merged late rows into are complete as well.
+    let scheduled = period == Period::Scheduled;
+    let mut days = whole_days(window);
+    days.extend(report.affected_days.iter().filter(|_| scheduled));
+    gate::succeeded(run, &ctx, SILVER, Some(window.end), &days, |state| {
+        // An explicit window says nothing of rows outside it: what is late stays late until a scheduled run.
+        if scheduled {
+            state.input_versions.clone_from(&versions);
+        }
+    })
+    .await?;
     Ok(())
 }
 

@@ -1,7 +1,8 @@
 //! Which stored Silver rows the rows of a run stand for.
 
 use datafusion::common::{JoinType, ScalarValue};
-use datafusion::logical_expr::{Expr, col, lit};
+use datafusion::arrow::datatypes::DataType;
+use datafusion::logical_expr::{Expr, cast, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::{UtcMicros, UtcWindow};
 use nsc_lake::{Conflict, DataFile, Scope, Table};
@@ -62,11 +63,29 @@ pub(crate) fn payment_statuses(orders: DataFrame) -> Result<DataFrame, PipelineE
     Ok(orders.filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?.select(vec![col("order_ref"), col("status").alias("order_status")])?)
 }
 
-/// Of the stored orders only those that Bronze entries name and this run did not stage, with the staged ones.
-pub(super) fn named_orders(entries: DataFrame, stored: DataFrame, staged: Option<DataFrame>) -> Result<DataFrame, PipelineError> {
+/// `order_ref`, `order_status` and `version` (the greatest is the newest) of the payment orders among Silver orders.
+pub(super) fn payment_versions(orders: DataFrame) -> Result<DataFrame, PipelineError> {
+    let orders = orders.filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?;
+    let version = orders.parse_sql_expr("nsc_version_key(source_updated_at, source_extracted_at, ingested_at, source_ref)")?;
+    let text = |name: &str| cast(col(name), DataType::Utf8View);
+    Ok(orders.select(vec![text("order_ref").alias("order_ref"), text("status").alias("order_status"), version.alias("version")])?)
+}
+
+/// One status per order that the Bronze entries name: as staged, else of the newest version among the others.
+pub(super) fn order_statuses(entries: DataFrame, others: Vec<DataFrame>, staged: Option<DataFrame>) -> Result<Option<DataFrame>, PipelineError> {
+    let mut others = others.into_iter();
+    let Some(first) = others.next() else { return Ok(staged) };
+    let others = others.try_fold(first, DataFrame::union)?;
     let named = entries.select(vec![col("related_id")])?.distinct()?;
-    let stored = stored.join(named, JoinType::LeftSemi, &["order_ref"], &["related_id"], None)?;
-    let Some(staged) = staged else { return Ok(stored) };
-    let known = staged.clone().select(vec![col("order_ref").alias("staged_ref")])?;
-    Ok(stored.join(known, JoinType::LeftAnti, &["order_ref"], &["staged_ref"], None)?.union(staged)?)
+    let mut found = others.join(named, JoinType::LeftSemi, &["order_ref"], &["related_id"], None)?;
+    if let Some(staged) = &staged {
+        let known = staged.clone().select(vec![col("order_ref").alias("staged_ref")])?;
+        found = found.join(known, JoinType::LeftAnti, &["order_ref"], &["staged_ref"], None)?;
+    }
+    let newest = found.parse_sql_expr("last_value(order_status ORDER BY version) AS order_status")?;
+    let found = found.aggregate(vec![col("order_ref")], vec![newest])?;
+    Ok(Some(match staged {
+        Some(staged) => found.union(staged.select(vec![cast(col("order_ref"), DataType::Utf8View).alias("order_ref"), cast(col("order_status"), DataType::Utf8View).alias("order_status")])?)?,
+        None => found,
+    }))
 }

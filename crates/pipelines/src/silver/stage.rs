@@ -10,12 +10,13 @@ use datafusion::arrow::compute::{cast, filter_record_batch, is_not_null};
 use datafusion::arrow::datatypes::{DataType, Field, Int8Type, Schema, SchemaRef};
 use datafusion::datasource::MemTable;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
 use nsc_contracts::reason;
 use nsc_contracts::rule::RuleSet;
 use nsc_core::UtcWindow;
-use nsc_lake::{Conflict, StagedUpsert, Upsert, UpsertPart, UpsertWriter};
+use nsc_lake::{Conflict, FilesTable, StagedUpsert, Upsert, UpsertPart, UpsertWriter};
 use nsc_transforms::rules::Threshold;
 use nsc_transforms::silver::{Kind, Selection, SourcePlan, classified, repeated_keys, with_order_status};
 
@@ -61,6 +62,8 @@ pub(super) struct Staging {
     pub(super) staged: Vec<(&'static str, StagedUpsert)>,
     /// Valid orders without a business day: merged by version, not by day.
     pub(super) undated: Vec<RecordBatch>,
+    /// Payment orders that arrived late: their statuses count before they are merged.
+    late_orders: Option<(&'static SourcePlan, Arc<FilesTable>)>,
     /// Bronze tx_ids that stand more than once.
     repeated_entries: Option<Vec<RecordBatch>>,
 }
@@ -88,6 +91,7 @@ impl Staging {
             tallies: BTreeMap::new(),
             staged: Vec::new(),
             undated: Vec::new(),
+            late_orders: None,
             repeated_entries: None,
         })
     }
@@ -95,6 +99,8 @@ impl Staging {
     /// Stages every table for a selection.
     pub(super) async fn take(&mut self, inputs: &[BronzeInput], selection: Selection, report: &mut RunReport) -> Result<(), PipelineError> {
         let Selection::Window(window) = selection else { return Ok(()) };
+        let payments = inputs.iter().find(|i| i.plan.source == "payment_orders");
+        self.late_orders = payments.and_then(|p| Some((p.plan, p.late_scan()?)));
         for group in GROUPS {
             let since = std::time::Instant::now();
             let members: Vec<&BronzeInput> = inputs.iter().filter(|i| group.contains(&i.plan.source)).collect();
@@ -151,30 +157,41 @@ impl Staging {
         let named = rows.clone();
         let repeated = repeated.map(|batches| in_memory(&self.ctx, batches)).transpose()?;
         let classified = classified(input.plan, rows, repeated, selection, &self.rules.allowed_types)?;
+        let (Selection::Window(window) | Selection::LateFor(window)) = selection;
         if input.plan.source != "transaction_ledger" {
             return Ok(classified);
         }
-        let orders = self.order_statuses(named).await?;
+        let orders = self.order_statuses(named, window).await?;
         Ok(match orders {
             Some(orders) => with_order_status(classified, orders)?,
             None => classified,
         })
     }
 
-    /// Statuses of the payment orders the entries may name: what this run staged, else what is stored.
-    async fn order_statuses(&self, entries: DataFrame) -> Result<Option<DataFrame>, PipelineError> {
+    /// Statuses of the payment orders the entries may name: what this run staged for the window, else the newest of
+    /// what it will merge by version (late and undated orders) and what is stored.
+    async fn order_statuses(&self, entries: DataFrame, window: UtcWindow) -> Result<Option<DataFrame>, PipelineError> {
         let table = self.run.table("silver.order_events").await?;
         let staged = self.staged.iter().find(|(name, _)| *name == "silver.order_events").map(|(_, s)| s.scan());
         let new = match staged {
             Some(scan) if scan.row_count() > 0 => Some(scope::payment_statuses(self.ctx.read_table(scan)?)?),
             _ => None,
         };
+        let mut others = Vec::new();
         let files = table.files()?;
-        if files.is_empty() {
-            return Ok(new);
+        if !files.is_empty() {
+            others.push(scope::payment_versions(self.ctx.read_table(table.scan(files))?)?);
         }
-        let stored = scope::payment_statuses(self.ctx.read_table(table.scan(files))?)?;
-        Ok(Some(scope::named_orders(entries, stored, new)?))
+        if self.undated.iter().any(|b| b.num_rows() > 0) {
+            others.push(scope::payment_versions(in_memory(&self.ctx, self.undated.clone())?)?);
+        }
+        if let Some((plan, late)) = &self.late_orders {
+            let rows = self.ctx.read_table(Arc::<FilesTable>::clone(late))?;
+            let repeated = repeated(plan, &rows).await?.map(|k| in_memory(&self.ctx, k)).transpose()?;
+            let late = classified(plan, rows, repeated, Selection::LateFor(window), &[])?;
+            others.push(scope::payment_versions(late.filter(col("kind").eq(lit(Kind::Row as i8)))?)?);
+        }
+        scope::order_statuses(entries, others, new)
     }
 
     /// Rows read.

@@ -60,7 +60,7 @@ impl Check {
 }
 
 /// Registers the six checks in a session.
-pub fn register(ctx: &SessionContext) {
+pub(super) fn register(ctx: &SessionContext) {
     for check in Check::ALL {
         ctx.register_udf(ScalarUDF::new_from_impl(CheckFunction { check, signature: Signature::variadic_any(Volatility::Volatile) }));
     }

@@ -16,7 +16,8 @@ newest AS (
 SELECT
     nsc_clean(r.merchant_name) AS merchant_name,
     r.status,
-    count(*) AS order_cnt
+    -- the same file loaded twice by force leaves copies that even the position does not tell apart
+    count(DISTINCT r.order_id) AS order_cnt
 FROM newest n
 JOIN payment_orders_raw r
     ON r.order_id = n.order_id

@@ -9,12 +9,24 @@ use crate::app::App;
 use crate::commands::rules::stored;
 
 /// Names under which runs hold their pipelines.
-const PIPELINES: &[&str] = &["pipeline_silver", "pipeline_a", "pipeline_b", "pipeline_c", "sync_rules"];
+const PIPELINES: &[&str] = &[
+    "pipeline_silver",
+    "pipeline_a",
+    "pipeline_b",
+    "pipeline_c",
+    "sync_rules",
+];
 
 pub(super) fn configuration(app: &App, findings: &mut Findings) {
     let config = &app.config;
-    let file = config.file.as_ref().map_or_else(|| "no file".to_owned(), |f| f.display().to_string());
-    findings.ok("configuration", format!("{file}, environment {}", config.environment.value));
+    let file = config
+        .file
+        .as_ref()
+        .map_or_else(|| "no file".to_owned(), |f| f.display().to_string());
+    findings.ok(
+        "configuration",
+        format!("{file}, environment {}", config.environment.value),
+    );
     match &config.analytics.salt {
         Some(salt) => findings.ok("salt", salt.origin.to_string()),
         None => findings.warn("salt", "not set: Pipeline C will refuse to run"),
@@ -25,7 +37,14 @@ pub(super) fn configuration(app: &App, findings: &mut Findings) {
 pub(super) async fn root(lake: &Lake, findings: &mut Findings) -> bool {
     match lake.lock("doctor", "doctor").await {
         Ok(Ok(_held)) => findings.ok("root", format!("{} is readable and writable", lake.root())),
-        Ok(Err(other)) => findings.ok("root", format!("{} is readable; another doctor holds it (process {})", lake.root(), other.pid)),
+        Ok(Err(other)) => findings.ok(
+            "root",
+            format!(
+                "{} is readable; another doctor holds it (process {})",
+                lake.root(),
+                other.pid
+            ),
+        ),
         Err(e) => {
             findings.fail("root", &e);
             return false;
@@ -48,7 +67,10 @@ pub(super) async fn tables(lake: &Lake, findings: &mut Findings) {
         [one] => format!(", {one} is not written yet"),
         [first, ..] => format!(", {} are not written yet ({first}, ...)", absent.len()),
     };
-    findings.ok("tables", format!("{open} open and agree with their contract{not_yet}"));
+    findings.ok(
+        "tables",
+        format!("{open} open and agree with their contract{not_yet}"),
+    );
 }
 
 pub(super) async fn rules(app: &App, findings: &mut Findings) {
@@ -68,7 +90,8 @@ pub(super) async fn rules(app: &App, findings: &mut Findings) {
         findings.fail("rules", problem);
     }
     if problems.is_empty() {
-        let shipped = default_rules().and_then(|wanted| plan_sync(&versions, &wanted, RuleSet::END_OF_TIME, true));
+        let shipped =
+            default_rules().and_then(|wanted| plan_sync(&versions, &wanted, RuleSet::END_OF_TIME, true));
         let note = match shipped {
             Ok(plan) if plan.is_empty() => "as shipped".to_owned(),
             Ok(plan) => format!("{} differ from the shipped ones", plan.open.len()),
@@ -82,12 +105,22 @@ pub(super) async fn locks(lake: &Lake, findings: &mut Findings) {
     let mut held = Vec::new();
     for pipeline in PIPELINES {
         match lake.holder(pipeline).await {
-            Ok(Some(holder)) => held.push(format!("{pipeline} by run {} (process {})", holder.run_id, holder.pid)),
+            Ok(Some(holder)) => held.push(format!(
+                "{pipeline} by run {} (process {})",
+                holder.run_id, holder.pid
+            )),
             Ok(None) => {}
             Err(e) => return findings.fail("locks", &e),
         }
     }
-    findings.ok("locks", if held.is_empty() { "none held".to_owned() } else { held.join("; ") });
+    findings.ok(
+        "locks",
+        if held.is_empty() {
+            "none held".to_owned()
+        } else {
+            held.join("; ")
+        },
+    );
 }
 
 pub(super) async fn pipelines(app: &App, lake: &Lake, now: UtcMicros, findings: &mut Findings) {
@@ -102,16 +135,24 @@ pub(super) async fn pipelines(app: &App, lake: &Lake, now: UtcMicros, findings: 
     };
     for state in states.all() {
         let run = state.last_run_id.as_deref().unwrap_or("-");
-        let end = state.last_processed_end.map_or_else(|| "nothing".to_owned(), |t| t.to_string());
+        let end = state
+            .last_processed_end
+            .map_or_else(|| "nothing".to_owned(), |t| t.to_string());
         let detail = format!("processed up to {end}, last run {run}");
         if state.success {
             findings.ok(&state.pipeline_name, detail);
         } else {
-            findings.warn(&state.pipeline_name, format!("the last run failed: nsc runs show {run}; {detail}"));
+            findings.warn(
+                &state.pipeline_name,
+                format!("the last run failed: nsc runs show {run}; {detail}"),
+            );
         }
     }
     let newest = states.all().iter().map(|s| s.updated_at).max();
     if let Some(newest) = newest.filter(|t| *t > now.plus(300 * MICROS_PER_SECOND)) {
-        findings.warn("clock", format!("a pipeline ran at {newest}, after now ({now}): is the clock right?"));
+        findings.warn(
+            "clock",
+            format!("a pipeline ran at {newest}, after now ({now}): is the clock right?"),
+        );
     }
 }

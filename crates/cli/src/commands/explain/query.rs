@@ -4,7 +4,7 @@ use nsc_core::DateKst;
 
 use crate::commands::sql::execute::Engine;
 use crate::failure::Outcome;
-use crate::output::{Cell, Column, Sheet};
+use crate::output::{Cell, Sheet};
 
 /// Asks the lake.
 pub(super) struct Finder<'a> {
@@ -44,7 +44,9 @@ pub(super) fn date_literal(date: DateKst) -> String {
 
 /// The values of a text column, each once, nulls left out.
 pub(super) fn texts(sheet: &Sheet, column: &str) -> Vec<String> {
-    let Some(at) = sheet.columns.iter().position(|c| c.name == column) else { return Vec::new() };
+    let Some(at) = sheet.columns.iter().position(|c| c.name == column) else {
+        return Vec::new();
+    };
     let mut found: Vec<String> = Vec::new();
     for row in &sheet.rows {
         if let Some(Cell::Text(text) | Cell::Exact(text)) = row.get(at)
@@ -59,25 +61,6 @@ pub(super) fn texts(sheet: &Sheet, column: &str) -> Vec<String> {
 /// The first value of a text column.
 pub(super) fn first_text(sheet: &Sheet, column: &str) -> Option<String> {
     texts(sheet, column).into_iter().next()
-}
-
-/// Wide rows turned on their side: one line per value, nulls left out.
-pub(super) fn records(sheet: Sheet) -> Sheet {
-    let many = sheet.rows.len() > 1;
-    let mut turned = Sheet { columns: vec![Column::text("field"), Column::text("value")], rows: Vec::new() };
-    if many {
-        turned.columns.insert(0, Column::number("row"));
-    }
-    for (at, row) in sheet.rows.into_iter().enumerate() {
-        for (column, cell) in sheet.columns.iter().zip(row).filter(|(_, cell)| *cell != Cell::Null) {
-            let mut line = vec![Cell::text(&column.name), cell];
-            if many {
-                line.insert(0, Cell::count(at + 1));
-            }
-            turned.push(line);
-        }
-    }
-    turned
 }
 
 #[cfg(test)]

@@ -47,10 +47,12 @@ impl PeriodArgs {
             return Err(Refusal::usage("sync-rules takes no window").into());
         }
         match (window, self.run_mode) {
-            (Some(_), Some(RunModeName::Incremental)) => Err(Refusal::usage("an incremental run takes no window")
-                .with_detail("it begins where the last success ended")
-                .with_hint("Leave the window out, or use --run-mode backfill.")
-                .into()),
+            (Some(_), Some(RunModeName::Incremental)) => {
+                Err(Refusal::usage("an incremental run takes no window")
+                    .with_detail("it begins where the last success ended")
+                    .with_hint("Leave the window out, or use --run-mode backfill.")
+                    .into())
+            }
             (Some(window), _) => Ok(window),
             (None, Some(RunModeName::Backfill)) => match pipeline {
                 PipelineName::A => Err(Refusal::usage("a backfill of A needs a window")
@@ -70,7 +72,9 @@ impl PeriodArgs {
         if let (Some(first), Some(last)) = (self.date_kst_start, self.date_kst_end) {
             return dates(first, last, now).map(Some);
         }
-        let (Some(start), Some(end)) = (self.start_ts, self.end_ts) else { return Ok(None) };
+        let (Some(start), Some(end)) = (self.start_ts, self.end_ts) else {
+            return Ok(None);
+        };
         if end > now {
             return Err(future(&format!("--end-ts {end} is after now, {now}")).into());
         }
@@ -136,26 +140,47 @@ mod tests {
         assert_eq!(silver("--run-mode incremental"), "scheduled");
         assert_eq!(silver("--run-mode backfill"), day);
         assert_eq!(silver("--date-kst 2026-01-05"), day);
-        assert_eq!(silver("--date-kst-start 2026-01-05 --date-kst-end 2026-01-05"), day);
-        assert_eq!(silver("--start-ts 2026-01-04T15:00:00Z --end-ts 2026-01-06T00:00:00+09:00"), day);
+        assert_eq!(
+            silver("--date-kst-start 2026-01-05 --date-kst-end 2026-01-05"),
+            day
+        );
+        assert_eq!(
+            silver("--start-ts 2026-01-04T15:00:00Z --end-ts 2026-01-06T00:00:00+09:00"),
+            day
+        );
     }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
         let refused = [
-            (PipelineName::Silver, "--date-kst 2026-01-05 --start-ts 2026-01-05T00:00:00Z --end-ts 2026-01-05T01:00:00Z"),
+            (
+                PipelineName::Silver,
+                "--date-kst 2026-01-05 --start-ts 2026-01-05T00:00:00Z --end-ts 2026-01-05T01:00:00Z",
+            ),
             (PipelineName::Silver, "--date-kst-start 2026-01-05"),
             (PipelineName::Silver, "--end-ts 2026-01-05T00:00:00Z"),
             (PipelineName::Silver, "--date-kst 2026-02-30"),
             (PipelineName::Silver, "--date-kst 2026-01-07"),
-            (PipelineName::Silver, "--date-kst-start 2026-01-05 --date-kst-end 2026-01-04"),
-            (PipelineName::A, "--start-ts 2026-01-05T00:00:00Z --end-ts 2026-01-05T00:00:00Z"),
-            (PipelineName::A, "--start-ts 2026-01-06T02:00:00Z --end-ts 2026-01-06T04:00:00Z"),
+            (
+                PipelineName::Silver,
+                "--date-kst-start 2026-01-05 --date-kst-end 2026-01-04",
+            ),
+            (
+                PipelineName::A,
+                "--start-ts 2026-01-05T00:00:00Z --end-ts 2026-01-05T00:00:00Z",
+            ),
+            (
+                PipelineName::A,
+                "--start-ts 2026-01-06T02:00:00Z --end-ts 2026-01-06T04:00:00Z",
+            ),
             (PipelineName::A, "--run-mode incremental --date-kst 2026-01-05"),
             (PipelineName::A, "--run-mode backfill"),
             (PipelineName::SyncRules, "--date-kst 2026-01-05"),
         ];
-        let said: Vec<String> = refused.into_iter().map(|(p, line)| format!("{line}\n  {}", said(p, line))).collect();
+        let said: Vec<String> = refused
+            .into_iter()
+            .map(|(p, line)| format!("{line}\n  {}", said(p, line)))
+            .collect();
         insta::assert_snapshot!(said.join("\n"));
     }
 }

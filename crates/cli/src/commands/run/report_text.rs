@@ -7,7 +7,10 @@ use crate::output::{Cell, Column, Sheet, sheet_text};
 
 /// The report and those of its parts.
 pub(crate) fn report_text(report: &Value, width: Option<u16>) -> String {
-    let mut text = Text { out: String::new(), width };
+    let mut text = Text {
+        out: String::new(),
+        width,
+    };
     text.report(report);
     text.out
 }
@@ -26,7 +29,10 @@ fn text(value: &Value) -> String {
 }
 
 fn list<'a>(report: &'a Value, name: &str) -> &'a [Value] {
-    report.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    report
+        .get(name)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 fn field(report: &Value, name: &str) -> String {
@@ -49,7 +55,13 @@ impl Text {
     }
 
     fn report(&mut self, report: &Value) {
-        self.line(&format!("{}: {}   run {}   now {}", field(report, "pipeline"), field(report, "status"), field(report, "run_id"), field(report, "now")));
+        self.line(&format!(
+            "{}: {}   run {}   now {}",
+            field(report, "pipeline"),
+            field(report, "status"),
+            field(report, "run_id"),
+            field(report, "now")
+        ));
         if let Some(error) = report.get("error") {
             self.line(&format!("  error: {}", text(error)));
         }
@@ -60,8 +72,18 @@ impl Text {
         }
         self.rules(report.get("rules"));
         self.tables(list(report, "tables"));
-        self.section("exceptions", list(report, "exceptions"), &["date_kst", "exception_type", "severity", "state"], &["count"]);
-        self.section("verdicts", list(report, "verdicts"), &["control", "subject", "verdict", "detail"], &[]);
+        self.section(
+            "exceptions",
+            list(report, "exceptions"),
+            &["date_kst", "exception_type", "severity", "state"],
+            &["count"],
+        );
+        self.section(
+            "verdicts",
+            list(report, "verdicts"),
+            &["control", "subject", "verdict", "detail"],
+            &[],
+        );
         self.steps(list(report, "steps"));
         self.versions("read", report.get("versions_read"));
         self.versions("written", report.get("versions_written"));
@@ -78,44 +100,101 @@ impl Text {
             [] => {}
             [one] => self.line(&format!("  window {}", shown(one))),
             [first, .., last] => {
-                self.line(&format!("  {} windows, {} to {}", windows.len(), shown(first), shown(last)));
+                self.line(&format!(
+                    "  {} windows, {} to {}",
+                    windows.len(),
+                    shown(first),
+                    shown(last)
+                ));
             }
         }
     }
 
     fn rules(&mut self, rules: Option<&Value>) {
-        let Some(rules) = rules.filter(|r| !r.is_null()) else { return };
+        let Some(rules) = rules.filter(|r| !r.is_null()) else {
+            return;
+        };
         let (opened, closed) = (list(rules, "opened"), list(rules, "closed"));
-        self.line(&format!("  rules: {} opened, {} closed, {} unchanged", opened.len(), closed.len(), field(rules, "unchanged")));
+        self.line(&format!(
+            "  rules: {} opened, {} closed, {} unchanged",
+            opened.len(),
+            closed.len(),
+            field(rules, "unchanged")
+        ));
     }
 
     fn tables(&mut self, tables: &[Value]) {
-        let numbers = ["lines", "rows", "duplicates", "inserted", "updated", "deleted", "unchanged"];
+        let numbers = [
+            "lines",
+            "rows",
+            "duplicates",
+            "inserted",
+            "updated",
+            "deleted",
+            "unchanged",
+        ];
         self.section("tables", tables, &["table"], &numbers);
-        let mut sheet = Sheet { columns: vec![Column::text("table"), Column::text("reason"), Column::number("rows")], rows: Vec::new() };
+        let mut sheet = Sheet {
+            columns: vec![
+                Column::text("table"),
+                Column::text("reason"),
+                Column::number("rows"),
+            ],
+            rows: Vec::new(),
+        };
         for table in tables {
-            for (reason, count) in table.get("quarantined").and_then(Value::as_object).into_iter().flatten() {
-                sheet.push([cell(table, "table"), Cell::text(reason), count.as_u64().map_or(Cell::Null, Cell::UInt)]);
+            for (reason, count) in table
+                .get("quarantined")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+            {
+                sheet.push([
+                    cell(table, "table"),
+                    Cell::text(reason),
+                    count.as_u64().map_or(Cell::Null, Cell::UInt),
+                ]);
             }
         }
         self.sheet("quarantined", &sheet);
     }
 
     fn steps(&mut self, steps: &[Value]) {
-        let mut sheet = Sheet { columns: vec![Column::text("step")], rows: Vec::new() };
-        sheet.columns.extend(["rows", "MB", "seconds", "MB/s"].map(Column::number));
+        let mut sheet = Sheet {
+            columns: vec![Column::text("step")],
+            rows: Vec::new(),
+        };
+        sheet
+            .columns
+            .extend(["rows", "MB", "seconds", "MB/s"].map(Column::number));
         for step in steps {
             let seconds = step.get("seconds").and_then(Value::as_f64).unwrap_or_default();
             let megabytes = step.get("bytes").and_then(Value::as_f64).unwrap_or_default() / 1e6;
-            let rate = if seconds > 0.0 && megabytes > 0.0 { Cell::exact(format!("{:.0}", megabytes / seconds)) } else { Cell::Null };
-            let size = if megabytes > 0.0 { Cell::exact(format!("{megabytes:.1}")) } else { Cell::Null };
-            sheet.push([cell(step, "step"), cell(step, "rows"), size, Cell::exact(format!("{seconds:.2}")), rate]);
+            let rate = if seconds > 0.0 && megabytes > 0.0 {
+                Cell::exact(format!("{:.0}", megabytes / seconds))
+            } else {
+                Cell::Null
+            };
+            let size = if megabytes > 0.0 {
+                Cell::exact(format!("{megabytes:.1}"))
+            } else {
+                Cell::Null
+            };
+            sheet.push([
+                cell(step, "step"),
+                cell(step, "rows"),
+                size,
+                Cell::exact(format!("{seconds:.2}")),
+                rate,
+            ]);
         }
         self.sheet("steps", &sheet);
     }
 
     fn versions(&mut self, what: &str, versions: Option<&Value>) {
-        let Some(versions) = versions.and_then(Value::as_object).filter(|v| !v.is_empty()) else { return };
+        let Some(versions) = versions.and_then(Value::as_object).filter(|v| !v.is_empty()) else {
+            return;
+        };
         let shown: Vec<String> = versions.iter().map(|(table, v)| format!("{table}@{v}")).collect();
         self.line(&format!("  versions {what}: {}", shown.join(" ")));
     }
@@ -123,17 +202,29 @@ impl Text {
     fn totals(&mut self, report: &Value) {
         let seconds = report.get("seconds").and_then(Value::as_f64).unwrap_or_default();
         let memory = report.get("peak_memory_bytes").and_then(Value::as_u64);
-        let memory = memory.map(|bytes| format!(", peak memory {}", rounded(bytes))).unwrap_or_default();
+        let memory = memory
+            .map(|bytes| format!(", peak memory {}", rounded(bytes)))
+            .unwrap_or_default();
         self.line(&format!("  {seconds:.2} s{memory}"));
     }
 
     /// Some fields of each row; columns no row has are left out.
     fn section(&mut self, title: &str, rows: &[Value], texts: &[&str], numbers: &[&str]) {
         let used = |name: &&&str| rows.iter().any(|r| r.get(**name).is_some_and(|v| !v.is_null()));
-        let (texts, numbers): (Vec<&&str>, Vec<&&str>) = (texts.iter().filter(used).collect(), numbers.iter().filter(used).collect());
-        let columns = texts.iter().map(|n| Column::text(n)).chain(numbers.iter().map(|n| Column::number(n))).collect();
+        let (texts, numbers): (Vec<&&str>, Vec<&&str>) = (
+            texts.iter().filter(used).collect(),
+            numbers.iter().filter(used).collect(),
+        );
+        let columns = texts
+            .iter()
+            .map(|n| Column::text(n))
+            .chain(numbers.iter().map(|n| Column::number(n)))
+            .collect();
         let cells = |row: &Value| texts.iter().chain(&numbers).map(|n| cell(row, n)).collect();
-        let sheet = Sheet { columns, rows: rows.iter().map(cells).collect() };
+        let sheet = Sheet {
+            columns,
+            rows: rows.iter().map(cells).collect(),
+        };
         self.sheet(title, &sheet);
     }
 

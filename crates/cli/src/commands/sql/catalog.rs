@@ -20,9 +20,17 @@ struct LayerSchema {
 pub(super) fn register(ctx: &SessionContext, lake: &Lake) -> Result<()> {
     let state = ctx.state();
     let name = &state.config().options().catalog.default_catalog;
-    let catalog = ctx.catalog(name).ok_or_else(|| DataFusionError::Internal(format!("no catalog {name}")))?;
+    let catalog = ctx
+        .catalog(name)
+        .ok_or_else(|| DataFusionError::Internal(format!("no catalog {name}")))?;
     for layer in [Layer::Bronze, Layer::Silver, Layer::Gold] {
-        catalog.register_schema(layer.name(), Arc::new(LayerSchema { lake: lake.clone(), layer }))?;
+        catalog.register_schema(
+            layer.name(),
+            Arc::new(LayerSchema {
+                lake: lake.clone(),
+                layer,
+            }),
+        )?;
     }
     Ok(())
 }
@@ -36,11 +44,16 @@ impl LayerSchema {
 #[async_trait]
 impl SchemaProvider for LayerSchema {
     fn table_names(&self) -> Vec<String> {
-        nsc_contracts::tables().filter(|t| t.layer == self.layer).map(|t| t.name.to_owned()).collect()
+        nsc_contracts::tables()
+            .filter(|t| t.layer == self.layer)
+            .map(|t| t.name.to_owned())
+            .collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let Some(contract) = self.contract(name) else { return Ok(None) };
+        let Some(contract) = self.contract(name) else {
+            return Ok(None);
+        };
         let external = |e: nsc_lake::LakeError| DataFusionError::External(Box::new(e));
         match self.lake.existing(contract).await.map_err(external)? {
             Some(table) => Ok(Some(table.scan_all().map_err(external)?)),

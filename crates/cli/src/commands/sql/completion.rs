@@ -4,12 +4,59 @@ use nsc_contracts::TableContract;
 use reedline::{Completer, CompletionResult, Span, Suggestion};
 
 const KEYWORDS: &[&str] = &[
-    "SELECT", "FROM", "WHERE", "GROUP BY", "ORDER BY", "HAVING", "LIMIT", "OFFSET", "WITH", "AS", "JOIN", "LEFT JOIN",
-    "USING", "ON", "AND", "OR", "NOT", "IN", "IS NULL", "IS NOT NULL", "BETWEEN", "LIKE", "CASE", "WHEN", "THEN", "ELSE",
-    "END", "DISTINCT", "UNION ALL", "EXCEPT", "INTERSECT", "CAST", "DATE", "TIMESTAMP", "INTERVAL", "ASC", "DESC",
-    "SHOW TABLES", "SHOW COLUMNS", "DESCRIBE", "EXPLAIN",
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "GROUP BY",
+    "ORDER BY",
+    "HAVING",
+    "LIMIT",
+    "OFFSET",
+    "WITH",
+    "AS",
+    "JOIN",
+    "LEFT JOIN",
+    "USING",
+    "ON",
+    "AND",
+    "OR",
+    "NOT",
+    "IN",
+    "IS NULL",
+    "IS NOT NULL",
+    "BETWEEN",
+    "LIKE",
+    "CASE",
+    "WHEN",
+    "THEN",
+    "ELSE",
+    "END",
+    "DISTINCT",
+    "UNION ALL",
+    "EXCEPT",
+    "INTERSECT",
+    "CAST",
+    "DATE",
+    "TIMESTAMP",
+    "INTERVAL",
+    "ASC",
+    "DESC",
+    "SHOW TABLES",
+    "SHOW COLUMNS",
+    "DESCRIBE",
+    "EXPLAIN",
 ];
-const FUNCTIONS: &[&str] = &["count(", "sum(", "min(", "max(", "avg(", "coalesce(", "date_trunc(", "version_of('", "as_of('"];
+const FUNCTIONS: &[&str] = &[
+    "count(",
+    "sum(",
+    "min(",
+    "max(",
+    "avg(",
+    "coalesce(",
+    "date_trunc(",
+    "version_of('",
+    "as_of('",
+];
 const COMMANDS: &[&str] = &["\\d", "\\timing", "\\q", "\\?"];
 
 /// Knows what the contract knows.
@@ -36,9 +83,14 @@ impl Completer for SqlCompleter {
 
 /// Where the word under the cursor begins; a dot is part of it, as in `silver.dq`.
 fn word_start(before: &str) -> usize {
-    before.rfind(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '\\'))).map_or(0, |at| {
-        at + before.get(at..).and_then(|s| s.chars().next()).map_or(1, char::len_utf8)
-    })
+    before
+        .rfind(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '\\')))
+        .map_or(0, |at| {
+            at + before
+                .get(at..)
+                .and_then(|s| s.chars().next())
+                .map_or(1, char::len_utf8)
+        })
 }
 
 /// Words that continue `word`: columns of the tables the line names, tables, functions, keywords.
@@ -51,12 +103,21 @@ fn candidates(line: &str, word: &str) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = Vec::new();
     for table in tables_in(line) {
         let columns = table.columns.iter().filter(|c| starts(c.name));
-        found.extend(columns.map(|c| (c.name.to_owned(), format!("{} {}", c.ty.name(), table.full_name()))));
+        found.extend(columns.map(|c| {
+            (
+                c.name.to_owned(),
+                format!("{} {}", c.ty.name(), table.full_name()),
+            )
+        }));
     }
     let tables = nsc_contracts::tables().filter(|t| starts(&t.full_name()) || starts(t.name));
     found.extend(tables.map(|t| (t.full_name(), t.description.to_owned())));
     let plain = |kind: &'static str, words: &'static [&'static str]| {
-        words.iter().filter(|w| starts(w)).map(move |w| ((*w).to_owned(), kind.to_owned())).collect::<Vec<_>>()
+        words
+            .iter()
+            .filter(|w| starts(w))
+            .map(move |w| ((*w).to_owned(), kind.to_owned()))
+            .collect::<Vec<_>>()
     };
     found.extend(plain("function", FUNCTIONS));
     found.extend(plain("keyword", KEYWORDS));
@@ -79,9 +140,15 @@ mod tests {
 
     #[test]
     fn tables_columns_and_keywords_are_offered() {
-        assert_eq!(words("SELECT * FROM silver.dq", "silver.dq"), ["silver.dq_status"]);
+        assert_eq!(
+            words("SELECT * FROM silver.dq", "silver.dq"),
+            ["silver.dq_status"]
+        );
         assert_eq!(words("SELECT * FROM dq", "dq_s"), ["silver.dq_status"]);
-        assert_eq!(words("SELECT amount_ FROM silver.ledger_entries", "amount_"), ["amount_signed"]);
+        assert_eq!(
+            words("SELECT amount_ FROM silver.ledger_entries", "amount_"),
+            ["amount_signed"]
+        );
         assert!(words("", "sel").contains(&"SELECT".to_owned()));
         assert!(words("SELECT 1", "").is_empty());
     }

@@ -56,10 +56,15 @@ impl Engine {
     pub(crate) async fn sheet(&self, text: &str) -> Outcome<Sheet> {
         let frame = match self.frame(text).await {
             Ok(frame) => frame,
-            Err(failure) if failure.error().code() == ErrorCode::TableMissing => return Ok(Sheet::of_text(&[])),
+            Err(failure) if failure.error().code() == ErrorCode::TableMissing => {
+                return Ok(Sheet::of_text(&[]));
+            }
             Err(failure) => return Err(failure),
         };
-        let mut sheet = Sheet { columns: columns_of(frame.schema().as_arrow()), rows: Vec::new() };
+        let mut sheet = Sheet {
+            columns: columns_of(frame.schema().as_arrow()),
+            rows: Vec::new(),
+        };
         for batch in frame.collect().await.map_err(|e| statement::failed(&e))? {
             let cells = BatchCells::new(&batch).map_err(|e| Failure::unexpected("reading a result", e))?;
             for row in cells.rows() {
@@ -72,7 +77,10 @@ impl Engine {
     async fn refuse_missing(&self, contract: &'static TableContract) -> Outcome {
         match self.lake.existing(contract).await? {
             Some(_) => Ok(()),
-            None => Err(LakeError::Missing { table: contract.full_name() }.into()),
+            None => Err(LakeError::Missing {
+                table: contract.full_name(),
+            }
+            .into()),
         }
     }
 }
@@ -87,7 +95,8 @@ pub(super) async fn print(engine: &Engine, text: &str, printer: &mut Printer) ->
     while let Some(batch) = batches.try_next().await.map_err(|e| statement::failed(&e))? {
         let cells = BatchCells::new(&batch).map_err(|e| Failure::unexpected("reading a result", e))?;
         for row in cells.rows() {
-            sink.row(row.map_err(|e| Failure::unexpected("reading a result", e))?).map_err(OutputError)?;
+            sink.row(row.map_err(|e| Failure::unexpected("reading a result", e))?)
+                .map_err(OutputError)?;
             count += 1;
         }
     }

@@ -34,7 +34,11 @@ pub(super) struct UntilSemicolon;
 
 impl Validator for UntilSemicolon {
     fn validate(&self, line: &str) -> ValidationResult {
-        if is_complete(line) { ValidationResult::Complete } else { ValidationResult::Incomplete }
+        if is_complete(line) {
+            ValidationResult::Complete
+        } else {
+            ValidationResult::Incomplete
+        }
     }
 }
 
@@ -71,10 +75,25 @@ mod tests {
 
     #[test]
     fn a_statement_ends_at_its_semicolon() {
-        for text in ["", "\\d", "\\d silver.dq_status", "SELECT 1;", "SELECT 1; ", "SELECT ';';", "SELECT 1; -- done"] {
+        for text in [
+            "",
+            "\\d",
+            "\\d silver.dq_status",
+            "SELECT 1;",
+            "SELECT 1; ",
+            "SELECT ';';",
+            "SELECT 1; -- done",
+        ] {
             assert!(is_complete(text), "{text}");
         }
-        for text in ["SELECT 1", "SELECT ';", "SELECT ';'", "SELECT 1 -- ;", "SELECT \";", "SELECT 1; SELECT"] {
+        for text in [
+            "SELECT 1",
+            "SELECT ';",
+            "SELECT ';'",
+            "SELECT 1 -- ;",
+            "SELECT \";",
+            "SELECT 1; SELECT",
+        ] {
             assert!(!is_complete(text), "{text}");
         }
     }

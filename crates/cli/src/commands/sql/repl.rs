@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use reedline::{
-    Emacs, FileBackedHistory, KeyCode, KeyModifiers, MenuBuilder, ColumnarMenu, Reedline, ReedlineEvent, ReedlineMenu, Signal,
-    default_emacs_keybindings,
+    ColumnarMenu, Emacs, FileBackedHistory, KeyCode, KeyModifiers, MenuBuilder, Reedline, ReedlineEvent,
+    ReedlineMenu, Signal, default_emacs_keybindings,
 };
 
 use super::completion::SqlCompleter;
@@ -50,7 +50,9 @@ pub(super) async fn run(app: &mut App, engine: &Engine) -> Outcome {
 }
 
 fn show(app: &App, failure: &Failure) {
-    let style = FailureStyle::Text { color: app.terminal.stderr_color };
+    let style = FailureStyle::Text {
+        color: app.terminal.stderr_color,
+    };
     // Without stderr there is nobody to tell.
     let _ = failure_text::print(&mut std::io::stderr(), failure.error(), style);
 }
@@ -73,7 +75,11 @@ impl Session {
             (Some("\\?" | "\\h" | "help"), None) => app.printer.text(HELP)?,
             (Some("\\timing"), None) => {
                 self.timing = !self.timing;
-                app.printer.text(if self.timing { "Timing is on.\n" } else { "Timing is off.\n" })?;
+                app.printer.text(if self.timing {
+                    "Timing is on.\n"
+                } else {
+                    "Timing is off.\n"
+                })?;
             }
             (Some("\\d"), None) => app.printer.sheet(&tables())?,
             (Some("\\d"), Some(table)) => describe(table, app, engine).await?,
@@ -110,13 +116,26 @@ async fn describe(table: &str, app: &mut App, engine: &Engine) -> Outcome {
     let mut sheet = Sheet::of_text(&["column", "type", "null", "meaning"]);
     for c in contract.columns {
         let null = if c.nullable { "" } else { "not null" };
-        sheet.push([Cell::text(c.name), Cell::text(c.ty.name()), Cell::text(null), Cell::text(c.description)]);
+        sheet.push([
+            Cell::text(c.name),
+            Cell::text(c.ty.name()),
+            Cell::text(null),
+            Cell::text(c.description),
+        ]);
     }
     if let Some(stored) = engine.lake().existing(contract).await? {
         let added = stored.schema();
-        let added = added.fields().iter().filter(|f| contract.columns.iter().all(|c| c.name != f.name()));
+        let added = added
+            .fields()
+            .iter()
+            .filter(|f| contract.columns.iter().all(|c| c.name != f.name()));
         for field in added {
-            sheet.push([Cell::text(field.name()), Cell::text("string"), Cell::text(""), Cell::text("added by a source")]);
+            sheet.push([
+                Cell::text(field.name()),
+                Cell::text("string"),
+                Cell::text(""),
+                Cell::text("added by a source"),
+            ]);
         }
     }
     Ok(app.printer.sheet(&sheet)?)
@@ -127,7 +146,10 @@ fn editor(app: &App) -> Reedline {
     keys.add_binding(
         KeyModifiers::NONE,
         KeyCode::Tab,
-        ReedlineEvent::UntilFound(vec![ReedlineEvent::Menu(MENU.to_owned()), ReedlineEvent::MenuNext]),
+        ReedlineEvent::UntilFound(vec![
+            ReedlineEvent::Menu(MENU.to_owned()),
+            ReedlineEvent::MenuNext,
+        ]),
     );
     let menu = ColumnarMenu::default().with_name(MENU);
     let editor = Reedline::create()
@@ -153,6 +175,9 @@ fn history_file(app: &App) -> Option<PathBuf> {
         return Some(PathBuf::from(named));
     }
     let state = env.get("XDG_STATE_HOME").map(PathBuf::from);
-    let state = state.or_else(|| env.get("HOME").map(|home| PathBuf::from(home).join(".local/state")))?;
+    let state = state.or_else(|| {
+        env.get("HOME")
+            .map(|home| PathBuf::from(home).join(".local/state"))
+    })?;
     Some(state.join("nsc").join("sql_history"))
 }

@@ -1,24 +1,32 @@
 //! Which statements are allowed: one query, nothing that changes or reads anything else.
 
+use datafusion::error::DataFusionError;
 use datafusion::execution::context::{SQLOptions, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use nsc_core::ErrorCode;
+use nsc_lake::LakeError;
 
 use crate::failure::Refusal;
 
 /// Parses the text as exactly one allowed statement.
 pub(super) fn parse(text: &str) -> Result<Statement, Refusal> {
     let failed = |e: &dyn std::fmt::Display| {
-        Refusal::new(ErrorCode::Sql, "the statement is not SQL this engine understands").with_detail(first_line(e))
+        Refusal::new(ErrorCode::Sql, "the statement is not SQL this engine understands")
+            .with_detail(first_line(e))
     };
-    let parser = DFParserBuilder::new(text).with_dialect(&PostgreSqlDialect {}).build();
-    let mut statements = parser.and_then(|mut p| p.parse_statements()).map_err(|e| failed(&e))?;
+    let parser = DFParserBuilder::new(text)
+        .with_dialect(&PostgreSqlDialect {})
+        .build();
+    let mut statements = parser
+        .and_then(|mut p| p.parse_statements())
+        .map_err(|e| failed(&e))?;
     match (statements.pop_front(), statements.len()) {
         (None, _) => Err(Refusal::usage("no statement was given").with_hint("nsc sql \"SELECT ...\"")),
-        (Some(_), 1..) => Err(not_allowed("more than one statement").with_hint("Give one statement, without anything after its semicolon.")),
+        (Some(_), 1..) => Err(not_allowed("more than one statement")
+            .with_hint("Give one statement, without anything after its semicolon.")),
         (Some(statement), 0) if is_query(&statement) => Ok(statement),
         (Some(statement), 0) => Err(not_allowed(&kind_of(&statement))),
     }
@@ -26,8 +34,13 @@ pub(super) fn parse(text: &str) -> Result<Statement, Refusal> {
 
 /// Checks the plan too: a query may hide a change (`SELECT ... INTO`, a data-modifying `WITH`).
 pub(super) fn verify(plan: &LogicalPlan) -> Result<(), Refusal> {
-    let options = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    options.verify_plan(plan).map_err(|e| not_allowed(&first_line(&e)))
+    let options = SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false);
+    options
+        .verify_plan(plan)
+        .map_err(|e| not_allowed(&first_line(&e)))
 }
 
 /// Plans a parsed statement.
@@ -37,15 +50,29 @@ pub(super) async fn plan(state: &SessionState, statement: Statement) -> Result<L
     Ok(plan)
 }
 
-/// A query the engine refused or could not finish.
-pub(super) fn failed(error: &datafusion::error::DataFusionError) -> Refusal {
-    let root = error.find_root();
-    Refusal::new(ErrorCode::Sql, "the query failed").with_detail(first_line(&root))
+/// A query the engine refused or could not finish; an error of the lake keeps its own code.
+pub(super) fn failed(error: &DataFusionError) -> Refusal {
+    match error.find_root() {
+        DataFusionError::External(cause) => match cause.downcast_ref::<LakeError>() {
+            Some(lake) => Refusal::of(lake),
+            None => Refusal::new(ErrorCode::Sql, "the query failed").with_detail(first_line(cause)),
+        },
+        root @ DataFusionError::ResourcesExhausted(_) => {
+            Refusal::new(ErrorCode::Sql, "the query needs more memory than it may use")
+                .with_detail(first_line(root))
+                .with_hint("Select fewer columns, filter by the partition column, or raise --memory-limit.")
+        }
+        root => Refusal::new(ErrorCode::Sql, "the query failed").with_detail(first_line(root)),
+    }
 }
 
 /// Standard input could not be read.
 pub(super) fn unreadable(error: std::io::Error) -> Refusal {
-    Refusal::new(ErrorCode::InputUnreadable, "standard input cannot be read as text").with_detail(error)
+    Refusal::new(
+        ErrorCode::InputUnreadable,
+        "standard input cannot be read as text",
+    )
+    .with_detail(error)
 }
 
 fn not_allowed(what: &str) -> Refusal {
@@ -88,7 +115,9 @@ mod tests {
     use super::{parse, plan};
 
     async fn outcome(text: &str) -> String {
-        let ctx = SessionContext::new_with_config(datafusion::prelude::SessionConfig::new().with_information_schema(true));
+        let ctx = SessionContext::new_with_config(
+            datafusion::prelude::SessionConfig::new().with_information_schema(true),
+        );
         let planned = match parse(text) {
             Ok(statement) => plan(&ctx.state(), statement).await.map(|_| ()),
             Err(e) => Err(e),
@@ -99,8 +128,15 @@ mod tests {
     #[tokio::test]
     async fn queries_are_allowed() {
         for text in [
-            "SELECT 1", "select 1;", "WITH x AS (SELECT 1 AS n) SELECT * FROM x", "VALUES (1), (2)", "EXPLAIN SELECT 1",
-            "EXPLAIN ANALYZE SELECT 1", "SHOW TABLES", "(SELECT 1) UNION ALL (SELECT 2)", "-- note\nSELECT 1",
+            "SELECT 1",
+            "select 1;",
+            "WITH x AS (SELECT 1 AS n) SELECT * FROM x",
+            "VALUES (1), (2)",
+            "EXPLAIN SELECT 1",
+            "EXPLAIN ANALYZE SELECT 1",
+            "SHOW TABLES",
+            "(SELECT 1) UNION ALL (SELECT 2)",
+            "-- note\nSELECT 1",
         ] {
             assert_eq!(outcome(text).await, "ok", "{text}");
         }
@@ -109,16 +145,37 @@ mod tests {
     #[tokio::test]
     async fn everything_else_is_not() {
         for text in [
-            "CREATE TABLE t AS SELECT 1", "CREATE VIEW v AS SELECT 1", "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc'",
-            "DROP TABLE t", "INSERT INTO t VALUES (1)", "UPDATE t SET a = 1", "DELETE FROM t", "COPY (SELECT 1) TO '/tmp/x.csv'",
-            "SET datafusion.execution.batch_size = 1", "SELECT 1 INTO t", "SELECT 1; SELECT 2", "SELECT 1; DROP TABLE t",
-            "EXPLAIN INSERT INTO t VALUES (1)", "EXPLAIN ANALYZE COPY (SELECT 1) TO '/tmp/x.csv'", "BEGIN", "PREPARE p AS SELECT 1",
-            "TRUNCATE t", "EXECUTE p", "RESET ALL",
+            "CREATE TABLE t AS SELECT 1",
+            "CREATE VIEW v AS SELECT 1",
+            "CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc'",
+            "DROP TABLE t",
+            "INSERT INTO t VALUES (1)",
+            "UPDATE t SET a = 1",
+            "DELETE FROM t",
+            "COPY (SELECT 1) TO '/tmp/x.csv'",
+            "SET datafusion.execution.batch_size = 1",
+            "SELECT 1 INTO t",
+            "SELECT 1; SELECT 2",
+            "SELECT 1; DROP TABLE t",
+            "EXPLAIN INSERT INTO t VALUES (1)",
+            "EXPLAIN ANALYZE COPY (SELECT 1) TO '/tmp/x.csv'",
+            "BEGIN",
+            "PREPARE p AS SELECT 1",
+            "TRUNCATE t",
+            "EXECUTE p",
+            "RESET ALL",
         ] {
-            assert!(["NSC0502", "NSC0501"].contains(&outcome(text).await.as_str()), "{text}: {}", outcome(text).await);
+            assert!(
+                ["NSC0502", "NSC0501"].contains(&outcome(text).await.as_str()),
+                "{text}: {}",
+                outcome(text).await
+            );
         }
         assert_eq!(outcome("SELECT 1 INTO t").await, "NSC0502");
-        assert_eq!(outcome("EXPLAIN ANALYZE COPY (SELECT 1) TO '/tmp/x.csv'").await, "NSC0502");
+        assert_eq!(
+            outcome("EXPLAIN ANALYZE COPY (SELECT 1) TO '/tmp/x.csv'").await,
+            "NSC0502"
+        );
         assert_eq!(outcome("SELECT 1; DROP TABLE t").await, "NSC0502");
         assert_eq!(outcome("SELEC 1").await, "NSC0501");
         assert_eq!(outcome("  ").await, "NSC0002");

@@ -27,22 +27,39 @@ struct TimeTravel {
 /// Makes both functions known to a session.
 pub(super) fn register(ctx: &SessionContext, lake: &Lake) {
     for (name, kind) in [("version_of", Kind::Version), ("as_of", Kind::Instant)] {
-        ctx.register_udtf(name, Arc::new(TimeTravel { lake: lake.clone(), kind }));
+        ctx.register_udtf(
+            name,
+            Arc::new(TimeTravel {
+                lake: lake.clone(),
+                kind,
+            }),
+        );
     }
 }
 
 impl TableFunctionImpl for TimeTravel {
     fn call(&self, arguments: &[Expr]) -> Result<Arc<dyn TableProvider>> {
         let usage = || match self.kind {
-            Kind::Version => plan_error("version_of takes a table and a version: version_of('silver.ledger_entries', 12)"),
-            Kind::Instant => plan_error("as_of takes a table and a time: as_of('silver.ledger_entries', '2026-01-05T15:00:00Z')"),
+            Kind::Version => {
+                plan_error("version_of takes a table and a version: version_of('silver.ledger_entries', 12)")
+            }
+            Kind::Instant => plan_error(
+                "as_of takes a table and a time: as_of('silver.ledger_entries', '2026-01-05T15:00:00Z')",
+            ),
         };
-        let [Expr::Literal(table, _), Expr::Literal(point, _)] = arguments else { return Err(usage()) };
+        let [Expr::Literal(table, _), Expr::Literal(point, _)] = arguments else {
+            return Err(usage());
+        };
         let name = text_of(table).ok_or_else(usage)?;
-        let contract = nsc_contracts::table(&name).ok_or_else(|| plan_error(&format!("the contract has no table {name}")))?;
+        let contract = nsc_contracts::table(&name)
+            .ok_or_else(|| plan_error(&format!("the contract has no table {name}")))?;
         let point = match (self.kind, point) {
             (Kind::Version, point) => Point::Version(version_of(point).ok_or_else(usage)?),
-            (Kind::Instant, point) => Point::Instant(text_of(point).and_then(|t| UtcMicros::parse(&t)).ok_or_else(usage)?),
+            (Kind::Instant, point) => Point::Instant(
+                text_of(point)
+                    .and_then(|t| UtcMicros::parse(&t))
+                    .ok_or_else(usage)?,
+            ),
         };
         let lake = self.lake.clone();
         // The engine asks for tables of functions synchronously; opening one reads the log.
@@ -59,16 +76,28 @@ enum Point {
 
 async fn open(lake: &Lake, contract: &'static TableContract, point: Point) -> Result<Arc<dyn TableProvider>> {
     let external = |e: LakeError| DataFusionError::External(Box::new(e));
-    let missing = || external(LakeError::Missing { table: contract.full_name() });
+    let missing = || {
+        external(LakeError::Missing {
+            table: contract.full_name(),
+        })
+    };
     let version = match point {
         Point::Version(version) => version,
         Point::Instant(at) => {
-            let newest = lake.unchecked(contract, None).await.map_err(external)?.ok_or_else(missing)?;
+            let newest = lake
+                .unchecked(contract, None)
+                .await
+                .map_err(external)?
+                .ok_or_else(missing)?;
             let found = newest.version_at(at).await.map_err(external)?;
             found.ok_or_else(|| plan_error(&format!("{} has no version at {at}", contract.full_name())))?
         }
     };
-    let table = lake.unchecked(contract, Some(version)).await.map_err(external)?.ok_or_else(missing)?;
+    let table = lake
+        .unchecked(contract, Some(version))
+        .await
+        .map_err(external)?
+        .ok_or_else(missing)?;
     Ok(table.scan_all().map_err(external)?)
 }
 
@@ -78,7 +107,9 @@ fn plan_error(message: &str) -> DataFusionError {
 
 fn text_of(value: &ScalarValue) -> Option<String> {
     match value {
-        ScalarValue::Utf8(Some(t)) | ScalarValue::LargeUtf8(Some(t)) | ScalarValue::Utf8View(Some(t)) => Some(t.clone()),
+        ScalarValue::Utf8(Some(t)) | ScalarValue::LargeUtf8(Some(t)) | ScalarValue::Utf8View(Some(t)) => {
+            Some(t.clone())
+        }
         _ => None,
     }
 }

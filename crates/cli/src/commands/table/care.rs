@@ -28,9 +28,14 @@ async fn stored(app: &App, contracts: Contracts<'_>) -> Outcome<Vec<Table>> {
 async fn named(app: &App, contracts: Contracts<'_>) -> Outcome<Vec<Table>> {
     let tables = stored(app, contracts).await?;
     let all = contracts.len() == nsc_contracts::tables().count();
-    let absent = contracts.iter().find(|c| !all && tables.iter().all(|t| t.name() != c.full_name()));
+    let absent = contracts
+        .iter()
+        .find(|c| !all && tables.iter().all(|t| t.name() != c.full_name()));
     match absent {
-        Some(contract) => Err(LakeError::Missing { table: contract.full_name() }.into()),
+        Some(contract) => Err(LakeError::Missing {
+            table: contract.full_name(),
+        }
+        .into()),
         None => Ok(tables),
     }
 }
@@ -39,15 +44,27 @@ pub(super) async fn migrate(app: &mut App, contracts: Contracts<'_>) -> Outcome 
     let mut sheet = Sheet::of_text(&["table", "added"]);
     for mut table in named(app, contracts).await? {
         let added = table.migrate().await?;
-        sheet.push([Cell::Text(table.name()), if added.is_empty() { Cell::Null } else { Cell::Text(added.join(", ")) }]);
+        sheet.push([
+            Cell::Text(table.name()),
+            if added.is_empty() {
+                Cell::Null
+            } else {
+                Cell::Text(added.join(", "))
+            },
+        ]);
     }
     Ok(app.printer.sheet(&sheet)?)
 }
 
 pub(super) async fn optimize(app: &mut App, contracts: Contracts<'_>) -> Outcome {
     let ctx = session(&app.session_options())?;
-    let mut sheet = Sheet { columns: vec![Column::text("table")], rows: Vec::new() };
-    sheet.columns.extend(["files_before", "files_after", "rows", "version"].map(Column::number));
+    let mut sheet = Sheet {
+        columns: vec![Column::text("table")],
+        rows: Vec::new(),
+    };
+    sheet
+        .columns
+        .extend(["files_before", "files_after", "rows", "version"].map(Column::number));
     for mut table in named(app, contracts).await? {
         let spinner = progress::spinner(&app.bars, &table.name());
         let done = table.compact(&ctx).await;
@@ -65,7 +82,10 @@ pub(super) async fn optimize(app: &mut App, contracts: Contracts<'_>) -> Outcome
 }
 
 pub(super) async fn checkpoint(app: &mut App, contracts: Contracts<'_>) -> Outcome {
-    let mut sheet = Sheet { columns: vec![Column::text("table"), Column::number("version")], rows: Vec::new() };
+    let mut sheet = Sheet {
+        columns: vec![Column::text("table"), Column::number("version")],
+        rows: Vec::new(),
+    };
     for table in named(app, contracts).await? {
         table.checkpoint().await?;
         sheet.push([Cell::Text(table.name()), Cell::UInt(table.version())]);
@@ -83,19 +103,40 @@ pub(super) async fn vacuum(
     let keep_days = keep_days.unwrap_or(app.config.retention.files_days.value);
     let rows_kept_days = app.config.retention.bad_records_days.value;
     let today = app.now(now).date_kst();
-    let first_kept = DateKst::from_days(today.days().saturating_sub(i32::try_from(rows_kept_days).unwrap_or(i32::MAX)));
-    let mut sheet = Sheet { columns: ["table", "what", "kept"].map(Column::text).into(), rows: Vec::new() };
+    let first_kept = DateKst::from_days(
+        today
+            .days()
+            .saturating_sub(i32::try_from(rows_kept_days).unwrap_or(i32::MAX)),
+    );
+    let mut sheet = Sheet {
+        columns: ["table", "what", "kept"].map(Column::text).into(),
+        rows: Vec::new(),
+    };
     sheet.columns.extend(["files", "rows"].map(Column::number));
     sheet.columns.push(Column::text("removed"));
     for mut table in named(app, contracts).await? {
         if table.name() == BAD_RECORDS {
             let old = table.expire_before(first_kept, apply).await?;
             let kept = format!("{rows_kept_days} d, from {first_kept}");
-            sheet.push([Cell::Text(table.name()), Cell::text("rows"), Cell::Text(kept), Cell::count(old.files), Cell::UInt(old.rows), Cell::Bool(apply)]);
+            sheet.push([
+                Cell::Text(table.name()),
+                Cell::text("rows"),
+                Cell::Text(kept),
+                Cell::count(old.files),
+                Cell::UInt(old.rows),
+                Cell::Bool(apply),
+            ]);
         }
         let files = table.vacuum(keep_days, apply).await?;
         let kept = format!("{keep_days} d");
-        sheet.push([Cell::Text(table.name()), Cell::text("files"), Cell::Text(kept), Cell::count(files.len()), Cell::Null, Cell::Bool(apply)]);
+        sheet.push([
+            Cell::Text(table.name()),
+            Cell::text("files"),
+            Cell::Text(kept),
+            Cell::count(files.len()),
+            Cell::Null,
+            Cell::Bool(apply),
+        ]);
     }
     Ok(app.printer.sheet(&sheet)?)
 }

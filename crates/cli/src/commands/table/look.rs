@@ -1,9 +1,11 @@
 //! Looking at tables: list, show, history.
 
+use std::collections::HashMap;
+
 use nsc_contracts::TableContract;
 use nsc_core::UtcMicros;
 use nsc_lake::{Lake, LakeError, Table};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::app::App;
 use crate::failure::Outcome;
@@ -27,7 +29,10 @@ pub(super) async fn list(app: &mut App) -> Outcome {
     for contract in nsc_contracts::tables() {
         let mut row = vec![Cell::Text(contract.full_name())];
         row.extend(stored_cells(&lake, contract).await?);
-        row.extend([Cell::text(contract.write.name()), Cell::text(contract.description)]);
+        row.extend([
+            Cell::text(contract.write.name()),
+            Cell::text(contract.description),
+        ]);
         sheet.push(row);
     }
     Ok(app.printer.sheet(&sheet)?)
@@ -64,14 +69,28 @@ impl Size {
         let files = table.files()?;
         // One file without a count makes the sum a guess.
         let rows = files.iter().map(|f| f.rows).sum();
-        Ok(Self { rows, files: files.len(), bytes: files.iter().map(|f| f.size).sum() })
+        Ok(Self {
+            rows,
+            files: files.len(),
+            bytes: files.iter().map(|f| f.size).sum(),
+        })
     }
 }
 
 pub(super) async fn show(app: &mut App, contract: &'static TableContract) -> Outcome {
     let stored = app.lake()?.unchecked(contract, None).await?;
     let declared = |name: &str| contract.columns.iter().any(|c| c.name == name);
-    let extra: Vec<String> = stored.iter().flat_map(|t| t.schema().fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>()).filter(|n| !declared(n)).collect();
+    let extra: Vec<String> = stored
+        .iter()
+        .flat_map(|t| {
+            t.schema()
+                .fields()
+                .iter()
+                .map(|f| f.name().clone())
+                .collect::<Vec<_>>()
+        })
+        .filter(|n| !declared(n))
+        .collect();
     let differences: Vec<String> = match &stored {
         Some(table) => table.differences()?.iter().map(ToString::to_string).collect(),
         None => Vec::new(),
@@ -95,19 +114,47 @@ pub(super) async fn show(app: &mut App, contract: &'static TableContract) -> Out
     });
     let stored_line = match &stored {
         None => "Stored: not yet.".to_owned(),
-        Some(t) if differences.is_empty() => format!("Stored: version {}, agrees with the contract.", t.version()),
-        Some(t) => format!("Stored: version {}, DISAGREES: {}.", t.version(), differences.join("; ")),
+        Some(t) if differences.is_empty() => {
+            format!("Stored: version {}, agrees with the contract.", t.version())
+        }
+        Some(t) => format!(
+            "Stored: version {}, DISAGREES: {}.",
+            t.version(),
+            differences.join("; ")
+        ),
     };
-    let extra_line = if extra.is_empty() { String::new() } else { format!("Columns the sources added: {}.\n", extra.join(", ")) };
-    app.printer.document(&document, || format!("{}{stored_line}\n{extra_line}", contract_text(contract)))
+    let extra_line = if extra.is_empty() {
+        String::new()
+    } else {
+        format!("Columns the sources added: {}.\n", extra.join(", "))
+    };
+    app.printer.document(&document, || {
+        format!("{}{stored_line}\n{extra_line}", contract_text(contract))
+    })
 }
 
 fn contract_text(contract: &TableContract) -> String {
-    let list = |names: &[&str]| if names.is_empty() { "-".to_owned() } else { names.join(", ") };
-    let width = contract.columns.iter().map(|c| c.name.len()).max().unwrap_or_default();
+    let list = |names: &[&str]| {
+        if names.is_empty() {
+            "-".to_owned()
+        } else {
+            names.join(", ")
+        }
+    };
+    let width = contract
+        .columns
+        .iter()
+        .map(|c| c.name.len())
+        .max()
+        .unwrap_or_default();
     let mut lines = vec![
         format!("{} - {}", contract.full_name(), contract.description),
-        format!("Key: {}. Partition: {}. Write: {}.", list(contract.key), list(contract.partition), contract.write.name()),
+        format!(
+            "Key: {}. Partition: {}. Write: {}.",
+            list(contract.key),
+            list(contract.partition),
+            contract.write.name()
+        ),
     ];
     if !contract.identity.is_empty() {
         lines.push(format!("Identity: {}.", list(contract.identity)));
@@ -115,26 +162,42 @@ fn contract_text(contract: &TableContract) -> String {
     lines.push(String::new());
     for c in contract.columns {
         let null = if c.nullable { "" } else { "not null" };
-        lines.push(format!("  {:width$}  {:18}  {null:8}  {}", c.name, c.ty.name(), c.description));
+        lines.push(format!(
+            "  {:width$}  {:18}  {null:8}  {}",
+            c.name,
+            c.ty.name(),
+            c.description
+        ));
     }
     lines.push(String::new());
     lines.join("\n") + "\n"
 }
 
 pub(super) async fn history(app: &mut App, contract: &'static TableContract, limit: usize) -> Outcome {
-    let missing = || LakeError::Missing { table: contract.full_name() };
+    let missing = || LakeError::Missing {
+        table: contract.full_name(),
+    };
     let table = app.lake()?.unchecked(contract, None).await?.ok_or_else(missing)?;
     let mut sheet = Sheet {
-        columns: vec![Column::number("version"), Column::text("time"), Column::text("operation"), Column::text("details")],
+        columns: vec![
+            Column::number("version"),
+            Column::text("time"),
+            Column::text("operation"),
+            Column::text("details"),
+        ],
         rows: Vec::new(),
     };
     for (back, commit) in table.history(limit).await?.into_iter().enumerate() {
-        let version = commit.get("version").or_else(|| commit.get("readVersion")).and_then(Value::as_u64);
+        let version = commit
+            .get("version")
+            .or_else(|| commit.get("readVersion"))
+            .and_then(Value::as_u64);
         let version = version.unwrap_or_else(|| table.version().saturating_sub(back as u64));
-        let time = commit.get("timestamp").and_then(Value::as_i64).map(|ms| UtcMicros::new(ms.saturating_mul(1000)));
-        let known = ["version", "readVersion", "timestamp", "operation"];
-        let details: serde_json::Map<String, Value> =
-            commit.iter().filter(|(k, v)| !known.contains(&k.as_str()) && !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect();
+        let time = commit
+            .get("timestamp")
+            .and_then(Value::as_i64)
+            .map(|ms| UtcMicros::new(ms.saturating_mul(1000)));
+        let details = details_of(&commit);
         sheet.push([
             Cell::UInt(version),
             time.map_or(Cell::Null, Cell::exact),
@@ -143,4 +206,24 @@ pub(super) async fn history(app: &mut App, contract: &'static TableContract, lim
         ]);
     }
     Ok(app.printer.sheet(&sheet)?)
+}
+
+/// What a commit says beyond its version, time and operation; the whole schema of a CREATE is left in the log.
+fn details_of(commit: &HashMap<String, Value>) -> Map<String, Value> {
+    let told = [
+        "version",
+        "readVersion",
+        "timestamp",
+        "operation",
+        "clientVersion",
+        "engineInfo",
+    ];
+    let rest = commit
+        .iter()
+        .filter(|(name, value)| !told.contains(&name.as_str()) && !value.is_null());
+    let mut details: Map<String, Value> = rest.map(|(name, value)| (name.clone(), value.clone())).collect();
+    if let Some(Value::Object(parameters)) = details.get_mut("operationParameters") {
+        parameters.retain(|name, _| !matches!(name.as_str(), "metadata" | "protocol"));
+    }
+    details
 }

@@ -59,7 +59,11 @@ fn parse_in(text: &[u8], chunk_bytes: usize, read_bytes: usize) -> Parsed {
         parser.parse(&chunk, emit).unwrap();
         buffer = chunk.bytes;
     }
-    Parsed { rows, counts: parser.counts(), added: registry.added() }
+    Parsed {
+        rows,
+        counts: parser.counts(),
+        added: registry.added(),
+    }
 }
 
 fn parse(text: &[u8]) -> Parsed {
@@ -68,12 +72,18 @@ fn parse(text: &[u8]) -> Parsed {
 
 fn row(batch: &RecordBatch, index: usize) -> Row {
     let schema = batch.schema();
-    let columns = schema.fields().iter().zip(batch.columns()).filter(|(_, c)| c.is_valid(index));
+    let columns = schema
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .filter(|(_, c)| c.is_valid(index));
     columns
         .map(|(field, column)| {
             let text = match column.data_type() {
                 DataType::Utf8 => column.as_string::<i32>().value(index).to_owned(),
-                DataType::Timestamp(..) => UtcMicros::new(column.as_primitive::<TimestampMicrosecondType>().value(index)).to_string(),
+                DataType::Timestamp(..) => {
+                    UtcMicros::new(column.as_primitive::<TimestampMicrosecondType>().value(index)).to_string()
+                }
                 DataType::Date32 => column.as_primitive::<Date32Type>().value(index).to_string(),
                 other => panic!("{other}"),
             };
@@ -87,7 +97,12 @@ fn fields(line: &str) -> Row {
     let mut parsed = parse(line.as_bytes());
     assert_eq!((parsed.rows.len(), parsed.counts.rows), (1, 1), "{line}");
     let mut row = parsed.rows.remove(0);
-    for (name, value) in [("source_ref", "file:f#1"), ("batch_id", "load"), ("ingested_at", "1970-01-01T00:00:01Z"), ("ingest_date", "0")] {
+    for (name, value) in [
+        ("source_ref", "file:f#1"),
+        ("batch_id", "load"),
+        ("ingested_at", "1970-01-01T00:00:01Z"),
+        ("ingest_date", "0"),
+    ] {
         if row.get(name).is_some_and(|v| v == value) {
             row.remove(name);
         }
@@ -96,5 +111,8 @@ fn fields(line: &str) -> Row {
 }
 
 fn expect<const N: usize>(pairs: [(&str, &str); N]) -> Row {
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }

@@ -21,16 +21,26 @@ fn spelled(text: &str, escape_all: bool) -> String {
         return Value::from(text).to_string();
     }
     let mut units = [0; 2];
-    let escaped: String = text.chars().flat_map(|c| c.encode_utf16(&mut units).to_vec()).map(|unit| format!("\\u{unit:04x}")).collect();
+    let escaped: String = text
+        .chars()
+        .flat_map(|c| c.encode_utf16(&mut units).to_vec())
+        .map(|unit| format!("\\u{unit:04x}"))
+        .collect();
     format!("\"{escaped}\"")
 }
 
 fn nested() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![Just(Value::Null), any::<bool>().prop_map(Value::from), any::<i64>().prop_map(Value::from), ".*".prop_map(Value::from)];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".*".prop_map(Value::from)
+    ];
     leaf.prop_recursive(4, 24, 5, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::btree_map(".{0,5}", inner, 0..5).prop_map(|m| Value::Object(m.into_iter().collect())),
+            prop::collection::btree_map(".{0,5}", inner, 0..5)
+                .prop_map(|m| Value::Object(m.into_iter().collect())),
         ]
     })
     .prop_filter("a container", |v| v.is_array() || v.is_object())
@@ -49,22 +59,40 @@ fn value() -> impl Strategy<Value = (String, Option<String>)> {
 
 fn key() -> impl Strategy<Value = String> {
     prop_oneof![
-        prop::sample::select(vec!["tx_id", "wallet_id", "type", "entry_type", "amount", "status", "created_at"]).prop_map(str::to_owned),
+        prop::sample::select(vec![
+            "tx_id",
+            "wallet_id",
+            "type",
+            "entry_type",
+            "amount",
+            "status",
+            "created_at"
+        ])
+        .prop_map(str::to_owned),
         "[a-z]{1,3}é?",
     ]
 }
 
 fn written() -> impl Strategy<Value = (Vec<Written>, String)> {
-    let field = (key(), any::<bool>(), value()).prop_map(|(key, escape, (value, text))| (escape, Written { key, value, text }));
+    let field = (key(), any::<bool>(), value())
+        .prop_map(|(key, escape, (value, text))| (escape, Written { key, value, text }));
     (prop::collection::vec(field, 0..12), "[ \t]{0,2}").prop_map(|(fields, gap)| {
-        let line = fields.iter().map(|(escape, f)| format!("{gap}{}{gap}:{gap}{}{gap}", spelled(&f.key, *escape), f.value)).collect::<Vec<_>>();
-        (fields.into_iter().map(|(_, f)| f).collect(), format!("{gap}{{{}}}{gap}", line.join(",")))
+        let line = fields
+            .iter()
+            .map(|(escape, f)| format!("{gap}{}{gap}:{gap}{}{gap}", spelled(&f.key, *escape), f.value))
+            .collect::<Vec<_>>();
+        (
+            fields.into_iter().map(|(_, f)| f).collect(),
+            format!("{gap}{{{}}}{gap}", line.join(",")),
+        )
     })
 }
 
 fn expected(fields: &[Written]) -> Row {
     let last: BTreeMap<&String, &Option<String>> = fields.iter().map(|f| (&f.key, &f.text)).collect();
-    last.into_iter().filter_map(|(key, text)| Some((key.clone(), text.clone()?))).collect()
+    last.into_iter()
+        .filter_map(|(key, text)| Some((key.clone(), text.clone()?)))
+        .collect()
 }
 
 /// A line of any kind, most of them right.
