@@ -18,7 +18,11 @@ fn main() -> ExitCode {
     let findings: io::Result<Vec<String>> = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["tidy"] => tidy::check(&tree::root()).map(|found| found.iter().map(ToString::to_string).collect()),
         ["layers"] => layers::check(&tree::root()),
-        ["contracts"] => std::fs::write(tree::root().join("docs/contracts.md"), nsc_contracts::reference_page()).map(|()| Vec::new()),
+        ["contracts"] => std::fs::write(
+            tree::root().join("docs/contracts.md"),
+            nsc_contracts::reference_page(),
+        )
+        .map(|()| Vec::new()),
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(2);

@@ -29,6 +29,7 @@ macro_rules! bronze {
             write: WriteStrategy::Append,
             identity: &["source_ref"],
             lineage: &[],
+            lookup: None,
             statistics: &[$($stat,)* "ingested_at", "source_extracted_at"],
         }
     };

@@ -50,7 +50,10 @@ impl ColumnType {
                     Field::new("key", DataType::Utf8, false),
                     Field::new("value", DataType::Float64, true),
                 ]);
-                DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entry), false)), false)
+                DataType::Map(
+                    Arc::new(Field::new("key_value", DataType::Struct(entry), false)),
+                    false,
+                )
             }
             Self::ListText => DataType::List(Arc::new(Field::new("element", DataType::Utf8, true))),
         }
@@ -91,12 +94,22 @@ pub struct Column {
 impl Column {
     /// A column that may be null.
     pub(crate) const fn new(name: &'static str, ty: ColumnType, description: &'static str) -> Self {
-        Self { name, ty, nullable: true, description }
+        Self {
+            name,
+            ty,
+            nullable: true,
+            description,
+        }
     }
 
     /// A column that is never null.
     pub(crate) const fn required(name: &'static str, ty: ColumnType, description: &'static str) -> Self {
-        Self { name, ty, nullable: false, description }
+        Self {
+            name,
+            ty,
+            nullable: false,
+            description,
+        }
     }
 
     /// The Arrow field.

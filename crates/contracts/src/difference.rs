@@ -33,7 +33,11 @@ impl fmt::Display for SchemaDifference {
         match self {
             Self::MissingNullable(c) => write!(f, "column {c} is missing"),
             Self::MissingRequired(c) => write!(f, "required column {c} is missing"),
-            Self::Type { column, expected, found } => write!(f, "column {column} is {found}, the contract says {expected}"),
+            Self::Type {
+                column,
+                expected,
+                found,
+            } => write!(f, "column {column} is {found}, the contract says {expected}"),
             Self::Nullable(c) => write!(f, "column {c} may be null, the contract forbids it"),
             Self::Unknown(c) => write!(f, "column {c} is not in the contract"),
         }
@@ -111,14 +115,24 @@ mod tests {
         fields.retain(|f| f.name() != "category");
         fields[0] = Field::new("product_id", DataType::Utf8, true);
         fields.push(Field::new("colour", DataType::Utf8, true));
-        let found: Vec<String> = contract.differences(&Schema::new(fields)).iter().map(ToString::to_string).collect();
-        assert_eq!(found, [
-            "column product_id is Utf8, the contract says bigint",
-            "column product_id may be null, the contract forbids it",
-            "column category is missing",
-            "column colour is not in the contract",
-        ]);
-        assert!(matches!(contract.differences(&Schema::empty())[0], SchemaDifference::MissingRequired(_)));
+        let found: Vec<String> = contract
+            .differences(&Schema::new(fields))
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "column product_id is Utf8, the contract says bigint",
+                "column product_id may be null, the contract forbids it",
+                "column category is missing",
+                "column colour is not in the contract",
+            ]
+        );
+        assert!(matches!(
+            contract.differences(&Schema::empty())[0],
+            SchemaDifference::MissingRequired(_)
+        ));
     }
 
     #[test]

@@ -1,12 +1,18 @@
 //! Gold: operational controls and the anonymised mart (lakehouse contract 4).
 
-use crate::ColumnType::{BigInt, Boolean, Date, Dec2, Dec6, Double, ListText, MapTextDouble, Text, Timestamp};
+use crate::ColumnType::{
+    BigInt, Boolean, Date, Dec2, Dec6, Double, ListText, MapTextDouble, Text, Timestamp,
+};
 use crate::{Column, Layer, TableContract, WriteStrategy};
 
 const RUN_ID: Column = Column::required("run_id", Text, "Run that last changed the row");
 const RULE_ID: Column = Column::new("rule_id", Text, "Rule that judged the row");
 const DATE_KST: Column = Column::required("date_kst", Date, "KST business day");
-const DQ_TAG: Column = Column::new("dq_tag", Text, "Gating tag of the day; verdicts are suppressed when set");
+const DQ_TAG: Column = Column::new(
+    "dq_tag",
+    Text,
+    "Gating tag of the day; verdicts are suppressed when set",
+);
 const TOTAL: Column = Column::required("total_cnt", BigInt, "Orders of the day");
 const MERCHANT: Column = Column::new("merchant_name", Text, "Merchant; null when the order names none");
 
@@ -23,6 +29,7 @@ macro_rules! daily {
             write: WriteStrategy::Merge,
             identity: &[],
             lineage: &["run_id"],
+            lookup: None,
             statistics: &[$($stat),*],
         }
     };
@@ -122,18 +129,35 @@ pub(crate) static TABLES: &[TableContract] = &[
             Column::new("window_end_ts", Timestamp, "End of the judged window"),
             Column::new("metric", Text, "Metric that fired"),
             Column::new("metric_value", Dec6, "Its value"),
-            Column::new("message", Text, "JSON: the numbers as strings, enough to drill down"),
+            Column::new(
+                "message",
+                Text,
+                "JSON: the numbers as strings, enough to drill down",
+            ),
             RUN_ID,
             RULE_ID,
             Column::required("generated_at", Timestamp, "When the run wrote it"),
             Column::new("state", Text, "OPEN, or CLEARED when a re-run no longer finds it"),
-            Column::new("subject", Text, "The wallet, tx_id or merchant; null for the whole"),
+            Column::new(
+                "subject",
+                Text,
+                "The wallet, tx_id or merchant; null for the whole",
+            ),
         ],
         key: &[],
         partition: &["date_kst"],
         write: WriteStrategy::Append,
-        identity: &["date_kst", "domain", "exception_type", "source_table", "window_start_ts", "window_end_ts", "subject"],
+        identity: &[
+            "date_kst",
+            "domain",
+            "exception_type",
+            "source_table",
+            "window_start_ts",
+            "window_end_ts",
+            "subject",
+        ],
         lineage: &["run_id", "generated_at"],
+        lookup: None,
         statistics: &["domain", "exception_type", "generated_at"],
     },
     TableContract {
@@ -141,21 +165,42 @@ pub(crate) static TABLES: &[TableContract] = &[
         name: "pipeline_state",
         description: "One row per pipeline: the last outcome, and how far it has got.",
         columns: &[
-            Column::required("pipeline_name", Text, "pipeline_silver, pipeline_a, pipeline_b or pipeline_c"),
+            Column::required(
+                "pipeline_name",
+                Text,
+                "pipeline_silver, pipeline_a, pipeline_b or pipeline_c",
+            ),
             Column::required("status", Text, "success or failure"),
             Column::new("last_success_ts", Timestamp, "When it last succeeded"),
-            Column::new("last_processed_end", Timestamp, "End of the last window processed; never backwards"),
+            Column::new(
+                "last_processed_end",
+                Timestamp,
+                "End of the last window processed; never backwards",
+            ),
             Column::new("last_run_id", Text, "The last run, whatever its outcome"),
-            Column::new("dq_zero_window_counts", Text, "JSON: consecutive empty windows per source (A only)"),
+            Column::new(
+                "dq_zero_window_counts",
+                Text,
+                "JSON: consecutive empty windows per source (A only)",
+            ),
             Column::required("updated_at", Timestamp, "When the row was written"),
-            Column::new("processed_dates", Text, "JSON: the business days processed successfully (what the daily gate asks)"),
-            Column::new("input_versions", Text, "JSON: Bronze versions the last success read (what arrived since is late)"),
+            Column::new(
+                "processed_dates",
+                Text,
+                "JSON: the business days processed successfully (what the daily gate asks)",
+            ),
+            Column::new(
+                "input_versions",
+                Text,
+                "JSON: Bronze versions the last success read (what arrived since is late)",
+            ),
         ],
         key: &["pipeline_name"],
         partition: &[],
         write: WriteStrategy::Merge,
         identity: &[],
         lineage: &[],
+        lookup: None,
         statistics: &["pipeline_name"],
     },
     TableContract {
@@ -171,7 +216,11 @@ pub(crate) static TABLES: &[TableContract] = &[
             Column::new("allowed_values", ListText, "Allowed values"),
             Column::new("comment", Text, "What the rule is for"),
             Column::required("effective_start_ts", Timestamp, "In force from"),
-            Column::new("effective_end_ts", Timestamp, "In force until; null while current"),
+            Column::new(
+                "effective_end_ts",
+                Timestamp,
+                "In force until; null while current",
+            ),
             Column::required("is_current", Boolean, "In force now"),
         ],
         key: &["rule_id"],
@@ -179,6 +228,7 @@ pub(crate) static TABLES: &[TableContract] = &[
         write: WriteStrategy::Merge,
         identity: &[],
         lineage: &[],
+        lookup: None,
         statistics: &["rule_id", "domain", "metric"],
     },
     TableContract {
@@ -191,7 +241,11 @@ pub(crate) static TABLES: &[TableContract] = &[
             MERCHANT,
             Column::new("amount", Dec2, "Amount"),
             Column::new("status", Text, "Order status"),
-            Column::new("category", Text, "Category of the item with the greatest price x quantity"),
+            Column::new(
+                "category",
+                Text,
+                "Category of the item with the greatest price x quantity",
+            ),
             RUN_ID,
         ],
         key: &[],
@@ -199,6 +253,7 @@ pub(crate) static TABLES: &[TableContract] = &[
         write: WriteStrategy::OverwritePartitions,
         identity: &[],
         lineage: &["run_id"],
+        lookup: None,
         statistics: &["user_key"],
     },
 ];

@@ -3,8 +3,16 @@
 use crate::ColumnType::{Date, Dec2, Text, Timestamp};
 use crate::{Column, Layer, TableContract, WriteStrategy};
 
-const AS_OF: Column = Column::required("as_of_date_kst", Date, "State strictly before the start of this day");
-const FINGERPRINT: Column = Column::required("fingerprint", Text, "Of the Silver data files the state was computed from");
+const AS_OF: Column = Column::required(
+    "as_of_date_kst",
+    Date,
+    "State strictly before the start of this day",
+);
+const FINGERPRINT: Column = Column::required(
+    "fingerprint",
+    Text,
+    "Of the Silver data files the state was computed from",
+);
 
 /// Each wallet's newest snapshot before a day, and what has flowed since: what makes a day's controls cost the
 /// day and not the history.
@@ -16,7 +24,11 @@ pub static WALLET_POSITION: TableContract = TableContract {
         AS_OF,
         FINGERPRINT,
         Column::required("user_id", Text, "Wallet"),
-        Column::new("snapshot_ts", Timestamp, "Newest snapshot before the day; null when the wallet never had one"),
+        Column::new(
+            "snapshot_ts",
+            Timestamp,
+            "Newest snapshot before the day; null when the wallet never had one",
+        ),
         Column::new("balance_total", Dec2, "Its balance"),
         Column::required("flow_after", Dec2, "Entries from the snapshot to the day's start"),
     ],
@@ -25,6 +37,7 @@ pub static WALLET_POSITION: TableContract = TableContract {
     write: WriteStrategy::OverwritePartitions,
     identity: &[],
     lineage: &[],
+    lookup: None,
     statistics: &["user_id"],
 };
 
@@ -33,11 +46,20 @@ pub static SUPPLY_POSITION: TableContract = TableContract {
     layer: Layer::Internal,
     name: "supply_position",
     description: "One row per day: the supply issued before it.",
-    columns: &[AS_OF, FINGERPRINT, Column::required("issued_supply", Dec2, "MINT + CHARGE - BURN - WITHDRAW before the day")],
+    columns: &[
+        AS_OF,
+        FINGERPRINT,
+        Column::required(
+            "issued_supply",
+            Dec2,
+            "MINT + CHARGE - BURN - WITHDRAW before the day",
+        ),
+    ],
     key: &[],
     partition: &["as_of_date_kst"],
     write: WriteStrategy::OverwritePartitions,
     identity: &[],
     lineage: &[],
+    lookup: None,
     statistics: &[],
 };

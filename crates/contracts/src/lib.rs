@@ -18,7 +18,7 @@ mod table;
 pub use column::{Column, ColumnType};
 pub use difference::SchemaDifference;
 pub use reference::reference_page;
-pub use source::{Source, SOURCES};
+pub use source::{SOURCES, Source};
 pub use table::{Layer, TableContract, WriteStrategy};
 
 /// Every table of the contract, layer by layer.
@@ -43,17 +43,42 @@ mod tests {
     #[test]
     fn the_contract_has_its_23_tables() {
         let count = |layer| tables().filter(|t| t.layer == layer).count();
-        assert_eq!((count(Layer::Bronze), count(Layer::Silver), count(Layer::Gold)), (6, 7, 10));
+        assert_eq!(
+            (count(Layer::Bronze), count(Layer::Silver), count(Layer::Gold)),
+            (6, 7, 10)
+        );
     }
 
     #[test]
     fn every_table_is_consistent_with_itself() {
         for t in tables() {
             let has = |name: &str| t.columns.iter().any(|c| c.name == name);
-            assert!(t.key.iter().chain(t.partition).chain(t.identity).chain(t.lineage).all(|c| has(c)), "{}", t.full_name());
-            assert!(!t.description.is_empty() && t.columns.iter().all(|c| !c.description.is_empty()), "{}", t.full_name());
-            assert_eq!(t.write == WriteStrategy::Merge, !t.key.is_empty(), "{}", t.full_name());
-            let is_decimal = |name: &str| t.columns.iter().any(|c| c.name == name && matches!(c.ty, crate::ColumnType::Dec2 | crate::ColumnType::Dec6));
+            assert!(
+                t.key
+                    .iter()
+                    .chain(t.partition)
+                    .chain(t.identity)
+                    .chain(t.lineage)
+                    .all(|c| has(c)),
+                "{}",
+                t.full_name()
+            );
+            assert!(
+                !t.description.is_empty() && t.columns.iter().all(|c| !c.description.is_empty()),
+                "{}",
+                t.full_name()
+            );
+            assert_eq!(
+                t.write == WriteStrategy::Merge,
+                !t.key.is_empty(),
+                "{}",
+                t.full_name()
+            );
+            let is_decimal = |name: &str| {
+                t.columns.iter().any(|c| {
+                    c.name == name && matches!(c.ty, crate::ColumnType::Dec2 | crate::ColumnType::Dec6)
+                })
+            };
             assert!(!t.statistics.iter().any(|s| is_decimal(s)), "{}", t.full_name());
             let mut names: Vec<_> = t.columns.iter().map(|c| c.name).collect();
             names.sort_unstable();
@@ -64,8 +89,14 @@ mod tests {
 
     #[test]
     fn tables_are_found_by_either_name() {
-        assert_eq!(table("gold.pipeline_state").map(|t| t.name), Some("pipeline_state"));
-        assert_eq!(table("ledger_entries").map(|t| t.full_name()).as_deref(), Some("silver.ledger_entries"));
+        assert_eq!(
+            table("gold.pipeline_state").map(|t| t.name),
+            Some("pipeline_state")
+        );
+        assert_eq!(
+            table("ledger_entries").map(|t| t.full_name()).as_deref(),
+            Some("silver.ledger_entries")
+        );
         assert_eq!(table("no_such_table").map(|t| t.name), None);
     }
 }

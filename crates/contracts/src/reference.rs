@@ -18,7 +18,13 @@ pub fn reference_page() -> String {
 }
 
 fn table_section(page: &mut String, t: &TableContract) {
-    let list = |names: &[&str]| if names.is_empty() { "-".to_owned() } else { names.join(", ") };
+    let list = |names: &[&str]| {
+        if names.is_empty() {
+            "-".to_owned()
+        } else {
+            names.join(", ")
+        }
+    };
     // Writing to a String cannot fail.
     let _ = write!(
         page,
@@ -34,7 +40,16 @@ fn table_section(page: &mut String, t: &TableContract) {
     }
     page.push_str("\n\n| column | type | meaning |\n|---|---|---|\n");
     for c in t.columns {
-        let name = if c.nullable { c.name.to_owned() } else { format!("**{}**", c.name) };
-        let _ = writeln!(page, "| {name} | {} | {} |", c.ty.name(), c.description.replace('|', "\\|"));
+        let name = if c.nullable {
+            c.name.to_owned()
+        } else {
+            format!("**{}**", c.name)
+        };
+        let _ = writeln!(
+            page,
+            "| {name} | {} | {} |",
+            c.ty.name(),
+            c.description.replace('|', "\\|")
+        );
     }
 }

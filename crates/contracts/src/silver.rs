@@ -5,10 +5,26 @@ use crate::{Column, Layer, TableContract, WriteStrategy};
 
 const RUN_ID: Column = Column::required("run_id", Text, "Run that last changed the row");
 const RULE_ID: Column = Column::new("rule_id", Text, "Rule that judged the row");
-const EXTRACTED: Column = Column::new("source_extracted_at", Timestamp, "When the source was read (version order, second)");
-const INGESTED: Column = Column::new("ingested_at", Timestamp, "When Bronze took the row (version order, third)");
-const REF: Column = Column::new("source_ref", Text, "The Bronze row this came from (version order, last)");
-const UPDATED: Column = Column::new("source_updated_at", Timestamp, "Last change at the source (version order, first)");
+const EXTRACTED: Column = Column::new(
+    "source_extracted_at",
+    Timestamp,
+    "When the source was read (version order, second)",
+);
+const INGESTED: Column = Column::new(
+    "ingested_at",
+    Timestamp,
+    "When Bronze took the row (version order, third)",
+);
+const REF: Column = Column::new(
+    "source_ref",
+    Text,
+    "The Bronze row this came from (version order, last)",
+);
+const UPDATED: Column = Column::new(
+    "source_updated_at",
+    Timestamp,
+    "Last change at the source (version order, first)",
+);
 
 /// Not compared when deciding whether a row changed. The version columns are: a newer copy that says the same moves
 /// the row's version on, or a version between the two would later win over it.
@@ -38,6 +54,7 @@ pub(crate) static TABLES: &[TableContract] = &[
         write: WriteStrategy::Merge,
         identity: &[],
         lineage: LINEAGE,
+        lookup: None,
         statistics: &["snapshot_ts", "user_id"],
     },
     TableContract {
@@ -47,14 +64,22 @@ pub(crate) static TABLES: &[TableContract] = &[
         columns: &[
             Column::required("tx_id", Text, "Entry id"),
             Column::required("wallet_id", Text, "Wallet the entry moves"),
-            Column::required("event_time", Timestamp, "created_at, else event_time of the source"),
+            Column::required(
+                "event_time",
+                Timestamp,
+                "created_at, else event_time of the source",
+            ),
             Column::required("event_date_kst", Date, "KST day of event_time"),
             Column::required("entry_type", Text, "Allowed by rule silver.entry_type_allowed"),
             Column::required("amount", Dec2, "Positive amount"),
             Column::required("amount_signed", Dec2, "amount x sign of the entry type"),
             Column::new("related_id", Text, "Order, hold or transfer the entry belongs to"),
             Column::new("related_type", Text, "What related_id names"),
-            Column::new("status", Text, "Status of the payment order named by related_id, else the entry's own"),
+            Column::new(
+                "status",
+                Text,
+                "Status of the payment order named by related_id, else the entry's own",
+            ),
             Column::new("created_at", Timestamp, "created_at of the source"),
             RUN_ID,
             RULE_ID,
@@ -67,6 +92,7 @@ pub(crate) static TABLES: &[TableContract] = &[
         write: WriteStrategy::Merge,
         identity: &[],
         lineage: LINEAGE,
+        lookup: None,
         statistics: &["tx_id", "wallet_id", "event_time"],
     },
     TableContract {
@@ -83,6 +109,11 @@ pub(crate) static TABLES: &[TableContract] = &[
             Column::new("event_time", Timestamp, "created_at of the source"),
             Column::new("event_date_kst", Date, "KST day of event_time"),
             RUN_ID,
+            Column::required(
+                "order_key",
+                BigInt,
+                "Hash of order_ref: finds an order of another day without reading texts",
+            ),
             UPDATED,
             EXTRACTED,
             INGESTED,
@@ -93,6 +124,7 @@ pub(crate) static TABLES: &[TableContract] = &[
         write: WriteStrategy::Merge,
         identity: &[],
         lineage: LINEAGE,
+        lookup: Some("order_key"),
         statistics: &["order_ref", "order_source", "event_time"],
     },
     TableContract {
@@ -116,6 +148,7 @@ pub(crate) static TABLES: &[TableContract] = &[
         write: WriteStrategy::Merge,
         identity: &[],
         lineage: LINEAGE,
+        lookup: None,
         statistics: &["item_id", "order_id"],
     },
     TableContract {
@@ -138,6 +171,7 @@ pub(crate) static TABLES: &[TableContract] = &[
         write: WriteStrategy::Merge,
         identity: &[],
         lineage: LINEAGE,
+        lookup: None,
         statistics: &["product_id"],
     },
     TableContract {
@@ -148,7 +182,11 @@ pub(crate) static TABLES: &[TableContract] = &[
             Column::required("detected_date_kst", Date, "KST day of detected_at"),
             Column::required("source_table", Text, "Bronze table"),
             Column::required("reason", Text, "First failing check"),
-            Column::required("record_json", Text, "The source fields as JSON, or the malformed line"),
+            Column::required(
+                "record_json",
+                Text,
+                "The source fields as JSON, or the malformed line",
+            ),
             RUN_ID,
             RULE_ID,
             Column::required("detected_at", Timestamp, "When the run found it"),
@@ -159,6 +197,7 @@ pub(crate) static TABLES: &[TableContract] = &[
         write: WriteStrategy::Append,
         identity: &["source_table", "source_ref", "reason"],
         lineage: &["run_id", "detected_at", "detected_date_kst", "rule_id"],
+        lookup: None,
         statistics: &["source_table", "source_ref", "detected_at"],
     },
     TableContract {
@@ -170,10 +209,18 @@ pub(crate) static TABLES: &[TableContract] = &[
             Column::required("window_start_ts", Timestamp, "Start of the window"),
             Column::required("window_end_ts", Timestamp, "End of the window"),
             Column::required("date_kst", Date, "KST day of the window's start"),
-            Column::new("freshness_sec", BigInt, "Seconds from the newest row to the window's end"),
+            Column::new(
+                "freshness_sec",
+                BigInt,
+                "Seconds from the newest row to the window's end",
+            ),
             Column::required("event_count", BigInt, "Rows ingested in the window"),
             Column::new("dup_rate", Dec6, "Repeats / rows with a key"),
-            Column::new("bad_records_rate", Dec6, "Rows breaking the Bronze contract / rows"),
+            Column::new(
+                "bad_records_rate",
+                Dec6,
+                "Rows breaking the Bronze contract / rows",
+            ),
             Column::new("dq_tag", Text, "First of the fired tags"),
             Column::new("severity", Text, "Highest severity that fired"),
             RUN_ID,
@@ -185,6 +232,7 @@ pub(crate) static TABLES: &[TableContract] = &[
         write: WriteStrategy::Append,
         identity: &["source_table", "window_start_ts", "window_end_ts"],
         lineage: &["run_id", "generated_at"],
+        lookup: None,
         statistics: &["source_table", "window_start_ts", "window_end_ts", "generated_at"],
     },
 ];

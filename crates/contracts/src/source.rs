@@ -15,12 +15,36 @@ pub struct Source {
 
 /// The six sources in the order of the contract.
 pub const SOURCES: &[Source] = &[
-    Source { name: "user_wallets", bronze: "user_wallets_raw", silver: "wallet_snapshot" },
-    Source { name: "transaction_ledger", bronze: "transaction_ledger_raw", silver: "ledger_entries" },
-    Source { name: "payment_orders", bronze: "payment_orders_raw", silver: "order_events" },
-    Source { name: "orders", bronze: "orders_raw", silver: "order_events" },
-    Source { name: "order_items", bronze: "order_items_raw", silver: "order_items" },
-    Source { name: "products", bronze: "products_raw", silver: "products" },
+    Source {
+        name: "user_wallets",
+        bronze: "user_wallets_raw",
+        silver: "wallet_snapshot",
+    },
+    Source {
+        name: "transaction_ledger",
+        bronze: "transaction_ledger_raw",
+        silver: "ledger_entries",
+    },
+    Source {
+        name: "payment_orders",
+        bronze: "payment_orders_raw",
+        silver: "order_events",
+    },
+    Source {
+        name: "orders",
+        bronze: "orders_raw",
+        silver: "order_events",
+    },
+    Source {
+        name: "order_items",
+        bronze: "order_items_raw",
+        silver: "order_items",
+    },
+    Source {
+        name: "products",
+        bronze: "products_raw",
+        silver: "products",
+    },
 ];
 
 impl Source {

@@ -76,6 +76,9 @@ pub struct TableContract {
     pub identity: &'static [&'static str],
     /// Columns that say where a row came from and are not compared when deciding whether a row changed.
     pub lineage: &'static [&'static str],
+    /// An integer column that stands for the first key column when a key is looked for in other days: a fixed-width
+    /// column of a long history is read in milliseconds, its text is not.
+    pub lookup: Option<&'static str>,
     /// Columns with min/max statistics in the log: keys, dates and times, never money
     /// (a reader that takes decimal statistics through floats would skip files it must read).
     pub statistics: &'static [&'static str],
@@ -91,7 +94,9 @@ impl TableContract {
     /// The Arrow schema of the declared columns.
     #[must_use]
     pub fn arrow_schema(&self) -> SchemaRef {
-        Arc::new(Schema::new(self.columns.iter().map(Column::arrow_field).collect::<Vec<_>>()))
+        Arc::new(Schema::new(
+            self.columns.iter().map(Column::arrow_field).collect::<Vec<_>>(),
+        ))
     }
 
     /// Whether columns beyond the contract may appear (schema evolution).

@@ -23,7 +23,10 @@ impl Clock for FixedClock {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the machine's clock")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the machine's clock"
+    )]
     fn now(&self) -> UtcMicros {
         UtcMicros::new(chrono::Utc::now().timestamp_micros())
     }

@@ -24,8 +24,17 @@ impl RunId {
     /// When the text is empty, over 128 bytes, or holds anything but letters, digits and `. _ : -`.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         let fits = (1..=128).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
-        if fits { Ok(Self(text.to_owned())) } else { Err(InvalidId { what: "run id", value: text.to_owned() }) }
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b));
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId {
+                what: "run id",
+                value: text.to_owned(),
+            })
+        }
     }
 
     /// A fresh id that sorts by creation time (UUID version 7).

@@ -13,9 +13,9 @@ pub use clock::{Clock, FixedClock, SystemClock};
 pub use entry::sign_of;
 pub use error_code::{ErrorCode, ExitStatus, OperatorError};
 pub use ids::{InvalidId, RunId};
-pub use position::source_position;
 pub use money::{Money, MoneyError};
-pub use time::{DateKst, InvalidTime, UtcMicros, UtcWindow, MICROS_PER_DAY, MICROS_PER_SECOND};
+pub use position::source_position;
+pub use time::{DateKst, InvalidTime, MICROS_PER_DAY, MICROS_PER_SECOND, UtcMicros, UtcWindow};
 
 /// True for what the contract calls "missing" in a text field: empty or all blank (null is the caller's).
 #[must_use]

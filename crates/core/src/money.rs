@@ -83,7 +83,9 @@ fn unsigned_units(bytes: &[u8]) -> Result<i128, MoneyError> {
             }
             b'1'..=b'9' => {
                 digits_seen = true;
-                mantissa = shifted(mantissa, pending_zeros + 1)?.checked_add(i128::from(b - b'0')).ok_or(MoneyError::Overflow)?;
+                mantissa = shifted(mantissa, pending_zeros + 1)?
+                    .checked_add(i128::from(b - b'0'))
+                    .ok_or(MoneyError::Overflow)?;
                 pending_zeros = 0;
                 scale -= i64::from(point_seen);
             }
@@ -111,7 +113,11 @@ fn unsigned_units(bytes: &[u8]) -> Result<i128, MoneyError> {
         // A mantissa ends in a non-zero digit, so any negative power leaves a fraction of a hundredth.
         return Err(MoneyError::TooPrecise);
     };
-    if units > MAX_UNITS { Err(MoneyError::Overflow) } else { Ok(units) }
+    if units > MAX_UNITS {
+        Err(MoneyError::Overflow)
+    } else {
+        Ok(units)
+    }
 }
 
 /// `value * 10^power`, or overflow.
@@ -119,7 +125,10 @@ fn shifted(value: i128, power: u32) -> Result<i128, MoneyError> {
     if value == 0 {
         return Ok(0);
     }
-    10_i128.checked_pow(power).and_then(|p| value.checked_mul(p)).ok_or(MoneyError::Overflow)
+    10_i128
+        .checked_pow(power)
+        .and_then(|p| value.checked_mul(p))
+        .ok_or(MoneyError::Overflow)
 }
 
 /// The text after `e`, saturated: what is beyond 18 digits cannot be money anyway.
@@ -132,7 +141,9 @@ fn exponent(bytes: &[u8]) -> Result<i64, MoneyError> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(MoneyError::NotANumber);
     }
-    let value = digits.iter().fold(0_i64, |n, b| n.saturating_mul(10).saturating_add(i64::from(b - b'0')));
+    let value = digits.iter().fold(0_i64, |n, b| {
+        n.saturating_mul(10).saturating_add(i64::from(b - b'0'))
+    });
     // Bounded, so that adding it to a scale cannot overflow.
     let value = value.min(1_000_000_000_000);
     Ok(if negative { -value } else { value })
@@ -157,12 +168,29 @@ mod tests {
     #[test]
     fn every_spelling_of_an_exact_amount_is_that_amount() {
         for (text, want) in [
-            ("10.500", "10.50"), ("1e3", "1000.00"), (" 10.00 ", "10.00"), ("1234.50", "1234.50"), ("+5", "5.00"),
-            (".5", "0.50"), ("5.", "5.00"), ("1922378e-2", "19223.78"), ("-0.00", "0.00"), ("-5.00", "-5.00"),
-            ("0e999999999999", "0.00"), ("0.000000000000000000000000000000000000000000000000000", "0.00"),
-            ("1.0000000000000000000000000000000000000000000000000000", "1.00"), ("100e-4", "0.01"), ("1E+2", "100.00"),
-            ("1234567890123456789012345678.90", "1234567890123456789012345678.90"),
-            ("999999999999999999999999999999999999.99", "999999999999999999999999999999999999.99"),
+            ("10.500", "10.50"),
+            ("1e3", "1000.00"),
+            (" 10.00 ", "10.00"),
+            ("1234.50", "1234.50"),
+            ("+5", "5.00"),
+            (".5", "0.50"),
+            ("5.", "5.00"),
+            ("1922378e-2", "19223.78"),
+            ("-0.00", "0.00"),
+            ("-5.00", "-5.00"),
+            ("0e999999999999", "0.00"),
+            ("0.000000000000000000000000000000000000000000000000000", "0.00"),
+            ("1.0000000000000000000000000000000000000000000000000000", "1.00"),
+            ("100e-4", "0.01"),
+            ("1E+2", "100.00"),
+            (
+                "1234567890123456789012345678.90",
+                "1234567890123456789012345678.90",
+            ),
+            (
+                "999999999999999999999999999999999999.99",
+                "999999999999999999999999999999999999.99",
+            ),
             ("000000000000000000000000000000000000000000001", "1.00"),
         ] {
             assert_eq!(parsed(text).as_deref(), Ok(want), "{text}");
@@ -173,11 +201,29 @@ mod tests {
     fn nothing_is_rounded_or_guessed() {
         use MoneyError::{NotANumber, Overflow, TooPrecise};
         for (text, want) in [
-            ("10.005", TooPrecise), ("0.001", TooPrecise), ("1e-3", TooPrecise), ("1e-99999999999999999999", TooPrecise),
-            ("1000000000000000000000000000000000000", Overflow), ("1e36", Overflow), ("1e99999999999999999999", Overflow),
-            ("NaN", NotANumber), ("Infinity", NotANumber), ("12,000", NotANumber), ("1_000", NotANumber), ("１２", NotANumber),
-            ("", NotANumber), (".", NotANumber), ("-", NotANumber), ("e5", NotANumber), ("1e", NotANumber), ("1e+", NotANumber),
-            ("1.2.3", NotANumber), ("--1", NotANumber), ("1 0", NotANumber), ("0x10", NotANumber), ("1e2.0", NotANumber),
+            ("10.005", TooPrecise),
+            ("0.001", TooPrecise),
+            ("1e-3", TooPrecise),
+            ("1e-99999999999999999999", TooPrecise),
+            ("1000000000000000000000000000000000000", Overflow),
+            ("1e36", Overflow),
+            ("1e99999999999999999999", Overflow),
+            ("NaN", NotANumber),
+            ("Infinity", NotANumber),
+            ("12,000", NotANumber),
+            ("1_000", NotANumber),
+            ("１２", NotANumber),
+            ("", NotANumber),
+            (".", NotANumber),
+            ("-", NotANumber),
+            ("e5", NotANumber),
+            ("1e", NotANumber),
+            ("1e+", NotANumber),
+            ("1.2.3", NotANumber),
+            ("--1", NotANumber),
+            ("1 0", NotANumber),
+            ("0x10", NotANumber),
+            ("1e2.0", NotANumber),
         ] {
             assert_eq!(parsed(text), Err(want), "{text}");
         }

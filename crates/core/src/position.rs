@@ -6,15 +6,21 @@
 #[must_use]
 pub fn source_position(source_ref: &str) -> String {
     let (name, numbers) = if source_ref.starts_with("file:") {
-        source_ref.rsplit_once('#').map_or((source_ref, None), |(n, line)| (n, Some(("#", vec![line]))))
+        source_ref
+            .rsplit_once('#')
+            .map_or((source_ref, None), |(n, line)| (n, Some(("#", vec![line]))))
     } else {
         let mut parts = source_ref.rsplitn(3, '/');
         match (parts.next(), parts.next(), parts.next()) {
-            (Some(last), Some(middle), Some(name)) if name.contains(':') => (name, Some(("/", vec![middle, last]))),
+            (Some(last), Some(middle), Some(name)) if name.contains(':') => {
+                (name, Some(("/", vec![middle, last])))
+            }
             _ => (source_ref, None),
         }
     };
-    let Some((mark, numbers)) = numbers else { return source_ref.to_owned() };
+    let Some((mark, numbers)) = numbers else {
+        return source_ref.to_owned();
+    };
     let mut key = name.to_owned();
     for number in numbers {
         key.push_str(mark);
@@ -40,7 +46,10 @@ mod tests {
             ("kafka:orders/2/99", "kafka:orders/2/100"),
             ("cdc:wallets/7/1", "cdc:wallets/30/0"),
         ] {
-            assert!(source_position(earlier) < source_position(later), "{earlier} {later}");
+            assert!(
+                source_position(earlier) < source_position(later),
+                "{earlier} {later}"
+            );
         }
         assert_eq!(source_position("elsewhere"), "elsewhere");
     }

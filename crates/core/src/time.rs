@@ -45,8 +45,13 @@ impl UtcMicros {
     pub fn parse(text: &str) -> Option<Self> {
         let b = text.as_bytes();
         let head = b.get(..19)?;
-        let two = |at: usize| -> Option<i64> { Some(digit(*head.get(at)?)? * 10 + digit(*head.get(at + 1)?)?) };
-        let marks = head[4] == b'-' && head[7] == b'-' && matches!(head[10], b'T' | b't' | b' ') && head[13] == b':' && head[16] == b':';
+        let two =
+            |at: usize| -> Option<i64> { Some(digit(*head.get(at)?)? * 10 + digit(*head.get(at + 1)?)?) };
+        let marks = head[4] == b'-'
+            && head[7] == b'-'
+            && matches!(head[10], b'T' | b't' | b' ')
+            && head[13] == b':'
+            && head[16] == b':';
         let (hour, minute, second) = (two(11)?, two(14)?, two(17)?);
         if !marks || hour > 23 || minute > 59 || second > 59 {
             return None;
@@ -62,7 +67,11 @@ impl UtcMicros {
     /// The business day this instant falls on.
     #[must_use]
     pub const fn date_kst(self) -> DateKst {
-        DateKst(self.0.saturating_add(KST_OFFSET_MICROS).div_euclid(MICROS_PER_DAY) as i32)
+        DateKst(
+            self.0
+                .saturating_add(KST_OFFSET_MICROS)
+                .div_euclid(MICROS_PER_DAY) as i32,
+        )
     }
 
     /// Days since the epoch of the UTC date, as a Date32 column stores it (`ingest_date`).
@@ -101,13 +110,19 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
         return None;
     }
     // Counted from March, so that the leap day comes last.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (y, m) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
     Some(365 * y + y / 4 - y / 100 + y / 400 + (m * 306 + 5) / 10 + day - 719_469)
 }
 
 /// The optional `.digits`, cut to microseconds, and what follows.
 fn fraction_micros(b: &[u8]) -> Option<(i64, &[u8])> {
-    let Some((b'.', digits)) = b.split_first() else { return Some((0, b)) };
+    let Some((b'.', digits)) = b.split_first() else {
+        return Some((0, b));
+    };
     let count = digits.iter().take_while(|b| b.is_ascii_digit()).count();
     if count == 0 {
         return None;
@@ -135,7 +150,9 @@ impl fmt::Display for UtcMicros {
     /// RFC 3339 in UTC; the fraction only when there is one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match DateTime::from_timestamp_micros(self.0) {
-            Some(t) if self.0.rem_euclid(MICROS_PER_SECOND) == 0 => write!(f, "{}", t.format("%Y-%m-%dT%H:%M:%SZ")),
+            Some(t) if self.0.rem_euclid(MICROS_PER_SECOND) == 0 => {
+                write!(f, "{}", t.format("%Y-%m-%dT%H:%M:%SZ"))
+            }
             Some(t) => write!(f, "{}", t.format("%Y-%m-%dT%H:%M:%S%.6fZ")),
             None => write!(f, "{}us", self.0),
         }
@@ -146,7 +163,10 @@ impl std::str::FromStr for UtcMicros {
     type Err = InvalidTime;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text).ok_or_else(|| InvalidTime { text: text.to_owned(), expected: "an RFC 3339 time such as 2026-01-05T15:20:00Z" })
+        Self::parse(text).ok_or_else(|| InvalidTime {
+            text: text.to_owned(),
+            expected: "an RFC 3339 time such as 2026-01-05T15:20:00Z",
+        })
     }
 }
 
@@ -188,7 +208,10 @@ impl DateKst {
     /// The day as a half-open window.
     #[must_use]
     pub const fn window(self) -> UtcWindow {
-        UtcWindow { start: self.start(), end: self.end() }
+        UtcWindow {
+            start: self.start(),
+            end: self.end(),
+        }
     }
 
     /// The day after.
@@ -206,7 +229,11 @@ impl DateKst {
 
 impl fmt::Display for DateKst {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.checked_add(EPOCH_FROM_CE).and_then(NaiveDate::from_num_days_from_ce_opt) {
+        match self
+            .0
+            .checked_add(EPOCH_FROM_CE)
+            .and_then(NaiveDate::from_num_days_from_ce_opt)
+        {
             Some(d) => write!(f, "{:04}-{:02}-{:02}", d.year(), d.month(), d.day()),
             None => write!(f, "day {}", self.0),
         }
@@ -217,8 +244,18 @@ impl std::str::FromStr for DateKst {
     type Err = InvalidTime;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidTime { text: text.to_owned(), expected: "a date such as 2026-01-05" };
-        let shaped = text.len() == 10 && text.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
+        let invalid = || InvalidTime {
+            text: text.to_owned(),
+            expected: "a date such as 2026-01-05",
+        };
+        let shaped = text.len() == 10
+            && text.bytes().enumerate().all(|(i, b)| {
+                if i == 4 || i == 7 {
+                    b == b'-'
+                } else {
+                    b.is_ascii_digit()
+                }
+            });
         if !shaped {
             return Err(invalid());
         }
@@ -227,7 +264,9 @@ impl std::str::FromStr for DateKst {
             (Some(y), Some(m), Some(d)) => days_from_civil(y, m, d),
             _ => None,
         };
-        days.and_then(|d| i32::try_from(d).ok()).map(Self).ok_or_else(invalid)
+        days.and_then(|d| i32::try_from(d).ok())
+            .map(Self)
+            .ok_or_else(invalid)
     }
 }
 
@@ -287,9 +326,23 @@ mod tests {
     #[test]
     fn what_is_not_a_timestamp_is_not_guessed() {
         for text in [
-            "", "not-a-time", "2026-01-05", "1767571200", "2026-01-05T00:00:60Z", "2026-13-45T00:00:00Z", "2026-02-29T00:00:00Z",
-            "2026-01-05T24:00:00Z", "2026-01-05T00:00:00+0900", "2026-01-05T00:00:00.Z", "2026-01-05T00:00Z", " 2026-01-05T00:00:00Z",
-            "2026-01-05T00:00:00Z ", "2026-01-05T00:00:00+24:00", "0000-01-01T00:00:00Z", "2026-1-05T00:00:00Z", "２026-01-05T00:00:00Z",
+            "",
+            "not-a-time",
+            "2026-01-05",
+            "1767571200",
+            "2026-01-05T00:00:60Z",
+            "2026-13-45T00:00:00Z",
+            "2026-02-29T00:00:00Z",
+            "2026-01-05T24:00:00Z",
+            "2026-01-05T00:00:00+0900",
+            "2026-01-05T00:00:00.Z",
+            "2026-01-05T00:00Z",
+            " 2026-01-05T00:00:00Z",
+            "2026-01-05T00:00:00Z ",
+            "2026-01-05T00:00:00+24:00",
+            "0000-01-01T00:00:00Z",
+            "2026-1-05T00:00:00Z",
+            "２026-01-05T00:00:00Z",
         ] {
             assert_eq!(shown(text), None, "{text}");
         }

@@ -54,7 +54,11 @@ impl DataFile {
 
     /// A file that is written but not committed.
     pub(crate) fn from_add(add: &Add) -> Self {
-        let logged: LoggedStatistics = add.stats.as_deref().and_then(|s| serde_json::from_str(s).ok()).unwrap_or_default();
+        let logged: LoggedStatistics = add
+            .stats
+            .as_deref()
+            .and_then(|s| serde_json::from_str(s).ok())
+            .unwrap_or_default();
         Self {
             path: add.path.clone(),
             size: u64::try_from(add.size).unwrap_or_default(),
@@ -70,7 +74,11 @@ impl DataFile {
     /// The date of the file's partition; `None` for the null partition or an unpartitioned table.
     #[must_use]
     pub fn partition_date(&self) -> Option<DateKst> {
-        self.partition.values().next().and_then(|v| v.as_deref()).and_then(|d| d.parse().ok())
+        self.partition
+            .values()
+            .next()
+            .and_then(|v| v.as_deref())
+            .and_then(|d| d.parse().ok())
     }
 
     /// Whether a value of a text column between `low` and `high` (inclusive) may be in the file.
@@ -93,10 +101,13 @@ impl DataFile {
     /// Whether an instant between `first` and `last` (inclusive) may be in the file.
     #[must_use]
     pub fn may_hold_instant(&self, column: &str, first: UtcMicros, last: UtcMicros) -> bool {
-        let bound = |of: &Map<String, Value>| of.get(column).and_then(Value::as_str).and_then(UtcMicros::parse);
+        let bound =
+            |of: &Map<String, Value>| of.get(column).and_then(Value::as_str).and_then(UtcMicros::parse);
         // Other writers keep milliseconds in the log: the true maximum may be up to one more.
         let max = bound(&self.max).map(|t| t.plus(999));
-        !self.is_all_null(column) && bound(&self.min).is_none_or(|m| m <= last) && max.is_none_or(|m| m >= first)
+        !self.is_all_null(column)
+            && bound(&self.min).is_none_or(|m| m <= last)
+            && max.is_none_or(|m| m >= first)
     }
 
     /// Whether the log says that the column holds nothing.

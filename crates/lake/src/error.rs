@@ -90,12 +90,26 @@ impl LakeError {
     pub(crate) fn delta(table: &str, error: DeltaTableError) -> Self {
         let table = table.to_owned();
         match error {
-            DeltaTableError::Transaction { source: TransactionError::CommitConflict(c) } => Self::Conflict { table, reason: c.to_string() },
-            DeltaTableError::Transaction { source: TransactionError::MaxCommitAttempts(n) } => {
-                Self::Conflict { table, reason: format!("{n} attempts to commit were overtaken") }
-            }
-            DeltaTableError::VersionAlreadyExists(v) => Self::Conflict { table, reason: format!("version {v} exists already") },
-            source => Self::Delta { table, source: Box::new(source) },
+            DeltaTableError::Transaction {
+                source: TransactionError::CommitConflict(c),
+            } => Self::Conflict {
+                table,
+                reason: c.to_string(),
+            },
+            DeltaTableError::Transaction {
+                source: TransactionError::MaxCommitAttempts(n),
+            } => Self::Conflict {
+                table,
+                reason: format!("{n} attempts to commit were overtaken"),
+            },
+            DeltaTableError::VersionAlreadyExists(v) => Self::Conflict {
+                table,
+                reason: format!("version {v} exists already"),
+            },
+            source => Self::Delta {
+                table,
+                source: Box::new(source),
+            },
         }
     }
 
@@ -113,29 +127,49 @@ impl OperatorError for LakeError {
             Self::Schema { .. } | Self::Unsupported { .. } => ErrorCode::SchemaDisagrees,
             Self::Conflict { .. } => ErrorCode::WriteConflict,
             Self::Null { .. } | Self::Engine(_) | Self::Arrow(_) => ErrorCode::Unexpected,
-            Self::Root { .. } | Self::Corrupt { .. } | Self::Delta { .. } | Self::Store(_) | Self::Parquet(_) => ErrorCode::Storage,
+            Self::Root { .. }
+            | Self::Corrupt { .. }
+            | Self::Delta { .. }
+            | Self::Store(_)
+            | Self::Parquet(_) => ErrorCode::Storage,
         }
     }
 
     fn detail(&self) -> Option<String> {
         match self {
             Self::Root { reason, .. } | Self::Conflict { reason, .. } => Some(reason.clone()),
-            Self::Schema { differences, .. } => Some(differences.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
+            Self::Schema { differences, .. } => Some(
+                differences
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("; "),
+            ),
             _ => None,
         }
     }
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Root { .. } => "name a directory you may write to, or an abfss:// URL with its credentials in the configuration",
+            Self::Root { .. } => {
+                "name a directory you may write to, or an abfss:// URL with its credentials in the configuration"
+            }
             Self::Missing { .. } => "ingest a source or run the pipeline that writes the table first",
-            Self::Schema { differences, .. } if differences.iter().all(|d| matches!(d, SchemaDifference::MissingNullable(_))) => {
+            Self::Schema { differences, .. }
+                if differences
+                    .iter()
+                    .all(|d| matches!(d, SchemaDifference::MissingNullable(_))) =>
+            {
                 "nsc table migrate adds missing nullable columns"
             }
-            Self::Schema { .. } => "the table was not written by this contract: move it away and let the pipelines rebuild it from Bronze",
+            Self::Schema { .. } => {
+                "the table was not written by this contract: move it away and let the pipelines rebuild it from Bronze"
+            }
             Self::Conflict { .. } => "run the command again",
             Self::Unsupported { .. } => "rewrite the table without the feature, or rebuild it from Bronze",
-            Self::Store(_) | Self::Delta { .. } => "nsc doctor checks the root, its permissions and every table",
+            Self::Store(_) | Self::Delta { .. } => {
+                "nsc doctor checks the root, its permissions and every table"
+            }
             _ => return None,
         };
         Some(hint.to_owned())

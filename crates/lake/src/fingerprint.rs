@@ -27,13 +27,19 @@ fn named(batch: &RecordBatch, columns: &[&str]) -> Result<Vec<ArrayRef>, LakeErr
         .iter()
         .map(|name| match batch.column_by_name(name) {
             Some(column) => canonical(column),
-            None => Err(LakeError::Corrupt { what: format!("column {name}"), reason: "it is not in the rows".to_owned() }),
+            None => Err(LakeError::Corrupt {
+                what: format!("column {name}"),
+                reason: "it is not in the rows".to_owned(),
+            }),
         })
         .collect()
 }
 
 fn encoded(columns: Vec<ArrayRef>, rows: usize) -> Result<arrow::row::Rows, LakeError> {
-    let fields = columns.iter().map(|c| SortField::new(c.data_type().clone())).collect();
+    let fields = columns
+        .iter()
+        .map(|c| SortField::new(c.data_type().clone()))
+        .collect();
     let converter = RowConverter::new(fields)?;
     if columns.is_empty() {
         return Ok(converter.empty_rows(rows, 0));
@@ -59,7 +65,11 @@ pub(crate) fn versions(batch: &RecordBatch) -> Result<Vec<Box<[u8]>>, LakeError>
     if let Some(refs) = batch.column_by_name("source_ref") {
         let text = cast(refs, &DataType::Utf8)?;
         let text = arrow::array::AsArray::as_string::<i32>(&text).clone();
-        columns.push(Arc::new(text.iter().map(|r| r.map(source_position)).collect::<StringArray>()));
+        columns.push(Arc::new(
+            text.iter()
+                .map(|r| r.map(source_position))
+                .collect::<StringArray>(),
+        ));
     }
     let rows = encoded(columns, batch.num_rows())?;
     Ok(rows.iter().map(|r| r.as_ref().into()).collect())
@@ -72,7 +82,11 @@ pub(crate) fn keep(batch: &RecordBatch, mask: Vec<bool>) -> Result<RecordBatch, 
     }
     if batch.num_columns() == 0 {
         let count = mask.iter().filter(|k| **k).count();
-        return Ok(RecordBatch::try_new_with_options(batch.schema(), vec![], &RecordBatchOptions::new().with_row_count(Some(count)))?);
+        return Ok(RecordBatch::try_new_with_options(
+            batch.schema(),
+            vec![],
+            &RecordBatchOptions::new().with_row_count(Some(count)),
+        )?);
     }
     Ok(arrow::compute::filter_record_batch(batch, &mask.into())?)
 }
@@ -84,8 +98,16 @@ mod tests {
 
     #[test]
     fn text_forms_agree_and_nulls_differ_from_empty() {
-        let plain = RecordBatch::try_from_iter([("a", Arc::new(StringArray::from(vec![Some("x"), Some(""), None])) as ArrayRef)]).unwrap();
-        let view = RecordBatch::try_from_iter([("a", Arc::new(StringViewArray::from(vec![Some("x"), Some(""), None])) as ArrayRef)]).unwrap();
+        let plain = RecordBatch::try_from_iter([(
+            "a",
+            Arc::new(StringArray::from(vec![Some("x"), Some(""), None])) as ArrayRef,
+        )])
+        .unwrap();
+        let view = RecordBatch::try_from_iter([(
+            "a",
+            Arc::new(StringViewArray::from(vec![Some("x"), Some(""), None])) as ArrayRef,
+        )])
+        .unwrap();
         let fingerprints = rows(&plain, &["a"]).unwrap();
         assert_eq!(fingerprints, rows(&view, &["a"]).unwrap());
         assert_ne!(fingerprints[1], fingerprints[2]);
@@ -106,8 +128,19 @@ mod tests {
     #[test]
     fn versions_sort_by_time_then_position_with_null_lowest() {
         let batch = RecordBatch::try_from_iter([
-            ("source_updated_at", Arc::new(Int64Array::from(vec![None, Some(1), Some(1), Some(2)])) as ArrayRef),
-            ("source_ref", Arc::new(StringArray::from(vec!["file:z#9", "file:a#9", "file:a#10", "file:a#1"])) as ArrayRef),
+            (
+                "source_updated_at",
+                Arc::new(Int64Array::from(vec![None, Some(1), Some(1), Some(2)])) as ArrayRef,
+            ),
+            (
+                "source_ref",
+                Arc::new(StringArray::from(vec![
+                    "file:z#9",
+                    "file:a#9",
+                    "file:a#10",
+                    "file:a#1",
+                ])) as ArrayRef,
+            ),
         ]);
         assert!(versions(&batch.unwrap()).unwrap().is_sorted());
     }

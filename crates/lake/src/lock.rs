@@ -8,7 +8,9 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::{DynObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion, path::Path};
+use object_store::{
+    DynObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion, path::Path,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::writer::wall_clock_millis;
@@ -53,8 +55,16 @@ impl Lake {
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn lock(&self, pipeline: &str, run_id: &str) -> Result<Result<PipelineLock, Holder>, LakeError> {
-        let holder = Holder { run_id: run_id.to_owned(), pid: std::process::id(), renewed_millis: wall_clock_millis() };
+    pub async fn lock(
+        &self,
+        pipeline: &str,
+        run_id: &str,
+    ) -> Result<Result<PipelineLock, Holder>, LakeError> {
+        let holder = Holder {
+            run_id: run_id.to_owned(),
+            pid: std::process::id(),
+            renewed_millis: wall_clock_millis(),
+        };
         let dir = match self.internal_dir() {
             Some(dir) => dir.join("locks"),
             None => return lease(self.internal_store()?, pipeline, holder).await,
@@ -86,27 +96,52 @@ impl Lake {
 }
 
 fn io(path: &std::path::Path, e: &std::io::Error) -> LakeError {
-    LakeError::Root { root: path.display().to_string(), reason: e.to_string() }
+    LakeError::Root {
+        root: path.display().to_string(),
+        reason: e.to_string(),
+    }
 }
 
-fn lock_file(dir: &std::path::Path, pipeline: &str, holder: &Holder) -> Result<Result<PipelineLock, Holder>, LakeError> {
+fn lock_file(
+    dir: &std::path::Path,
+    pipeline: &str,
+    holder: &Holder,
+) -> Result<Result<PipelineLock, Holder>, LakeError> {
     std::fs::create_dir_all(dir).map_err(|e| io(dir, &e))?;
     let path = dir.join(format!("{pipeline}.lock"));
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(|e| io(&path, &e))?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(|e| io(&path, &e))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut text = String::new();
             file.read_to_string(&mut text).map_err(|e| io(&path, &e))?;
             // Read between the holder's truncate and write, the text may be short; the refusal stands.
-            let unknown = Holder { run_id: "(starting)".to_owned(), pid: 0, renewed_millis: 0 };
+            let unknown = Holder {
+                run_id: "(starting)".to_owned(),
+                pid: 0,
+                renewed_millis: 0,
+            };
             return Ok(Err(serde_json::from_str(&text).unwrap_or(unknown)));
         }
         Err(TryLockError::Error(e)) => return Err(io(&path, &e)),
     }
-    let text = serde_json::to_string(holder).map_err(|e| LakeError::Corrupt { what: "lock".to_owned(), reason: e.to_string() })?;
-    file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0))).and_then(|_| file.write_all(text.as_bytes())).map_err(|e| io(&path, &e))?;
-    Ok(Ok(PipelineLock { _kind: Kind::Local(file) }))
+    let text = serde_json::to_string(holder).map_err(|e| LakeError::Corrupt {
+        what: "lock".to_owned(),
+        reason: e.to_string(),
+    })?;
+    file.set_len(0)
+        .and_then(|()| file.seek(SeekFrom::Start(0)))
+        .and_then(|_| file.write_all(text.as_bytes()))
+        .map_err(|e| io(&path, &e))?;
+    Ok(Ok(PipelineLock {
+        _kind: Kind::Local(file),
+    }))
 }
 
 /// Renews a lease until dropped.
@@ -128,12 +163,23 @@ impl Drop for Renewal {
 }
 
 fn payload(holder: &Holder) -> Result<PutPayload, LakeError> {
-    serde_json::to_vec(holder).map(Into::into).map_err(|e| LakeError::Corrupt { what: "lease".to_owned(), reason: e.to_string() })
+    serde_json::to_vec(holder)
+        .map(Into::into)
+        .map_err(|e| LakeError::Corrupt {
+            what: "lease".to_owned(),
+            reason: e.to_string(),
+        })
 }
 
-async fn lease(store: Arc<DynObjectStore>, pipeline: &str, holder: Holder) -> Result<Result<PipelineLock, Holder>, LakeError> {
+async fn lease(
+    store: Arc<DynObjectStore>,
+    pipeline: &str,
+    holder: Holder,
+) -> Result<Result<PipelineLock, Holder>, LakeError> {
     let path = Path::from(format!("locks/{pipeline}.json"));
-    let created = store.put_opts(&path, payload(&holder)?, PutOptions::from(PutMode::Create)).await;
+    let created = store
+        .put_opts(&path, payload(&holder)?, PutOptions::from(PutMode::Create))
+        .await;
     let version = match created {
         Ok(put) => UpdateVersion::from(put),
         Err(object_store::Error::AlreadyExists { .. }) => match take_over(&store, &path, &holder).await? {
@@ -143,19 +189,34 @@ async fn lease(store: Arc<DynObjectStore>, pipeline: &str, holder: Holder) -> Re
         Err(e) => return Err(e.into()),
     };
     let task = tokio::spawn(renew(Arc::clone(&store), path.clone(), holder, version));
-    Ok(Ok(PipelineLock { _kind: Kind::Lease(Renewal { task, store, path }) }))
+    Ok(Ok(PipelineLock {
+        _kind: Kind::Lease(Renewal { task, store, path }),
+    }))
 }
 
 /// Takes a lease that was not renewed; of several takers the conditional write lets one through.
-async fn take_over(store: &Arc<DynObjectStore>, path: &Path, holder: &Holder) -> Result<Result<UpdateVersion, Holder>, LakeError> {
+async fn take_over(
+    store: &Arc<DynObjectStore>,
+    path: &Path,
+    holder: &Holder,
+) -> Result<Result<UpdateVersion, Holder>, LakeError> {
     let found = store.get(path).await?;
-    let version = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
+    let version = UpdateVersion {
+        e_tag: found.meta.e_tag.clone(),
+        version: found.meta.version.clone(),
+    };
     let bytes = found.bytes().await?;
-    let other: Holder = serde_json::from_slice(&bytes).map_err(|e| LakeError::Corrupt { what: path.to_string(), reason: e.to_string() })?;
+    let other: Holder = serde_json::from_slice(&bytes).map_err(|e| LakeError::Corrupt {
+        what: path.to_string(),
+        reason: e.to_string(),
+    })?;
     if wall_clock_millis() - other.renewed_millis < LEASE_MILLIS {
         return Ok(Err(other));
     }
-    match store.put_opts(path, payload(holder)?, PutOptions::from(PutMode::Update(version))).await {
+    match store
+        .put_opts(path, payload(holder)?, PutOptions::from(PutMode::Update(version)))
+        .await
+    {
         Ok(put) => Ok(Ok(put.into())),
         Err(object_store::Error::Precondition { .. }) => Ok(Err(other)),
         Err(e) => Err(e.into()),
@@ -167,7 +228,10 @@ async fn renew(store: Arc<DynObjectStore>, path: Path, mut holder: Holder, mut v
         tokio::time::sleep(RENEW).await;
         holder.renewed_millis = wall_clock_millis();
         let Ok(payload) = payload(&holder) else { return };
-        match store.put_opts(&path, payload, PutOptions::from(PutMode::Update(version.clone()))).await {
+        match store
+            .put_opts(&path, payload, PutOptions::from(PutMode::Update(version.clone())))
+            .await
+        {
             Ok(put) => version = put.into(),
             Err(e) => tracing::warn!(lease = %path, error = %e, "lease not renewed"),
         }
@@ -182,19 +246,39 @@ mod tests {
     #[tokio::test]
     async fn a_lease_is_refused_while_renewed_and_taken_once_stale() {
         let store: Arc<DynObjectStore> = Arc::new(InMemory::new());
-        let holder = |run: &str, renewed_millis| Holder { run_id: run.to_owned(), pid: 1, renewed_millis };
-        let first = lease(Arc::clone(&store), "b", holder("one", wall_clock_millis())).await.unwrap();
-        let refused = lease(Arc::clone(&store), "b", holder("two", wall_clock_millis())).await.unwrap();
+        let holder = |run: &str, renewed_millis| Holder {
+            run_id: run.to_owned(),
+            pid: 1,
+            renewed_millis,
+        };
+        let first = lease(Arc::clone(&store), "b", holder("one", wall_clock_millis()))
+            .await
+            .unwrap();
+        let refused = lease(Arc::clone(&store), "b", holder("two", wall_clock_millis()))
+            .await
+            .unwrap();
         assert_eq!(refused.err().map(|h| h.run_id).as_deref(), Some("one"));
         std::mem::forget(first);
-        store.put(&Path::from("locks/b.json"), payload(&holder("one", 0)).unwrap()).await.unwrap();
-        assert!(lease(store, "b", holder("three", wall_clock_millis())).await.unwrap().is_ok());
+        store
+            .put(&Path::from("locks/b.json"), payload(&holder("one", 0)).unwrap())
+            .await
+            .unwrap();
+        assert!(
+            lease(store, "b", holder("three", wall_clock_millis()))
+                .await
+                .unwrap()
+                .is_ok()
+        );
     }
 
     #[test]
     fn a_file_lock_names_its_holder_and_ends_with_it() {
         let dir = tempfile::tempdir().unwrap();
-        let holder = |run: &str| Holder { run_id: run.to_owned(), pid: 1, renewed_millis: 0 };
+        let holder = |run: &str| Holder {
+            run_id: run.to_owned(),
+            pid: 1,
+            renewed_millis: 0,
+        };
         let held = lock_file(dir.path(), "b", &holder("one")).unwrap().unwrap();
         let refused = lock_file(dir.path(), "b", &holder("two")).unwrap();
         assert_eq!(refused.err().map(|h| h.run_id).as_deref(), Some("one"));

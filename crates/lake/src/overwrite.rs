@@ -40,13 +40,22 @@ impl Table {
     ///
     /// # Errors
     /// Storage and engine errors; [`LakeError::Conflict`] when another writer changed the table meanwhile.
-    pub async fn overwrite(&mut self, ctx: &SessionContext, files: Vec<DataFile>, rows: DataFrame, metadata: Vec<(String, Value)>) -> Result<UpsertOutcome, LakeError> {
+    pub async fn overwrite(
+        &mut self,
+        ctx: &SessionContext,
+        files: Vec<DataFile>,
+        rows: DataFrame,
+        metadata: Vec<(String, Value)>,
+    ) -> Result<UpsertOutcome, LakeError> {
         let compared = Comparison::of(self.contract()).compared;
         let mut before = Multiset::default();
         if !files.is_empty() {
             before = Multiset::of(ctx.read_table(self.scan(files.clone()))?, &compared).await?;
             if before == Multiset::of(rows.clone(), &compared).await? {
-                return Ok(UpsertOutcome { unchanged: before.rows, ..UpsertOutcome::default() });
+                return Ok(UpsertOutcome {
+                    unchanged: before.rows,
+                    ..UpsertOutcome::default()
+                });
             }
         }
         let mut writer = self.writer()?;
@@ -55,8 +64,18 @@ impl Table {
             writer.write(&batch).await?;
         }
         let staged = writer.finish().await?;
-        let outcome = UpsertOutcome { inserted: staged.rows(), deleted: before.rows, ..UpsertOutcome::default() };
-        self.commit(Commit { staged, removed: files, transaction: None, metadata }).await?;
+        let outcome = UpsertOutcome {
+            inserted: staged.rows(),
+            deleted: before.rows,
+            ..UpsertOutcome::default()
+        };
+        self.commit(Commit {
+            staged,
+            removed: files,
+            transaction: None,
+            metadata,
+        })
+        .await?;
         Ok(outcome)
     }
 }

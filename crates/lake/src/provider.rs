@@ -43,12 +43,29 @@ fn reading_type(field: &Field) -> Field {
 
 impl FilesTable {
     pub(crate) fn new(table: &Table, files: Vec<DataFile>) -> Self {
-        let partition: Vec<String> = table.contract().partition.iter().map(|p| (*p).to_owned()).collect();
+        let partition: Vec<String> = table
+            .contract()
+            .partition
+            .iter()
+            .map(|p| (*p).to_owned())
+            .collect();
         let stored = table.schema();
-        let (in_path, in_file): (Vec<_>, Vec<_>) = stored.fields().iter().map(|f| reading_type(f)).partition(|f| partition.contains(f.name()));
+        let (in_path, in_file): (Vec<_>, Vec<_>) = stored
+            .fields()
+            .iter()
+            .map(|f| reading_type(f))
+            .partition(|f| partition.contains(f.name()));
         // DataFusion reads partition columns last.
-        let schema = Arc::new(Schema::new(in_file.into_iter().chain(in_path).collect::<Vec<_>>()));
-        Self { schema, partition, files, store_url: table.log_store().object_store_url(), store: table.object_store() }
+        let schema = Arc::new(Schema::new(
+            in_file.into_iter().chain(in_path).collect::<Vec<_>>(),
+        ));
+        Self {
+            schema,
+            partition,
+            files,
+            store_url: table.log_store().object_store_url(),
+            store: table.object_store(),
+        }
     }
 
     /// Rows the log counts in these files.
@@ -58,8 +75,15 @@ impl FilesTable {
     }
 
     fn table_schema(&self) -> TableSchema {
-        let (in_path, in_file): (Vec<_>, Vec<_>) = self.schema.fields().iter().cloned().partition(|f| self.partition.contains(f.name()));
-        TableSchema::builder(Arc::new(Schema::new(in_file))).with_table_partition_cols(in_path).build()
+        let (in_path, in_file): (Vec<_>, Vec<_>) = self
+            .schema
+            .fields()
+            .iter()
+            .cloned()
+            .partition(|f| self.partition.contains(f.name()));
+        TableSchema::builder(Arc::new(Schema::new(in_file)))
+            .with_table_partition_cols(in_path)
+            .build()
     }
 
     fn partitioned_file(&self, file: &DataFile) -> Result<PartitionedFile> {
@@ -94,13 +118,24 @@ impl TableProvider for FilesTable {
     }
 
     fn statistics(&self) -> Option<Statistics> {
-        let rows = self.files.iter().map(|f| f.rows).sum::<Option<u64>>().and_then(|n| usize::try_from(n).ok());
+        let rows = self
+            .files
+            .iter()
+            .map(|f| f.rows)
+            .sum::<Option<u64>>()
+            .and_then(|n| usize::try_from(n).ok());
         let mut statistics = Statistics::new_unknown(&self.schema);
         statistics.num_rows = rows.map_or(Precision::Absent, Precision::Exact);
         Some(statistics)
     }
 
-    async fn scan(&self, state: &dyn Session, projection: Option<&Vec<usize>>, filters: &[Expr], limit: Option<usize>) -> Result<Arc<dyn ExecutionPlan>> {
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         if self.files.is_empty() {
             let schema = match projection {
                 Some(indices) => Arc::new(self.schema.project(indices)?),
@@ -108,19 +143,31 @@ impl TableProvider for FilesTable {
             };
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        state.runtime_env().register_object_store(self.store_url.as_ref(), Arc::clone(&self.store));
-        let options = TableParquetOptions { global: state.config_options().execution.parquet.clone(), ..TableParquetOptions::default() };
+        state
+            .runtime_env()
+            .register_object_store(self.store_url.as_ref(), Arc::clone(&self.store));
+        let options = TableParquetOptions {
+            global: state.config_options().execution.parquet.clone(),
+            ..TableParquetOptions::default()
+        };
         let mut source = ParquetSource::new(self.table_schema()).with_table_parquet_options(options);
         if let Some(filter) = conjunction(filters.to_vec()) {
             let schema = Arc::clone(&self.schema).to_dfschema()?;
             source = source.with_predicate(state.create_physical_expr(filter, &schema)?);
         }
-        let mut files = self.files.iter().map(|f| self.partitioned_file(f)).collect::<Result<Vec<_>>>()?;
+        let mut files = self
+            .files
+            .iter()
+            .map(|f| self.partitioned_file(f))
+            .collect::<Result<Vec<_>>>()?;
         files.sort_by(|a, b| b.object_meta.size.cmp(&a.object_meta.size));
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
         let config = FileScanConfigBuilder::new(self.store_url.clone(), Arc::new(source))
             .with_file_groups(groups)
-            .with_statistics(self.statistics().unwrap_or_else(|| Statistics::new_unknown(&self.schema)))
+            .with_statistics(
+                self.statistics()
+                    .unwrap_or_else(|| Statistics::new_unknown(&self.schema)),
+            )
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .build();

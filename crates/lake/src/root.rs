@@ -37,7 +37,9 @@ pub struct Lake {
 impl fmt::Debug for Lake {
     /// Without the storage options: they hold credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lake").field("root", &self.root.as_str()).finish_non_exhaustive()
+        f.debug_struct("Lake")
+            .field("root", &self.root.as_str())
+            .finish_non_exhaustive()
     }
 }
 
@@ -47,7 +49,10 @@ impl Lake {
     /// # Errors
     /// When the directory cannot be created or the URL is not understood.
     pub fn open(root: &str, options: LakeOptions) -> Result<Self, LakeError> {
-        let unusable = |reason: String| LakeError::Root { root: root.to_owned(), reason };
+        let unusable = |reason: String| LakeError::Root {
+            root: root.to_owned(),
+            reason,
+        };
         if !root.contains("://") {
             std::fs::create_dir_all(root).map_err(|e| unusable(e.to_string()))?;
         } else if root.starts_with("abfs") || root.starts_with("az") {
@@ -98,7 +103,9 @@ impl Lake {
     /// # Errors
     /// As [`Lake::table`].
     pub async fn existing(&self, contract: &'static TableContract) -> Result<Option<Table>, LakeError> {
-        let Some(table) = self.unchecked(contract, None).await? else { return Ok(None) };
+        let Some(table) = self.unchecked(contract, None).await? else {
+            return Ok(None);
+        };
         table.check_contract()?;
         Ok(Some(table))
     }
@@ -107,7 +114,11 @@ impl Lake {
     ///
     /// # Errors
     /// Storage errors, and a version the log does not hold.
-    pub async fn unchecked(&self, contract: &'static TableContract, version: Option<u64>) -> Result<Option<Table>, LakeError> {
+    pub async fn unchecked(
+        &self,
+        contract: &'static TableContract,
+        version: Option<u64>,
+    ) -> Result<Option<Table>, LakeError> {
         let mut delta = DeltaTable::new(self.log_store(&[contract.layer.name(), contract.name])?);
         let failed = |e| LakeError::delta(&contract.full_name(), e);
         if !delta.verify_deltatable_existence().await.map_err(failed)? {
@@ -123,19 +134,31 @@ impl Lake {
 
     fn log_store(&self, path: &[&str]) -> Result<LogStoreRef, LakeError> {
         let mut url = self.root.clone();
-        let root = |reason: String| LakeError::Root { root: self.root.to_string(), reason };
-        url.path_segments_mut().map_err(|()| root("the URL cannot hold a path".to_owned()))?.pop_if_empty().extend(path);
+        let root = |reason: String| LakeError::Root {
+            root: self.root.to_string(),
+            reason,
+        };
+        url.path_segments_mut()
+            .map_err(|()| root("the URL cannot hold a path".to_owned()))?
+            .pop_if_empty()
+            .extend(path);
         if let Some(dir) = url.to_file_path().ok().filter(|d| !d.exists()) {
             std::fs::create_dir_all(dir).map_err(|e| root(e.to_string()))?;
         }
-        let config = StorageConfig::parse_options(self.options.storage.clone()).map_err(|e| root(e.to_string()))?;
+        let config =
+            StorageConfig::parse_options(self.options.storage.clone()).map_err(|e| root(e.to_string()))?;
         let Some(wrap) = &self.options.wrap_store else {
             return logstore_for(&url, config).map_err(|e| root(e.to_string()));
         };
         let factories = object_store_factories();
         let scheme = Url::parse(&format!("{}://", url.scheme())).map_err(|e| root(e.to_string()))?;
-        let factory = factories.get(&scheme).ok_or_else(|| root("no object store for this scheme".to_owned()))?;
-        let (store, _) = factory.parse_url_opts(&url, &config).map_err(|e| root(e.to_string()))?;
-        logstore_with(wrap(Arc::new(store) as Arc<dyn ObjectStore>), &url, config).map_err(|e| root(e.to_string()))
+        let factory = factories
+            .get(&scheme)
+            .ok_or_else(|| root("no object store for this scheme".to_owned()))?;
+        let (store, _) = factory
+            .parse_url_opts(&url, &config)
+            .map_err(|e| root(e.to_string()))?;
+        logstore_with(wrap(Arc::new(store) as Arc<dyn ObjectStore>), &url, config)
+            .map_err(|e| root(e.to_string()))
     }
 }

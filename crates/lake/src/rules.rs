@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Float64Builder, ListBuilder, MapBuilder, MapFieldNames, RecordBatch, StringArray,
-    StringBuilder, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Float64Builder, ListBuilder, MapBuilder,
+    MapFieldNames, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, TimestampMicrosecondType};
@@ -17,7 +17,9 @@ use nsc_core::UtcMicros;
 use crate::{Commit, Lake, LakeError, Table};
 
 fn contract() -> Result<&'static TableContract, LakeError> {
-    table("gold.dim_rule_scd2").ok_or_else(|| LakeError::Missing { table: "gold.dim_rule_scd2".to_owned() })
+    table("gold.dim_rule_scd2").ok_or_else(|| LakeError::Missing {
+        table: "gold.dim_rule_scd2".to_owned(),
+    })
 }
 
 impl Lake {
@@ -45,12 +47,21 @@ impl Lake {
         for attempt in 1.. {
             let mut table = self.table(contract()?).await?;
             let stored = versions_of(&table, ctx).await?;
-            let Some(wanted) = plan(&stored)? else { return Ok(()) };
+            let Some(wanted) = plan(&stored)? else {
+                return Ok(());
+            };
             let removed = table.files()?;
             let mut writer = table.writer()?;
             writer.write(&batch_of(&wanted)?).await?;
             let staged = writer.finish().await?;
-            match table.commit(Commit { staged, removed, ..Commit::default() }).await {
+            match table
+                .commit(Commit {
+                    staged,
+                    removed,
+                    ..Commit::default()
+                })
+                .await
+            {
                 Err(e) if e.is_conflict() && attempt < 10 => {}
                 other => return other.map(|_| ()).map_err(E::from),
             }
@@ -69,26 +80,58 @@ async fn versions_of(table: &Table, ctx: &SessionContext) -> Result<Vec<RuleVers
 }
 
 fn corrupt(column: &str) -> LakeError {
-    LakeError::Corrupt { what: format!("gold.dim_rule_scd2.{column}"), reason: "the column is missing or of another type".to_owned() }
+    LakeError::Corrupt {
+        what: format!("gold.dim_rule_scd2.{column}"),
+        reason: "the column is missing or of another type".to_owned(),
+    }
 }
 
 fn read(batch: &RecordBatch, versions: &mut Vec<RuleVersion>) -> Result<(), LakeError> {
     let column = |name: &str| batch.column_by_name(name).ok_or_else(|| corrupt(name));
-    let text = |name: &str| -> Result<StringArray, LakeError> { Ok(cast(column(name)?, &DataType::Utf8)?.as_string::<i32>().clone()) };
-    let times = |name: &str| column(name)?.as_primitive_opt::<TimestampMicrosecondType>().cloned().ok_or_else(|| corrupt(name));
-    let (ids, domains, metrics, comments) = (text("rule_id")?, text("domain")?, text("metric")?, text("comment")?);
-    let thresholds = column("threshold")?.as_primitive_opt::<Float64Type>().ok_or_else(|| corrupt("threshold"))?;
-    let maps = column("severity_map")?.as_map_opt().ok_or_else(|| corrupt("severity_map"))?;
-    let lists = column("allowed_values")?.as_list_opt::<i32>().ok_or_else(|| corrupt("allowed_values"))?;
+    let text = |name: &str| -> Result<StringArray, LakeError> {
+        Ok(cast(column(name)?, &DataType::Utf8)?.as_string::<i32>().clone())
+    };
+    let times = |name: &str| {
+        column(name)?
+            .as_primitive_opt::<TimestampMicrosecondType>()
+            .cloned()
+            .ok_or_else(|| corrupt(name))
+    };
+    let (ids, domains, metrics, comments) = (
+        text("rule_id")?,
+        text("domain")?,
+        text("metric")?,
+        text("comment")?,
+    );
+    let thresholds = column("threshold")?
+        .as_primitive_opt::<Float64Type>()
+        .ok_or_else(|| corrupt("threshold"))?;
+    let maps = column("severity_map")?
+        .as_map_opt()
+        .ok_or_else(|| corrupt("severity_map"))?;
+    let lists = column("allowed_values")?
+        .as_list_opt::<i32>()
+        .ok_or_else(|| corrupt("allowed_values"))?;
     let (starts, ends) = (times("effective_start_ts")?, times("effective_end_ts")?);
-    let current = column("is_current")?.as_boolean_opt().ok_or_else(|| corrupt("is_current"))?;
+    let current = column("is_current")?
+        .as_boolean_opt()
+        .ok_or_else(|| corrupt("is_current"))?;
     for i in 0..batch.num_rows() {
         let mut severity_map = BTreeMap::new();
         if maps.is_valid(i) {
             let entries = maps.value(i);
             let keys = cast(entries.column(0), &DataType::Utf8)?;
-            let values = entries.column(1).as_primitive_opt::<Float64Type>().ok_or_else(|| corrupt("severity_map"))?;
-            severity_map.extend(keys.as_string::<i32>().iter().flatten().map(str::to_owned).zip(values.iter().flatten()));
+            let values = entries
+                .column(1)
+                .as_primitive_opt::<Float64Type>()
+                .ok_or_else(|| corrupt("severity_map"))?;
+            severity_map.extend(
+                keys.as_string::<i32>()
+                    .iter()
+                    .flatten()
+                    .map(str::to_owned)
+                    .zip(values.iter().flatten()),
+            );
         }
         let mut allowed_values = Vec::new();
         if lists.is_valid(i) {
@@ -114,14 +157,22 @@ fn read(batch: &RecordBatch, versions: &mut Vec<RuleVersion>) -> Result<(), Lake
 }
 
 fn batch_of(versions: &[RuleVersion]) -> Result<RecordBatch, LakeError> {
-    let texts = |f: &dyn Fn(&RuleVersion) -> Option<String>| Arc::new(versions.iter().map(f).collect::<StringArray>()) as ArrayRef;
+    let texts = |f: &dyn Fn(&RuleVersion) -> Option<String>| {
+        Arc::new(versions.iter().map(f).collect::<StringArray>()) as ArrayRef
+    };
     let times = |f: &dyn Fn(&RuleVersion) -> Option<UtcMicros>| {
-        let micros: TimestampMicrosecondArray = versions.iter().map(|v| f(v).map(UtcMicros::micros)).collect();
+        let micros: TimestampMicrosecondArray =
+            versions.iter().map(|v| f(v).map(UtcMicros::micros)).collect();
         Arc::new(micros.with_timezone("UTC")) as ArrayRef
     };
-    let names = MapFieldNames { entry: "key_value".to_owned(), key: "key".to_owned(), value: "value".to_owned() };
+    let names = MapFieldNames {
+        entry: "key_value".to_owned(),
+        key: "key".to_owned(),
+        value: "value".to_owned(),
+    };
     let mut maps = MapBuilder::new(Some(names), StringBuilder::new(), Float64Builder::new());
-    let mut lists = ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, true));
+    let mut lists =
+        ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, true));
     for version in versions {
         for (name, value) in &version.rule.severity_map {
             maps.keys().append_value(name);
@@ -138,12 +189,34 @@ fn batch_of(versions: &[RuleVersion]) -> Result<RecordBatch, LakeError> {
         ("rule_id", texts(&|v| Some(v.rule.rule_id.clone())), false),
         ("domain", texts(&|v| Some(v.rule.domain.clone())), false),
         ("metric", texts(&|v| Some(v.rule.metric.clone())), false),
-        ("threshold", Arc::new(versions.iter().map(|v| v.rule.threshold).collect::<Float64Array>()) as ArrayRef, true),
-        ("severity_map", cast(&maps, &ColumnType::MapTextDouble.arrow())?, true),
+        (
+            "threshold",
+            Arc::new(
+                versions
+                    .iter()
+                    .map(|v| v.rule.threshold)
+                    .collect::<Float64Array>(),
+            ) as ArrayRef,
+            true,
+        ),
+        (
+            "severity_map",
+            cast(&maps, &ColumnType::MapTextDouble.arrow())?,
+            true,
+        ),
         ("allowed_values", Arc::new(lists.finish()) as ArrayRef, true),
         ("comment", texts(&|v| v.rule.comment.clone()), true),
         ("effective_start_ts", times(&|v| Some(v.effective_start)), false),
         ("effective_end_ts", times(&|v| v.effective_end), true),
-        ("is_current", Arc::new(versions.iter().map(|v| Some(v.is_current)).collect::<BooleanArray>()) as ArrayRef, false),
+        (
+            "is_current",
+            Arc::new(
+                versions
+                    .iter()
+                    .map(|v| Some(v.is_current))
+                    .collect::<BooleanArray>(),
+            ) as ArrayRef,
+            false,
+        ),
     ])?)
 }

@@ -25,7 +25,9 @@ impl Lake {
     /// # Errors
     /// Storage errors.
     pub async fn store_run(&self, name: &str, report: &Value) -> Result<(), LakeError> {
-        self.internal_store()?.put(&path_of(name), report.to_string().into()).await?;
+        self.internal_store()?
+            .put(&path_of(name), report.to_string().into())
+            .await?;
         Ok(())
     }
 
@@ -39,8 +41,14 @@ impl Lake {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(e) => return Err(e.into()),
         };
-        let report = serde_json::from_slice(&found).map_err(|e| LakeError::Corrupt { what: format!("run report {name}"), reason: e.to_string() })?;
-        Ok(Some(RunLogEntry { name: name.to_owned(), report }))
+        let report = serde_json::from_slice(&found).map_err(|e| LakeError::Corrupt {
+            what: format!("run report {name}"),
+            reason: e.to_string(),
+        })?;
+        Ok(Some(RunLogEntry {
+            name: name.to_owned(),
+            report,
+        }))
     }
 
     /// The newest reports first, at most `limit`.
@@ -50,7 +58,11 @@ impl Lake {
     pub async fn runs(&self, limit: usize) -> Result<Vec<RunLogEntry>, LakeError> {
         let store = self.internal_store()?;
         let mut found: Vec<_> = store.list(Some(&Path::from("runs"))).try_collect().await?;
-        found.sort_by(|a, b| b.last_modified.cmp(&a.last_modified).then_with(|| b.location.cmp(&a.location)));
+        found.sort_by(|a, b| {
+            b.last_modified
+                .cmp(&a.last_modified)
+                .then_with(|| b.location.cmp(&a.location))
+        });
         let mut entries = Vec::new();
         for meta in found.into_iter().take(limit) {
             if let Some(name) = meta.location.filename().and_then(|f| f.strip_suffix(".json")) {

@@ -33,6 +33,11 @@ impl Scope {
     /// A scope of all rows in some files.
     #[must_use]
     pub fn of(files: Vec<DataFile>, conflict: Conflict) -> Self {
-        Self { files, rows: None, elsewhere: Vec::new(), conflict }
+        Self {
+            files,
+            rows: None,
+            elsewhere: Vec::new(),
+            conflict,
+        }
     }
 }

@@ -24,7 +24,11 @@ pub struct SessionOptions {
 impl Default for SessionOptions {
     /// One GiB, and a thread per core.
     fn default() -> Self {
-        Self { memory_bytes: 1 << 30, threads: std::thread::available_parallelism().map_or(2, NonZeroUsize::get), spill_dir: None }
+        Self {
+            memory_bytes: 1 << 30,
+            threads: std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
+            spill_dir: None,
+        }
     }
 }
 
@@ -33,13 +37,19 @@ impl Default for SessionOptions {
 /// # Errors
 /// When the spill directory cannot be used.
 pub fn session(options: &SessionOptions) -> Result<SessionContext, LakeError> {
-    let mut config = SessionConfig::new().with_target_partitions(options.threads.max(1)).with_information_schema(true).with_batch_size(8192);
+    let mut config = SessionConfig::new()
+        .with_target_partitions(options.threads.max(1))
+        .with_information_schema(true)
+        .with_batch_size(8192);
     let settings = config.options_mut();
     // `1.5` in a query means exactly that, not the nearest double.
     settings.sql_parser.parse_float_as_decimal = true;
     settings.execution.parquet.pushdown_filters = false;
     settings.execution.time_zone = Some("UTC".to_owned());
-    let pool = TrackConsumersPool::new(FairSpillPool::new(options.memory_bytes), NonZeroUsize::MIN.saturating_add(4));
+    let pool = TrackConsumersPool::new(
+        FairSpillPool::new(options.memory_bytes),
+        NonZeroUsize::MIN.saturating_add(4),
+    );
     let mode = match &options.spill_dir {
         Some(dir) => DiskManagerMode::Directories(vec![dir.clone()]),
         None => DiskManagerMode::OsTmpDirectory,

@@ -58,7 +58,9 @@ impl PipelineState {
     /// Whether a business day was processed successfully.
     #[must_use]
     pub fn has_processed(&self, date: DateKst) -> bool {
-        self.processed_dates.iter().any(|(first, last)| (*first..=*last).contains(&date))
+        self.processed_dates
+            .iter()
+            .any(|(first, last)| (*first..=*last).contains(&date))
     }
 
     /// Adds a business day, joining neighbouring ranges.
@@ -81,7 +83,9 @@ impl PipelineState {
 pub struct PipelineStates(Vec<PipelineState>);
 
 fn contract() -> Result<&'static TableContract, LakeError> {
-    table("gold.pipeline_state").ok_or_else(|| LakeError::Missing { table: "gold.pipeline_state".to_owned() })
+    table("gold.pipeline_state").ok_or_else(|| LakeError::Missing {
+        table: "gold.pipeline_state".to_owned(),
+    })
 }
 
 impl PipelineStates {
@@ -90,7 +94,9 @@ impl PipelineStates {
     /// # Errors
     /// Storage errors and values that cannot be read back.
     pub async fn load(lake: &Lake, ctx: &SessionContext) -> Result<Option<Self>, LakeError> {
-        let Some(table) = lake.existing(contract()?).await? else { return Ok(None) };
+        let Some(table) = lake.existing(contract()?).await? else {
+            return Ok(None);
+        };
         Ok(Some(Self::read(&table, ctx).await?))
     }
 
@@ -118,7 +124,12 @@ impl PipelineStates {
     ///
     /// # Errors
     /// Storage errors; [`LakeError::Conflict`] after many lost races.
-    pub async fn update(lake: &Lake, ctx: &SessionContext, pipeline_name: &str, change: impl Fn(&mut PipelineState)) -> Result<(), LakeError> {
+    pub async fn update(
+        lake: &Lake,
+        ctx: &SessionContext,
+        pipeline_name: &str,
+        change: impl Fn(&mut PipelineState),
+    ) -> Result<(), LakeError> {
         for attempt in 1.. {
             let mut table = lake.table(contract()?).await?;
             let mut states = Self::read(&table, ctx).await?.0;
@@ -135,7 +146,14 @@ impl PipelineStates {
             let mut writer = table.writer()?;
             writer.write(&batch_of(&states)?).await?;
             let staged = writer.finish().await?;
-            match table.commit(Commit { staged, removed, ..Commit::default() }).await {
+            match table
+                .commit(Commit {
+                    staged,
+                    removed,
+                    ..Commit::default()
+                })
+                .await
+            {
                 Err(e) if e.is_conflict() && attempt < ATTEMPTS => {
                     tokio::time::sleep(std::time::Duration::from_millis(20 * attempt as u64)).await;
                 }
@@ -147,22 +165,45 @@ impl PipelineStates {
 }
 
 fn text(batch: &RecordBatch, name: &str) -> Result<StringArray, LakeError> {
-    let column = batch.column_by_name(name).ok_or_else(|| corrupt(name, "the column is missing"))?;
+    let column = batch
+        .column_by_name(name)
+        .ok_or_else(|| corrupt(name, "the column is missing"))?;
     Ok(cast(column, &DataType::Utf8)?.as_string::<i32>().clone())
 }
 
 fn corrupt(column: &str, reason: impl ToString) -> LakeError {
-    LakeError::Corrupt { what: format!("gold.pipeline_state.{column}"), reason: reason.to_string() }
+    LakeError::Corrupt {
+        what: format!("gold.pipeline_state.{column}"),
+        reason: reason.to_string(),
+    }
 }
 
 fn rows_of(batch: &RecordBatch, states: &mut Vec<PipelineState>) -> Result<(), LakeError> {
-    let (names, status, runs) = (text(batch, "pipeline_name")?, text(batch, "status")?, text(batch, "last_run_id")?);
-    let (zero, dates, inputs) = (text(batch, "dq_zero_window_counts")?, text(batch, "processed_dates")?, text(batch, "input_versions")?);
+    let (names, status, runs) = (
+        text(batch, "pipeline_name")?,
+        text(batch, "status")?,
+        text(batch, "last_run_id")?,
+    );
+    let (zero, dates, inputs) = (
+        text(batch, "dq_zero_window_counts")?,
+        text(batch, "processed_dates")?,
+        text(batch, "input_versions")?,
+    );
     let time = |name: &str| -> Result<Vec<Option<UtcMicros>>, LakeError> {
-        let column = batch.column_by_name(name).ok_or_else(|| corrupt(name, "the column is missing"))?;
-        Ok(column.as_primitive::<TimestampMicrosecondType>().iter().map(|t| t.map(UtcMicros::new)).collect())
+        let column = batch
+            .column_by_name(name)
+            .ok_or_else(|| corrupt(name, "the column is missing"))?;
+        Ok(column
+            .as_primitive::<TimestampMicrosecondType>()
+            .iter()
+            .map(|t| t.map(UtcMicros::new))
+            .collect())
     };
-    let (success, end, updated) = (time("last_success_ts")?, time("last_processed_end")?, time("updated_at")?);
+    let (success, end, updated) = (
+        time("last_success_ts")?,
+        time("last_processed_end")?,
+        time("updated_at")?,
+    );
     let at = |times: &[Option<UtcMicros>], i: usize| times.get(i).copied().flatten();
     let own = |a: &StringArray, i: usize| a.is_valid(i).then(|| a.value(i).to_owned());
     for i in 0..batch.num_rows() {
@@ -185,26 +226,43 @@ fn rows_of(batch: &RecordBatch, states: &mut Vec<PipelineState>) -> Result<(), L
 }
 
 fn counts_of(json: Option<String>, column: &str) -> Result<BTreeMap<String, u64>, LakeError> {
-    json.map_or_else(|| Ok(BTreeMap::new()), |json| serde_json::from_str(&json).map_err(|e| corrupt(column, e)))
+    json.map_or_else(
+        || Ok(BTreeMap::new()),
+        |json| serde_json::from_str(&json).map_err(|e| corrupt(column, e)),
+    )
 }
 
 fn dates_of(json: &str) -> Result<Vec<(DateKst, DateKst)>, LakeError> {
-    let ranges: Vec<(String, String)> = serde_json::from_str(json).map_err(|e| corrupt("processed_dates", e))?;
+    let ranges: Vec<(String, String)> =
+        serde_json::from_str(json).map_err(|e| corrupt("processed_dates", e))?;
     let date = |text: String| text.parse::<DateKst>().map_err(|e| corrupt("processed_dates", e));
-    ranges.into_iter().map(|(first, last)| Ok((date(first)?, date(last)?))).collect()
+    ranges
+        .into_iter()
+        .map(|(first, last)| Ok((date(first)?, date(last)?)))
+        .collect()
 }
 
 fn batch_of(states: &[PipelineState]) -> Result<RecordBatch, LakeError> {
-    let texts = |f: &dyn Fn(&PipelineState) -> Option<String>| Arc::new(states.iter().map(f).collect::<StringArray>()) as ArrayRef;
+    let texts = |f: &dyn Fn(&PipelineState) -> Option<String>| {
+        Arc::new(states.iter().map(f).collect::<StringArray>()) as ArrayRef
+    };
     let times = |f: &dyn Fn(&PipelineState) -> Option<UtcMicros>| {
         let micros: TimestampMicrosecondArray = states.iter().map(|s| f(s).map(UtcMicros::micros)).collect();
         Arc::new(micros.with_timezone("UTC")) as ArrayRef
     };
-    let json = |counts: &BTreeMap<String, u64>| (!counts.is_empty()).then(|| serde_json::to_string(counts).unwrap_or_default());
-    let dates = |s: &PipelineState| (!s.processed_dates.is_empty()).then(|| serde_json::to_string(&s.processed_dates).unwrap_or_default());
+    let json = |counts: &BTreeMap<String, u64>| {
+        (!counts.is_empty()).then(|| serde_json::to_string(counts).unwrap_or_default())
+    };
+    let dates = |s: &PipelineState| {
+        (!s.processed_dates.is_empty()).then(|| serde_json::to_string(&s.processed_dates).unwrap_or_default())
+    };
     Ok(RecordBatch::try_from_iter_with_nullable([
         ("pipeline_name", texts(&|s| Some(s.pipeline_name.clone())), false),
-        ("status", texts(&|s| Some(if s.success { "success" } else { "failure" }.to_owned())), false),
+        (
+            "status",
+            texts(&|s| Some(if s.success { "success" } else { "failure" }.to_owned())),
+            false,
+        ),
         ("last_success_ts", times(&|s| s.last_success_ts), true),
         ("last_processed_end", times(&|s| s.last_processed_end), true),
         ("last_run_id", texts(&|s| s.last_run_id.clone()), true),

@@ -17,18 +17,27 @@ fn bounds(chunk: &ColumnChunkMetaData) -> Option<(Value, Value)> {
         Statistics::Int32(s) => {
             let day = |v: &i32| json!(DateKst::from_days(*v).to_string());
             let plain = |v: &i32| json!(v);
-            let show: &dyn Fn(&i32) -> Value = if matches!(logical, Some(LogicalType::Date)) { &day } else { &plain };
+            let show: &dyn Fn(&i32) -> Value = if matches!(logical, Some(LogicalType::Date)) {
+                &day
+            } else {
+                &plain
+            };
             Some((show(s.min_opt()?), show(s.max_opt()?)))
         }
         Statistics::Int64(s) => {
             let instant = |v: &i64| json!(UtcMicros::new(*v).to_string());
             let plain = |v: &i64| json!(v);
-            let show: &dyn Fn(&i64) -> Value = if matches!(logical, Some(LogicalType::Timestamp { .. })) { &instant } else { &plain };
+            let show: &dyn Fn(&i64) -> Value = if matches!(logical, Some(LogicalType::Timestamp { .. })) {
+                &instant
+            } else {
+                &plain
+            };
             Some((show(s.min_opt()?), show(s.max_opt()?)))
         }
-        Statistics::ByteArray(s) if matches!(logical, Some(LogicalType::String)) => {
-            Some((json!(s.min_opt()?.as_utf8().ok()?), json!(s.max_opt()?.as_utf8().ok()?)))
-        }
+        Statistics::ByteArray(s) if matches!(logical, Some(LogicalType::String)) => Some((
+            json!(s.min_opt()?.as_utf8().ok()?),
+            json!(s.max_opt()?.as_utf8().ok()?),
+        )),
         _ => None,
     }
 }
@@ -62,8 +71,14 @@ pub(crate) fn of_file(metadata: &ParquetMetaData, columns: &[&str]) -> String {
                 nulls.insert(name.clone(), json!(before + count));
             }
             if let Some((low, high)) = bounds(chunk) {
-                let low = match min.remove(&name) { Some(before) => pick(before, low, true), None => low };
-                let high = match max.remove(&name) { Some(before) => pick(before, high, false), None => high };
+                let low = match min.remove(&name) {
+                    Some(before) => pick(before, low, true),
+                    None => low,
+                };
+                let high = match max.remove(&name) {
+                    Some(before) => pick(before, high, false),
+                    None => high,
+                };
                 min.insert(name.clone(), low);
                 max.insert(name, high);
             }

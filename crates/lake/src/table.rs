@@ -47,7 +47,10 @@ impl Table {
     }
 
     /// Creates the table from its contract.
-    pub(crate) async fn create(store: LogStoreRef, contract: &'static TableContract) -> Result<Self, LakeError> {
+    pub(crate) async fn create(
+        store: LogStoreRef,
+        contract: &'static TableContract,
+    ) -> Result<Self, LakeError> {
         let name = contract.full_name();
         let schema: StructType = contract.arrow_schema().as_ref().try_into_kernel()?;
         let created = DeltaTable::new(store)
@@ -92,7 +95,9 @@ impl Table {
     /// The stored columns, partition columns in their declared place, text as `Utf8`.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
-        let Ok(snapshot) = self.delta.snapshot() else { return self.contract.arrow_schema() };
+        let Ok(snapshot) = self.delta.snapshot() else {
+            return self.contract.arrow_schema();
+        };
         let stored = snapshot.snapshot().arrow_schema();
         let declared = |name: &str| self.contract.columns.iter().find(|c| c.name == name);
         let fields: Vec<Field> = stored
@@ -112,7 +117,14 @@ impl Table {
     /// [`LakeError::Schema`] listing every difference.
     pub(crate) fn check_contract(&self) -> Result<(), LakeError> {
         let differences = self.differences()?;
-        if differences.is_empty() { Ok(()) } else { Err(LakeError::Schema { table: self.name(), differences }) }
+        if differences.is_empty() {
+            Ok(())
+        } else {
+            Err(LakeError::Schema {
+                table: self.name(),
+                differences,
+            })
+        }
     }
 
     /// What separates the stored schema from the contract.
@@ -120,7 +132,10 @@ impl Table {
     /// # Errors
     /// When the table is not loaded.
     pub fn differences(&self) -> Result<Vec<SchemaDifference>, LakeError> {
-        let snapshot = self.delta.snapshot().map_err(|e| LakeError::delta(&self.name(), e))?;
+        let snapshot = self
+            .delta
+            .snapshot()
+            .map_err(|e| LakeError::delta(&self.name(), e))?;
         Ok(self.contract.differences(&snapshot.snapshot().arrow_schema()))
     }
 
@@ -129,14 +144,23 @@ impl Table {
     /// # Errors
     /// [`LakeError::Unsupported`] for deletion vectors, which this reader does not apply.
     pub fn files(&self) -> Result<Vec<DataFile>, LakeError> {
-        let snapshot = self.delta.snapshot().map_err(|e| LakeError::delta(&self.name(), e))?;
+        let snapshot = self
+            .delta
+            .snapshot()
+            .map_err(|e| LakeError::delta(&self.name(), e))?;
         let log = snapshot.snapshot().log_data();
         log.iter()
             .map(|view| {
                 if view.deletion_vector_descriptor().is_some() {
-                    return Err(LakeError::Unsupported { table: self.name(), feature: "deletion vectors".to_owned() });
+                    return Err(LakeError::Unsupported {
+                        table: self.name(),
+                        feature: "deletion vectors".to_owned(),
+                    });
                 }
-                DataFile::from_view(&view).map_err(|reason| LakeError::Corrupt { what: format!("{} {}", self.name(), view.path()), reason })
+                DataFile::from_view(&view).map_err(|reason| LakeError::Corrupt {
+                    what: format!("{} {}", self.name(), view.path()),
+                    reason,
+                })
             })
             .collect()
     }
@@ -170,8 +194,14 @@ impl Table {
     /// # Errors
     /// When the log cannot be read.
     pub async fn application_version(&self, app_id: &str) -> Result<Option<i64>, LakeError> {
-        let snapshot = self.delta.snapshot().map_err(|e| LakeError::delta(&self.name(), e))?;
-        snapshot.transaction_version(self.log_store().as_ref(), app_id).await.map_err(|e| LakeError::delta(&self.name(), e))
+        let snapshot = self
+            .delta
+            .snapshot()
+            .map_err(|e| LakeError::delta(&self.name(), e))?;
+        snapshot
+            .transaction_version(self.log_store().as_ref(), app_id)
+            .await
+            .map_err(|e| LakeError::delta(&self.name(), e))
     }
 
     /// Loads the newest version.
@@ -180,7 +210,10 @@ impl Table {
     /// When the log cannot be read.
     pub async fn reload(&mut self) -> Result<(), LakeError> {
         let name = self.name();
-        self.delta.update_state().await.map_err(|e| LakeError::delta(&name, e))
+        self.delta
+            .update_state()
+            .await
+            .map_err(|e| LakeError::delta(&name, e))
     }
 
     /// Adds nullable text columns (Bronze schema evolution); those that exist are left alone.
@@ -188,7 +221,10 @@ impl Table {
     /// # Errors
     /// Storage errors; a lost race is retried on the newest version.
     pub async fn add_text_columns(&mut self, names: &[String]) -> Result<(), LakeError> {
-        let fields = names.iter().map(|n| Field::new(n, DataType::Utf8, true)).collect();
+        let fields = names
+            .iter()
+            .map(|n| Field::new(n, DataType::Utf8, true))
+            .collect();
         self.add_columns(fields).await
     }
 
@@ -201,11 +237,19 @@ impl Table {
         let differences = self.differences()?;
         let is_missing = |d: &SchemaDifference| matches!(d, SchemaDifference::MissingNullable(_));
         if !differences.iter().all(is_missing) {
-            return Err(LakeError::Schema { table: self.name(), differences });
+            return Err(LakeError::Schema {
+                table: self.name(),
+                differences,
+            });
         }
-        let missing = |name: &str| differences.iter().any(|d| matches!(d, SchemaDifference::MissingNullable(c) if c == name));
+        let missing = |name: &str| {
+            differences
+                .iter()
+                .any(|d| matches!(d, SchemaDifference::MissingNullable(c) if c == name))
+        };
         let columns: Vec<_> = self.contract.columns.iter().filter(|c| missing(c.name)).collect();
-        self.add_columns(columns.iter().map(|c| c.arrow_field()).collect()).await?;
+        self.add_columns(columns.iter().map(|c| c.arrow_field()).collect())
+            .await?;
         Ok(columns.iter().map(|c| c.name.to_owned()).collect())
     }
 
@@ -214,18 +258,33 @@ impl Table {
         let fail = |e| LakeError::delta(&name, e);
         for attempt in 0.. {
             let schema = self.schema();
-            let new: Vec<&Field> = fields.iter().filter(|f| schema.field_with_name(f.name()).is_err()).collect();
+            let new: Vec<&Field> = fields
+                .iter()
+                .filter(|f| schema.field_with_name(f.name()).is_err())
+                .collect();
             if new.is_empty() {
                 return Ok(());
             }
-            let added = new.into_iter().map(|f| f.try_into_kernel()).collect::<Result<Vec<StructField>, _>>()?;
+            let added = new
+                .into_iter()
+                .map(|f| f.try_into_kernel())
+                .collect::<Result<Vec<StructField>, _>>()?;
             let state = self.delta.snapshot().map_err(fail)?;
             let stored = state.snapshot().schema();
-            let all = StructType::try_new(stored.fields().cloned().chain(added.iter().cloned())).map_err(|e| fail(e.into()))?;
-            let metadata = state.metadata().clone().with_schema(&all).map_err(|e| fail(e.into()))?;
+            let all = StructType::try_new(stored.fields().cloned().chain(added.iter().cloned()))
+                .map_err(|e| fail(e.into()))?;
+            let metadata = state
+                .metadata()
+                .clone()
+                .with_schema(&all)
+                .map_err(|e| fail(e.into()))?;
             let committed = CommitBuilder::from(CommitProperties::default())
                 .with_actions(vec![Action::Metadata(metadata)])
-                .build(Some(state.snapshot()), self.log_store(), DeltaOperation::AddColumn { fields: added })
+                .build(
+                    Some(state.snapshot()),
+                    self.log_store(),
+                    DeltaOperation::AddColumn { fields: added },
+                )
                 .await;
             match committed.map_err(fail) {
                 Err(e) if e.is_conflict() && attempt < 10 => self.reload().await?,
@@ -248,8 +307,19 @@ impl Table {
     ///
     /// # Errors
     /// [`LakeError::Conflict`] when the same application transaction was committed meanwhile.
-    pub async fn commit_append(&mut self, staged: Staged, transaction: Option<(String, i64)>, metadata: Vec<(String, Value)>) -> Result<u64, LakeError> {
-        self.commit(Commit { staged, removed: Vec::new(), transaction, metadata }).await
+    pub async fn commit_append(
+        &mut self,
+        staged: Staged,
+        transaction: Option<(String, i64)>,
+        metadata: Vec<(String, Value)>,
+    ) -> Result<u64, LakeError> {
+        self.commit(Commit {
+            staged,
+            removed: Vec::new(),
+            transaction,
+            metadata,
+        })
+        .await
     }
 
     /// Commits one change: all of it or nothing. Returns the new version, or the current one when there is
@@ -262,17 +332,31 @@ impl Table {
             return Ok(self.version());
         }
         let name = self.name();
-        let mode = if commit.removed.is_empty() { SaveMode::Append } else { SaveMode::Overwrite };
+        let mode = if commit.removed.is_empty() {
+            SaveMode::Append
+        } else {
+            SaveMode::Overwrite
+        };
         let operation = DeltaOperation::Write {
             mode,
             partition_by: Some(self.contract.partition.iter().map(|p| (*p).to_owned()).collect()),
             predicate: None,
         };
-        let mut actions: Vec<Action> = commit.removed.iter().map(|f| Action::Remove(Remove::from(f))).collect();
+        let mut actions: Vec<Action> = commit
+            .removed
+            .iter()
+            .map(|f| Action::Remove(Remove::from(f)))
+            .collect();
         actions.extend(commit.staged.into_adds().into_iter().map(Action::Add));
         let properties = CommitProperties::default()
             .with_metadata(commit.metadata)
-            .with_application_transactions(commit.transaction.into_iter().map(|(id, v)| Transaction::new(id, v)).collect());
+            .with_application_transactions(
+                commit
+                    .transaction
+                    .into_iter()
+                    .map(|(id, v)| Transaction::new(id, v))
+                    .collect(),
+            );
         let state = self.delta.snapshot().map_err(|e| LakeError::delta(&name, e))?;
         let reference: &dyn TableReference = state.snapshot();
         let done = CommitBuilder::from(properties)
@@ -289,12 +373,20 @@ impl Table {
     /// # Errors
     /// When the log cannot be read.
     pub async fn history(&self, limit: usize) -> Result<Vec<HashMap<String, Value>>, LakeError> {
-        let commits: Vec<_> = self.delta.history(Some(limit)).try_collect().await.map_err(|e| LakeError::delta(&self.name(), e))?;
+        let commits: Vec<_> = self
+            .delta
+            .history(Some(limit))
+            .try_collect()
+            .await
+            .map_err(|e| LakeError::delta(&self.name(), e))?;
         commits
             .into_iter()
             .map(|c| match serde_json::to_value(c) {
                 Ok(Value::Object(fields)) => Ok(fields.into_iter().collect()),
-                other => Err(LakeError::Corrupt { what: format!("{} history", self.name()), reason: format!("{other:?}") }),
+                other => Err(LakeError::Corrupt {
+                    what: format!("{} history", self.name()),
+                    reason: format!("{other:?}"),
+                }),
             })
             .collect()
     }

@@ -7,15 +7,21 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::Date32Type;
+use datafusion::common::JoinType;
+use datafusion::logical_expr::col;
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
+use nsc_core::DateKst;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::stored_rows::{Comparison, StoredRows};
 use crate::writer::{Staged, StagedWriter};
-use crate::{Commit, Conflict, DataFile, FilesTable, LakeError, Scope, Table, fingerprint, key_range::KeyRange};
+use crate::{
+    Commit, Conflict, DataFile, FilesTable, LakeError, Scope, Table, fingerprint, key_range::KeyRange,
+};
 
 /// What an upsert did, in rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -93,7 +99,12 @@ impl Upsert {
     pub async fn begin(ctx: &SessionContext, table: &Table, scope: Scope) -> Result<Self, LakeError> {
         let comparison = Comparison::of(table.contract());
         let stored = Arc::new(StoredRows::read(ctx, table, &scope, &comparison).await?);
-        Ok(Self { table: table.clone(), scope, comparison, stored })
+        Ok(Self {
+            table: table.clone(),
+            scope,
+            comparison,
+            stored,
+        })
     }
 
     /// A writer for a part of the new rows.
@@ -114,7 +125,11 @@ impl Upsert {
     ///
     /// # Errors
     /// Storage and engine errors; staged files are left for vacuum.
-    pub async fn finish(self, ctx: &SessionContext, parts: Vec<UpsertPart>) -> Result<StagedUpsert, LakeError> {
+    pub async fn finish(
+        self,
+        ctx: &SessionContext,
+        parts: Vec<UpsertPart>,
+    ) -> Result<StagedUpsert, LakeError> {
         let mut all = UpsertPart::default();
         for part in parts {
             all.absorb(part);
@@ -143,11 +158,22 @@ impl Upsert {
             all.staged = all.staged.merge(rewritten);
             removed.push(file);
         }
-        Ok(StagedUpsert { table: self.table, staged: all.staged, removed, outcome: all.outcome })
+        Ok(StagedUpsert {
+            table: self.table,
+            staged: all.staged,
+            removed,
+            outcome: all.outcome,
+        })
     }
 
     /// The file without its dead rows, as new files.
-    async fn rewrite(&self, ctx: &SessionContext, file: &DataFile, dead: &HashSet<u128>, in_scope: bool) -> Result<Staged, LakeError> {
+    async fn rewrite(
+        &self,
+        ctx: &SessionContext,
+        file: &DataFile,
+        dead: &HashSet<u128>,
+        in_scope: bool,
+    ) -> Result<Staged, LakeError> {
         let mut writer = self.table.writer()?;
         let rows = ctx.read_table(self.table.scan(vec![file.clone()]))?;
         let mut stream = rows.execute_stream().await?;
@@ -157,16 +183,37 @@ impl Upsert {
             let alive = keys.iter().map(|k| !dead.contains(k)).collect();
             writer.write(&fingerprint::keep(&batch, alive)?).await?;
         }
-        tracing::debug!(table = self.table.name(), file = file.path, dead = dead.len(), in_scope, "file rewritten");
+        tracing::debug!(
+            table = self.table.name(),
+            file = file.path,
+            dead = dead.len(),
+            in_scope,
+            "file rewritten"
+        );
         writer.finish().await
     }
 
     /// Rows of new keys that stand in files outside the scope, by file: the newer version wins, so either the
     /// stored row is dead, or the new one is dropped from what was staged.
-    async fn moved_elsewhere(&self, ctx: &SessionContext, all: &mut UpsertPart) -> Result<Vec<(DataFile, HashSet<u128>)>, LakeError> {
-        let Some(first) = self.comparison.key.first() else { return Ok(Vec::new()) };
-        let candidates: Vec<&DataFile> = self.scope.elsewhere.iter().filter(|f| all.range.overlaps(f, first)).collect();
+    async fn moved_elsewhere(
+        &self,
+        ctx: &SessionContext,
+        all: &mut UpsertPart,
+    ) -> Result<Vec<(DataFile, HashSet<u128>)>, LakeError> {
+        let Some(first) = self.comparison.key.first() else {
+            return Ok(Vec::new());
+        };
+        let candidates: Vec<&DataFile> = self
+            .scope
+            .elsewhere
+            .iter()
+            .filter(|f| all.range.overlaps(f, first))
+            .collect();
         if candidates.is_empty() || all.staged.is_empty() {
+            return Ok(Vec::new());
+        }
+        let candidates = self.holding_lookup(ctx, candidates, &all.staged).await?;
+        if candidates.is_empty() {
             return Ok(Vec::new());
         }
         let new = self.staged_versions(ctx, &all.staged).await?;
@@ -175,7 +222,11 @@ impl Upsert {
         for file in candidates {
             let mut dead = HashSet::new();
             let columns: Vec<&str> = self.version_columns();
-            let mut stream = ctx.read_table(self.table.scan(vec![file.clone()]))?.select_columns(&columns)?.execute_stream().await?;
+            let mut stream = ctx
+                .read_table(self.table.scan(vec![file.clone()]))?
+                .select_columns(&columns)?
+                .execute_stream()
+                .await?;
             while let Some(batch) = stream.try_next().await? {
                 let keys = fingerprint::rows(&batch, self.comparison.key)?;
                 let hits: Vec<bool> = keys.iter().map(|k| new.contains_key(k)).collect();
@@ -201,24 +252,86 @@ impl Upsert {
         Ok(found)
     }
 
+    /// Of some files those whose partition holds a lookup value of the staged rows; all when the table has none.
+    async fn holding_lookup<'a>(
+        &self,
+        ctx: &SessionContext,
+        files: Vec<&'a DataFile>,
+        staged: &Staged,
+    ) -> Result<Vec<&'a DataFile>, LakeError> {
+        let contract = self.table.contract();
+        let (Some(lookup), Some(day)) = (contract.lookup, contract.partition.first()) else {
+            return Ok(files);
+        };
+        let new = ctx
+            .read_table(self.table.scan(staged.data_files()))?
+            .select(vec![col(lookup).alias("staged_lookup")])?;
+        let stored = ctx
+            .read_table(self.table.scan(files.iter().map(|f| (*f).clone()).collect()))?
+            .select_columns(&[lookup, day])?;
+        let days = stored
+            .join(new, JoinType::LeftSemi, &[lookup], &["staged_lookup"], None)?
+            .select_columns(&[day])?
+            .distinct()?
+            .collect()
+            .await?;
+        let days: HashSet<Option<i32>> = days
+            .iter()
+            .flat_map(|b| {
+                b.column(0)
+                    .as_primitive::<Date32Type>()
+                    .iter()
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        Ok(files
+            .into_iter()
+            .filter(|f| days.contains(&f.partition_date().map(DateKst::days)))
+            .collect())
+    }
+
     fn version_columns(&self) -> Vec<&'static str> {
         let has = |name: &&str| self.table.contract().columns.iter().any(|c| c.name == *name);
-        let versions = ["source_updated_at", "source_extracted_at", "ingested_at", "source_ref"].into_iter().filter(has);
+        let versions = [
+            "source_updated_at",
+            "source_extracted_at",
+            "ingested_at",
+            "source_ref",
+        ]
+        .into_iter()
+        .filter(has);
         self.comparison.key.iter().copied().chain(versions).collect()
     }
 
-    async fn staged_versions(&self, ctx: &SessionContext, staged: &Staged) -> Result<HashMap<u128, Box<[u8]>>, LakeError> {
+    async fn staged_versions(
+        &self,
+        ctx: &SessionContext,
+        staged: &Staged,
+    ) -> Result<HashMap<u128, Box<[u8]>>, LakeError> {
         let mut versions = HashMap::new();
         let files = staged.data_files();
-        let mut stream = ctx.read_table(self.table.scan(files))?.select_columns(&self.version_columns())?.execute_stream().await?;
+        let mut stream = ctx
+            .read_table(self.table.scan(files))?
+            .select_columns(&self.version_columns())?
+            .execute_stream()
+            .await?;
         while let Some(batch) = stream.try_next().await? {
-            versions.extend(fingerprint::rows(&batch, self.comparison.key)?.into_iter().zip(fingerprint::versions(&batch)?));
+            versions.extend(
+                fingerprint::rows(&batch, self.comparison.key)?
+                    .into_iter()
+                    .zip(fingerprint::versions(&batch)?),
+            );
         }
         Ok(versions)
     }
 
     /// Rewrites the staged files without rows whose newer version stands elsewhere.
-    async fn drop_staged(&self, ctx: &SessionContext, all: &mut UpsertPart, stale: &HashSet<u128>) -> Result<(), LakeError> {
+    async fn drop_staged(
+        &self,
+        ctx: &SessionContext,
+        all: &mut UpsertPart,
+        stale: &HashSet<u128>,
+    ) -> Result<(), LakeError> {
         let before = std::mem::take(&mut all.staged);
         let rows = before.rows();
         let mut kept = Staged::default();
@@ -251,8 +364,17 @@ impl UpsertWriter {
         }
         let keys = fingerprint::rows(batch, self.comparison.key)?;
         let contents = fingerprint::rows(batch, &self.comparison.compared)?;
-        let versions = if self.conflict == Conflict::Newest { fingerprint::versions(batch)? } else { Vec::new() };
-        let mask = keys.iter().zip(contents).enumerate().map(|(i, (key, content))| self.is_news(*key, content, versions.get(i))).collect();
+        let versions = if self.conflict == Conflict::Newest {
+            fingerprint::versions(batch)?
+        } else {
+            Vec::new()
+        };
+        let mask = keys
+            .iter()
+            .zip(contents)
+            .enumerate()
+            .map(|(i, (key, content))| self.is_news(*key, content, versions.get(i)))
+            .collect();
         self.inner.write(&fingerprint::keep(batch, mask)?).await
     }
 
@@ -321,7 +443,14 @@ impl StagedUpsert {
     /// [`LakeError::Conflict`] when another writer changed the table since the upsert began.
     pub async fn commit(self, metadata: Vec<(String, Value)>) -> Result<(Table, UpsertOutcome), LakeError> {
         let mut table = self.table;
-        table.commit(Commit { staged: self.staged, removed: self.removed, transaction: None, metadata }).await?;
+        table
+            .commit(Commit {
+                staged: self.staged,
+                removed: self.removed,
+                transaction: None,
+                metadata,
+            })
+            .await?;
         Ok((table, self.outcome))
     }
 

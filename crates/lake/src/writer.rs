@@ -27,9 +27,16 @@ const ROW_GROUP_ROWS: usize = 256 << 10;
 const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// Milliseconds of the machine's clock: file times belong to the storage, not to the run.
-#[expect(clippy::disallowed_methods, reason = "file and tombstone times are the storage's, retention is measured against them")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "file and tombstone times are the storage's, retention is measured against them"
+)]
 pub(crate) fn wall_clock_millis() -> i64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok().and_then(|d| i64::try_from(d.as_millis()).ok()).unwrap_or(0)
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .ok()
+        .and_then(|d| i64::try_from(d.as_millis()).ok())
+        .unwrap_or(0)
 }
 
 /// Data files written and not yet committed.
@@ -116,11 +123,21 @@ impl StagedWriter {
         let schema = table.schema();
         if let Some(column) = contract.partition.first() {
             if schema.field_with_name(column)?.data_type() != &DataType::Date32 {
-                return Err(LakeError::Unsupported { table: table.name(), feature: format!("a partition column that is not a date ({column})") });
+                return Err(LakeError::Unsupported {
+                    table: table.name(),
+                    feature: format!("a partition column that is not a date ({column})"),
+                });
             }
         }
         let properties = properties(contract)?;
-        Ok(Self { contract, schema, store: table.object_store(), properties, open: HashMap::new(), done: Vec::new() })
+        Ok(Self {
+            contract,
+            schema,
+            store: table.object_store(),
+            properties,
+            open: HashMap::new(),
+            done: Vec::new(),
+        })
     }
 
     /// Writes rows; columns are found by name, missing nullable ones become null, unknown ones are an error.
@@ -149,7 +166,8 @@ impl StagedWriter {
         values.dedup();
         for value in values {
             let mask: BooleanArray = dates.iter().map(|d| Some(d == value)).collect();
-            self.write_partition(value, &filter_record_batch(&rest, &mask)?).await?;
+            self.write_partition(value, &filter_record_batch(&rest, &mask)?)
+                .await?;
         }
         Ok(())
     }
@@ -160,12 +178,23 @@ impl StagedWriter {
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.schema.fields().len());
         for field in self.schema.fields() {
             let column = match batch.column_by_name(field.name()) {
-                Some(c) if c.data_type() == field.data_type() || matches!((c.data_type(), field.data_type()), (DataType::Utf8View, DataType::Utf8)) => Arc::clone(c),
+                Some(c)
+                    if c.data_type() == field.data_type()
+                        || matches!(
+                            (c.data_type(), field.data_type()),
+                            (DataType::Utf8View, DataType::Utf8)
+                        ) =>
+                {
+                    Arc::clone(c)
+                }
                 Some(c) => cast(c, field.data_type())?,
                 None => new_null_array(field.data_type(), batch.num_rows()),
             };
             if !field.is_nullable() && column.null_count() > 0 {
-                return Err(LakeError::Null { table: self.contract.full_name(), column: field.name().clone() });
+                return Err(LakeError::Null {
+                    table: self.contract.full_name(),
+                    column: field.name().clone(),
+                });
             }
             fields.push(field.as_ref().clone().with_data_type(column.data_type().clone()));
             columns.push(column);
@@ -178,13 +207,22 @@ impl StagedWriter {
             let file = self.begin(date, batch.schema())?;
             self.open.insert(date, file);
         }
-        let Some(file) = self.open.get_mut(&date) else { return Ok(()) };
+        let Some(file) = self.open.get_mut(&date) else {
+            return Ok(());
+        };
         if file.schema == batch.schema() {
             file.writer.write(batch).await?;
         } else {
             // Text arrived in its other form: the file keeps the form it began with.
-            let columns = batch.columns().iter().zip(file.schema.fields()).map(|(c, f)| cast(c, f.data_type())).collect::<Result<Vec<_>, _>>()?;
-            file.writer.write(&RecordBatch::try_new(Arc::clone(&file.schema), columns)?).await?;
+            let columns = batch
+                .columns()
+                .iter()
+                .zip(file.schema.fields())
+                .map(|(c, f)| cast(c, f.data_type()))
+                .collect::<Result<Vec<_>, _>>()?;
+            file.writer
+                .write(&RecordBatch::try_new(Arc::clone(&file.schema), columns)?)
+                .await?;
         }
         if file.writer.bytes_written() + file.writer.in_progress_size() > TARGET_FILE_BYTES {
             self.close(date).await?;
@@ -205,9 +243,16 @@ impl StagedWriter {
     }
 
     async fn close(&mut self, date: Option<i32>) -> Result<(), LakeError> {
-        let Some(mut file) = self.open.remove(&date) else { return Ok(()) };
+        let Some(mut file) = self.open.remove(&date) else {
+            return Ok(());
+        };
         let metadata = file.writer.finish().await?;
-        let partition = self.contract.partition.first().map(|column| ((*column).to_owned(), date.map(|d| DateKst::from_days(d).to_string())));
+        let partition = self.contract.partition.first().map(|column| {
+            (
+                (*column).to_owned(),
+                date.map(|d| DateKst::from_days(d).to_string()),
+            )
+        });
         self.done.push(Add {
             size: i64::try_from(file.writer.bytes_written()).unwrap_or(i64::MAX),
             path: file.path,
@@ -233,12 +278,24 @@ impl StagedWriter {
         for date in dates {
             self.close(date).await?;
         }
-        Ok(Staged { adds: self.done, store: Some(self.store) })
+        Ok(Staged {
+            adds: self.done,
+            store: Some(self.store),
+        })
     }
 }
 
 /// Columns whose values hardly repeat: a dictionary would only be built and thrown away.
-const UNIQUE_TEXT: &[&str] = &["tx_id", "paired_tx_id", "source_ref", "record_json", "message", "user_key", "related_id", "order_ref"];
+const UNIQUE_TEXT: &[&str] = &[
+    "tx_id",
+    "paired_tx_id",
+    "source_ref",
+    "record_json",
+    "message",
+    "user_key",
+    "related_id",
+    "order_ref",
+];
 
 fn properties(contract: &TableContract) -> Result<WriterProperties, LakeError> {
     let mut builder = WriterProperties::builder()
@@ -250,7 +307,9 @@ fn properties(contract: &TableContract) -> Result<WriterProperties, LakeError> {
         builder = builder.set_column_statistics_enabled(ColumnPath::from(*column), EnabledStatistics::Chunk);
     }
     for column in UNIQUE_TEXT {
-        builder = builder.set_column_dictionary_enabled(ColumnPath::from(*column), false).set_column_encoding(ColumnPath::from(*column), Encoding::DELTA_BYTE_ARRAY);
+        builder = builder
+            .set_column_dictionary_enabled(ColumnPath::from(*column), false)
+            .set_column_encoding(ColumnPath::from(*column), Encoding::DELTA_BYTE_ARRAY);
     }
     Ok(builder.build())
 }

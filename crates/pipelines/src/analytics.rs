@@ -16,14 +16,26 @@ use crate::{Period, PipelineError, RunContext, RunReport, TableReport};
 const FACT: &str = "gold.fact_payment_anonymized";
 
 /// Runs Pipeline C.
-pub(crate) async fn run(run: &RunContext, period: Period, report: &mut RunReport) -> Result<(), PipelineError> {
+pub(crate) async fn run(
+    run: &RunContext,
+    period: Period,
+    report: &mut RunReport,
+) -> Result<(), PipelineError> {
     let days = period.days(run.now)?;
     report.windows.push(period.daily(run.now)?);
     gate::assert_silver_ready(run, &run.session()?, &days).await?;
     for day in &days {
         day_fact(run, *day, report).await?;
     }
-    gate::succeeded(run, &run.session()?, ANALYTICS, days.last().map(|d| d.end()), &days, |_| {}).await
+    gate::succeeded(
+        run,
+        &run.session()?,
+        ANALYTICS,
+        days.last().map(|d| d.end()),
+        &days,
+        |_| {},
+    )
+    .await
 }
 
 async fn day_fact(run: &RunContext, day: DateKst, report: &mut RunReport) -> Result<(), PipelineError> {
@@ -35,27 +47,46 @@ async fn day_fact(run: &RunContext, day: DateKst, report: &mut RunReport) -> Res
     for table in [&orders, &items, &products] {
         report.read(table);
     }
-    let of_day: Vec<_> = orders.files()?.into_iter().filter(|f| f.partition_date() == Some(day)).collect();
-    let of_day = ctx.read_table(orders.scan(of_day))?.filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?;
+    let of_day: Vec<_> = orders
+        .files()?
+        .into_iter()
+        .filter(|f| f.partition_date() == Some(day))
+        .collect();
+    let of_day = ctx
+        .read_table(orders.scan(of_day))?
+        .filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?;
     register_items(&ctx, &items, of_day.clone()).await?;
     ctx.register_table("orders", of_day.into_view())?;
     ctx.register_table("products", products.scan_all()?)?;
     let fact = payment_fact(&ctx, day, &run.run_id, run.settings.salt.expose()).await?;
 
     let mut table = run.table(FACT).await?;
-    let files: Vec<_> = table.files()?.into_iter().filter(|f| f.partition_date() == Some(day)).collect();
+    let files: Vec<_> = table
+        .files()?
+        .into_iter()
+        .filter(|f| f.partition_date() == Some(day))
+        .collect();
     let outcome = table.overwrite(&ctx, files, fact, metadata(run)).await?;
     if outcome.changed() > 0 {
         report.wrote(&table);
     }
     let rows = outcome.inserted + outcome.unchanged;
-    report.tables.push(TableReport { table: FACT.to_owned(), rows, outcome, ..TableReport::default() });
+    report.tables.push(TableReport {
+        table: FACT.to_owned(),
+        rows,
+        outcome,
+        ..TableReport::default()
+    });
     report.step(format!("C fact {day}"), since, rows, 0);
     Ok(())
 }
 
 /// Items of files that may hold the day's orders.
-async fn register_items(ctx: &SessionContext, items: &Table, orders: datafusion::prelude::DataFrame) -> Result<(), PipelineError> {
+async fn register_items(
+    ctx: &SessionContext,
+    items: &Table,
+    orders: datafusion::prelude::DataFrame,
+) -> Result<(), PipelineError> {
     let refs = orders.select(vec![col("order_ref").alias("order_id")])?;
     let files = scope::overlapping(&items.files()?, "order_id", refs).await?;
     ctx.register_table("order_items", items.scan(files))?;

@@ -7,7 +7,9 @@ use nsc_core::DateKst;
 use nsc_lake::PipelineStates;
 
 use crate::gate::{self, ANALYTICS, CONTROLS, GUARDRAIL, SILVER};
-use crate::{Period, PipelineError, RuleSource, RunContext, RunReport, analytics, controls, guardrail, rules, silver};
+use crate::{
+    Period, PipelineError, RuleSource, RunContext, RunReport, analytics, controls, guardrail, rules, silver,
+};
 
 /// What can be run.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +44,11 @@ impl Pipeline {
 }
 
 /// Runs a pipeline; the report says what happened even when the run failed.
-pub async fn run(run: &RunContext, pipeline: &Pipeline, period: Period) -> (RunReport, Result<(), PipelineError>) {
+pub async fn run(
+    run: &RunContext,
+    pipeline: &Pipeline,
+    period: Period,
+) -> (RunReport, Result<(), PipelineError>) {
     let begun = Instant::now();
     let mut report = RunReport::new(&run.run_id, pipeline.name(), run.now);
     let outcome = match pipeline {
@@ -69,11 +75,21 @@ pub async fn run(run: &RunContext, pipeline: &Pipeline, period: Period) -> (RunR
 }
 
 /// One pipeline, single flight, with its failure recorded.
-async fn locked(run: &RunContext, pipeline: &Pipeline, period: Period, report: &mut RunReport) -> Result<(), PipelineError> {
+async fn locked(
+    run: &RunContext,
+    pipeline: &Pipeline,
+    period: Period,
+    report: &mut RunReport,
+) -> Result<(), PipelineError> {
     let name = pipeline.name();
     let _lock = match run.lake.lock(name, run.run_id.as_str()).await? {
         Ok(lock) => lock,
-        Err(holder) => return Err(PipelineError::Held { pipeline: name.to_owned(), holder }),
+        Err(holder) => {
+            return Err(PipelineError::Held {
+                pipeline: name.to_owned(),
+                holder,
+            });
+        }
     };
     // Each pipeline's future is large; boxed, it does not travel through every caller's frame.
     let outcome = match pipeline {
@@ -95,12 +111,22 @@ async fn locked(run: &RunContext, pipeline: &Pipeline, period: Period, report: &
 async fn sync(run: &RunContext, wanted: &RuleSource, report: &mut RunReport) -> Result<(), PipelineError> {
     let begun = Instant::now();
     let done = rules::sync_rules(run, wanted, false).await?;
-    report.step("sync rules", begun, done.unchanged as u64 + done.opened.len() as u64, 0);
+    report.step(
+        "sync rules",
+        begun,
+        done.unchanged as u64 + done.opened.len() as u64,
+        0,
+    );
     report.rules = Some(done);
     Ok(())
 }
 
-async fn chain(run: &RunContext, rules: &RuleSource, period: Period, report: &mut RunReport) -> Result<(), PipelineError> {
+async fn chain(
+    run: &RunContext,
+    rules: &RuleSource,
+    period: Period,
+    report: &mut RunReport,
+) -> Result<(), PipelineError> {
     let first = [
         (Pipeline::SyncRules(rules.clone()), Period::Scheduled),
         (Pipeline::Guardrail, Period::Scheduled),
@@ -123,11 +149,18 @@ async fn chain(run: &RunContext, rules: &RuleSource, period: Period, report: &mu
 
 /// The days whose controls are repeated: those late rows changed and, when entries or snapshots changed, every
 /// processed day after them, since supply and positions chain.
-async fn repeated_days(run: &RunContext, affected: &[DateKst], from: Option<DateKst>, period: Period) -> Result<Vec<DateKst>, PipelineError> {
+async fn repeated_days(
+    run: &RunContext,
+    affected: &[DateKst],
+    from: Option<DateKst>,
+    period: Period,
+) -> Result<Vec<DateKst>, PipelineError> {
     let mut days: BTreeSet<DateKst> = affected.iter().copied().collect();
     if let Some(from) = from {
         let target = period.daily(run.now)?.start.date_kst();
-        let states = PipelineStates::load(&run.lake, &run.session()?).await?.unwrap_or_default();
+        let states = PipelineStates::load(&run.lake, &run.session()?)
+            .await?
+            .unwrap_or_default();
         let judged = states.get(CONTROLS);
         let later = (from.days()..target.days()).map(DateKst::from_days);
         days.extend(later.filter(|d| judged.is_some_and(|s| s.has_processed(*d))));
@@ -136,24 +169,41 @@ async fn repeated_days(run: &RunContext, affected: &[DateKst], from: Option<Date
 }
 
 /// B and, where its inputs changed, C, side by side.
-async fn repeat(run: &RunContext, period: Period, with_analytics: bool, report: &mut RunReport) -> Result<(), PipelineError> {
+async fn repeat(
+    run: &RunContext,
+    period: Period,
+    with_analytics: bool,
+    report: &mut RunReport,
+) -> Result<(), PipelineError> {
     if !with_analytics {
         let (part, done) = one(run, &Pipeline::Controls, period).await;
         report.parts.push(part);
         return done;
     }
-    let (b, c) = tokio::join!(one(run, &Pipeline::Controls, period), one(run, &Pipeline::Analytics, period));
+    let (b, c) = tokio::join!(
+        one(run, &Pipeline::Controls, period),
+        one(run, &Pipeline::Analytics, period)
+    );
     report.parts.extend([b.0, c.0]);
     b.1.and(c.1)
 }
 
-async fn part(run: &RunContext, pipeline: &Pipeline, period: Period, report: &mut RunReport) -> Result<(), PipelineError> {
+async fn part(
+    run: &RunContext,
+    pipeline: &Pipeline,
+    period: Period,
+    report: &mut RunReport,
+) -> Result<(), PipelineError> {
     let (part, outcome) = one(run, pipeline, period).await;
     report.parts.push(part);
     outcome
 }
 
-async fn one(run: &RunContext, pipeline: &Pipeline, period: Period) -> (RunReport, Result<(), PipelineError>) {
+async fn one(
+    run: &RunContext,
+    pipeline: &Pipeline,
+    period: Period,
+) -> (RunReport, Result<(), PipelineError>) {
     let begun = Instant::now();
     let mut report = RunReport::new(&run.run_id, pipeline.name(), run.now);
     let outcome = locked(run, pipeline, period, &mut report).await;

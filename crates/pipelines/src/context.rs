@@ -25,7 +25,9 @@ impl Salt {
     /// [`PipelineError::DummySalt`] for the local dummy outside the local environment.
     pub fn new(salt: &str, environment: &str) -> Result<Self, PipelineError> {
         if salt == Self::LOCAL && environment != "local" {
-            return Err(PipelineError::DummySalt { environment: environment.to_owned() });
+            return Err(PipelineError::DummySalt {
+                environment: environment.to_owned(),
+            });
         }
         Ok(Self(salt.into()))
     }
@@ -93,5 +95,7 @@ impl RunContext {
 }
 
 pub(crate) fn contract(name: &str) -> Result<&'static TableContract, PipelineError> {
-    Ok(table(name).ok_or_else(|| LakeError::Missing { table: name.to_owned() })?)
+    Ok(table(name).ok_or_else(|| LakeError::Missing {
+        table: name.to_owned(),
+    })?)
 }

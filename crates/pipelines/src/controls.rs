@@ -13,8 +13,8 @@ use nsc_contracts::rule::{Rule, RuleSet};
 use nsc_core::Money;
 use nsc_lake::{Conflict, Scope, Upsert, UpsertPart};
 use nsc_transforms::controls::{
-    ControlDay, StatusRule, admin_tx_search, pairing_quality, payment_day, payment_failure, payment_refund, positions_next, recon_exceptions,
-    reconciliation, supply, supply_exceptions, wallet_day,
+    ControlDay, StatusRule, admin_tx_search, pairing_quality, payment_day, payment_failure, payment_refund,
+    positions_next, recon_exceptions, reconciliation, supply, supply_exceptions, wallet_day,
 };
 use nsc_transforms::rules::SeverityRule;
 
@@ -34,14 +34,22 @@ struct ControlRules {
 
 fn money_rule(rule: &Rule) -> Result<SeverityRule, PipelineError> {
     let (warn, crit) = (rule.warn()?, rule.crit()?);
-    Ok(SeverityRule::new(rule.rule_id.clone(), rule.threshold()?, warn, crit)?)
+    Ok(SeverityRule::new(
+        rule.rule_id.clone(),
+        rule.threshold()?,
+        warn,
+        crit,
+    )?)
 }
 
 impl ControlRules {
     fn of(rules: &RuleSet) -> Result<Self, PipelineError> {
         let statuses = |metric: &str| -> Result<StatusRule, PipelineError> {
             let rule = rules.for_metric("ops", metric, None)?;
-            Ok(StatusRule { rule_id: rule.rule_id.clone(), statuses: rule.allowed()?.to_vec() })
+            Ok(StatusRule {
+                rule_id: rule.rule_id.clone(),
+                statuses: rule.allowed()?.to_vec(),
+            })
         };
         Ok(Self {
             drift: money_rule(rules.for_metric("ledger", "drift_abs", None)?)?,
@@ -53,7 +61,11 @@ impl ControlRules {
 }
 
 /// Runs Pipeline B, day after day.
-pub(crate) async fn run(run: &RunContext, period: Period, report: &mut RunReport) -> Result<(), PipelineError> {
+pub(crate) async fn run(
+    run: &RunContext,
+    period: Period,
+    report: &mut RunReport,
+) -> Result<(), PipelineError> {
     let days = period.days(run.now)?;
     report.windows.push(period.daily(run.now)?);
     let ctx = run.session()?;
@@ -66,10 +78,26 @@ pub(crate) async fn run(run: &RunContext, period: Period, report: &mut RunReport
     for date in &days {
         let since = Instant::now();
         let before = positions::before(run, &history, *date).await?;
-        report.step(format!("positions before {date}"), since, before.wallets.iter().map(|b| b.num_rows() as u64).sum(), 0);
+        report.step(
+            format!("positions before {date}"),
+            since,
+            before.wallets.iter().map(|b| b.num_rows() as u64).sum(),
+            0,
+        );
         let dq_tag = gating_tag(run, &ctx, &rules, *date).await?;
-        let day = ControlDay { date: *date, run_id: run.run_id.clone(), dq_tag };
-        Day { run, day: &day, rules: &control, history: &history }.run(&before, report).await?;
+        let day = ControlDay {
+            date: *date,
+            run_id: run.run_id.clone(),
+            dq_tag,
+        };
+        Day {
+            run,
+            day: &day,
+            rules: &control,
+            history: &history,
+        }
+        .run(&before, report)
+        .await?;
     }
     gate::succeeded(run, &ctx, CONTROLS, days.last().map(|d| d.end()), &days, |_| {}).await
 }
@@ -89,10 +117,23 @@ impl Day<'_> {
         let bytes = self.history.register_day(&ctx, self.day.date)?;
         positions::register(&ctx, before)?;
         materialise(&ctx, "wallet_day", wallet_day(&ctx, self.day).await?).await?;
-        let recon = materialise(&ctx, "recon", reconciliation(&ctx, self.day, &self.rules.drift).await?).await?;
-        let supply = materialise(&ctx, "supply", supply(&ctx, self.day, before.issued_supply, &self.rules.supply).await?).await?;
-        let wallets = self.upsert(&ctx, "gold.recon_daily_snapshot_flow", recon, report).await?;
-        self.upsert(&ctx, "gold.ledger_supply_balance_daily", supply.clone(), report).await?;
+        let recon = materialise(
+            &ctx,
+            "recon",
+            reconciliation(&ctx, self.day, &self.rules.drift).await?,
+        )
+        .await?;
+        let supply = materialise(
+            &ctx,
+            "supply",
+            supply(&ctx, self.day, before.issued_supply, &self.rules.supply).await?,
+        )
+        .await?;
+        let wallets = self
+            .upsert(&ctx, "gold.recon_daily_snapshot_flow", recon, report)
+            .await?;
+        self.upsert(&ctx, "gold.ledger_supply_balance_daily", supply.clone(), report)
+            .await?;
         self.carry(&ctx, &supply).await?;
         self.verdicts(&ctx, &supply, report).await?;
         report.step(format!("B-1 B-2 {}", self.day.date), since, wallets, bytes);
@@ -104,7 +145,8 @@ impl Day<'_> {
         let since = Instant::now();
         self.register_orders(&ctx).await?;
         let quality = pairing_quality(&ctx, self.day).await?;
-        self.upsert(&ctx, "gold.ops_ledger_pairing_quality_daily", quality, report).await?;
+        self.upsert(&ctx, "gold.ops_ledger_pairing_quality_daily", quality, report)
+            .await?;
         let search = admin_tx_search(&ctx, self.day).await?;
         let rows = self.upsert(&ctx, "gold.admin_tx_search", search, report).await?;
         report.step(format!("B-5 B-6 {}", self.day.date), since, rows, bytes);
@@ -112,32 +154,72 @@ impl Day<'_> {
     }
 
     /// Replaces the day's rows of a table; returns how many there are.
-    async fn upsert(&self, ctx: &SessionContext, name: &str, rows: DataFrame, report: &mut RunReport) -> Result<u64, PipelineError> {
+    async fn upsert(
+        &self,
+        ctx: &SessionContext,
+        name: &str,
+        rows: DataFrame,
+        report: &mut RunReport,
+    ) -> Result<u64, PipelineError> {
         let table = self.run.table(name).await?;
-        let files = table.files()?.into_iter().filter(|f| f.partition_date() == Some(self.day.date)).collect();
+        let files = table
+            .files()?
+            .into_iter()
+            .filter(|f| f.partition_date() == Some(self.day.date))
+            .collect();
         let upsert = Upsert::begin(ctx, &table, Scope::of(files, Conflict::Replace)).await?;
         let parts = write_partitions(&upsert, rows).await?;
-        let (table, outcome) = upsert.finish(ctx, parts).await?.commit(metadata(self.run)).await?;
+        let (table, outcome) = upsert
+            .finish(ctx, parts)
+            .await?
+            .commit(metadata(self.run))
+            .await?;
         if outcome.changed() > 0 {
             report.wrote(&table);
         }
         let count = outcome.inserted + outcome.updated + outcome.unchanged;
-        report.tables.push(TableReport { table: name.to_owned(), rows: count, outcome, ..TableReport::default() });
+        report.tables.push(TableReport {
+            table: name.to_owned(),
+            rows: count,
+            outcome,
+            ..TableReport::default()
+        });
         Ok(count)
     }
 
     /// Leaves the positions before the next day for its run.
     async fn carry(&self, ctx: &SessionContext, supply: &DataFrame) -> Result<(), PipelineError> {
         let wallets = positions_next(ctx).await?.collect().await?;
-        let issued = amount(&supply.clone().select_columns(&["issued_supply"])?.collect().await?, 0)?;
-        let next = Positions { wallets, issued_supply: issued };
+        let issued = amount(
+            &supply
+                .clone()
+                .select_columns(&["issued_supply"])?
+                .collect()
+                .await?,
+            0,
+        )?;
+        let next = Positions {
+            wallets,
+            issued_supply: issued,
+        };
         positions::store(self.run, self.history, self.day.date.next(), &next).await
     }
 
-    async fn verdicts(&self, ctx: &SessionContext, supply: &DataFrame, report: &mut RunReport) -> Result<(), PipelineError> {
-        let mut found = recon_exceptions(ctx, self.day, &self.rules.drift, self.run.now).await?.collect().await?;
+    async fn verdicts(
+        &self,
+        ctx: &SessionContext,
+        supply: &DataFrame,
+        report: &mut RunReport,
+    ) -> Result<(), PipelineError> {
+        let mut found = recon_exceptions(ctx, self.day, &self.rules.drift, self.run.now)
+            .await?
+            .collect()
+            .await?;
         let (critical, warn) = severities(&found)?;
-        let mismatch = supply_exceptions(ctx, self.day, &self.rules.supply, self.run.now).await?.collect().await?;
+        let mismatch = supply_exceptions(ctx, self.day, &self.rules.supply, self.run.now)
+            .await?
+            .collect()
+            .await?;
         let is_mismatch = mismatch.iter().any(|b| b.num_rows() > 0);
         found.extend(mismatch);
         let mut types = vec!["RECON_WALLET_UNKNOWN"];
@@ -145,7 +227,17 @@ impl Day<'_> {
             // A gated day judges nothing else, so it closes nothing else either.
             types.extend(["RECON_DRIFT_HIGH", "RECON_SNAPSHOT_MISSING", "SUPPLY_MISMATCH"]);
         }
-        exceptions::record(self.run, found, Judged { dates: vec![self.day.date], types, windows: Vec::new() }, report).await?;
+        exceptions::record(
+            self.run,
+            found,
+            Judged {
+                dates: vec![self.day.date],
+                types,
+                windows: Vec::new(),
+            },
+            report,
+        )
+        .await?;
         let tag = self.day.dq_tag.as_deref();
         let verdict = |critical: bool, warn: bool| match tag {
             _ if critical => "CRITICAL",
@@ -161,13 +253,29 @@ impl Day<'_> {
             verdict: verdict(critical > 0, warn > 0).to_owned(),
             detail: format!("{critical} critical, {warn} warnings{suffix}"),
         });
-        let row = supply.clone().select_columns(&["issued_supply", "wallet_total_balance", "pending_flow_total", "diff_amount"])?.collect().await?;
-        let (issued, wallets, pending, diff) = (amount(&row, 0)?, amount(&row, 1)?, amount(&row, 2)?, amount(&row, 3)?);
+        let row = supply
+            .clone()
+            .select_columns(&[
+                "issued_supply",
+                "wallet_total_balance",
+                "pending_flow_total",
+                "diff_amount",
+            ])?
+            .collect()
+            .await?;
+        let (issued, wallets, pending, diff) = (
+            amount(&row, 0)?,
+            amount(&row, 1)?,
+            amount(&row, 2)?,
+            amount(&row, 3)?,
+        );
         report.verdicts.push(Verdict {
             control: "B-2 supply".to_owned(),
             subject: date,
             verdict: verdict(is_mismatch, false).to_owned(),
-            detail: format!("issued {issued}, wallets {wallets}, pending {pending}, difference {diff}{suffix}"),
+            detail: format!(
+                "issued {issued}, wallets {wallets}, pending {pending}, difference {diff}{suffix}"
+            ),
         });
         Ok(())
     }
@@ -176,21 +284,35 @@ impl Day<'_> {
         let bronze = self.run.table("bronze.payment_orders_raw").await?;
         report.read(&bronze);
         let window = self.day.date.window();
-        let files = bronze.files()?.into_iter().filter(|f| silver::bronze::may_hold(f, "payment_orders", window)).collect();
+        let files = bronze
+            .files()?
+            .into_iter()
+            .filter(|f| silver::bronze::may_hold(f, "payment_orders", window))
+            .collect();
         ctx.register_table("payment_orders_raw", bronze.scan(files))?;
         materialise(ctx, "payment_day", payment_day(ctx, self.day).await?).await?;
         let failure = payment_failure(ctx, self.day, &self.rules.failed).await?;
-        self.upsert(ctx, "gold.ops_payment_failure_daily", failure, report).await?;
+        self.upsert(ctx, "gold.ops_payment_failure_daily", failure, report)
+            .await?;
         let refund = payment_refund(ctx, self.day, &self.rules.refunded).await?;
-        self.upsert(ctx, "gold.ops_payment_refund_daily", refund, report).await?;
+        self.upsert(ctx, "gold.ops_payment_refund_daily", refund, report)
+            .await?;
         Ok(())
     }
 
     /// Registers the payment orders that the day's entries name.
     async fn register_orders(&self, ctx: &SessionContext) -> Result<(), PipelineError> {
         let orders = self.run.table("silver.order_events").await?;
-        let named = ctx.table("entries").await?.select(vec![col("related_id").alias("named")])?.filter(col("named").is_not_null())?.distinct()?;
-        let payments = ctx.read_table(orders.scan_all()?)?.filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?;
+        let named = ctx
+            .table("entries")
+            .await?
+            .select(vec![col("related_id").alias("named")])?
+            .filter(col("named").is_not_null())?
+            .distinct()?;
+        let files = silver::scope::files_of_orders(ctx, &orders, named.clone()).await?;
+        let payments = ctx
+            .read_table(orders.scan(files))?
+            .filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?;
         let found = payments
             .select_columns(&["order_ref", "merchant_name", "status"])?
             .join(named, JoinType::LeftSemi, &["order_ref"], &["named"], None)?;
@@ -226,19 +348,36 @@ async fn write_partitions(upsert: &Upsert, rows: DataFrame) -> Result<Vec<Upsert
 
 /// The amount in a column of the first row.
 fn amount(batches: &[RecordBatch], column: usize) -> Result<Money, PipelineError> {
-    let first = batches.iter().find(|b| b.num_rows() > 0).and_then(|b| b.columns().get(column).cloned());
-    let units = first.as_ref().and_then(|c| c.as_primitive_opt::<Decimal128Type>()).filter(|c| c.is_valid(0) && c.scale() == 2).map(|c| c.value(0));
-    units.and_then(Money::from_units).ok_or_else(|| PipelineError::AmountOverflow { what: format!("column {column} of the supply row") })
+    let first = batches
+        .iter()
+        .find(|b| b.num_rows() > 0)
+        .and_then(|b| b.columns().get(column).cloned());
+    let units = first
+        .as_ref()
+        .and_then(|c| c.as_primitive_opt::<Decimal128Type>())
+        .filter(|c| c.is_valid(0) && c.scale() == 2)
+        .map(|c| c.value(0));
+    units
+        .and_then(Money::from_units)
+        .ok_or_else(|| PipelineError::AmountOverflow {
+            what: format!("column {column} of the supply row"),
+        })
 }
 
 /// How many exceptions of each severity.
 fn severities(found: &[RecordBatch]) -> Result<(usize, usize), PipelineError> {
     let (mut critical, mut warn) = (0, 0);
     for batch in found {
-        let Some(column) = batch.column_by_name("severity") else { continue };
+        let Some(column) = batch.column_by_name("severity") else {
+            continue;
+        };
         let column = cast(column, &DataType::Utf8)?;
         for severity in column.as_string::<i32>().iter().flatten() {
-            if severity == "CRITICAL" { critical += 1 } else { warn += 1 }
+            if severity == "CRITICAL" {
+                critical += 1
+            } else {
+                warn += 1
+            }
         }
     }
     Ok((critical, warn))

@@ -82,7 +82,11 @@ impl From<LakeError> for PipelineError {
     /// The engine hands errors of our own functions on as text: an amount past 38 digits is told by it.
     fn from(e: LakeError) -> Self {
         match &e {
-            LakeError::Engine(engine) if engine.to_string().contains("over 38 digits") => Self::AmountOverflow { what: engine.find_root().to_string() },
+            LakeError::Engine(engine) if engine.to_string().contains("over 38 digits") => {
+                Self::AmountOverflow {
+                    what: engine.find_root().to_string(),
+                }
+            }
             _ => Self::Lake(e),
         }
     }
@@ -118,9 +122,11 @@ impl OperatorError for PipelineError {
     fn detail(&self) -> Option<String> {
         match self {
             Self::UpstreamNotReady { reason, .. } => Some(reason.clone()),
-            Self::BadRecordsRate { rule_id, threshold, .. } => {
-                Some(format!("rule {rule_id} allows a share of {threshold}; no Silver data table was changed, the bad rows are in silver.bad_records"))
-            }
+            Self::BadRecordsRate {
+                rule_id, threshold, ..
+            } => Some(format!(
+                "rule {rule_id} allows a share of {threshold}; no Silver data table was changed, the bad rows are in silver.bad_records"
+            )),
             Self::Held { holder, .. } => Some(format!("process {}", holder.pid)),
             Self::Future { now, .. } => Some(format!("now is {now}")),
             Self::Rule(e) => e.detail(),

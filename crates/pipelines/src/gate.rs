@@ -16,18 +16,36 @@ pub(crate) const CONTROLS: &str = "pipeline_b";
 pub(crate) const ANALYTICS: &str = "pipeline_c";
 
 /// `assert_pipeline_ready`: the state table exists, has Silver's row, and Silver succeeded for each very day.
-pub(crate) async fn assert_silver_ready(run: &RunContext, ctx: &SessionContext, days: &[DateKst]) -> Result<(), PipelineError> {
-    let not_ready = |date: DateKst, reason: &str| PipelineError::UpstreamNotReady { date, reason: reason.to_owned() };
-    let Some(first) = days.first().copied() else { return Ok(()) };
-    let states = PipelineStates::load(&run.lake, ctx).await?.ok_or_else(|| not_ready(first, "gold.pipeline_state does not exist"))?;
-    let silver = states.get(SILVER).ok_or_else(|| not_ready(first, "gold.pipeline_state has no row for pipeline_silver"))?;
+pub(crate) async fn assert_silver_ready(
+    run: &RunContext,
+    ctx: &SessionContext,
+    days: &[DateKst],
+) -> Result<(), PipelineError> {
+    let not_ready = |date: DateKst, reason: &str| PipelineError::UpstreamNotReady {
+        date,
+        reason: reason.to_owned(),
+    };
+    let Some(first) = days.first().copied() else {
+        return Ok(());
+    };
+    let states = PipelineStates::load(&run.lake, ctx)
+        .await?
+        .ok_or_else(|| not_ready(first, "gold.pipeline_state does not exist"))?;
+    let silver = states
+        .get(SILVER)
+        .ok_or_else(|| not_ready(first, "gold.pipeline_state has no row for pipeline_silver"))?;
     for day in days.iter().copied() {
         if silver.last_success_ts.is_none() {
             return Err(not_ready(day, "pipeline_silver has never succeeded"));
         }
         if silver.last_processed_end.is_none_or(|end| end < day.end()) {
-            let end = silver.last_processed_end.map_or_else(|| "nothing".to_owned(), |t| format!("up to {t}"));
-            return Err(not_ready(day, &format!("it has processed {end}, the day ends at {}", day.end())));
+            let end = silver
+                .last_processed_end
+                .map_or_else(|| "nothing".to_owned(), |t| format!("up to {t}"));
+            return Err(not_ready(
+                day,
+                &format!("it has processed {end}, the day ends at {}", day.end()),
+            ));
         }
         if !silver.has_processed(day) {
             return Err(not_ready(day, "it has processed later days but not this one"));
@@ -60,7 +78,11 @@ pub(crate) async fn succeeded(
 }
 
 /// Records a failure: status and run id; the two times stay.
-pub(crate) async fn failed(run: &RunContext, ctx: &SessionContext, pipeline: &str) -> Result<(), PipelineError> {
+pub(crate) async fn failed(
+    run: &RunContext,
+    ctx: &SessionContext,
+    pipeline: &str,
+) -> Result<(), PipelineError> {
     Ok(PipelineStates::update(&run.lake, ctx, pipeline, |state| {
         state.success = false;
         state.last_run_id = Some(run.run_id.to_string());

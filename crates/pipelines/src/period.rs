@@ -39,7 +39,9 @@ impl Period {
     /// When it is empty or reversed.
     pub fn window(start: UtcMicros, end: UtcMicros) -> Result<Self, PipelineError> {
         if end <= start {
-            return Err(PipelineError::Window { reason: format!("it ends at {end}, not after its start {start}") });
+            return Err(PipelineError::Window {
+                reason: format!("it ends at {end}, not after its start {start}"),
+            });
         }
         Ok(Self::Window(UtcWindow { start, end }))
     }
@@ -54,7 +56,10 @@ impl Period {
             Self::Window(w) => w,
         };
         if window.end > now {
-            return Err(PipelineError::Future { date: window.end.plus(-1).date_kst(), now });
+            return Err(PipelineError::Future {
+                date: window.end.plus(-1).date_kst(),
+                now,
+            });
         }
         Ok(window)
     }
@@ -67,7 +72,9 @@ impl Period {
         let window = self.daily(now)?;
         let on_edge = |t: UtcMicros| t.date_kst().start() == t;
         if !on_edge(window.start) || !on_edge(window.end) {
-            return Err(PipelineError::Window { reason: format!("{window} is not made of whole business days (midnight KST is 15:00Z)") });
+            return Err(PipelineError::Window {
+                reason: format!("{window} is not made of whole business days (midnight KST is 15:00Z)"),
+            });
         }
         Ok(window.dates_kst().collect())
     }

@@ -148,14 +148,29 @@ impl RunReport {
     }
 
     pub(crate) fn step(&mut self, step: impl Into<String>, since: Instant, rows: u64, bytes: u64) {
-        self.steps.push(StepReport { step: step.into(), rows, bytes, seconds: since.elapsed().as_secs_f64() });
+        self.steps.push(StepReport {
+            step: step.into(),
+            rows,
+            bytes,
+            seconds: since.elapsed().as_secs_f64(),
+        });
     }
 
     /// The gravest severity among the open exceptions of the run and its parts.
     #[must_use]
     pub fn gravest(&self) -> Option<&str> {
-        let own = self.exceptions.iter().filter(|e| e.state == "OPEN" && e.count > 0).map(|e| e.severity.as_str());
+        let own = self
+            .exceptions
+            .iter()
+            .filter(|e| e.state == "OPEN" && e.count > 0)
+            .map(|e| e.severity.as_str());
         let all = own.chain(self.parts.iter().filter_map(Self::gravest));
-        all.fold(None, |worst, s| if s == "CRITICAL" { Some(s) } else { worst.or(Some(s)) })
+        all.fold(None, |worst, s| {
+            if s == "CRITICAL" {
+                Some(s)
+            } else {
+                worst.or(Some(s))
+            }
+        })
     }
 }

@@ -32,9 +32,22 @@ impl RuleSource {
         match self {
             Self::File(rules) => rules.clone(),
             Self::Shipped(rules) => {
-                let has_rule = |rule: &Rule| stored.iter().any(|v| v.is_current && v.rule.subject() == rule.subject());
-                let has_id = |rule: &Rule| stored.iter().any(|v| v.is_current && v.rule.rule_id == rule.rule_id);
-                rules.iter().filter(|r| !has_rule(r) || has_id(r)).filter(|r| !is_overridden(r, stored)).cloned().collect()
+                let has_rule = |rule: &Rule| {
+                    stored
+                        .iter()
+                        .any(|v| v.is_current && v.rule.subject() == rule.subject())
+                };
+                let has_id = |rule: &Rule| {
+                    stored
+                        .iter()
+                        .any(|v| v.is_current && v.rule.rule_id == rule.rule_id)
+                };
+                rules
+                    .iter()
+                    .filter(|r| !has_rule(r) || has_id(r))
+                    .filter(|r| !is_overridden(r, stored))
+                    .cloned()
+                    .collect()
             }
         }
     }
@@ -42,29 +55,55 @@ impl RuleSource {
 
 /// Whether the shipped rule's id is in force with another definition (stored by an operator).
 fn is_overridden(rule: &Rule, stored: &[RuleVersion]) -> bool {
-    stored.iter().any(|v| v.rule.rule_id == rule.rule_id && !v.rule.same_definition(rule))
+    stored
+        .iter()
+        .any(|v| v.rule.rule_id == rule.rule_id && !v.rule.same_definition(rule))
 }
 
 /// Syncs the wanted rules; a second sync of the same rules changes nothing.
 ///
 /// # Errors
 /// A malformed rule, a changed definition under its id (unless `bump`), storage errors.
-pub async fn sync_rules(run: &RunContext, source: &RuleSource, bump: bool) -> Result<SyncReport, PipelineError> {
+pub async fn sync_rules(
+    run: &RunContext,
+    source: &RuleSource,
+    bump: bool,
+) -> Result<SyncReport, PipelineError> {
     let ctx = session(&run.settings.session)?;
     let report = std::sync::Mutex::new(SyncReport::default());
     run.lake
-        .change_rules(&ctx, |stored| -> Result<Option<Vec<RuleVersion>>, PipelineError> {
-            let plan = plan_sync(stored, &source.wanted(stored), run.now, bump)?;
-            let ids = |versions: &[RuleVersion]| versions.iter().map(|v| v.rule.rule_id.clone()).collect();
-            if let Ok(mut report) = report.lock() {
-                *report = SyncReport { opened: ids(&plan.open), closed: ids(&plan.close), unchanged: plan.unchanged };
-            }
-            if plan.is_empty() {
-                return Ok(None);
-            }
-            let replaced = |v: &&RuleVersion| !plan.close.iter().any(|c| c.rule.rule_id == v.rule.rule_id && c.effective_start == v.effective_start);
-            Ok(Some(stored.iter().filter(replaced).chain(plan.rows()).cloned().collect()))
-        })
+        .change_rules(
+            &ctx,
+            |stored| -> Result<Option<Vec<RuleVersion>>, PipelineError> {
+                let plan = plan_sync(stored, &source.wanted(stored), run.now, bump)?;
+                let ids =
+                    |versions: &[RuleVersion]| versions.iter().map(|v| v.rule.rule_id.clone()).collect();
+                if let Ok(mut report) = report.lock() {
+                    *report = SyncReport {
+                        opened: ids(&plan.open),
+                        closed: ids(&plan.close),
+                        unchanged: plan.unchanged,
+                    };
+                }
+                if plan.is_empty() {
+                    return Ok(None);
+                }
+                let replaced = |v: &&RuleVersion| {
+                    !plan
+                        .close
+                        .iter()
+                        .any(|c| c.rule.rule_id == v.rule.rule_id && c.effective_start == v.effective_start)
+                };
+                Ok(Some(
+                    stored
+                        .iter()
+                        .filter(replaced)
+                        .chain(plan.rows())
+                        .cloned()
+                        .collect(),
+                ))
+            },
+        )
         .await?;
     Ok(report.into_inner().unwrap_or_default())
 }

@@ -13,28 +13,56 @@ use nsc_core::DateKst;
 use crate::{PipelineError, RunContext};
 
 /// Tags in the order in which one stands for all.
-const ORDER: [&str; 4] = ["SOURCE_STALE", "DUP_SUSPECTED", "EVENT_DROP_SUSPECTED", "CONTRACT_VIOLATION"];
+const ORDER: [&str; 4] = [
+    "SOURCE_STALE",
+    "DUP_SUSPECTED",
+    "EVENT_DROP_SUSPECTED",
+    "CONTRACT_VIOLATION",
+];
 /// The sources B reads.
 const SOURCES: [&str; 2] = ["transaction_ledger_raw", "user_wallets_raw"];
 
 /// The gating tag of a day, when there is one. Scope `closing` asks the newest window of each source, scope
 /// `any` every window.
-pub(crate) async fn gating_tag(run: &RunContext, ctx: &SessionContext, rules: &RuleSet, day: DateKst) -> Result<Option<String>, PipelineError> {
+pub(crate) async fn gating_tag(
+    run: &RunContext,
+    ctx: &SessionContext,
+    rules: &RuleSet,
+    day: DateKst,
+) -> Result<Option<String>, PipelineError> {
     let gating = rules.for_metric("ledger", "gate_tags", None)?.allowed()?.to_vec();
-    let scope = rules.for_metric("ledger", "gate_scope", None)?.choice(&["closing", "any"])?.to_owned();
-    let Some(table) = run.existing("silver.dq_status").await? else { return Ok(None) };
-    let files: Vec<_> = table.files()?.into_iter().filter(|f| f.partition_date() == Some(day)).collect();
-    let rows = ctx.read_table(table.scan(files))?.select_columns(&["source_table", "window_end_ts", "generated_at", "dq_tag"])?.collect().await?;
+    let scope = rules
+        .for_metric("ledger", "gate_scope", None)?
+        .choice(&["closing", "any"])?
+        .to_owned();
+    let Some(table) = run.existing("silver.dq_status").await? else {
+        return Ok(None);
+    };
+    let files: Vec<_> = table
+        .files()?
+        .into_iter()
+        .filter(|f| f.partition_date() == Some(day))
+        .collect();
+    let rows = ctx
+        .read_table(table.scan(files))?
+        .select_columns(&["source_table", "window_end_ts", "generated_at", "dq_tag"])?
+        .collect()
+        .await?;
     // Of several rows of one window the newest counts.
     let mut windows: BTreeMap<(String, i64), (i64, Option<String>)> = BTreeMap::new();
     for batch in &rows {
-        let (sources, tags) = (cast(batch.column(0), &DataType::Utf8)?, cast(batch.column(3), &DataType::Utf8)?);
+        let (sources, tags) = (
+            cast(batch.column(0), &DataType::Utf8)?,
+            cast(batch.column(3), &DataType::Utf8)?,
+        );
         let (sources, tags) = (sources.as_string::<i32>(), tags.as_string::<i32>());
         let ends = batch.column(1).as_primitive::<TimestampMicrosecondType>();
         let written = batch.column(2).as_primitive::<TimestampMicrosecondType>();
         for i in (0..batch.num_rows()).filter(|i| SOURCES.contains(&sources.value(*i))) {
             let tag = tags.is_valid(i).then(|| tags.value(i).to_owned());
-            let entry = windows.entry((sources.value(i).to_owned(), ends.value(i))).or_insert((i64::MIN, None));
+            let entry = windows
+                .entry((sources.value(i).to_owned(), ends.value(i)))
+                .or_insert((i64::MIN, None));
             if written.value(i) >= entry.0 {
                 *entry = (written.value(i), tag);
             }
@@ -42,11 +70,18 @@ pub(crate) async fn gating_tag(run: &RunContext, ctx: &SessionContext, rules: &R
     }
     let mut tags: Vec<String> = Vec::new();
     for source in SOURCES {
-        let of_source = windows.iter().filter(|((s, _), _)| s == source).filter_map(|(_, (_, tag))| Some(tag)).cloned();
+        let of_source = windows
+            .iter()
+            .filter(|((s, _), _)| s == source)
+            .filter_map(|(_, (_, tag))| Some(tag))
+            .cloned();
         match scope.as_str() {
             "any" => tags.extend(of_source.flatten()),
             _ => tags.extend(of_source.last().flatten()),
         }
     }
-    Ok(ORDER.iter().find(|t| gating.iter().any(|g| g == *t) && tags.iter().any(|x| x == *t)).map(|t| (*t).to_owned()))
+    Ok(ORDER
+        .iter()
+        .find(|t| gating.iter().any(|g| g == *t) && tags.iter().any(|x| x == *t))
+        .map(|t| (*t).to_owned()))
 }

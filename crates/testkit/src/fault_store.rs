@@ -12,8 +12,8 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, DynObjectStore, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    CopyOptions, DynObjectStore, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
 };
 
 /// When a store dies. Shared by every store of one lake: writes are counted over all of them.
@@ -28,7 +28,11 @@ impl FaultPlan {
     /// Dies at write number `dies_at` (the first is 0); `after_the_write` says whether that one still happens.
     #[must_use]
     pub fn new(dies_at: u64, after_the_write: bool) -> Arc<Self> {
-        Arc::new(Self { writes: AtomicU64::new(0), dies_at, after_the_write })
+        Arc::new(Self {
+            writes: AtomicU64::new(0),
+            dies_at,
+            after_the_write,
+        })
     }
 
     /// Whether the fatal write was reached.
@@ -38,11 +42,18 @@ impl FaultPlan {
     }
 
     fn died() -> Error {
-        Error::Generic { store: "fault", source: "the store died here".into() }
+        Error::Generic {
+            store: "fault",
+            source: "the store died here".into(),
+        }
     }
 
     fn read(&self) -> Result<()> {
-        if self.has_struck() { Err(Self::died()) } else { Ok(()) }
+        if self.has_struck() {
+            Err(Self::died())
+        } else {
+            Ok(())
+        }
     }
 
     /// Counts a write; `Ok(true)` when it is to happen and then be reported as failed.
@@ -65,9 +76,16 @@ pub struct FaultStore {
 
 impl FaultStore {
     /// A wrapper for lakes: every store opened shares the plan.
-    pub fn wrapper(plan: &Arc<FaultPlan>) -> impl Fn(Arc<DynObjectStore>) -> Arc<DynObjectStore> + Send + Sync + 'static {
+    pub fn wrapper(
+        plan: &Arc<FaultPlan>,
+    ) -> impl Fn(Arc<DynObjectStore>) -> Arc<DynObjectStore> + Send + Sync + 'static {
         let plan = Arc::clone(plan);
-        move |inner| Arc::new(Self { inner, plan: Arc::clone(&plan) })
+        move |inner| {
+            Arc::new(Self {
+                inner,
+                plan: Arc::clone(&plan),
+            })
+        }
     }
 }
 
@@ -89,7 +107,11 @@ impl ObjectStore for FaultStore {
         reported(self.inner.put_opts(location, payload, opts).await?, fatal)
     }
 
-    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
         let fatal = self.plan.write()?;
         reported(self.inner.put_multipart_opts(location, opts).await?, fatal)
     }

@@ -96,7 +96,9 @@ pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> 
         PipelineName::B => Pipeline::Controls,
         PipelineName::C => Pipeline::Analytics,
         PipelineName::SyncRules => Pipeline::SyncRules(RuleSource::File(rules::wanted(args.rules)?)),
-        PipelineName::E2e if args.rules.is_none() => Pipeline::Chain(RuleSource::Shipped(rules::wanted(None)?)),
+        PipelineName::E2e if args.rules.is_none() => {
+            Pipeline::Chain(RuleSource::Shipped(rules::wanted(None)?))
+        }
         PipelineName::E2e => Pipeline::Chain(RuleSource::File(rules::wanted(args.rules)?)),
     };
     if matches!(args.pipeline, PipelineName::C | PipelineName::E2e) && app.config.analytics.salt.is_none() {

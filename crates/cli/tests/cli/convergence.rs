@@ -7,10 +7,31 @@ use super::world::{SOURCES, assert_same, chain_steps, dump, generate, ingest_arg
 
 const DAYS: [&str; 3] = ["2026-01-05", "2026-01-06", "2026-01-07"];
 /// Where a row came from differs between loads of the same lines in another order.
-const LINEAGE: [&str; 5] = ["source_ref", "batch_id", "run_id", "input_versions", "last_run_id"];
+const LINEAGE: [&str; 5] = [
+    "source_ref",
+    "batch_id",
+    "run_id",
+    "input_versions",
+    "last_run_id",
+];
 
 fn world(dir: &Path) -> std::path::PathBuf {
-    generate(dir, &["--seed", "11", "--wallets", "60", "--entries-per-day", "3000", "--days", "3", "--first-date-kst", DAYS[0], "--faults"])
+    generate(
+        dir,
+        &[
+            "--seed",
+            "11",
+            "--wallets",
+            "60",
+            "--entries-per-day",
+            "3000",
+            "--days",
+            "3",
+            "--first-date-kst",
+            DAYS[0],
+            "--faults",
+        ],
+    )
 }
 
 fn run_chain(root: &Path) {
@@ -24,7 +45,10 @@ struct Lcg(u64);
 
 impl Lcg {
     fn below(&mut self, n: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % n.max(1)
     }
 }
@@ -33,8 +57,19 @@ impl Lcg {
 fn version(line: &str) -> Option<String> {
     let row: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).ok()?;
     let text = |k: &str| row.get(k).map(ToString::to_string).unwrap_or_default();
-    let id = ["tx_id", "item_id", "order_id", "product_id", "user_id"].iter().find_map(|k| row.get(*k)).map(ToString::to_string)?;
-    Some([id, text("updated_at"), text("source_extracted_at"), text("ingested_at")].join("|"))
+    let id = ["tx_id", "item_id", "order_id", "product_id", "user_id"]
+        .iter()
+        .find_map(|k| row.get(*k))
+        .map(ToString::to_string)?;
+    Some(
+        [
+            id,
+            text("updated_at"),
+            text("source_extracted_at"),
+            text("ingested_at"),
+        ]
+        .join("|"),
+    )
 }
 
 /// The lines without those that shuffling would, by contract, decide otherwise.
@@ -46,7 +81,11 @@ fn without_ties(lines: &[&str]) -> Vec<String> {
         }
     }
     let is_tie = |line: &str| version(line).is_some_and(|k| spellings[&k].len() > 1);
-    lines.iter().filter(|l| !is_tie(l)).map(|l| (*l).to_owned()).collect()
+    lines
+        .iter()
+        .filter(|l| !is_tie(l))
+        .map(|l| (*l).to_owned())
+        .collect()
 }
 
 #[test]
@@ -58,7 +97,10 @@ fn running_twice_writes_no_data_file_and_changes_no_row() {
     run_chain(&root);
     let before = dump(&root, &[]);
     let files = |root: &Path| -> Vec<String> {
-        let mut found: Vec<String> = walk(root).into_iter().filter(|p| p.ends_with(".parquet") && !p.contains("pipeline_state") && !p.contains("_delta_log")).collect();
+        let mut found: Vec<String> = walk(root)
+            .into_iter()
+            .filter(|p| p.ends_with(".parquet") && !p.contains("pipeline_state") && !p.contains("_delta_log"))
+            .collect();
         found.sort();
         found
     };
@@ -137,7 +179,10 @@ fn one_run_over_three_days_equals_three_runs() {
     run_chain(&apart);
     lake(&at_once, &chain_steps(&[])[0]);
     for pipeline in ["silver", "b", "c"] {
-        let words = format!("run {pipeline} --date-kst-start {} --date-kst-end {} --now 2026-01-20T00:00:00Z", DAYS[0], DAYS[2]);
+        let words = format!(
+            "run {pipeline} --date-kst-start {} --date-kst-end {} --now 2026-01-20T00:00:00Z",
+            DAYS[0], DAYS[2]
+        );
         lake(&at_once, &words.split_whitespace().collect::<Vec<_>>());
     }
     let rows = |root: &Path| {
@@ -160,7 +205,10 @@ fn carried_positions_can_be_thrown_away_at_any_time() {
         std::fs::remove_dir_all(root.join("_nsc").join(cache)).unwrap();
     }
     // The last day alone: its positions are rolled forward again from the first.
-    let again = format!("run b --date-kst {} --now 2026-01-20T00:00:00Z --run-id again", DAYS[2]);
+    let again = format!(
+        "run b --date-kst {} --now 2026-01-20T00:00:00Z --run-id again",
+        DAYS[2]
+    );
     lake(&root, &again.split_whitespace().collect::<Vec<_>>());
     let rows = |mut tables: std::collections::BTreeMap<String, Vec<String>>| {
         tables.remove("gold.pipeline_state");

@@ -10,7 +10,9 @@ const DAYS: [&str; 2] = ["2026-01-05", "2026-01-06"];
 
 /// Every command of the story, in order.
 fn story(world: &Path) -> Vec<Vec<String>> {
-    let loads = SOURCES.iter().map(|s| ingest_arguments(s, &world.join(format!("{s}.jsonl"))));
+    let loads = SOURCES
+        .iter()
+        .map(|s| ingest_arguments(s, &world.join(format!("{s}.jsonl"))));
     let guard = "run a --run-mode backfill --start-ts 2026-01-05T02:00:00Z --end-ts 2026-01-05T04:00:00Z --now 2026-01-20T00:00:00Z --run-id guard";
     let mut steps: Vec<Vec<String>> = loads.chain(chain_steps(&[])).collect();
     steps.push(guard.split_whitespace().map(str::to_owned).collect());
@@ -42,7 +44,19 @@ fn killed_after(root: &Path, step: &[String], wait: Duration) -> bool {
 #[test]
 fn commands_killed_at_every_moment_end_in_the_undisturbed_state() {
     let dir = tempfile::tempdir().unwrap();
-    let arguments = ["--seed", "5", "--wallets", "80", "--entries-per-day", "1500", "--days", "2", "--first-date-kst", DAYS[0], "--faults"];
+    let arguments = [
+        "--seed",
+        "5",
+        "--wallets",
+        "80",
+        "--entries-per-day",
+        "1500",
+        "--days",
+        "2",
+        "--first-date-kst",
+        DAYS[0],
+        "--faults",
+    ];
     let world = generate(dir.path(), &arguments);
     let (calm, killed) = (dir.path().join("calm"), dir.path().join("killed"));
     std::fs::create_dir(&killed).unwrap();

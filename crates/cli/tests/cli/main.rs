@@ -1,15 +1,18 @@
 //! The binary from outside: exit codes, errors, streams.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests stand outside #[test] functions")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests stand outside #[test] functions"
+)]
 
+mod convergence;
 mod error_pages;
 mod errors;
+mod killed;
 mod queries;
 mod readers;
 mod scenarios;
 mod streams;
-mod convergence;
-mod killed;
 mod world;
 
 use std::path::Path;
@@ -17,7 +20,13 @@ use std::process::{Command, Output};
 
 /// Runs `nsc` in a directory with a clean environment.
 fn nsc(dir: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_nsc")).args(arguments).current_dir(dir).env_clear().env("HOME", dir).output().unwrap()
+    Command::new(env!("CARGO_BIN_EXE_nsc"))
+        .args(arguments)
+        .current_dir(dir)
+        .env_clear()
+        .env("HOME", dir)
+        .output()
+        .unwrap()
 }
 
 fn stdout(output: &Output) -> String {

@@ -23,7 +23,19 @@ fn one_row(root: &Path, sql: &str) -> serde_json::Map<String, Value> {
 #[test]
 fn deltalake_polars_and_duckdb_see_the_same_rows() {
     let dir = tempfile::tempdir().unwrap();
-    let arguments = ["--seed", "4", "--wallets", "80", "--entries-per-day", "2000", "--days", "2", "--first-date-kst", "2026-01-05", "--faults"];
+    let arguments = [
+        "--seed",
+        "4",
+        "--wallets",
+        "80",
+        "--entries-per-day",
+        "2000",
+        "--days",
+        "2",
+        "--first-date-kst",
+        "2026-01-05",
+        "--faults",
+    ];
     let world = generate(dir.path(), &arguments);
     let root = dir.path().join("lake");
     load_all(&root, &world);
@@ -34,9 +46,20 @@ fn deltalake_polars_and_duckdb_see_the_same_rows() {
     lake(&root, &guard.split_whitespace().collect::<Vec<_>>());
 
     let python = repository().join(".nsc/venv/bin/python");
-    assert!(python.exists(), "the independent readers are not installed: run scripts/python-env.sh (make test does)");
-    let output = Command::new(python).arg(repository().join("tests/readers/read_tables.py")).arg(&root).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        python.exists(),
+        "the independent readers are not installed: run scripts/python-env.sh (make test does)"
+    );
+    let output = Command::new(python)
+        .arg(repository().join("tests/readers/read_tables.py"))
+        .arg(&root)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let seen: BTreeMap<String, BTreeMap<String, Value>> = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(seen.len(), 23, "{:?}", seen.keys());
     for (table, readers) in &seen {
@@ -46,13 +69,36 @@ fn deltalake_polars_and_duckdb_see_the_same_rows() {
         }
         let reader = &readers["deltalake"];
         for (column, sum) in reader["sums"].as_object().unwrap() {
-            let own = one_row(&root, &format!("SELECT coalesce(CAST(sum(\"{column}\") AS VARCHAR), '0') AS s FROM {table}"));
-            let number = |v: &Value| v.as_str().unwrap().trim_end_matches('0').trim_end_matches('.').to_owned();
+            let own = one_row(
+                &root,
+                &format!("SELECT coalesce(CAST(sum(\"{column}\") AS VARCHAR), '0') AS s FROM {table}"),
+            );
+            let number = |v: &Value| {
+                v.as_str()
+                    .unwrap()
+                    .trim_end_matches('0')
+                    .trim_end_matches('.')
+                    .to_owned()
+            };
             assert_eq!(number(&own["s"]), number(sum), "{table}.{column}");
         }
-        for (column, first) in reader["first"].as_object().unwrap().iter().filter(|(_, v)| !v.is_null()) {
-            let own = one_row(&root, &format!("SELECT to_char(min(\"{column}\"), '%Y-%m-%dT%H:%M:%S.%6fZ') AS a, to_char(max(\"{column}\"), '%Y-%m-%dT%H:%M:%S.%6fZ') AS b FROM {table}"));
-            assert_eq!((&own["a"], &own["b"]), (first, &reader["last"][column]), "{table}.{column}");
+        for (column, first) in reader["first"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .filter(|(_, v)| !v.is_null())
+        {
+            let own = one_row(
+                &root,
+                &format!(
+                    "SELECT to_char(min(\"{column}\"), '%Y-%m-%dT%H:%M:%S.%6fZ') AS a, to_char(max(\"{column}\"), '%Y-%m-%dT%H:%M:%S.%6fZ') AS b FROM {table}"
+                ),
+            );
+            assert_eq!(
+                (&own["a"], &own["b"]),
+                (first, &reader["last"][column]),
+                "{table}.{column}"
+            );
         }
     }
     assert!(seen["silver.ledger_entries"]["duckdb"]["rows"].as_i64() > Some(3000));

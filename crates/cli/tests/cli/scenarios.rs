@@ -37,14 +37,25 @@ fn nsc(root: &Path, dir: &Path, arguments: &[&str]) -> std::process::Output {
 
 fn run(name: &str) {
     let dir = scenarios_dir().join(name);
-    let scenario: Scenario = serde_yaml_ng::from_str(&std::fs::read_to_string(dir.join("scenario.yaml")).unwrap()).unwrap();
-    assert!(!scenario.about.is_empty() && !scenario.clause.is_empty() && scenario.notes.iter().all(|n| !n.is_empty()));
+    let scenario: Scenario =
+        serde_yaml_ng::from_str(&std::fs::read_to_string(dir.join("scenario.yaml")).unwrap()).unwrap();
+    assert!(
+        !scenario.about.is_empty()
+            && !scenario.clause.is_empty()
+            && scenario.notes.iter().all(|n| !n.is_empty())
+    );
     let root = tempfile::tempdir().unwrap();
     let mut problems = Vec::new();
     for step in &scenario.steps {
         let arguments: Vec<&str> = step.nsc.split_whitespace().collect();
         let output = nsc(root.path(), &dir, &arguments);
-        assert_eq!(output.status.code(), Some(step.exit), "{name}: nsc {}\n{}", step.nsc, String::from_utf8_lossy(&output.stderr));
+        assert_eq!(
+            output.status.code(),
+            Some(step.exit),
+            "{name}: nsc {}\n{}",
+            step.nsc,
+            String::from_utf8_lossy(&output.stderr)
+        );
         if let Some(check) = &step.check {
             compare(root.path(), &dir.join("expected").join(check), &mut problems);
         }
@@ -54,12 +65,26 @@ fn run(name: &str) {
 }
 
 fn compare(root: &Path, expected: &Path, problems: &mut Vec<String>) {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(expected).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_file()).collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(expected)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.is_file())
+        .collect();
     files.sort();
-    assert!(!files.is_empty(), "{} holds no expected table", expected.display());
+    assert!(
+        !files.is_empty(),
+        "{} holds no expected table",
+        expected.display()
+    );
     for file in files {
-        let table = file.file_name().unwrap().to_string_lossy().trim_end_matches(".json").to_owned();
-        let wanted: Vec<BTreeMap<String, Value>> = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let table = file
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .trim_end_matches(".json")
+            .to_owned();
+        let wanted: Vec<BTreeMap<String, Value>> =
+            serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
         let mut wanted: Vec<BTreeMap<String, Value>> = wanted.into_iter().map(normalised).collect();
         let mut found = rows(root, &table, wanted.first());
         for list in [&mut wanted, &mut found] {
@@ -67,11 +92,23 @@ fn compare(root: &Path, expected: &Path, problems: &mut Vec<String>) {
         }
         if wanted != found {
             let show = |rows: &[BTreeMap<String, Value>], others: &[BTreeMap<String, Value>]| {
-                let only: Vec<String> = rows.iter().filter(|r| !others.contains(r)).map(|r| serde_json::to_string(r).unwrap()).collect();
-                if only.is_empty() { format!("    ({} rows, another multiplicity)", rows.len()) } else { format!("    {}", only.join("\n    ")) }
+                let only: Vec<String> = rows
+                    .iter()
+                    .filter(|r| !others.contains(r))
+                    .map(|r| serde_json::to_string(r).unwrap())
+                    .collect();
+                if only.is_empty() {
+                    format!("    ({} rows, another multiplicity)", rows.len())
+                } else {
+                    format!("    {}", only.join("\n    "))
+                }
             };
             let folder = expected.file_name().unwrap().to_string_lossy().into_owned();
-            problems.push(format!("  {folder}/{table}\n   expected\n{}\n   found\n{}", show(&wanted, &found), show(&found, &wanted)));
+            problems.push(format!(
+                "  {folder}/{table}\n   expected\n{}\n   found\n{}",
+                show(&wanted, &found),
+                show(&found, &wanted)
+            ));
         }
     }
 }
@@ -82,16 +119,38 @@ fn normalised(row: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
         Some(n) => serde_json::json!(n),
         None => v,
     };
-    row.into_iter().map(|(k, v)| (k, if v.is_number() { number(v) } else { v })).collect()
+    row.into_iter()
+        .map(|(k, v)| (k, if v.is_number() { number(v) } else { v }))
+        .collect()
 }
 
 fn rows(root: &Path, table: &str, first: Option<&BTreeMap<String, Value>>) -> Vec<BTreeMap<String, Value>> {
-    let columns = first.map_or_else(|| "count(*) AS n".to_owned(), |r| r.keys().map(|k| format!("\"{k}\"")).collect::<Vec<_>>().join(", "));
-    let output = nsc(root, root, &["--format", "json", "sql", &format!("SELECT {columns} FROM {table}")]);
+    let columns = first.map_or_else(
+        || "count(*) AS n".to_owned(),
+        |r| {
+            r.keys()
+                .map(|k| format!("\"{k}\""))
+                .collect::<Vec<_>>()
+                .join(", ")
+        },
+    );
+    let output = nsc(
+        root,
+        root,
+        &[
+            "--format",
+            "json",
+            "sql",
+            &format!("SELECT {columns} FROM {table}"),
+        ],
+    );
     if !output.status.success() {
         // A table that was never written has no rows.
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(text.contains("NSC0103") || text.contains("not found"), "{table}: {text}");
+        assert!(
+            text.contains("NSC0103") || text.contains("not found"),
+            "{table}: {text}"
+        );
         return Vec::new();
     }
     let found: Vec<BTreeMap<String, Value>> = serde_json::from_slice(&output.stdout).unwrap();
@@ -121,9 +180,37 @@ macro_rules! scenarios {
 }
 
 scenarios!(
-    one_day_normal, dup_tx_id, ledger_conflict, missing_required, invalid_amount, precise_amounts, unknown_entry_type, status_not_allowed,
-    stale_source, zero_window, tag_priority, gating_effect, drift_mismatch, supply_mismatch, hold_release_zero_flow, wallet_unknown,
-    opening_balance_from_yesterday, snapshot_before_last_entry, idle_wallet, pairing_quality, refund_pairing, analytics_multi_item,
-    analytics_missing_product, backfill_two_days, rerun_after_correction, late_arrival, bad_records_rate_exceed, late_order_version,
-    timezone_boundary, related_id_type_cast, schema_evolution, malformed_lines, failed_silver_blocks_b,
+    one_day_normal,
+    dup_tx_id,
+    ledger_conflict,
+    missing_required,
+    invalid_amount,
+    precise_amounts,
+    unknown_entry_type,
+    status_not_allowed,
+    stale_source,
+    zero_window,
+    tag_priority,
+    gating_effect,
+    drift_mismatch,
+    supply_mismatch,
+    hold_release_zero_flow,
+    wallet_unknown,
+    opening_balance_from_yesterday,
+    snapshot_before_last_entry,
+    idle_wallet,
+    pairing_quality,
+    refund_pairing,
+    analytics_multi_item,
+    analytics_missing_product,
+    backfill_two_days,
+    rerun_after_correction,
+    late_arrival,
+    bad_records_rate_exceed,
+    late_order_version,
+    timezone_boundary,
+    related_id_type_cast,
+    schema_evolution,
+    malformed_lines,
+    failed_silver_blocks_b,
 );

@@ -7,7 +7,14 @@ use std::process::Output;
 use super::{nsc, stderr, stdout};
 
 /// Source names, in loading order.
-pub(crate) const SOURCES: [&str; 6] = ["user_wallets", "transaction_ledger", "payment_orders", "orders", "order_items", "products"];
+pub(crate) const SOURCES: [&str; 6] = [
+    "user_wallets",
+    "transaction_ledger",
+    "payment_orders",
+    "orders",
+    "order_items",
+    "products",
+];
 
 /// Every Silver and Gold table with the columns that name a run or a moment left out where they may differ.
 pub(crate) const TABLES: [&str; 17] = [
@@ -34,19 +41,29 @@ pub(crate) const TABLES: [&str; 17] = [
 pub(crate) fn generate(dir: &Path, arguments: &[&str]) -> PathBuf {
     let out = dir.join("world");
     let out_text = out.to_string_lossy().into_owned();
-    ok(nsc(dir, &[&["sample", "generate", "--out", &*out_text], arguments].concat()));
+    ok(nsc(
+        dir,
+        &[&["sample", "generate", "--out", &*out_text], arguments].concat(),
+    ));
     out
 }
 
 pub(crate) fn ok(output: Output) -> Output {
-    assert!(output.status.success(), "{}\n{}", stdout(&output), stderr(&output));
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        stdout(&output),
+        stderr(&output)
+    );
     output
 }
 
 /// Loads a source file under a fixed time.
 pub(crate) fn ingest_arguments(source: &str, file: &Path) -> Vec<String> {
     let file = file.to_string_lossy().into_owned();
-    ["ingest", source, &file, "--ingested-at", "2026-01-09T00:00:00Z"].map(str::to_owned).to_vec()
+    ["ingest", source, &file, "--ingested-at", "2026-01-09T00:00:00Z"]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 /// Runs `nsc --root ROOT ...` and expects success.
@@ -59,17 +76,24 @@ pub(crate) fn lake(root: &Path, arguments: &[impl AsRef<str>]) -> Output {
 
 pub(crate) fn load_all(root: &Path, world: &Path) {
     for source in SOURCES {
-        lake(root, &ingest_arguments(source, &world.join(format!("{source}.jsonl"))));
+        lake(
+            root,
+            &ingest_arguments(source, &world.join(format!("{source}.jsonl"))),
+        );
     }
 }
 
 /// Rules, then Silver, B and C of some days, each under its own fixed run id and time.
 pub(crate) fn chain_steps(days: &[&str]) -> Vec<Vec<String>> {
     let words = |text: String| text.split_whitespace().map(str::to_owned).collect();
-    let mut steps: Vec<Vec<String>> = vec![words("run sync-rules --now 2026-01-01T00:00:00Z --run-id rules".to_owned())];
+    let mut steps: Vec<Vec<String>> = vec![words(
+        "run sync-rules --now 2026-01-01T00:00:00Z --run-id rules".to_owned(),
+    )];
     for day in days {
         for pipeline in ["silver", "b", "c"] {
-            steps.push(words(format!("run {pipeline} --date-kst {day} --now 2026-01-20T00:00:00Z --run-id {pipeline}-{day}")));
+            steps.push(words(format!(
+                "run {pipeline} --date-kst {day} --now 2026-01-20T00:00:00Z --run-id {pipeline}-{day}"
+            )));
         }
     }
     steps
@@ -77,14 +101,31 @@ pub(crate) fn chain_steps(days: &[&str]) -> Vec<Vec<String>> {
 
 /// All rows of all tables as sorted JSON lines. Columns of `without` are left out.
 pub(crate) fn dump(root: &Path, without: &[&str]) -> BTreeMap<String, Vec<String>> {
-    TABLES.iter().map(|t| ((*t).to_owned(), rows(root, t, without))).collect()
+    TABLES
+        .iter()
+        .map(|t| ((*t).to_owned(), rows(root, t, without)))
+        .collect()
 }
 
 pub(crate) fn rows(root: &Path, table: &str, without: &[&str]) -> Vec<String> {
     let root_text = root.to_string_lossy().into_owned();
-    let output = nsc(root, &["--root", &root_text, "--format", "ndjson", "sql", &format!("SELECT * FROM {table}")]);
+    let output = nsc(
+        root,
+        &[
+            "--root",
+            &root_text,
+            "--format",
+            "ndjson",
+            "sql",
+            &format!("SELECT * FROM {table}"),
+        ],
+    );
     if !output.status.success() {
-        assert!(stderr(&output).contains("not found") || stderr(&output).contains("NSC0103"), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("not found") || stderr(&output).contains("NSC0103"),
+            "{}",
+            stderr(&output)
+        );
         return Vec::new();
     }
     let mut lines: Vec<String> = stdout(&output)
@@ -107,7 +148,11 @@ pub(crate) fn assert_same(found: &BTreeMap<String, Vec<String>>, wanted: &BTreeM
         if rows != other {
             let missing = rows.iter().find(|r| !other.contains(r));
             let extra = other.iter().find(|r| !rows.contains(r));
-            problems.push(format!("{table}: {} rows, wanted {}\n  missing {missing:?}\n  extra {extra:?}", other.len(), rows.len()));
+            problems.push(format!(
+                "{table}: {} rows, wanted {}\n  missing {missing:?}\n  extra {extra:?}",
+                other.len(),
+                rows.len()
+            ));
         }
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));

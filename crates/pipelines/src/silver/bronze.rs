@@ -35,7 +35,10 @@ impl BronzeInput {
 
     /// The files of [`Self::late_rows`]; `None` when there is none.
     pub(super) fn late_scan(&self) -> Option<Arc<FilesTable>> {
-        self.table.as_ref().filter(|_| !self.late_files.is_empty()).map(|t| t.scan(self.late_files.clone()))
+        self.table
+            .as_ref()
+            .filter(|_| !self.late_files.is_empty())
+            .map(|t| t.scan(self.late_files.clone()))
     }
 
     fn rows(&self, ctx: &SessionContext, files: &[DataFile]) -> Result<Option<DataFrame>, PipelineError> {
@@ -59,7 +62,10 @@ pub(super) async fn inputs(
     report: &mut RunReport,
 ) -> Result<Vec<BronzeInput>, PipelineError> {
     let states = PipelineStates::load(&run.lake, ctx).await?.unwrap_or_default();
-    let before = states.get(SILVER).map(|s| s.input_versions.clone()).unwrap_or_default();
+    let before = states
+        .get(SILVER)
+        .map(|s| s.input_versions.clone())
+        .unwrap_or_default();
     let mut inputs = Vec::with_capacity(PLANS.len());
     for plan in PLANS {
         let bronze = Source::named(plan.source).map_or(plan.source, |s| s.bronze);
@@ -71,25 +77,52 @@ pub(super) async fn inputs(
             let files = table.files()?;
             if scheduled {
                 let known = known_files(run, &name, before.get(&name).copied()).await?;
-                late_files = files.iter().filter(|f| !known.contains(&f.path)).cloned().collect();
+                late_files = files
+                    .iter()
+                    .filter(|f| !known.contains(&f.path))
+                    .cloned()
+                    .collect();
             }
-            window_files = files.into_iter().filter(|f| may_hold(f, plan.source, window)).collect();
+            window_files = files
+                .into_iter()
+                .filter(|f| may_hold(f, plan.source, window))
+                .collect();
         }
-        inputs.push(BronzeInput { plan, bronze, table, window_files, late_files });
+        inputs.push(BronzeInput {
+            plan,
+            bronze,
+            table,
+            window_files,
+            late_files,
+        });
     }
     Ok(inputs)
 }
 
 /// The Bronze versions of a run's inputs, by table.
 pub(super) fn versions(inputs: &[BronzeInput]) -> BTreeMap<String, u64> {
-    inputs.iter().filter_map(|i| i.table.as_ref()).map(|t| (t.name(), t.version())).collect()
+    inputs
+        .iter()
+        .filter_map(|i| i.table.as_ref())
+        .map(|t| (t.name(), t.version()))
+        .collect()
 }
 
 /// Files of the version the last success read. When that version can no longer be read, every file counts as
 /// new: merging a row twice changes nothing.
-async fn known_files(run: &RunContext, name: &str, version: Option<u64>) -> Result<HashSet<String>, PipelineError> {
-    let Some(version) = version else { return Ok(HashSet::new()) };
-    match run.lake.unchecked(crate::context::contract(name)?, Some(version)).await {
+async fn known_files(
+    run: &RunContext,
+    name: &str,
+    version: Option<u64>,
+) -> Result<HashSet<String>, PipelineError> {
+    let Some(version) = version else {
+        return Ok(HashSet::new());
+    };
+    match run
+        .lake
+        .unchecked(crate::context::contract(name)?, Some(version))
+        .await
+    {
         Ok(Some(table)) => Ok(table.files()?.into_iter().map(|f| f.path).collect()),
         Ok(None) => Ok(HashSet::new()),
         Err(e) => {
@@ -107,12 +140,20 @@ pub(crate) fn may_hold(file: &DataFile, source: &str, window: UtcWindow) -> bool
     if file.may_hold_instant("ingested_at", window.start, window.end) {
         return true;
     }
-    let date = |micros: i64| nsc_core::UtcMicros::new(micros).to_string().get(..10).unwrap_or_default().to_owned();
+    let date = |micros: i64| {
+        nsc_core::UtcMicros::new(micros)
+            .to_string()
+            .get(..10)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let low = date(window.start.micros() - 2 * MICROS_PER_DAY);
     let high = format!("{}~", date(window.end.micros() + 2 * MICROS_PER_DAY));
     match source {
         "user_wallets" => file.may_hold_instant("source_extracted_at", window.start, window.end),
-        "transaction_ledger" => file.may_hold_text("created_at", &low, &high) || file.may_hold_text("event_time", &low, &high),
+        "transaction_ledger" => {
+            file.may_hold_text("created_at", &low, &high) || file.may_hold_text("event_time", &low, &high)
+        }
         "payment_orders" | "orders" => file.may_hold_text("created_at", &low, &high),
         _ => false,
     }

@@ -10,7 +10,11 @@ use crate::exceptions::{self, Finding, Judged, metadata};
 use crate::{PipelineError, RunContext, RunReport, TableReport};
 
 /// Commits quarantine and tables; returns what is still to be merged by version.
-pub(super) async fn all(run: &RunContext, staging: Staging, report: &mut RunReport) -> Result<Late, PipelineError> {
+pub(super) async fn all(
+    run: &RunContext,
+    staging: Staging,
+    report: &mut RunReport,
+) -> Result<Late, PipelineError> {
     let rules = staging.rules().clone();
     let tallies: Vec<(&'static str, Tally)> = staging.tallies().map(|(s, t)| (s, t.clone())).collect();
     let (bad, staged, undated) = staging.finish().await?;
@@ -24,7 +28,12 @@ pub(super) async fn all(run: &RunContext, staging: Staging, report: &mut RunRepo
     Ok(Late { rules, undated })
 }
 
-async fn commit_one(run: &RunContext, name: &str, upsert: nsc_lake::StagedUpsert, report: &mut RunReport) -> Result<(), PipelineError> {
+async fn commit_one(
+    run: &RunContext,
+    name: &str,
+    upsert: nsc_lake::StagedUpsert,
+    report: &mut RunReport,
+) -> Result<(), PipelineError> {
     let (table, outcome) = upsert.commit(metadata(run)).await?;
     if outcome.changed() > 0 {
         report.wrote(&table);
@@ -41,7 +50,12 @@ pub(super) fn add_outcome(report: &mut RunReport, name: &str, outcome: UpsertOut
             line.outcome = line.outcome.plus(outcome);
             line.rows += rows;
         }
-        None => report.tables.push(TableReport { table: name.to_owned(), rows, outcome, ..TableReport::default() }),
+        None => report.tables.push(TableReport {
+            table: name.to_owned(),
+            rows,
+            outcome,
+            ..TableReport::default()
+        }),
     }
 }
 
@@ -57,7 +71,12 @@ fn source_report(source: &str, tally: &Tally) -> TableReport {
 }
 
 /// Fail-fast: the bad rows are kept as evidence, everything else staged is thrown away.
-pub(super) async fn refuse(run: &RunContext, staging: Staging, window: UtcWindow, report: &mut RunReport) -> Result<(), PipelineError> {
+pub(super) async fn refuse(
+    run: &RunContext,
+    staging: Staging,
+    window: UtcWindow,
+    report: &mut RunReport,
+) -> Result<(), PipelineError> {
     let offenders = staging.offenders()?;
     let rules = staging.rules().clone();
     for (source, tally) in staging.tallies() {
@@ -68,8 +87,17 @@ pub(super) async fn refuse(run: &RunContext, staging: Staging, window: UtcWindow
     for (_, upsert) in staged {
         upsert.discard().await?;
     }
-    let findings: Vec<Finding> = offenders.iter().map(|(source, tally)| exceeded(source, tally, &rules, window)).collect();
-    exceptions::record(run, vec![exceptions::rows(run, &findings)?], Judged::default(), report).await
+    let findings: Vec<Finding> = offenders
+        .iter()
+        .map(|(source, tally)| exceeded(source, tally, &rules, window))
+        .collect();
+    exceptions::record(
+        run,
+        vec![exceptions::rows(run, &findings)?],
+        Judged::default(),
+        report,
+    )
+    .await
 }
 
 fn exceeded(source: &str, tally: &Tally, rules: &SilverRules, window: UtcWindow) -> Finding {

@@ -13,7 +13,7 @@ use crate::{PipelineError, RunContext, RunReport};
 /// One tx_id whose copies disagree.
 struct Conflict {
     tx_id: String,
-    copies: i64,
+    facts: i64,
     event_time: UtcMicros,
     evidence: String,
 }
@@ -24,29 +24,52 @@ pub(super) struct Conflicts(Vec<Conflict>);
 
 impl Conflicts {
     /// Adds conflicts among Bronze copies whose newest copy is in the window.
-    pub(super) async fn among(&mut self, bronze: DataFrame, repeated: DataFrame, allowed: &[String], window: UtcWindow) -> Result<(), PipelineError> {
-        let found = conflicts_among_repeats(bronze, repeated, allowed)?.collect().await?;
+    pub(super) async fn among(
+        &mut self,
+        bronze: DataFrame,
+        repeated: DataFrame,
+        allowed: &[String],
+        window: UtcWindow,
+    ) -> Result<(), PipelineError> {
+        let found = conflicts_among_repeats(bronze, repeated, allowed)?
+            .collect()
+            .await?;
         self.take(&found, |t| window.start <= t && t < window.end)
     }
 
     /// Adds conflicts of new entries with stored ones.
-    pub(super) async fn with_stored(&mut self, new: DataFrame, stored: DataFrame) -> Result<(), PipelineError> {
+    pub(super) async fn with_stored(
+        &mut self,
+        new: DataFrame,
+        stored: DataFrame,
+    ) -> Result<(), PipelineError> {
         let found = conflicts_with_stored(new, stored)?.collect().await?;
         self.take(&found, |_| true)
     }
 
-    fn take(&mut self, found: &[RecordBatch], wanted: impl Fn(UtcMicros) -> bool) -> Result<(), PipelineError> {
+    fn take(
+        &mut self,
+        found: &[RecordBatch],
+        wanted: impl Fn(UtcMicros) -> bool,
+    ) -> Result<(), PipelineError> {
         for batch in found {
-            let text = |i: usize| -> Result<StringArray, PipelineError> { Ok(cast(batch.column(i), &DataType::Utf8)?.as_string::<i32>().clone()) };
+            let text = |i: usize| -> Result<StringArray, PipelineError> {
+                Ok(cast(batch.column(i), &DataType::Utf8)?.as_string::<i32>().clone())
+            };
             let (ids, evidence) = (text(0)?, text(3)?);
-            let copies = cast(batch.column(1), &DataType::Int64)?;
+            let facts = cast(batch.column(1), &DataType::Int64)?;
             let times = batch.column(2).as_primitive::<TimestampMicrosecondType>();
             for i in (0..batch.num_rows()).filter(|i| times.is_valid(*i)) {
                 let event_time = UtcMicros::new(times.value(i));
                 let known = self.0.iter().any(|c| c.tx_id == ids.value(i));
                 if wanted(event_time) && !known {
-                    let copies = copies.as_primitive::<Int64Type>().value(i);
-                    self.0.push(Conflict { tx_id: ids.value(i).to_owned(), copies, event_time, evidence: evidence.value(i).to_owned() });
+                    let facts = facts.as_primitive::<Int64Type>().value(i);
+                    self.0.push(Conflict {
+                        tx_id: ids.value(i).to_owned(),
+                        facts,
+                        event_time,
+                        evidence: evidence.value(i).to_owned(),
+                    });
                 }
             }
         }
@@ -54,8 +77,17 @@ impl Conflicts {
     }
 
     /// Writes the exceptions, and closes a bad-records refusal this run has overcome.
-    pub(super) async fn record(self, run: &RunContext, window: UtcWindow, report: &mut RunReport) -> Result<(), PipelineError> {
-        let judged = Judged { dates: super::whole_days(window), types: vec!["BAD_RECORDS_RATE_EXCEEDED"], windows: Vec::new() };
+    pub(super) async fn record(
+        self,
+        run: &RunContext,
+        window: UtcWindow,
+        report: &mut RunReport,
+    ) -> Result<(), PipelineError> {
+        let judged = Judged {
+            dates: super::whole_days(window),
+            types: vec!["BAD_RECORDS_RATE_EXCEEDED"],
+            windows: Vec::new(),
+        };
         let mut found = Vec::new();
         if !self.0.is_empty() {
             let findings: Vec<Finding> = self.0.iter().map(Conflict::finding).collect();
@@ -75,9 +107,9 @@ impl Conflict {
             severity: "CRITICAL",
             source_table: "transaction_ledger_raw".to_owned(),
             window: date.window(),
-            metric: "copies",
-            metric_value: Some(i128::from(self.copies) * 1_000_000),
-            message: serde_json::json!({ "tx_id": self.tx_id, "copies": self.copies.to_string(), "facts": self.evidence }),
+            metric: "facts",
+            metric_value: Some(i128::from(self.facts) * 1_000_000),
+            message: serde_json::json!({ "tx_id": self.tx_id, "versions": self.facts.to_string(), "facts": self.evidence }),
             rule_id: None,
             subject: Some(self.tx_id.clone()),
         }

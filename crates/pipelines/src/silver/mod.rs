@@ -6,6 +6,7 @@
 pub(crate) mod bronze;
 mod commit;
 mod conflicts;
+mod drain;
 mod late;
 pub(crate) mod scope;
 mod stage;
@@ -24,7 +25,11 @@ use stage::Staging;
 pub(crate) use stage::in_memory;
 
 /// Runs Pipeline Silver.
-pub(crate) async fn run(run: &RunContext, period: Period, report: &mut RunReport) -> Result<(), PipelineError> {
+pub(crate) async fn run(
+    run: &RunContext,
+    period: Period,
+    report: &mut RunReport,
+) -> Result<(), PipelineError> {
     let begun = Instant::now();
     let window = period.daily(run.now)?;
     let ctx = run.session()?;
@@ -37,7 +42,12 @@ pub(crate) async fn run(run: &RunContext, period: Period, report: &mut RunReport
     if period == Period::Scheduled {
         staging.count_late(&inputs, window, report).await?;
     }
-    report.step("validate and stage", begun, staging.lines(), inputs.iter().map(BronzeInput::bytes).sum());
+    report.step(
+        "validate and stage",
+        begun,
+        staging.lines(),
+        inputs.iter().map(BronzeInput::bytes).sum(),
+    );
 
     if let Some(refusal) = staging.refusal()? {
         commit::refuse(run, staging, window, report).await?;
@@ -45,7 +55,11 @@ pub(crate) async fn run(run: &RunContext, period: Period, report: &mut RunReport
     }
     let since = Instant::now();
     let mut conflicts = staging.conflicts(&inputs, window).await?;
-    let closed_late = if period == Period::Scheduled { late::closed_late(run, &ctx, &inputs, window).await? } else { None };
+    let closed_late = if period == Period::Scheduled {
+        late::closed_late(run, &ctx, &inputs, window).await?
+    } else {
+        None
+    };
     report.affected_days.extend(closed_late);
     report.balances_changed_from = closed_late;
     let late = commit::all(run, staging, report).await?;
@@ -55,7 +69,12 @@ pub(crate) async fn run(run: &RunContext, period: Period, report: &mut RunReport
         late.merge_undated(run, report).await?;
     }
     conflicts.record(run, window, report).await?;
-    report.step("commit", since, report.tables.iter().map(|t| t.outcome.changed()).sum(), 0);
+    report.step(
+        "commit",
+        since,
+        report.tables.iter().map(|t| t.outcome.changed()).sum(),
+        0,
+    );
 
     let versions = bronze::versions(&inputs);
     // A scheduled run leaves no earlier row behind, so the days it merged late rows into are complete as well.
@@ -74,5 +93,8 @@ pub(crate) async fn run(run: &RunContext, period: Period, report: &mut RunReport
 
 /// The business days a window covers whole: the ones the hard gate lets B and C process.
 fn whole_days(window: UtcWindow) -> Vec<DateKst> {
-    window.dates_kst().filter(|d| d.start() >= window.start && d.end() <= window.end).collect()
+    window
+        .dates_kst()
+        .filter(|d| d.start() >= window.start && d.end() <= window.end)
+        .collect()
 }

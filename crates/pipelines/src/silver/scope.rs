@@ -1,45 +1,81 @@
 //! Which stored Silver rows the rows of a run stand for.
 
 use datafusion::common::{JoinType, ScalarValue};
-use datafusion::arrow::datatypes::DataType;
+use std::collections::BTreeSet;
+
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::{DataType, Date32Type};
 use datafusion::logical_expr::{Expr, cast, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
-use nsc_core::{UtcMicros, UtcWindow};
+use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{Conflict, DataFile, Scope, Table};
+use nsc_transforms::silver::text_key;
 
 use super::bronze::BronzeInput;
 use crate::PipelineError;
 
 /// A timestamp literal.
 pub(crate) fn instant(t: UtcMicros) -> Expr {
-    lit(ScalarValue::TimestampMicrosecond(Some(t.micros()), Some("UTC".into())))
+    lit(ScalarValue::TimestampMicrosecond(
+        Some(t.micros()),
+        Some("UTC".into()),
+    ))
 }
 
 /// The scope of a window: dated tables are replaced within it, keyed dimensions merged by version.
-pub(super) async fn of_window(ctx: &SessionContext, table: &Table, members: &[&BronzeInput], window: UtcWindow) -> Result<Scope, PipelineError> {
+pub(super) async fn of_window(
+    ctx: &SessionContext,
+    table: &Table,
+    members: &[&BronzeInput],
+    window: UtcWindow,
+) -> Result<Scope, PipelineError> {
     let files = table.files()?;
     let (time, end_inclusive) = match table.contract().name {
         "wallet_snapshot" => ("snapshot_ts", true),
         "ledger_entries" | "order_events" => ("event_time", false),
         _ => return dimension(ctx, files, members).await,
     };
-    let last = if end_inclusive { window.end } else { window.end.plus(-1) };
+    let last = if end_inclusive {
+        window.end
+    } else {
+        window.end.plus(-1)
+    };
     let (first_day, last_day) = (window.start.date_kst(), last.date_kst());
-    let inside = |f: &DataFile| f.partition_date().is_some_and(|d| first_day <= d && d <= last_day);
+    let inside = |f: &DataFile| {
+        f.partition_date()
+            .is_some_and(|d| first_day <= d && d <= last_day)
+    };
     let (files, elsewhere): (Vec<_>, Vec<_>) = files.into_iter().partition(inside);
-    let rows = col(time).gt_eq(instant(window.start)).and(col(time).lt_eq(instant(last)));
+    let rows = col(time)
+        .gt_eq(instant(window.start))
+        .and(col(time).lt_eq(instant(last)));
     // A snapshot's key holds its time: it cannot have moved to another day.
     let elsewhere = if end_inclusive { Vec::new() } else { elsewhere };
-    Ok(Scope { files, rows: Some(rows), elsewhere, conflict: Conflict::Replace })
+    Ok(Scope {
+        files,
+        rows: Some(rows),
+        elsewhere,
+        conflict: Conflict::Replace,
+    })
 }
 
 /// Items and products: only files whose key range overlaps the new rows'.
-async fn dimension(ctx: &SessionContext, files: Vec<DataFile>, members: &[&BronzeInput]) -> Result<Scope, PipelineError> {
+async fn dimension(
+    ctx: &SessionContext,
+    files: Vec<DataFile>,
+    members: &[&BronzeInput],
+) -> Result<Scope, PipelineError> {
     let mut kept = Vec::new();
     if !files.is_empty() {
         for input in members {
-            let key = if input.plan.source == "order_items" { "item_id" } else { "product_id" };
-            let Some(rows) = input.window_rows(ctx)? else { continue };
+            let key = if input.plan.source == "order_items" {
+                "item_id"
+            } else {
+                "product_id"
+            };
+            let Some(rows) = input.window_rows(ctx)? else {
+                continue;
+            };
             kept.extend(overlapping(&files, key, rows).await?);
         }
     }
@@ -47,45 +83,114 @@ async fn dimension(ctx: &SessionContext, files: Vec<DataFile>, members: &[&Bronz
 }
 
 /// Files that may hold a key between the smallest and the greatest integer of a Bronze column.
-pub(crate) async fn overlapping(files: &[DataFile], key: &str, rows: DataFrame) -> Result<Vec<DataFile>, PipelineError> {
+pub(crate) async fn overlapping(
+    files: &[DataFile],
+    key: &str,
+    rows: DataFrame,
+) -> Result<Vec<DataFile>, PipelineError> {
     let low = rows.parse_sql_expr(&format!("min(nsc_integer({key})) AS low"))?;
     let high = rows.parse_sql_expr(&format!("max(nsc_integer({key})) AS high"))?;
     let range = rows.aggregate(vec![], vec![low, high])?.collect().await?;
-    let value = |i: usize| range.first().and_then(|b| ScalarValue::try_from_array(b.column(i), 0).ok());
-    let (Some(ScalarValue::Int64(Some(low))), Some(ScalarValue::Int64(Some(high)))) = (value(0), value(1)) else {
+    let value = |i: usize| {
+        range
+            .first()
+            .and_then(|b| ScalarValue::try_from_array(b.column(i), 0).ok())
+    };
+    let (Some(ScalarValue::Int64(Some(low))), Some(ScalarValue::Int64(Some(high)))) = (value(0), value(1))
+    else {
         return Ok(Vec::new());
     };
-    Ok(files.iter().filter(|f| f.may_hold_integer(key, low, high)).cloned().collect())
+    Ok(files
+        .iter()
+        .filter(|f| f.may_hold_integer(key, low, high))
+        .cloned()
+        .collect())
 }
 
 /// `order_ref`, `order_status` of the payment orders among Silver orders.
 pub(crate) fn payment_statuses(orders: DataFrame) -> Result<DataFrame, PipelineError> {
-    Ok(orders.filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?.select(vec![col("order_ref"), col("status").alias("order_status")])?)
+    Ok(orders
+        .filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?
+        .select(vec![col("order_ref"), col("status").alias("order_status")])?)
+}
+
+/// The files of the days that hold an order of those refs, found by the orders' keys alone.
+pub(crate) async fn files_of_orders(
+    ctx: &SessionContext,
+    orders: &Table,
+    refs: DataFrame,
+) -> Result<Vec<DataFile>, PipelineError> {
+    let files = orders.files()?;
+    if files.is_empty() {
+        return Ok(files);
+    }
+    let column = refs.schema().field(0).name().clone();
+    let wanted = refs
+        .filter(col(&column).is_not_null())?
+        .select(vec![text_key(col(&column)).alias("wanted")])?
+        .distinct()?;
+    let stored = ctx
+        .read_table(orders.scan(files.clone()))?
+        .select_columns(&["order_key", "event_date_kst"])?;
+    let days = stored
+        .join(wanted, JoinType::LeftSemi, &["order_key"], &["wanted"], None)?
+        .select_columns(&["event_date_kst"])?
+        .distinct()?;
+    let days = days.collect().await?;
+    let days: BTreeSet<Option<i32>> = days
+        .iter()
+        .flat_map(|b| {
+            b.column(0)
+                .as_primitive::<Date32Type>()
+                .iter()
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    Ok(files
+        .into_iter()
+        .filter(|f| days.contains(&f.partition_date().map(DateKst::days)))
+        .collect())
 }
 
 /// `order_ref`, `order_status` and `version` (the greatest is the newest) of the payment orders among Silver orders.
 pub(super) fn payment_versions(orders: DataFrame) -> Result<DataFrame, PipelineError> {
     let orders = orders.filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?;
-    let version = orders.parse_sql_expr("nsc_version_key(source_updated_at, source_extracted_at, ingested_at, source_ref)")?;
+    let version = orders
+        .parse_sql_expr("nsc_version_key(source_updated_at, source_extracted_at, ingested_at, source_ref)")?;
     let text = |name: &str| cast(col(name), DataType::Utf8View);
-    Ok(orders.select(vec![text("order_ref").alias("order_ref"), text("status").alias("order_status"), version.alias("version")])?)
+    Ok(orders.select(vec![
+        text("order_ref").alias("order_ref"),
+        text("status").alias("order_status"),
+        version.alias("version"),
+    ])?)
 }
 
 /// One status per order that the Bronze entries name: as staged, else of the newest version among the others.
-pub(super) fn order_statuses(entries: DataFrame, others: Vec<DataFrame>, staged: Option<DataFrame>) -> Result<Option<DataFrame>, PipelineError> {
+pub(super) fn order_statuses(
+    entries: DataFrame,
+    others: Vec<DataFrame>,
+    staged: Option<DataFrame>,
+) -> Result<Option<DataFrame>, PipelineError> {
     let mut others = others.into_iter();
-    let Some(first) = others.next() else { return Ok(staged) };
+    let Some(first) = others.next() else {
+        return Ok(staged);
+    };
     let others = others.try_fold(first, DataFrame::union)?;
     let named = entries.select(vec![col("related_id")])?.distinct()?;
     let mut found = others.join(named, JoinType::LeftSemi, &["order_ref"], &["related_id"], None)?;
     if let Some(staged) = &staged {
-        let known = staged.clone().select(vec![col("order_ref").alias("staged_ref")])?;
+        let known = staged
+            .clone()
+            .select(vec![col("order_ref").alias("staged_ref")])?;
         found = found.join(known, JoinType::LeftAnti, &["order_ref"], &["staged_ref"], None)?;
     }
     let newest = found.parse_sql_expr("last_value(order_status ORDER BY version) AS order_status")?;
     let found = found.aggregate(vec![col("order_ref")], vec![newest])?;
     Ok(Some(match staged {
-        Some(staged) => found.union(staged.select(vec![cast(col("order_ref"), DataType::Utf8View).alias("order_ref"), cast(col("order_status"), DataType::Utf8View).alias("order_status")])?)?,
+        Some(staged) => found.union(staged.select(vec![
+            cast(col("order_ref"), DataType::Utf8View).alias("order_ref"),
+            cast(col("order_status"), DataType::Utf8View).alias("order_status"),
+        ])?)?,
         None => found,
     }))
 }

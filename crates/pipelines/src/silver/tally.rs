@@ -43,7 +43,11 @@ mod tests {
 
     #[test]
     fn a_rate_at_the_threshold_is_not_over_it() {
-        let tally = |bad: u64, rows: u64| Tally { rows, duplicates: 0, bad: [("x".to_owned(), bad)].into() };
+        let tally = |bad: u64, rows: u64| Tally {
+            rows,
+            duplicates: 0,
+            bad: [("x".to_owned(), bad)].into(),
+        };
         let one_percent = Threshold::from_f64(0.01).unwrap();
         assert!(!tally(1, 99).is_over(one_percent));
         assert!(!tally(3, 297).is_over(one_percent));

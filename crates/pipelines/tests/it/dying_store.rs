@@ -31,9 +31,16 @@ async fn a_store_that_dies_at_any_write_changes_nothing_in_the_end() {
     }
     assert!(deaths > 60, "only {deaths} deaths");
     let (found, wanted) = (dump(&open(&tried, None)).await, dump(&open(&calm, None)).await);
-    assert_eq!(found.keys().collect::<Vec<_>>(), wanted.keys().collect::<Vec<_>>());
+    assert_eq!(
+        found.keys().collect::<Vec<_>>(),
+        wanted.keys().collect::<Vec<_>>()
+    );
     for (table, rows) in &wanted {
         assert_eq!(&found[table], rows, "{table}");
     }
-    assert!(wanted["silver.ledger_entries"].len() > 300 && !wanted["silver.bad_records"].is_empty() && !wanted["gold.exception_ledger"].is_empty());
+    assert!(
+        wanted["silver.ledger_entries"].len() > 300
+            && !wanted["silver.bad_records"].is_empty()
+            && !wanted["gold.exception_ledger"].is_empty()
+    );
 }

@@ -12,10 +12,16 @@ async fn a_second_run_is_refused_with_the_holders_run_id() {
     let period = Period::dates(day, day).unwrap();
     let held = lake.lock("pipeline_silver", "first-run").await.unwrap().unwrap();
     let refused = run(&lake, &Pipeline::Silver, period).await;
-    assert!(matches!(&refused, Err(PipelineError::Held { holder, .. }) if holder.run_id == "first-run"), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(PipelineError::Held { holder, .. }) if holder.run_id == "first-run"),
+        "{refused:?}"
+    );
     // Another pipeline is not held; it fails on its own gate.
     let other = run(&lake, &Pipeline::Controls, period).await;
-    assert!(matches!(other, Err(PipelineError::UpstreamNotReady { .. })), "{other:?}");
+    assert!(
+        matches!(other, Err(PipelineError::UpstreamNotReady { .. })),
+        "{other:?}"
+    );
     drop(held);
     let free = run(&lake, &Pipeline::Silver, period).await;
     assert!(matches!(free, Err(PipelineError::Rule(_))), "{free:?}");

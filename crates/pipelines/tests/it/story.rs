@@ -19,20 +19,38 @@ pub(crate) enum Step {
 
 pub(crate) fn world(dir: &Path) -> PathBuf {
     let mut options = nsc_sample::SampleOptions::new(dir.join("world"));
-    (options.seed, options.wallets, options.entries_per_day, options.faults) = (9, 40, 400, true);
+    (
+        options.seed,
+        options.wallets,
+        options.entries_per_day,
+        options.faults,
+    ) = (9, 40, 400, true);
     nsc_sample::generate(&options, &mut |_| {}).unwrap();
     options.out
 }
 
 pub(crate) fn open(root: &Path, wrap_store: Option<StoreWrapper>) -> Lake {
-    Lake::open(&root.to_string_lossy(), LakeOptions { wrap_store, ..LakeOptions::default() }).unwrap()
+    Lake::open(
+        &root.to_string_lossy(),
+        LakeOptions {
+            wrap_store,
+            ..LakeOptions::default()
+        },
+    )
+    .unwrap()
 }
 
 pub(crate) fn context(lake: Lake, name: &str) -> RunContext {
-    let session = SessionOptions { threads: 2, ..SessionOptions::default() };
+    let session = SessionOptions {
+        threads: 2,
+        ..SessionOptions::default()
+    };
     RunContext {
         lake,
-        settings: RunSettings { session, salt: Salt::new(Salt::LOCAL, "local").unwrap() },
+        settings: RunSettings {
+            session,
+            salt: Salt::new(Salt::LOCAL, "local").unwrap(),
+        },
         run_id: RunId::parse(name).unwrap(),
         now: UtcMicros::parse("2026-01-20T00:00:00Z").unwrap(),
         rules_as_of: None,
@@ -45,7 +63,10 @@ pub(crate) fn steps() -> Vec<Step> {
     let guard = Period::window(day.start(), day.start().plus(7_200_000_000)).unwrap();
     let whole = Period::dates(day, day).unwrap();
     let mut steps: Vec<Step> = SOURCES.iter().map(|s| Step::Ingest(s.name)).collect();
-    steps.push(Step::Run(Pipeline::SyncRules(RuleSource::File(rules)), Period::Scheduled));
+    steps.push(Step::Run(
+        Pipeline::SyncRules(RuleSource::File(rules)),
+        Period::Scheduled,
+    ));
     steps.push(Step::Run(Pipeline::Guardrail, guard));
     steps.extend([Pipeline::Silver, Pipeline::Controls, Pipeline::Analytics].map(|p| Step::Run(p, whole)));
     steps
@@ -64,14 +85,19 @@ pub(crate) async fn act(lake: &Lake, world: &Path, step: &Step) -> Result<(), St
                 ingested_at: UtcMicros::parse("2026-01-06T00:00:00Z").unwrap(),
                 force: false,
             };
-            nsc_ingest::load(lake, request, &()).await.map(|_| ()).map_err(|e| e.to_string())
+            nsc_ingest::load(lake, request, &())
+                .await
+                .map(|_| ())
+                .map_err(|e| e.to_string())
         }
         Step::Run(pipeline, period) => run(lake, pipeline, *period).await.map_err(|e| e.to_string()),
     }
 }
 
 pub(crate) async fn run(lake: &Lake, pipeline: &Pipeline, period: Period) -> Result<(), PipelineError> {
-    nsc_pipelines::run(&context(lake.clone(), pipeline.name()), pipeline, period).await.1
+    nsc_pipelines::run(&context(lake.clone(), pipeline.name()), pipeline, period)
+        .await
+        .1
 }
 
 /// Every row of every Silver and Gold table, sorted.
@@ -79,14 +105,38 @@ pub(crate) async fn dump(lake: &Lake) -> BTreeMap<String, Vec<String>> {
     let ctx = session(&SessionOptions::default()).unwrap();
     let mut all = BTreeMap::new();
     for contract in nsc_contracts::tables().filter(|t| t.layer != nsc_contracts::Layer::Bronze) {
-        let Some(table) = lake.existing(contract).await.unwrap() else { continue };
-        let columns: Vec<&str> = contract.columns.iter().map(|c| c.name).filter(|n| *n != "input_versions").collect();
-        let batches = ctx.read_table(table.scan_all().unwrap()).unwrap().select_columns(&columns).unwrap().collect().await.unwrap();
+        let Some(table) = lake.existing(contract).await.unwrap() else {
+            continue;
+        };
+        let columns: Vec<&str> = contract
+            .columns
+            .iter()
+            .map(|c| c.name)
+            .filter(|n| *n != "input_versions")
+            .collect();
+        let batches = ctx
+            .read_table(table.scan_all().unwrap())
+            .unwrap()
+            .select_columns(&columns)
+            .unwrap()
+            .collect()
+            .await
+            .unwrap();
         let options = datafusion::arrow::util::display::FormatOptions::default().with_null("null");
         let mut rows = Vec::new();
         for batch in &batches {
-            let columns: Vec<_> = batch.columns().iter().map(|c| datafusion::arrow::util::display::ArrayFormatter::try_new(c, &options).unwrap()).collect();
-            rows.extend((0..batch.num_rows()).map(|i| columns.iter().map(|c| c.value(i).to_string()).collect::<Vec<_>>().join(" | ")));
+            let columns: Vec<_> = batch
+                .columns()
+                .iter()
+                .map(|c| datafusion::arrow::util::display::ArrayFormatter::try_new(c, &options).unwrap())
+                .collect();
+            rows.extend((0..batch.num_rows()).map(|i| {
+                columns
+                    .iter()
+                    .map(|c| c.value(i).to_string())
+                    .collect::<Vec<_>>()
+                    .join(" | ")
+            }));
         }
         rows.sort();
         all.insert(contract.full_name(), rows);

@@ -8,13 +8,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanBuilder, Date32Builder, Decimal128Builder, Int32Builder, Int64Builder, StringArray, StringViewArray,
-    StructArray, TimestampMicrosecondArray, TimestampMicrosecondBuilder,
+    Array, ArrayRef, AsArray, BooleanBuilder, Date32Builder, Decimal128Builder, Int32Builder, Int64Builder,
+    StringArray, StringViewArray, StructArray, TimestampMicrosecondArray, TimestampMicrosecondBuilder,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use datafusion::common::{Result, exec_datafusion_err, exec_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
 use datafusion::prelude::SessionContext;
 use nsc_contracts::reason;
 use nsc_core::{Money, UtcMicros, is_blank, sign_of};
@@ -33,7 +35,14 @@ pub(super) enum Check {
 }
 
 impl Check {
-    pub(super) const ALL: [Self; 6] = [Self::Wallets, Self::Ledger, Self::PaymentOrders, Self::Orders, Self::Items, Self::Products];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Wallets,
+        Self::Ledger,
+        Self::PaymentOrders,
+        Self::Orders,
+        Self::Items,
+        Self::Products,
+    ];
 
     pub(super) const fn function(self) -> &'static str {
         match self {
@@ -49,11 +58,41 @@ impl Check {
     /// Bronze columns the check reads, in argument order.
     pub(super) const fn inputs(self) -> &'static [&'static str] {
         match self {
-            Self::Wallets => &["_corrupt_record", "user_id", "balance", "frozen_amount", "updated_at", "source_extracted_at", "ingested_at"],
-            Self::Ledger => &["_corrupt_record", "tx_id", "wallet_id", "type", "entry_type", "amount", "created_at", "event_time"],
-            Self::PaymentOrders => &["_corrupt_record", "order_id", "amount", "created_at", "updated_at"],
+            Self::Wallets => &[
+                "_corrupt_record",
+                "user_id",
+                "balance",
+                "frozen_amount",
+                "updated_at",
+                "source_extracted_at",
+                "ingested_at",
+            ],
+            Self::Ledger => &[
+                "_corrupt_record",
+                "tx_id",
+                "wallet_id",
+                "type",
+                "entry_type",
+                "amount",
+                "created_at",
+                "event_time",
+            ],
+            Self::PaymentOrders => &[
+                "_corrupt_record",
+                "order_id",
+                "amount",
+                "created_at",
+                "updated_at",
+            ],
             Self::Orders => &["_corrupt_record", "order_id", "total_amount", "created_at"],
-            Self::Items => &["_corrupt_record", "item_id", "order_id", "product_id", "quantity", "price_at_purchase"],
+            Self::Items => &[
+                "_corrupt_record",
+                "item_id",
+                "order_id",
+                "product_id",
+                "quantity",
+                "price_at_purchase",
+            ],
             Self::Products => &["_corrupt_record", "product_id", "price_krw", "is_display"],
         }
     }
@@ -62,7 +101,10 @@ impl Check {
 /// Registers the six checks in a session.
 pub(super) fn register(ctx: &SessionContext) {
     for check in Check::ALL {
-        ctx.register_udf(ScalarUDF::new_from_impl(CheckFunction { check, signature: Signature::variadic_any(Volatility::Volatile) }));
+        ctx.register_udf(ScalarUDF::new_from_impl(CheckFunction {
+            check,
+            signature: Signature::variadic_any(Volatility::Volatile),
+        }));
     }
 }
 
@@ -87,7 +129,11 @@ impl ScalarUDFImpl for CheckFunction {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let rows = args.number_rows;
-        let columns = args.args.iter().map(|a| a.to_array(rows)).collect::<Result<Vec<_>>>()?;
+        let columns = args
+            .args
+            .iter()
+            .map(|a| a.to_array(rows))
+            .collect::<Result<Vec<_>>>()?;
         let columns = Columns::new(self.check, &columns)?;
         let values = match self.check {
             Check::Wallets => wallets(&columns, rows)?,
@@ -96,7 +142,11 @@ impl ScalarUDFImpl for CheckFunction {
             Check::Items => items(&columns, rows)?,
             Check::Products => products(&columns, rows)?,
         };
-        Ok(ColumnarValue::Array(Arc::new(StructArray::try_new(fields_of(self.check), values, None)?)))
+        Ok(ColumnarValue::Array(Arc::new(StructArray::try_new(
+            fields_of(self.check),
+            values,
+            None,
+        )?)))
     }
 }
 
@@ -112,7 +162,11 @@ impl Columns {
     fn new(check: Check, arrays: &[ArrayRef]) -> Result<Self> {
         let wanted = check.inputs().len();
         if arrays.len() < wanted {
-            return exec_err!("{} takes {wanted} columns, got {}", check.function(), arrays.len());
+            return exec_err!(
+                "{} takes {wanted} columns, got {}",
+                check.function(),
+                arrays.len()
+            );
         }
         let mut text = Vec::with_capacity(wanted);
         let mut times = Vec::with_capacity(wanted);
@@ -122,30 +176,52 @@ impl Columns {
         }
         // After the columns: the allowed entry types, one a line.
         let allowed = match arrays.get(wanted) {
-            Some(list) if !list.is_empty() => cast(list, &DataType::Utf8)?.as_string::<i32>().value(0).lines().map(str::to_owned).collect(),
+            Some(list) if !list.is_empty() => cast(list, &DataType::Utf8)?
+                .as_string::<i32>()
+                .value(0)
+                .lines()
+                .map(str::to_owned)
+                .collect(),
             _ => HashSet::new(),
         };
-        Ok(Self { check, text, times, allowed })
+        Ok(Self {
+            check,
+            text,
+            times,
+            allowed,
+        })
     }
 
     fn position(&self, name: &str) -> Result<usize> {
-        self.check.inputs().iter().position(|n| *n == name).ok_or_else(|| exec_datafusion_err!("{} has no column {name}", self.check.function()))
+        self.check
+            .inputs()
+            .iter()
+            .position(|n| *n == name)
+            .ok_or_else(|| exec_datafusion_err!("{} has no column {name}", self.check.function()))
     }
 
     fn text(&self, name: &str) -> Result<&StringViewArray> {
         let position = self.position(name)?;
-        self.text.get(position).ok_or_else(|| exec_datafusion_err!("column {name} is absent"))
+        self.text
+            .get(position)
+            .ok_or_else(|| exec_datafusion_err!("column {name} is absent"))
     }
 
     fn time(&self, name: &str) -> Result<&TimestampMicrosecondArray> {
         let position = self.position(name)?;
-        self.times.get(position).and_then(Option::as_ref).ok_or_else(|| exec_datafusion_err!("column {name} is not a timestamp"))
+        self.times
+            .get(position)
+            .and_then(Option::as_ref)
+            .ok_or_else(|| exec_datafusion_err!("column {name} is not a timestamp"))
     }
 }
 
 /// A value that is there: not null, not blank.
 fn present(column: &StringViewArray, i: usize) -> Option<&str> {
-    column.is_valid(i).then(|| column.value(i)).filter(|t| !is_blank(t))
+    column
+        .is_valid(i)
+        .then(|| column.value(i))
+        .filter(|t| !is_blank(t))
 }
 
 fn money(column: &StringViewArray, i: usize) -> Option<Money> {
@@ -174,13 +250,26 @@ fn reasons(reasons: Vec<Option<&'static str>>) -> ArrayRef {
 }
 
 fn wallets(c: &Columns, rows: usize) -> Result<Vec<ArrayRef>> {
-    let (corrupt, user, balance, frozen) = (c.text("_corrupt_record")?, c.text("user_id")?, c.text("balance")?, c.text("frozen_amount")?);
-    let (updated, extracted, ingested) = (c.text("updated_at")?, c.time("source_extracted_at")?, c.time("ingested_at")?);
+    let (corrupt, user, balance, frozen) = (
+        c.text("_corrupt_record")?,
+        c.text("user_id")?,
+        c.text("balance")?,
+        c.text("frozen_amount")?,
+    );
+    let (updated, extracted, ingested) = (
+        c.text("updated_at")?,
+        c.time("source_extracted_at")?,
+        c.time("ingested_at")?,
+    );
     let mut found = Vec::with_capacity(rows);
     let (mut at, mut day, mut changed) = (instants(rows), Date32Builder::with_capacity(rows), instants(rows));
     let (mut available_out, mut frozen_out, mut total_out) = (moneys(rows)?, moneys(rows)?, moneys(rows)?);
     for i in 0..rows {
-        let taken = if extracted.is_valid(i) { Some(extracted.value(i)) } else { ingested.is_valid(i).then(|| ingested.value(i)) };
+        let taken = if extracted.is_valid(i) {
+            Some(extracted.value(i))
+        } else {
+            ingested.is_valid(i).then(|| ingested.value(i))
+        };
         let snapshot = taken.map(UtcMicros::new);
         let amounts = money(balance, i).zip(money(frozen, i));
         let total = amounts.and_then(|(a, f)| a.checked_add(f));
@@ -220,7 +309,8 @@ fn ledger(c: &Columns, rows: usize) -> Result<Vec<ArrayRef>> {
     let (kind, alias, amount) = (c.text("type")?, c.text("entry_type")?, c.text("amount")?);
     let (created, happened) = (c.text("created_at")?, c.text("event_time")?);
     let mut found = Vec::with_capacity(rows);
-    let (mut at, mut day, mut created_out) = (instants(rows), Date32Builder::with_capacity(rows), instants(rows));
+    let (mut at, mut day, mut created_out) =
+        (instants(rows), Date32Builder::with_capacity(rows), instants(rows));
     let (mut amount_out, mut signed_out) = (moneys(rows)?, moneys(rows)?);
     for i in 0..rows {
         let entry_type = present(kind, i).or_else(|| present(alias, i));
@@ -228,7 +318,11 @@ fn ledger(c: &Columns, rows: usize) -> Result<Vec<ArrayRef>> {
         let value = money(amount, i);
         let own = time(created, i);
         // A created_at that is present but broken is not replaced by its alias.
-        let event_time = if present(created, i).is_some() { own } else { time(happened, i) };
+        let event_time = if present(created, i).is_some() {
+            own
+        } else {
+            time(happened, i)
+        };
         found.push(if corrupt.is_valid(i) {
             Some(reason::MALFORMED_JSON)
         } else if present(tx, i).is_none() || present(wallet, i).is_none() {
@@ -265,9 +359,19 @@ fn ledger(c: &Columns, rows: usize) -> Result<Vec<ArrayRef>> {
 }
 
 fn orders(c: &Columns, rows: usize, check: Check) -> Result<Vec<ArrayRef>> {
-    let amount = c.text(if check == Check::Orders { "total_amount" } else { "amount" })?;
-    let (corrupt, order, created) = (c.text("_corrupt_record")?, c.text("order_id")?, c.text("created_at")?);
-    let updated = (check == Check::PaymentOrders).then(|| c.text("updated_at")).transpose()?;
+    let amount = c.text(if check == Check::Orders {
+        "total_amount"
+    } else {
+        "amount"
+    })?;
+    let (corrupt, order, created) = (
+        c.text("_corrupt_record")?,
+        c.text("order_id")?,
+        c.text("created_at")?,
+    );
+    let updated = (check == Check::PaymentOrders)
+        .then(|| c.text("updated_at"))
+        .transpose()?;
     let mut found = Vec::with_capacity(rows);
     let (mut at, mut day, mut changed) = (instants(rows), Date32Builder::with_capacity(rows), instants(rows));
     let mut amount_out = moneys(rows)?;
@@ -288,11 +392,22 @@ fn orders(c: &Columns, rows: usize, check: Check) -> Result<Vec<ArrayRef>> {
         day.append_option(event_time.map(|t| t.date_kst().days()));
         changed.append_option(updated.and_then(|u| time(u, i)).map(UtcMicros::micros));
     }
-    Ok(vec![reasons(found), Arc::new(amount_out.finish()), Arc::new(at.finish()), Arc::new(day.finish()), Arc::new(changed.finish())])
+    Ok(vec![
+        reasons(found),
+        Arc::new(amount_out.finish()),
+        Arc::new(at.finish()),
+        Arc::new(day.finish()),
+        Arc::new(changed.finish()),
+    ])
 }
 
 fn items(c: &Columns, rows: usize) -> Result<Vec<ArrayRef>> {
-    let (corrupt, item, order, product) = (c.text("_corrupt_record")?, c.text("item_id")?, c.text("order_id")?, c.text("product_id")?);
+    let (corrupt, item, order, product) = (
+        c.text("_corrupt_record")?,
+        c.text("item_id")?,
+        c.text("order_id")?,
+        c.text("product_id")?,
+    );
     let (quantity, price) = (c.text("quantity")?, c.text("price_at_purchase")?);
     let mut found = Vec::with_capacity(rows);
     let ids = || Int64Builder::with_capacity(rows);
@@ -327,9 +442,18 @@ fn items(c: &Columns, rows: usize) -> Result<Vec<ArrayRef>> {
 }
 
 fn products(c: &Columns, rows: usize) -> Result<Vec<ArrayRef>> {
-    let (corrupt, product, price, display) = (c.text("_corrupt_record")?, c.text("product_id")?, c.text("price_krw")?, c.text("is_display")?);
+    let (corrupt, product, price, display) = (
+        c.text("_corrupt_record")?,
+        c.text("product_id")?,
+        c.text("price_krw")?,
+        c.text("is_display")?,
+    );
     let mut found = Vec::with_capacity(rows);
-    let (mut product_out, mut price_out, mut display_out) = (Int64Builder::with_capacity(rows), moneys(rows)?, BooleanBuilder::with_capacity(rows));
+    let (mut product_out, mut price_out, mut display_out) = (
+        Int64Builder::with_capacity(rows),
+        moneys(rows)?,
+        BooleanBuilder::with_capacity(rows),
+    );
     for i in 0..rows {
         let id = integer(product, i);
         let value = money(price, i);
@@ -344,11 +468,18 @@ fn products(c: &Columns, rows: usize) -> Result<Vec<ArrayRef>> {
         });
         product_out.append_option(id);
         price_out.append_option(value.map(Money::units));
-        display_out.append_option(present(display, i).and_then(|t| match t.to_ascii_lowercase().as_str() {
-            "true" => Some(true),
-            "false" => Some(false),
-            _ => None,
-        }));
+        display_out.append_option(
+            present(display, i).and_then(|t| match t.to_ascii_lowercase().as_str() {
+                "true" => Some(true),
+                "false" => Some(false),
+                _ => None,
+            }),
+        );
     }
-    Ok(vec![reasons(found), Arc::new(product_out.finish()), Arc::new(price_out.finish()), Arc::new(display_out.finish())])
+    Ok(vec![
+        reasons(found),
+        Arc::new(product_out.finish()),
+        Arc::new(price_out.finish()),
+        Arc::new(display_out.finish()),
+    ])
 }

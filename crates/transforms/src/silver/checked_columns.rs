@@ -40,7 +40,14 @@ pub(super) fn fields_of(check: Check) -> Fields {
             ("quantity", DataType::Int32),
             ("price_at_purchase", money),
         ],
-        Check::Products => vec![("product_id", DataType::Int64), ("price_krw", money), ("is_display", DataType::Boolean)],
+        Check::Products => vec![
+            ("product_id", DataType::Int64),
+            ("price_krw", money),
+            ("is_display", DataType::Boolean),
+        ],
     };
-    std::iter::once(("reason", DataType::Utf8)).chain(fields).map(|(name, ty)| Field::new(name, ty, true)).collect()
+    std::iter::once(("reason", DataType::Utf8))
+        .chain(fields)
+        .map(|(name, ty)| Field::new(name, ty, true))
+        .collect()
 }

@@ -39,7 +39,12 @@ pub fn repeated_keys(plan: &SourcePlan, bronze: DataFrame) -> Result<DataFrame, 
     let failed = |e| TransformError::plan("repeated keys")(e);
     let keys = repeat_columns(plan, &bronze)?;
     let names: Vec<Expr> = (0..keys.len()).map(|i| col(format!("k{i}"))).collect();
-    let known = names.iter().cloned().map(Expr::is_not_null).reduce(Expr::and).unwrap_or_else(|| lit(true));
+    let known = names
+        .iter()
+        .cloned()
+        .map(Expr::is_not_null)
+        .reduce(Expr::and)
+        .unwrap_or_else(|| lit(true));
     let count = datafusion::functions_aggregate::count::count(lit(1_i64)).alias("n");
     bronze
         .select(keys)
@@ -51,11 +56,16 @@ pub fn repeated_keys(plan: &SourcePlan, bronze: DataFrame) -> Result<DataFrame, 
 }
 
 fn repeat_columns(plan: &SourcePlan, bronze: &DataFrame) -> Result<Vec<Expr>, TransformError> {
-    plan.repeat.iter().enumerate().map(|(i, e)| Ok(parsed(bronze, e)?.alias(format!("k{i}")))).collect()
+    plan.repeat
+        .iter()
+        .enumerate()
+        .map(|(i, e)| Ok(parsed(bronze, e)?.alias(format!("k{i}"))))
+        .collect()
 }
 
 fn parsed(df: &DataFrame, sql: &str) -> Result<Expr, TransformError> {
-    df.parse_sql_expr(sql).map_err(TransformError::plan("a Silver expression"))
+    df.parse_sql_expr(sql)
+        .map_err(TransformError::plan("a Silver expression"))
 }
 
 /// The classified rows of a source: `kind`, `reason`, `record_json`, the Silver columns, then
@@ -75,32 +85,69 @@ pub fn classified(
 ) -> Result<DataFrame, TransformError> {
     let failed = |e| TransformError::plan("classified rows")(e);
     let Some(repeated) = repeated else {
-        return shaped(plan, selected(plan, bronze, selection, allowed_types)?, lit(1_u64));
+        return shaped(
+            plan,
+            selected(plan, bronze, selection, allowed_types)?,
+            lit(1_u64),
+        );
     };
     let keys = repeat_columns(plan, &bronze)?;
-    let keyed = bronze.clone().select(vec![datafusion::prelude::wildcard()].into_iter().chain(keys.into_iter().map(Into::into)).collect::<Vec<_>>()).map_err(failed)?;
-    let renamed: Vec<Expr> = (0..plan.repeat.len()).map(|i| col(format!("k{i}")).alias(format!("r{i}"))).collect();
+    let keyed = bronze
+        .clone()
+        .select(
+            vec![datafusion::prelude::wildcard()]
+                .into_iter()
+                .chain(keys.into_iter().map(Into::into))
+                .collect::<Vec<_>>(),
+        )
+        .map_err(failed)?;
+    let renamed: Vec<Expr> = (0..plan.repeat.len())
+        .map(|i| col(format!("k{i}")).alias(format!("r{i}")))
+        .collect();
     let repeated = repeated.select(renamed).map_err(failed)?;
     let left: Vec<String> = (0..plan.repeat.len()).map(|i| format!("k{i}")).collect();
     let right: Vec<String> = (0..plan.repeat.len()).map(|i| format!("r{i}")).collect();
     let left: Vec<&str> = left.iter().map(String::as_str).collect();
     let right: Vec<&str> = right.iter().map(String::as_str).collect();
-    let single = keyed.clone().join(repeated.clone(), JoinType::LeftAnti, &left, &right, None).map_err(failed)?;
-    let several = keyed.join(repeated, JoinType::LeftSemi, &left, &right, None).map_err(failed)?;
-    let single = shaped(plan, selected(plan, single, selection, allowed_types)?, lit(1_u64))?;
+    let single = keyed
+        .clone()
+        .join(repeated.clone(), JoinType::LeftAnti, &left, &right, None)
+        .map_err(failed)?;
+    let several = keyed
+        .join(repeated, JoinType::LeftSemi, &left, &right, None)
+        .map_err(failed)?;
+    let single = shaped(
+        plan,
+        selected(plan, single, selection, allowed_types)?,
+        lit(1_u64),
+    )?;
     let several = selected(plan, several, selection, allowed_types)?;
     let rank = newest_first(plan, &several)?;
     single.union(shaped(plan, several, rank)?).map_err(failed)
 }
 
 /// The rows of the selection with the check's result `c` and the version order's columns.
-pub(super) fn selected(plan: &SourcePlan, bronze: DataFrame, selection: Selection, allowed_types: &[String]) -> Result<DataFrame, TransformError> {
+pub(super) fn selected(
+    plan: &SourcePlan,
+    bronze: DataFrame,
+    selection: Selection,
+    allowed_types: &[String],
+) -> Result<DataFrame, TransformError> {
     let checked = checked(plan, bronze, allowed_types)?;
     let instant = parsed(&checked, plan.instant)?;
     let business = parsed(&checked, plan.business_time)?;
-    let at = |t: UtcMicros| lit(ScalarValue::TimestampMicrosecond(Some(t.micros()), Some("UTC".into())));
+    let at = |t: UtcMicros| {
+        lit(ScalarValue::TimestampMicrosecond(
+            Some(t.micros()),
+            Some("UTC".into()),
+        ))
+    };
     let inside = |w: UtcWindow| {
-        let end = if plan.end_inclusive { instant.clone().lt_eq(at(w.end)) } else { instant.clone().lt(at(w.end)) };
+        let end = if plan.end_inclusive {
+            instant.clone().lt_eq(at(w.end))
+        } else {
+            instant.clone().lt(at(w.end))
+        };
         instant.clone().gt_eq(at(w.start)).and(end)
     };
     let filter = match selection {
@@ -110,29 +157,57 @@ pub(super) fn selected(plan: &SourcePlan, bronze: DataFrame, selection: Selectio
             earlier_or_none.and(datafusion::logical_expr::not(inside(w)).is_not_false())
         }
     };
-    checked.filter(filter).map_err(TransformError::plan("selected rows"))
+    checked
+        .filter(filter)
+        .map_err(TransformError::plan("selected rows"))
 }
 
 /// Bronze with the check's result as column `c`.
-pub(super) fn checked(plan: &SourcePlan, bronze: DataFrame, allowed_types: &[String]) -> Result<DataFrame, TransformError> {
+pub(super) fn checked(
+    plan: &SourcePlan,
+    bronze: DataFrame,
+    allowed_types: &[String],
+) -> Result<DataFrame, TransformError> {
     let failed = |e| TransformError::plan("checked rows")(e);
     let inputs: Vec<String> = plan.check.inputs().iter().map(|c| format!("\"{c}\"")).collect();
     let allowed = allowed_types.join("\n").replace('\'', "''");
-    let call = parsed(&bronze, &format!("{}({}, '{allowed}')", plan.check.function(), inputs.join(", ")))?;
+    let call = parsed(
+        &bronze,
+        &format!("{}({}, '{allowed}')", plan.check.function(), inputs.join(", ")),
+    )?;
     bronze.with_column("c", call).map_err(failed)
 }
 
 fn is_meta(name: &str) -> bool {
-    ["_corrupt_record", "ingested_at", "source_extracted_at", "batch_id", "source_system", "source_ref", "ingest_date", "c"].contains(&name)
+    [
+        "_corrupt_record",
+        "ingested_at",
+        "source_extracted_at",
+        "batch_id",
+        "source_system",
+        "source_ref",
+        "ingest_date",
+        "c",
+    ]
+    .contains(&name)
         || (name.len() == 2 && name.starts_with('k') && name.ends_with(|c: char| c.is_ascii_digit()))
 }
 
 /// 1 for the newest valid row of its key ("Newest" of the ground rules), more for the others.
 fn newest_first(plan: &SourcePlan, rows: &DataFrame) -> Result<Expr, TransformError> {
-    let mut partition = plan.key.iter().map(|k| parsed(rows, k)).collect::<Result<Vec<_>, _>>()?;
+    let mut partition = plan
+        .key
+        .iter()
+        .map(|k| parsed(rows, k))
+        .collect::<Result<Vec<_>, _>>()?;
     partition.push(parsed(rows, "c['reason'] IS NULL")?);
     let order = version_order(rows)?;
-    row_number().partition_by(partition).order_by(order).build().map_err(TransformError::plan("newest first")).map(|e| cast(e, DataType::UInt64))
+    row_number()
+        .partition_by(partition)
+        .order_by(order)
+        .build()
+        .map_err(TransformError::plan("newest first"))
+        .map(|e| cast(e, DataType::UInt64))
 }
 
 /// Newest first: (`updated_at`, `source_extracted_at`, `ingested_at`, position in `source_ref`), nulls lowest.
@@ -149,21 +224,37 @@ pub(super) fn version_order(rows: &DataFrame) -> Result<Vec<SortExpr>, Transform
 
 fn shaped(plan: &SourcePlan, rows: DataFrame, rank: Expr) -> Result<DataFrame, TransformError> {
     let failed = |e| TransformError::plan("shaped rows")(e);
-    let fields: Vec<String> = rows.schema().fields().iter().map(|f| f.name().clone()).filter(|n| !is_meta(n)).collect();
-    let quoted: Vec<String> = fields.iter().map(|f| format!("\"{}\"", f.replace('"', "\"\""))).collect();
+    let fields: Vec<String> = rows
+        .schema()
+        .fields()
+        .iter()
+        .map(|f| f.name().clone())
+        .filter(|n| !is_meta(n))
+        .collect();
+    let quoted: Vec<String> = fields
+        .iter()
+        .map(|f| format!("\"{}\"", f.replace('"', "\"\"")))
+        .collect();
     let names = fields.join("\n").replace('\'', "''");
-    let record = format!("{}(c['reason'], '{names}', _corrupt_record, {})", record::FUNCTION, quoted.join(", "));
+    let record = format!(
+        "{}(c['reason'], '{names}', _corrupt_record, {})",
+        record::FUNCTION,
+        quoted.join(", ")
+    );
     let ranked = rows.with_column("nsc_rank", rank).map_err(failed)?;
     let kind = |k: Kind| lit(k as i8);
     let kind = when(parsed(&ranked, "c['reason'] IS NOT NULL")?, kind(Kind::Bad))
         .when(col("nsc_rank").gt(lit(1_u64)), kind(Kind::Duplicate))
         .otherwise(kind(Kind::Row))
         .map_err(failed)?;
-    let mut columns = vec![kind.alias("kind"), parsed(&ranked, "c['reason']")?.alias("reason"), parsed(&ranked, &record)?.alias("record_json")];
+    let mut columns = vec![
+        kind.alias("kind"),
+        parsed(&ranked, "c['reason']")?.alias("reason"),
+        parsed(&ranked, &record)?.alias("record_json"),
+    ];
     for (name, sql) in plan.columns {
         columns.push(parsed(&ranked, sql)?.alias(*name));
     }
     columns.extend(["source_extracted_at", "ingested_at", "source_ref"].map(col));
     ranked.select(columns).map_err(failed)
 }
-

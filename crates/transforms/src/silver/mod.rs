@@ -12,11 +12,13 @@ mod conflict;
 mod record;
 mod source_plan;
 mod status;
+mod text_key;
 
 pub use classify::{Kind, Selection, classified, repeated_keys};
 pub use conflict::{conflicts_among_repeats, conflicts_with_stored};
 pub use source_plan::{PLANS, SourcePlan, plan_of};
 pub use status::with_order_status;
+pub use text_key::text_key;
 
 use datafusion::prelude::SessionContext;
 
@@ -25,4 +27,5 @@ pub fn register(ctx: &SessionContext) {
     crate::functions::register(ctx);
     check::register(ctx);
     record::register(ctx);
+    text_key::register(ctx);
 }

@@ -56,6 +56,7 @@ pub static PLANS: &[SourcePlan] = &[
         end_inclusive: false,
         columns: &[
             ("order_ref", "order_id"),
+            ("order_key", "nsc_text_key(order_id)"),
             ("order_source", "'PAYMENT_ORDERS'"),
             ("user_id", "nsc_clean(user_id)"),
             ("merchant_name", "nsc_clean(merchant_name)"),
@@ -77,6 +78,7 @@ pub static PLANS: &[SourcePlan] = &[
         end_inclusive: false,
         columns: &[
             ("order_ref", "order_id"),
+            ("order_key", "nsc_text_key(order_id)"),
             ("order_source", "'ORDERS'"),
             ("user_id", "nsc_clean(user_id)"),
             ("merchant_name", "CAST(NULL AS VARCHAR)"),
@@ -101,7 +103,10 @@ pub static PLANS: &[SourcePlan] = &[
             ("wallet_id", "wallet_id"),
             ("event_time", "c['event_time']"),
             ("event_date_kst", "c['event_date_kst']"),
-            ("entry_type", "coalesce(nsc_clean(\"type\"), nsc_clean(entry_type))"),
+            (
+                "entry_type",
+                "coalesce(nsc_clean(\"type\"), nsc_clean(entry_type))",
+            ),
             ("amount", "c['amount']"),
             ("amount_signed", "c['amount_signed']"),
             ("related_id", "nsc_clean(related_id)"),

@@ -14,7 +14,12 @@ use crate::TransformError;
 /// When the plan cannot be built.
 pub fn with_order_status(entries: DataFrame, orders: DataFrame) -> Result<DataFrame, TransformError> {
     let failed = |e| TransformError::plan("silver.ledger_entries status")(e);
-    let names: Vec<String> = entries.schema().fields().iter().map(|f| f.name().clone()).collect();
+    let names: Vec<String> = entries
+        .schema()
+        .fields()
+        .iter()
+        .map(|f| f.name().clone())
+        .collect();
     // The orders are the smaller side: they are held, the entries stream past them.
     let joined = orders
         .select(vec![col("order_ref").alias("named_order"), col("order_status")])
@@ -22,7 +27,13 @@ pub fn with_order_status(entries: DataFrame, orders: DataFrame) -> Result<DataFr
         .map_err(failed)?;
     let columns: Vec<Expr> = names
         .iter()
-        .map(|n| if n == "status" { coalesce(vec![col("order_status"), col("status")]).alias("status") } else { col(n.as_str()) })
+        .map(|n| {
+            if n == "status" {
+                coalesce(vec![col("order_status"), col("status")]).alias("status")
+            } else {
+                col(n.as_str())
+            }
+        })
         .collect();
     joined.select(columns).map_err(failed)
 }

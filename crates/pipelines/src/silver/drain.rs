@@ -1,0 +1,224 @@
+//! Streams of classified rows: Silver rows into a table's new files, bad rows into the quarantine's, all counted.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int8Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use datafusion::arrow::compute::{cast, filter_record_batch, is_not_null};
+use datafusion::arrow::datatypes::{DataType, Field, Int8Type, Schema};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::prelude::DataFrame;
+use futures::TryStreamExt;
+use nsc_contracts::reason;
+use nsc_lake::{Upsert, UpsertPart, UpsertWriter};
+use nsc_transforms::silver::Kind;
+
+use super::bronze::BronzeInput;
+use super::stage::SilverRules;
+use super::tally::Tally;
+use crate::{PipelineError, RunContext};
+
+/// What a stream of classified rows became.
+#[derive(Default)]
+pub(super) struct Taken {
+    pub(super) parts: Vec<UpsertPart>,
+    pub(super) bad_parts: Vec<UpsertPart>,
+    pub(super) tally: Tally,
+    pub(super) undated: Vec<RecordBatch>,
+}
+
+/// Streams classified rows into the table's new files and the quarantine's.
+pub(super) async fn consume(
+    run: &RunContext,
+    rows: DataFrame,
+    input: &BronzeInput,
+    upsert: &Upsert,
+    bad: &Upsert,
+    rules: &SilverRules,
+) -> Result<Taken, PipelineError> {
+    let stamps = Stamps::new(run, input, rules);
+    let mut tasks = Vec::new();
+    for stream in rows.execute_stream_partitioned().await? {
+        tasks.push(tokio::spawn(drain(
+            stream,
+            Some(upsert.writer()?),
+            bad.writer()?,
+            stamps.clone(),
+        )));
+    }
+    gather(tasks).await
+}
+
+/// Counts classified rows and quarantines the bad ones.
+async fn count(
+    run: &RunContext,
+    rows: DataFrame,
+    input: &BronzeInput,
+    bad: &Upsert,
+    rules: &SilverRules,
+) -> Result<Taken, PipelineError> {
+    let stamps = Stamps::new(run, input, rules);
+    let mut tasks = Vec::new();
+    for stream in rows.execute_stream_partitioned().await? {
+        tasks.push(tokio::spawn(drain(stream, None, bad.writer()?, stamps.clone())));
+    }
+    gather(tasks).await
+}
+
+async fn gather(
+    tasks: Vec<tokio::task::JoinHandle<Result<Taken, PipelineError>>>,
+) -> Result<Taken, PipelineError> {
+    let mut all = Taken::default();
+    for task in tasks {
+        let taken = task.await??;
+        all.parts.extend(taken.parts);
+        all.bad_parts.extend(taken.bad_parts);
+        all.undated.extend(taken.undated);
+        all.tally.absorb(taken.tally);
+    }
+    Ok(all)
+}
+
+/// What every written row carries.
+#[derive(Clone)]
+struct Stamps {
+    run_id: Arc<str>,
+    now: i64,
+    detected: i32,
+    source_table: &'static str,
+    allowed_rule: Arc<str>,
+    /// Silver rows are judged by the entry-type rule (ledger only).
+    rule_of_rows: Option<Arc<str>>,
+    dated: bool,
+}
+
+impl Stamps {
+    fn new(run: &RunContext, input: &BronzeInput, rules: &SilverRules) -> Self {
+        let allowed_rule: Arc<str> = rules.allowed_rule.as_str().into();
+        Self {
+            run_id: run.run_id.as_str().into(),
+            now: run.now.micros(),
+            detected: run.now.date_kst().days(),
+            source_table: input.bronze,
+            rule_of_rows: (input.plan.source == "transaction_ledger").then(|| Arc::clone(&allowed_rule)),
+            allowed_rule,
+            dated: input.plan.silver == "silver.order_events",
+        }
+    }
+}
+
+async fn drain(
+    mut stream: SendableRecordBatchStream,
+    mut writer: Option<UpsertWriter>,
+    mut bad: UpsertWriter,
+    stamps: Stamps,
+) -> Result<Taken, PipelineError> {
+    let mut taken = Taken::default();
+    while let Some(batch) = stream.try_next().await? {
+        let Some(kinds) = batch
+            .column_by_name("kind")
+            .map(|k| k.as_primitive::<Int8Type>().clone())
+        else {
+            continue;
+        };
+        let rows = of_kind(&batch, &kinds, Kind::Row)?;
+        let bad_rows = of_kind(&batch, &kinds, Kind::Bad)?;
+        taken.tally.rows += rows.num_rows() as u64;
+        taken.tally.duplicates += (batch.num_rows() - rows.num_rows() - bad_rows.num_rows()) as u64;
+        if bad_rows.num_rows() > 0 {
+            let quarantined = quarantine(&bad_rows, &stamps, &mut taken.tally)?;
+            bad.write(&quarantined).await?;
+        }
+        if let Some(writer) = &mut writer {
+            let (dated, undated) = stamped(&rows, &stamps)?;
+            writer.write(&dated).await?;
+            taken.undated.extend(undated);
+        }
+    }
+    if let Some(writer) = writer {
+        taken.parts.push(writer.finish().await?);
+    }
+    taken.bad_parts.push(bad.finish().await?);
+    Ok(taken)
+}
+
+fn of_kind(batch: &RecordBatch, kinds: &Int8Array, kind: Kind) -> Result<RecordBatch, PipelineError> {
+    let wanted = kind as i8;
+    if kinds.values().iter().all(|k| *k == wanted) {
+        return Ok(batch.clone());
+    }
+    let mask: BooleanArray = kinds.values().iter().map(|k| Some(*k == wanted)).collect();
+    Ok(filter_record_batch(batch, &mask)?)
+}
+
+fn repeat_text(value: Option<&str>, rows: usize) -> ArrayRef {
+    Arc::new(std::iter::repeat_n(value, rows).collect::<StringArray>())
+}
+
+/// Silver rows with run and rule; rows of a dated table without a day come apart.
+pub(super) fn stamp(
+    rows: &RecordBatch,
+    run_id: &str,
+    rule_id: Option<&str>,
+) -> Result<RecordBatch, PipelineError> {
+    let mut fields: Vec<_> = rows
+        .schema()
+        .fields()
+        .iter()
+        .map(|f| f.as_ref().clone())
+        .collect();
+    let mut columns = rows.columns().to_vec();
+    for (name, value) in [("run_id", Some(run_id)), ("rule_id", rule_id)] {
+        fields.push(Field::new(name, DataType::Utf8, true));
+        columns.push(repeat_text(value, rows.num_rows()));
+    }
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+fn stamped(rows: &RecordBatch, stamps: &Stamps) -> Result<(RecordBatch, Option<RecordBatch>), PipelineError> {
+    let rows = stamp(rows, &stamps.run_id, stamps.rule_of_rows.as_deref())?;
+    let days = rows
+        .column_by_name("event_date_kst")
+        .filter(|d| stamps.dated && d.null_count() > 0);
+    let Some(days) = days else { return Ok((rows, None)) };
+    let dated = is_not_null(days)?;
+    let undated = datafusion::arrow::compute::not(&dated)?;
+    Ok((
+        filter_record_batch(&rows, &dated)?,
+        Some(filter_record_batch(&rows, &undated)?),
+    ))
+}
+
+fn quarantine(rows: &RecordBatch, stamps: &Stamps, tally: &mut Tally) -> Result<RecordBatch, PipelineError> {
+    let count = rows.num_rows();
+    let column = |name: &str| {
+        rows.column_by_name(name)
+            .cloned()
+            .unwrap_or_else(|| repeat_text(None, count))
+    };
+    let reasons = cast(&column("reason"), &DataType::Utf8)?;
+    let reasons = reasons.as_string::<i32>();
+    for name in reasons.iter().flatten() {
+        *tally.bad.entry(name.to_owned()).or_default() += 1;
+    }
+    let rules: StringArray = reasons
+        .iter()
+        .map(|r| (r == Some(reason::INVALID_ENTRY_TYPE)).then_some(&*stamps.allowed_rule))
+        .collect();
+    let now = TimestampMicrosecondArray::from(vec![stamps.now; count]).with_timezone("UTC");
+    Ok(RecordBatch::try_from_iter([
+        (
+            "detected_date_kst",
+            Arc::new(Date32Array::from(vec![stamps.detected; count])) as ArrayRef,
+        ),
+        ("source_table", repeat_text(Some(stamps.source_table), count)),
+        ("reason", Arc::new(reasons.clone())),
+        ("record_json", column("record_json")),
+        ("run_id", repeat_text(Some(&stamps.run_id), count)),
+        ("rule_id", Arc::new(rules)),
+        ("detected_at", Arc::new(now)),
+        ("source_ref", column("source_ref")),
+    ])?)
+}
