@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, Decimal128Array, RecordBatch, StringArray,
+    ArrayRef, AsArray, Date32Array, Decimal128Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Date32Type, Decimal128Type, TimestampMicrosecondType};

@@ -52,7 +52,7 @@ pub(super) async fn consume(
 }
 
 /// Counts classified rows and quarantines the bad ones.
-async fn count(
+pub(super) async fn count(
     run: &RunContext,
     rows: DataFrame,
     input: &BronzeInput,
