@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Datelike, NaiveDate};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Microseconds in one second.
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -267,6 +267,12 @@ impl std::str::FromStr for DateKst {
         days.and_then(|d| i32::try_from(d).ok())
             .map(Self)
             .ok_or_else(invalid)
+    }
+}
+
+impl<'de> Deserialize<'de> for DateKst {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

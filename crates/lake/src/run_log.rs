@@ -19,6 +19,10 @@ fn path_of(name: &str) -> Path {
     Path::from_iter(["runs", &format!("{name}.json")])
 }
 
+fn derivation_path(name: &str) -> Path {
+    Path::from_iter(["derivations", &format!("{name}.json")])
+}
+
 impl Lake {
     /// Stores a report under a name; a later report of the same name replaces it.
     ///
@@ -49,6 +53,30 @@ impl Lake {
             name: name.to_owned(),
             report,
         }))
+    }
+
+    /// The record of how a result was derived, when there is one.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn derivation(&self, name: &str) -> Result<Option<Value>, LakeError> {
+        match self.internal_store()?.get(&derivation_path(name)).await {
+            // A record that cannot be read back is as good as none.
+            Ok(found) => Ok(serde_json::from_slice(&found.bytes().await?).ok()),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Stores the record of how a result was derived.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn store_derivation(&self, name: &str, record: &Value) -> Result<(), LakeError> {
+        self.internal_store()?
+            .put(&derivation_path(name), record.to_string().into())
+            .await?;
+        Ok(())
     }
 
     /// The newest reports first, at most `limit`.

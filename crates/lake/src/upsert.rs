@@ -14,7 +14,7 @@ use datafusion::logical_expr::col;
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 use nsc_core::DateKst;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::stored_rows::{Comparison, StoredRows};
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What an upsert did, in rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpsertOutcome {
     /// Keys that were not there.
     pub inserted: u64,

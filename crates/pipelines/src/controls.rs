@@ -18,13 +18,25 @@ use nsc_transforms::controls::{
 };
 use nsc_transforms::rules::SeverityRule;
 
+use crate::derivation::{self, Derivation};
 use crate::exceptions::{self, Judged, metadata};
 use crate::gate::{self, CONTROLS};
 use crate::positions::{self, History, Positions};
 use crate::soft_gate::gating_tag;
 use crate::{Period, PipelineError, RunContext, RunReport, TableReport, Verdict, silver};
 
+/// The tables B writes.
+const OUTPUTS: [&str; 6] = [
+    "gold.recon_daily_snapshot_flow",
+    "gold.ledger_supply_balance_daily",
+    "gold.ops_payment_failure_daily",
+    "gold.ops_payment_refund_daily",
+    "gold.ops_ledger_pairing_quality_daily",
+    "gold.admin_tx_search",
+];
+
 /// The rules B judges by.
+#[derive(Debug)]
 struct ControlRules {
     drift: SeverityRule,
     supply: SeverityRule,
@@ -111,7 +123,72 @@ struct Day<'a> {
 }
 
 impl Day<'_> {
+    /// Computes the day, unless nothing it follows from has changed.
     async fn run(&self, before: &Positions, report: &mut RunReport) -> Result<(), PipelineError> {
+        let since = Instant::now();
+        let derivation = self.derivation(before).await?;
+        if derivation
+            .recall(self.run, &self.outputs().await?, report)
+            .await?
+        {
+            report.step(
+                format!("unchanged since the last run {}", self.day.date),
+                since,
+                0,
+                0,
+            );
+            return Ok(());
+        }
+        let mark = derivation::mark(report);
+        self.compute(before, report).await?;
+        derivation
+            .keep(self.run, self.outputs().await?, report, mark)
+            .await
+    }
+
+    /// What the day's rows follow from.
+    async fn derivation(&self, before: &Positions) -> Result<Derivation, PipelineError> {
+        let orders = self.run.table("silver.order_events").await?;
+        let bronze = self.run.table("bronze.payment_orders_raw").await?;
+        let window = self.day.date.window();
+        let payments: Vec<_> = bronze
+            .files()?
+            .into_iter()
+            .filter(|f| silver::bronze::may_hold(f, "payment_orders", window))
+            .collect();
+        let silver = derivation::tables_hash(&[
+            self.history.ledger.clone(),
+            self.history.snapshots.clone(),
+            orders,
+        ])?;
+        Ok(Derivation::new(format!("b-{}", self.day.date))
+            .with(&silver)
+            .with(&derivation::files_hash(
+                payments.iter().map(|f| ("payment_orders_raw", f)),
+            ))
+            .with(&format!(
+                "{:?} {:?} {}",
+                self.rules, self.day.dq_tag, before.issued_supply
+            )))
+    }
+
+    /// Names the files of the day's rows.
+    async fn outputs(&self) -> Result<String, PipelineError> {
+        let mut files = Vec::new();
+        for name in OUTPUTS {
+            let table = self.run.table(name).await?;
+            let of_day = table
+                .files()?
+                .into_iter()
+                .filter(|f| f.partition_date() == Some(self.day.date));
+            files.extend(of_day.map(|f| (name, f)));
+        }
+        Ok(derivation::files_hash(
+            files.iter().map(|(name, file)| (*name, file)),
+        ))
+    }
+
+    async fn compute(&self, before: &Positions, report: &mut RunReport) -> Result<(), PipelineError> {
         let since = Instant::now();
         let ctx = self.run.session()?;
         let bytes = self.history.register_day(&ctx, self.day.date)?;

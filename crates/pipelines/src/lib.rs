@@ -7,6 +7,7 @@ mod analytics;
 mod chain;
 mod context;
 mod controls;
+mod derivation;
 mod error;
 mod exceptions;
 mod gate;

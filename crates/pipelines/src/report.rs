@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use nsc_core::{DateKst, RunId, UtcMicros, UtcWindow};
 use nsc_lake::UpsertOutcome;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One source or table of a run.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct TableReport {
     /// Table, `<layer>.<name>`.
     pub table: String,
@@ -21,7 +21,7 @@ pub struct TableReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duplicates: Option<u64>,
     /// Quarantined rows by reason.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quarantined: BTreeMap<String, u64>,
     /// What changed.
     #[serde(flatten)]
@@ -42,7 +42,7 @@ pub struct StepReport {
 }
 
 /// Exceptions a run wrote.
-#[derive(Debug, Clone, Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ExceptionCount {
     /// Business day.
     pub date_kst: DateKst,
@@ -57,7 +57,7 @@ pub struct ExceptionCount {
 }
 
 /// A control's verdict on one day or window.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Verdict {
     /// Control, e.g. `B-2 supply`.
     pub control: String,

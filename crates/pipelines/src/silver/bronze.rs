@@ -10,6 +10,7 @@ use nsc_core::{MICROS_PER_DAY, UtcWindow};
 use nsc_lake::{DataFile, FilesTable, PipelineStates, Table};
 use nsc_transforms::silver::{PLANS, SourcePlan};
 
+use crate::derivation::files_hash;
 use crate::gate::SILVER;
 use crate::{PipelineError, RunContext, RunReport};
 
@@ -46,6 +47,15 @@ impl BronzeInput {
             Some(table) if !files.is_empty() => Ok(Some(ctx.read_table(table.scan(files.to_vec()))?)),
             _ => Ok(None),
         }
+    }
+
+    /// Names the files the window is read from.
+    pub(super) fn window_hash(&self) -> String {
+        files_hash(self.window_files.iter().map(|f| (self.bronze, f)))
+    }
+
+    pub(super) fn has_late(&self) -> bool {
+        !self.late_files.is_empty()
     }
 
     pub(super) fn bytes(&self) -> u64 {

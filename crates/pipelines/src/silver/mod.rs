@@ -17,6 +17,11 @@ use std::time::Instant;
 use nsc_core::{DateKst, UtcWindow};
 use nsc_transforms::silver::Selection;
 
+use datafusion::prelude::SessionContext;
+use nsc_contracts::rule::RuleSet;
+use nsc_lake::Table;
+
+use crate::derivation::{self, Derivation};
 use crate::gate::{self, SILVER};
 use crate::{Period, PipelineError, RunContext, RunReport};
 
@@ -36,6 +41,15 @@ pub(crate) async fn run(
     report.windows.push(window);
     let rules = run.rules(&ctx).await?;
     let inputs = bronze::inputs(run, &ctx, window, period == Period::Scheduled, report).await?;
+
+    let derivation = derivation_of(&rules, &inputs, window)?;
+    let is_late = inputs.iter().any(BronzeInput::has_late);
+    let known = derivation::tables_hash(&outputs(run).await?)?;
+    if !is_late && derivation.recall(run, &known, report).await? {
+        report.step("unchanged since the last run", begun, 0, 0);
+        return finish(run, &ctx, period, window, &inputs, report).await;
+    }
+    let mark = derivation::mark(report);
 
     let mut staging = Staging::begin(run, &rules).await?;
     staging.take(&inputs, Selection::Window(window), report).await?;
@@ -76,19 +90,65 @@ pub(crate) async fn run(
         0,
     );
 
-    let versions = bronze::versions(&inputs);
+    if !is_late {
+        let outputs = derivation::tables_hash(&outputs(run).await?)?;
+        derivation.keep(run, outputs, report, mark).await?;
+    }
+    finish(run, &ctx, period, window, &inputs, report).await
+}
+
+/// The tables a run may change.
+async fn outputs(run: &RunContext) -> Result<Vec<Table>, PipelineError> {
+    let mut tables = Vec::new();
+    for name in [
+        "wallet_snapshot",
+        "ledger_entries",
+        "order_events",
+        "order_items",
+        "products",
+        "bad_records",
+    ] {
+        tables.push(run.table(&format!("silver.{name}")).await?);
+    }
+    Ok(tables)
+}
+
+/// What the window's Silver rows follow from: its Bronze files and the rules. The stored rows of other days are
+/// covered by the outputs, which must not have changed either.
+fn derivation_of(
+    rules: &RuleSet,
+    inputs: &[BronzeInput],
+    window: UtcWindow,
+) -> Result<Derivation, PipelineError> {
+    let name = format!("silver-{}-{}", window.start.micros(), window.end.micros());
+    let rules = stage::SilverRules::of(rules)?;
+    let derivation = Derivation::new(name).with(&format!("{rules:?}"));
+    Ok(inputs
+        .iter()
+        .fold(derivation, |d, input| d.with(&input.window_hash())))
+}
+
+/// Records the success: how far the run got, and what it has seen.
+async fn finish(
+    run: &RunContext,
+    ctx: &SessionContext,
+    period: Period,
+    window: UtcWindow,
+    inputs: &[BronzeInput],
+    report: &RunReport,
+) -> Result<(), PipelineError> {
+    let versions = bronze::versions(inputs);
     // A scheduled run leaves no earlier row behind, so the days it merged late rows into are complete as well.
     let scheduled = period == Period::Scheduled;
     let mut days = whole_days(window);
     days.extend(report.affected_days.iter().filter(|_| scheduled));
-    gate::succeeded(run, &ctx, SILVER, Some(window.end), &days, |state| {
+    gate::succeeded(run, ctx, SILVER, Some(window.end), &days, |state| {
         // An explicit window says nothing of rows outside it: what is late stays late until a scheduled run.
         if scheduled {
             state.input_versions.clone_from(&versions);
         }
     })
-    .await?;
-    Ok(())
+    .await
 }
 
 /// The business days a window covers whole: the ones the hard gate lets B and C process.

@@ -32,7 +32,7 @@ const GROUPS: &[&[&str]] = &[
 ];
 
 /// The rules Silver validates by.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct SilverRules {
     pub(super) allowed_types: Vec<String>,
     pub(super) allowed_rule: String,
