@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build (and, with "test", the tests) needs and is missing. Does nothing when all is there.
 #
-#   scripts/install-deps.sh [build|test] [--check]
+#   scripts/install-deps.sh [build|up|test] [--check]
 #
 # Debian and Ubuntu: packages through apt-get, as root or with sudo. Any other system: lists what to install and exits 2.
 # --check only looks and never installs (exit 2 when something is missing).
@@ -12,9 +12,9 @@ set -euo pipefail
 want=build check=false
 for arg in "$@"; do
   case $arg in
-    build | test) want=$arg ;;
+    build | up | test) want=$arg ;;
     --check) check=true ;;
-    *) die 2 "unknown argument: $arg" "usage: scripts/install-deps.sh [build|test] [--check]" ;;
+    *) die 2 "unknown argument: $arg" "usage: scripts/install-deps.sh [build|up|test] [--check]" ;;
   esac
 done
 
@@ -42,9 +42,20 @@ if ! cc_works; then
 fi
 tls_roots || need ca-certificates "the system's TLS root certificates (cargo downloads crates with them)"
 command -v make >/dev/null 2>&1 || need make "GNU make"
-if [ "$want" = test ] && ! python_works; then
-  need python3 "Python 3.11 or newer with the venv module (an independent reader checks our tables)"
-  missing+=(python3-venv)
+if ! pkg-config --exists openssl 2>/dev/null; then
+  need libssl-dev "the OpenSSL headers, found by pkg-config (librdkafka speaks TLS to the brokers with them)"
+  missing+=(pkg-config)
+fi
+if [ "$want" != build ]; then
+  # build compiles; up starts a database and a broker; test also opens our tables with other readers
+  if ! python_works; then
+    need python3 "Python 3.11 or newer with the venv module (independent readers of our tables; the broker comes in a wheel)"
+    missing+=(python3-venv)
+  fi
+  postgres_bin >/dev/null || need postgresql "PostgreSQL 14 or newer: initdb, postgres, psql (a private server is started, on loopback)"
+fi
+if [ "$want" = test ]; then
+  command -v promtool >/dev/null 2>&1 || need prometheus "promtool, of Prometheus (the alert rules are tested with it)"
 fi
 
 # Rust: which version is asked for in one place, Cargo.toml
@@ -81,7 +92,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   "${as_root[@]}" apt-get update -qq
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   cc_works || die 2 "\`cc\` still cannot compile and link a program" "Try: cc --version"
-  if [ "$want" = test ] && ! python_works; then
+  if [ "$want" != build ] && ! python_works; then
     die 2 "this system's Python is older than 3.11 (or has no venv module)" \
       "Install a newer one and name it: PYTHON=/path/to/python3.12 make test"
   fi

@@ -44,6 +44,18 @@ find_python() {
   return 1
 }
 
+# The directory of PostgreSQL's server programs, the newest there is, or nothing.
+postgres_bin() {
+  local d
+  for d in "${NSC_PG_BIN:-}" $(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -rV) "$(dirname "$(command -v initdb 2>/dev/null || echo /nowhere/x)")"; do
+    if [ -n "$d" ] && [ -x "$d/initdb" ] && [ -x "$d/postgres" ]; then
+      printf '%s\n' "$d"
+      return 0
+    fi
+  done
+  return 1
+}
+
 # venv_sync DIR REQUIREMENTS...: a virtual environment with exactly these pins; nothing is done when it is up to date.
 venv_sync() {
   local dir=$1 py want have

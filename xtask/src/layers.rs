@@ -33,6 +33,7 @@ const SERVING: [&str; 6] = [
     "utoipa",
     "jsonwebtoken",
 ];
+const LAKEHOUSE: [&str; 4] = ["datafusion", "deltalake", "parquet", "object_store"];
 const NO_INPUT_OUTPUT: [&str; 10] = [
     "tokio",
     "mio",
@@ -47,7 +48,7 @@ const NO_INPUT_OUTPUT: [&str; 10] = [
 ];
 
 /// The plan.
-pub const LAYERS: [Layer; 11] = [
+pub const LAYERS: [Layer; 14] = [
     Layer {
         name: "core",
         inside: &[],
@@ -97,6 +98,24 @@ pub const LAYERS: [Layer; 11] = [
         not_even_through_others: &NO_INPUT_OUTPUT,
     },
     Layer {
+        name: "store",
+        inside: &["core", "telemetry"],
+        never: &["rdkafka", "axum"],
+        not_even_through_others: &LAKEHOUSE,
+    },
+    Layer {
+        name: "consumer",
+        inside: &["core", "contracts", "store", "telemetry"],
+        never: &["axum", "sqlx"],
+        not_even_through_others: &LAKEHOUSE,
+    },
+    Layer {
+        name: "api",
+        inside: &["core", "store", "telemetry"],
+        never: &["rdkafka", "sqlx"],
+        not_even_through_others: &["rdkafka", "datafusion", "deltalake", "parquet", "object_store"],
+    },
+    Layer {
         name: "cli",
         inside: &[
             "core",
@@ -106,6 +125,9 @@ pub const LAYERS: [Layer; 11] = [
             "pipelines",
             "telemetry",
             "sample",
+            "store",
+            "consumer",
+            "api",
         ],
         never: &[],
         not_even_through_others: &[],

@@ -127,6 +127,19 @@ registry! {
     Sql = 501, Usage, "query failed";
     /// A statement that would change something.
     StatementNotAllowed = 502, Usage, "statement not allowed";
+
+    /// PostgreSQL cannot be reached, refused the login, or failed.
+    Database = 601, Storage, "database not usable";
+    /// The `bo` schema is older or newer than this program, or missing.
+    DatabaseSchema = 602, Usage, "database schema not the one this program needs";
+    /// The Kafka brokers refused, or the client could not be set up.
+    Broker = 611, Storage, "broker not usable";
+    /// Topics, aliases or a profile that do not say which event is which.
+    EventProfile = 612, Usage, "event profile not usable";
+    /// Who may use the API is not configured, or configured in a way this environment forbids.
+    AuthConfiguration = 621, Usage, "authentication not configured";
+    /// The address to serve on cannot be used.
+    Listen = 622, Usage, "address cannot be served on";
 }
 
 impl fmt::Display for ErrorCode {
@@ -160,7 +173,7 @@ mod tests {
         let numbers: Vec<u16> = ErrorCode::ALL.iter().map(|c| c.number()).collect();
         assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
         assert_eq!(ErrorCode::Unexpected.to_string(), "NSC0001");
-        assert_eq!(ErrorCode::StatementNotAllowed.to_string(), "NSC0502");
+        assert_eq!(ErrorCode::Listen.to_string(), "NSC0622");
     }
 
     #[test]
