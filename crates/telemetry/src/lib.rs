@@ -1,7 +1,16 @@
-//! What a process says about itself: its log (on stderr, never on stdout) and the memory it took.
+//! What a process says about itself: its log (on stderr, never on stdout), its metrics, the ids that tie
+//! both to one request or event, and the memory it took.
 
+pub mod correlation;
+mod json_line;
 mod log;
 mod memory;
+pub mod metrics;
+pub mod serve;
 
+pub use correlation::{CorrelationId, TraceParent};
 pub use log::{LogError, LogFormat, LogOptions, init, init_with_writer};
 pub use memory::peak_memory_bytes;
+pub use metrics::{
+    ApiMetrics, ConsumerMetrics, DbMetrics, Metrics, MetricsError, MetricsOptions, PairingMetrics,
+};

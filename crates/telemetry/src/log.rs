@@ -6,6 +6,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::JsonFields;
+
+use crate::json_line::JsonLine;
 
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -103,9 +106,8 @@ where
         LogFormat::Json => {
             let lines = lines
                 .with_ansi(false)
-                .json()
-                .flatten_event(true)
-                .with_current_span(false);
+                .fmt_fields(JsonFields::new())
+                .event_format(JsonLine);
             tracing::subscriber::set_global_default(lines.finish())
         }
     };
