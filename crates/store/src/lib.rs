@@ -1,1 +1,25 @@
-//! The backoffice database.
+//! The backoffice database `bo`: latest-wins upsert, pairing, dead letters, one-round-trip lookups and the audit log.
+//!
+//! Everything that writes is a set-based statement in one transaction a batch; everything that reads is one round
+//! trip. The contract is `docs/contract/serving.md`, sections 2, 3 and 5; why it is done this way is in
+//! `docs/decisions`.
+
+mod audit;
+mod dead_letters;
+mod error;
+mod migrate;
+mod options;
+mod rows;
+mod store;
+mod views;
+
+pub use audit::{AuditError, AuditLog, AuditOptions, AuditRow};
+pub use dead_letters::{DeadLetterFilter, DeadLetters, StoredDeadLetter};
+pub use error::{StoreError, Unstorable};
+pub use migrate::{Migrated, RoleNames, SCHEMA_VERSION, migrate, schema_version};
+pub use options::StoreOptions;
+pub use rows::{Applied, Batch, DeadLetter, LedgerRow, MAX_TEXT_CHARS, OrderRow};
+pub use store::{PairingHealth, PoolStatus, Store};
+pub use views::{
+    EntryView, OrderInfo, OrderView, PairView, PeerView, TxView, WalletCursor, WalletEntry, WalletQuery,
+};

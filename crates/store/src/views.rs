@@ -1,0 +1,130 @@
+//! What a lookup gives back: plain rows with typed fields, for the API to put into JSON (contract, section 6).
+
+use nsc_core::{Money, UtcMicros};
+
+/// A stored ledger entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryView {
+    /// Key.
+    pub tx_id: String,
+    /// The wallet whose entry this is.
+    pub wallet_id: String,
+    /// `PAYMENT`, `RECEIVE`, ...
+    pub entry_type: String,
+    /// Unsigned amount.
+    pub amount: Money,
+    /// Amount with the source's sign.
+    pub amount_signed: Option<Money>,
+    /// What the entry belongs to.
+    pub related_id: Option<String>,
+    /// What kind of thing that is, as the source said.
+    pub related_type: Option<String>,
+    /// When it happened.
+    pub event_time: UtcMicros,
+    /// When the batch that last wrote it was applied.
+    pub ingested_at: UtcMicros,
+}
+
+/// A stored payment order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderInfo {
+    /// Key.
+    pub order_id: String,
+    /// Who ordered.
+    pub user_id: Option<String>,
+    /// Where.
+    pub merchant_name: Option<String>,
+    /// Unsigned amount.
+    pub amount: Money,
+    /// As the source names it.
+    pub status: String,
+    /// When the order was made.
+    pub created_at: UtcMicros,
+    /// When the batch that last wrote it was applied.
+    pub ingested_at: UtcMicros,
+}
+
+/// The pair of a payment order: the PAYMENT half, the RECEIVE half, or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairView {
+    /// The PAYMENT half.
+    pub payment_tx_id: Option<String>,
+    /// The RECEIVE half.
+    pub receive_tx_id: Option<String>,
+    /// Wallet of the PAYMENT half.
+    pub payer_wallet_id: Option<String>,
+    /// Wallet of the RECEIVE half.
+    pub payee_wallet_id: Option<String>,
+    /// The order's amount when the order is known, else a half's.
+    pub amount: Money,
+    /// The order's status when the order is known.
+    pub status: Option<String>,
+}
+
+impl PairView {
+    /// Both halves are known.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.payment_tx_id.is_some() && self.receive_tx_id.is_some()
+    }
+}
+
+/// The opposite entry (PAYMENT for RECEIVE and the other way round) of the same order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerView {
+    /// Its key.
+    pub tx_id: String,
+    /// Its wallet.
+    pub wallet_id: String,
+}
+
+/// One ledger entry with all that is known around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TxView {
+    /// The entry itself.
+    pub entry: EntryView,
+    /// The payment order it belongs to; none when `related_type` says it belongs to something else.
+    pub order: Option<OrderInfo>,
+    /// The pair of that order.
+    pub pair: Option<PairView>,
+    /// Looked up only when there is no complete pair.
+    pub peer: Option<PeerView>,
+}
+
+/// One line of a wallet's list: the same as a single lookup gives.
+pub type WalletEntry = TxView;
+
+/// A payment order, its entries and its pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderView {
+    /// The order.
+    pub order: OrderInfo,
+    /// Its ledger entries, newest first, then by `tx_id`.
+    pub entries: Vec<EntryView>,
+    /// Its pair; none while no half is known.
+    pub pair: Option<PairView>,
+}
+
+/// Where a page of a wallet's list ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalletCursor {
+    /// `event_time` of the last entry given.
+    pub event_time: UtcMicros,
+    /// `tx_id` of the last entry given.
+    pub tx_id: String,
+}
+
+/// A page of a wallet's entries: `event_time` descending, then `tx_id` ascending.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WalletQuery {
+    /// The wallet.
+    pub wallet_id: String,
+    /// First instant of interest.
+    pub from: Option<UtcMicros>,
+    /// First instant no longer of interest.
+    pub to: Option<UtcMicros>,
+    /// Most entries to give; ask for one more than the page to learn whether there is a next one.
+    pub limit: u32,
+    /// Give what comes after this one.
+    pub after: Option<WalletCursor>,
+}
