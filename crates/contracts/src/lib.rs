@@ -6,6 +6,7 @@
 mod bronze;
 mod column;
 mod difference;
+pub mod event;
 mod gold;
 pub mod internal;
 pub mod reason;
