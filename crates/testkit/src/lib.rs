@@ -1,5 +1,13 @@
 //! What tests need and the product must not have: an object store that dies at a chosen write.
 
+mod broker;
+mod broker_client;
+#[cfg(test)]
+mod broker_tests;
 mod fault_store;
+mod proxy;
 
+pub use broker::{Broker, BrokerError};
+pub use broker_client::Record;
 pub use fault_store::{FaultPlan, FaultStore};
+pub use proxy::FaultProxy;
