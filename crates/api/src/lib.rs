@@ -1,1 +1,33 @@
-//! The admin API.
+//! The admin API: what happened to this transaction, this payment order, in this wallet (contract, sections 6 and 7).
+//!
+//! [`ApiOptions`] and a [`nsc_store::Store`] make an [`Api`], which serves until it is told to stop. Every attempt on
+//! an admin route is audited, and nothing is answered whose audit row is not committed.
+//!
+//! The parsers of what strangers send are public, so that they can be fuzzed: [`params`], [`cursor`], [`auth`].
+
+mod app;
+mod attempt;
+pub mod auth;
+mod base64url;
+mod client_ip;
+mod context;
+pub mod cursor;
+mod edge;
+mod error;
+mod gauges;
+mod guard;
+mod openapi;
+mod options;
+pub mod params;
+mod problem;
+mod readiness;
+mod routes;
+mod server;
+mod tls;
+mod view;
+
+pub use client_ip::{InvalidNetwork, Network, TrustedProxies};
+pub use error::ApiError;
+pub use openapi::openapi_text;
+pub use options::{ApiOptions, AuthOptions, KeyLocation, Limits, OidcOptions, TlsOptions};
+pub use server::Api;

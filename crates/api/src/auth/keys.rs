@@ -1,0 +1,186 @@
+//! The issuer's keys, kept: fetched ahead and again, so that a verification asks nobody, an issuer that is away for
+//! a while is not noticed, and a new key is found when the first token signed with it arrives.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::Jose;
+use super::jwks::{KeySet, VerifyingKey};
+use super::source::{FetchError, KeySource};
+
+/// Unknown key ids that may make us ask the issuer at once; after them, one each `refetch_every`.
+const BURST: u32 = 3;
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+/// When to ask the issuer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeyPolicy {
+    /// Between two fetches when nothing is the matter.
+    pub(super) refresh: Duration,
+    /// Unknown key ids are made up easily: they make us ask no more often than this, after a few at once.
+    pub(super) refetch_every: Duration,
+    /// Keys older than this are not used: a key that the issuer has withdrawn must end some time.
+    pub(super) max_age: Duration,
+}
+
+/// Why there is no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyError {
+    /// The issuer was asked and publishes none of this id.
+    Unknown,
+    /// The issuer cannot be asked, so nobody knows.
+    Unavailable,
+}
+
+pub(super) struct Keys {
+    source: KeySource,
+    policy: KeyPolicy,
+    current: RwLock<Option<Arc<Fetched>>>,
+    on_demand: Mutex<OnDemand>,
+}
+
+struct Fetched {
+    keys: KeySet,
+    at: Instant,
+}
+
+struct OnDemand {
+    allowed: u32,
+    counted_from: Instant,
+    last_failed: bool,
+}
+
+impl Keys {
+    pub(super) fn new(source: KeySource, policy: KeyPolicy) -> Self {
+        Self {
+            source,
+            policy,
+            current: RwLock::new(None),
+            on_demand: Mutex::new(OnDemand {
+                allowed: BURST,
+                counted_from: Instant::now(),
+                last_failed: true,
+            }),
+        }
+    }
+
+    /// The key a token is signed with. Asks the issuer only when it is not among the keys we have.
+    pub(super) async fn find(&self, jose: &Jose) -> Result<Arc<VerifyingKey>, KeyError> {
+        if let Some(key) = self.usable().and_then(|fetched| fetched.keys.find(jose)) {
+            return Ok(key);
+        }
+        // One asks, the others wait for the answer.
+        let mut on_demand = self.on_demand.lock().await;
+        if let Some(key) = self.usable().and_then(|fetched| fetched.keys.find(jose)) {
+            return Ok(key);
+        }
+        if on_demand.may_ask(self.policy.refetch_every) {
+            on_demand.last_failed = self.fetch().await.is_err();
+        }
+        if on_demand.last_failed {
+            return Err(KeyError::Unavailable);
+        }
+        let fetched = self.usable().ok_or(KeyError::Unavailable)?;
+        fetched.keys.find(jose).ok_or(KeyError::Unknown)
+    }
+
+    /// Whether tokens can be verified.
+    pub(super) fn ready(&self) -> bool {
+        self.usable().is_some()
+    }
+
+    /// Fetches the keys now and again, until the shutdown.
+    pub(super) async fn keep_fresh(&self, shutdown: &CancellationToken) {
+        let mut retry = FIRST_RETRY;
+        loop {
+            let wait = if self.fetch().await.is_ok() {
+                retry = FIRST_RETRY;
+                self.policy.refresh
+            } else {
+                let wait = retry.min(self.policy.refresh);
+                retry = (retry * 2).min(LONGEST_RETRY);
+                wait
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = sleep(wait) => {}
+            }
+        }
+    }
+
+    async fn fetch(&self) -> Result<(), FetchError> {
+        let fetched = self.source.fetch().await;
+        match fetched {
+            Ok(keys) => {
+                tracing::debug!(keys = keys.len(), "the issuer's keys are fetched");
+                let fetched = Fetched {
+                    keys,
+                    at: Instant::now(),
+                };
+                *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(fetched));
+                Ok(())
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the issuer's keys cannot be fetched; those at hand stay in use");
+                Err(error)
+            }
+        }
+    }
+
+    fn usable(&self) -> Option<Arc<Fetched>> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current
+            .as_ref()
+            .filter(|fetched| fetched.at.elapsed() <= self.policy.max_age)
+            .map(Arc::clone)
+    }
+}
+
+impl OnDemand {
+    fn may_ask(&mut self, every: Duration) -> bool {
+        let now = Instant::now();
+        while self.allowed < BURST && now - self.counted_from >= every {
+            self.allowed += 1;
+            self.counted_from += every.max(Duration::from_millis(1));
+        }
+        if self.allowed == BURST {
+            self.counted_from = now;
+        }
+        let may = self.allowed > 0;
+        self.allowed = self.allowed.saturating_sub(1);
+        may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{BURST, OnDemand};
+
+    #[test]
+    fn a_few_unknown_keys_are_asked_for_at_once_and_then_one_a_while() {
+        let every = Duration::from_secs(10);
+        let mut on_demand = OnDemand {
+            allowed: BURST,
+            counted_from: Instant::now(),
+            last_failed: false,
+        };
+        let mut asked = || (0..5).filter(|_| on_demand.may_ask(every)).count();
+        assert_eq!(asked(), BURST as usize);
+        assert_eq!(asked(), 0);
+        on_demand.counted_from -= Duration::from_secs(11);
+        let mut asked = || (0..5).filter(|_| on_demand.may_ask(every)).count();
+        assert_eq!(asked(), 1);
+        on_demand.counted_from -= Duration::from_secs(1_000);
+        let mut asked = || (0..5).filter(|_| on_demand.may_ask(every)).count();
+        assert_eq!(asked(), BURST as usize);
+    }
+}

@@ -1,0 +1,48 @@
+//! Why a token was refused.
+
+/// Each is answered with 401. The text goes to the client: it says what is wrong and repeats nothing of the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// No `Authorization` header.
+    #[error("an Authorization header with a bearer token is required")]
+    Missing,
+    /// More than one `Authorization` header.
+    #[error("there is more than one Authorization header")]
+    Repeated,
+    /// Another scheme than `Bearer`.
+    #[error("the Authorization header holds no bearer token")]
+    NotBearer,
+    /// Longer than any token this API is used with.
+    #[error("the token is too long")]
+    TooLong,
+    /// Not three parts of base64url, or not JSON inside.
+    #[error("the token is not a signed JWT")]
+    Malformed,
+    /// Another algorithm than RS256 and ES256; `none` and HS256 above all.
+    #[error("the token's algorithm is not accepted")]
+    Algorithm,
+    /// A header that brings its own key, or demands an extension.
+    #[error("the token's header holds a parameter that is not accepted")]
+    Header,
+    /// No key of the issuer has this id.
+    #[error("the token is signed with a key that the issuer does not publish")]
+    UnknownKey,
+    /// Signed with another key, or changed afterwards.
+    #[error("the token's signature does not verify")]
+    Signature,
+    /// Past its `exp`.
+    #[error("the token has expired")]
+    Expired,
+    /// Before its `nbf`.
+    #[error("the token is not valid yet")]
+    NotYetValid,
+    /// A claim that must be there is not, or is of the wrong type.
+    #[error("the token's {0:?} claim is missing or not usable")]
+    Claim(&'static str),
+    /// Issued by somebody else.
+    #[error("the token is from another issuer")]
+    Issuer,
+    /// Meant for another application.
+    #[error("the token is for another audience")]
+    Audience,
+}

@@ -1,0 +1,189 @@
+//! The routes, and what each is called in metrics and audit rows.
+
+pub(crate) mod health;
+pub(crate) mod metrics;
+pub(crate) mod openapi_json;
+pub(crate) mod payment_order;
+pub(crate) mod tx;
+pub(crate) mod wallet_tx;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+use nsc_store::StoreError;
+use serde::Serialize;
+
+use crate::app::Shared;
+use crate::attempt::ResultCount;
+use crate::edge::edge;
+use crate::guard::guard;
+use crate::problem::{Problem, ProblemKind};
+
+
+/// Names of query parameters that any route knows.
+pub(crate) const QUERY_NAMES: [&str; 4] = ["from", "to", "limit", "cursor"];
+
+const TX: &str = "/admin/tx/{tx_id}";
+const PAYMENT_ORDER: &str = "/admin/payment-orders/{order_id}";
+const WALLET_TX: &str = "/admin/wallets/{wallet_id}/tx";
+
+/// Where a request went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Tx,
+    PaymentOrder,
+    WalletTx,
+    Healthz,
+    Readyz,
+    Metrics,
+    OpenApi,
+    /// No route, or none below `/admin`. One name for all of them: clients invent paths.
+    Unknown,
+}
+
+impl Endpoint {
+    pub(crate) fn of(matched: Option<&str>) -> Self {
+        match matched {
+            Some(TX) => Self::Tx,
+            Some(PAYMENT_ORDER) => Self::PaymentOrder,
+            Some(WALLET_TX) => Self::WalletTx,
+            Some("/healthz") => Self::Healthz,
+            Some("/readyz") => Self::Readyz,
+            Some("/metrics") => Self::Metrics,
+            Some("/openapi.json") => Self::OpenApi,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// In metrics and log lines.
+    pub(crate) const fn label(self) -> &'static str {
+        match self {
+            Self::Tx => TX,
+            Self::PaymentOrder => PAYMENT_ORDER,
+            Self::WalletTx => WALLET_TX,
+            Self::Healthz => "/healthz",
+            Self::Readyz => "/readyz",
+            Self::Metrics => "/metrics",
+            Self::OpenApi => "/openapi.json",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// In audit rows.
+    pub(crate) const fn action(self) -> &'static str {
+        match self {
+            Self::Tx => "TX_LOOKUP",
+            Self::PaymentOrder => "PAYMENT_ORDER_LOOKUP",
+            Self::WalletTx => "WALLET_TX_LIST",
+            _ => "UNKNOWN",
+        }
+    }
+
+    /// What kind of thing is asked for, and the parameter that names it.
+    pub(crate) const fn resource(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Tx => Some(("TX", "tx_id")),
+            Self::PaymentOrder => Some(("PAYMENT_ORDER", "order_id")),
+            Self::WalletTx => Some(("WALLET", "wallet_id")),
+            _ => None,
+        }
+    }
+}
+
+/// The id's segment of an admin path, as it was sent: `/admin/KIND/ID...`.
+pub(crate) fn id_segment(path: &str) -> &str {
+    path.split('/').nth(3).unwrap_or_default()
+}
+
+/// Everything below `/admin` is guarded, whether there is a route or not.
+pub(crate) fn router(app: Shared) -> Router {
+    let admin = Router::new()
+        .route(TX, get(tx::tx))
+        .route(PAYMENT_ORDER, get(payment_order::payment_order))
+        .route(WALLET_TX, get(wallet_tx::wallet_tx))
+        .route("/admin", any(no_such_route))
+        .route("/admin/", any(no_such_route))
+        .route("/admin/{*rest}", any(no_such_route))
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn_with_state(Arc::clone(&app), guard));
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::metrics))
+        .route("/openapi.json", get(openapi_json::openapi_json))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(no_such_route)
+        .merge(admin)
+        .layer(from_fn_with_state(Arc::clone(&app), edge))
+        .with_state(app)
+}
+
+async fn no_such_route() -> Problem {
+    Problem::new(ProblemKind::NoSuchRoute, "see /openapi.json for the paths there are")
+}
+
+async fn method_not_allowed(request: Request) -> Problem {
+    let detail = match request.method().as_str() {
+        "POST" | "PUT" | "PATCH" | "DELETE" => "nothing can be changed here; only GET is answered",
+        _ => "only GET is answered",
+    };
+    Problem::new(ProblemKind::MethodNotAllowed, detail)
+}
+
+/// An answer with this many records in it.
+fn found<T: Serialize>(body: &T, count: usize) -> Result<Response, Problem> {
+    let json = serde_json::to_vec(body).map_err(|error| {
+        tracing::error!(%error, "an answer cannot be written as JSON");
+        Problem::internal()
+    })?;
+    let mut response = json.into_response();
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    response.extensions_mut().insert(ResultCount(count));
+    Ok(response)
+}
+
+fn not_found(what: &'static str) -> Problem {
+    Problem::new(ProblemKind::NotFound, what)
+}
+
+/// An error of the store: another try can help, or it is ours.
+fn store_failed(error: &StoreError) -> Problem {
+    if matches!(error, StoreError::Timeout { .. }) {
+        tracing::warn!(%error, "the database is slow");
+        Problem::new(ProblemKind::TimedOut, "the database did not answer in time; try again")
+    } else if error.is_transient() || matches!(error, StoreError::Schema { .. }) {
+        tracing::warn!(%error, "the database does not answer");
+        Problem::new(ProblemKind::DatabaseUnavailable, "try again in a moment")
+    } else {
+        let cause = std::error::Error::source(error).map(ToString::to_string);
+        tracing::error!(%error, cause, "a lookup failed");
+        Problem::internal()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Endpoint, id_segment};
+
+    #[test]
+    fn the_id_is_the_segment_after_its_kind() {
+        assert_eq!(id_segment("/admin/tx/a%2Fb"), "a%2Fb");
+        assert_eq!(id_segment("/admin/wallets/w-1/tx"), "w-1");
+        assert_eq!(id_segment("/admin"), "");
+    }
+
+    #[test]
+    fn a_path_nobody_made_has_the_one_label_of_its_kind() {
+        assert_eq!(Endpoint::of(None).label(), "unknown");
+        assert_eq!(Endpoint::of(Some("/admin/{*rest}")).label(), "unknown");
+    }
+}

@@ -1,0 +1,218 @@
+//! The two halves of a payment, as far as they are known.
+
+use nsc_store::{EntryView, PairView, TxView};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+const PAYMENT: &str = "PAYMENT";
+const RECEIVE: &str = "RECEIVE";
+
+/// How much of a payment is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum PairingStatus {
+    /// The PAYMENT and the RECEIVE entry.
+    Complete,
+    /// One of them.
+    Incomplete,
+    /// None, or the entry is not part of a payment order.
+    Unknown,
+}
+
+impl PairingStatus {
+    const fn of(payment: bool, receive: bool) -> Self {
+        match (payment, receive) {
+            (true, true) => Self::Complete,
+            (false, false) => Self::Unknown,
+            _ => Self::Incomplete,
+        }
+    }
+
+    /// Of an order, from its pair and its entries.
+    pub(super) fn of_order(pair: Option<&PairView>, entries: &[EntryView]) -> Self {
+        let known = |half: &str| entries.iter().any(|e| e.entry_type == half && may_be_of_an_order(e));
+        Self::of(
+            pair.is_some_and(|p| p.payment_tx_id.is_some()) || known(PAYMENT),
+            pair.is_some_and(|p| p.receive_tx_id.is_some()) || known(RECEIVE),
+        )
+    }
+}
+
+/// What an entry and its surroundings say of the payment.
+pub(super) struct Pairing {
+    pub(super) status: PairingStatus,
+    pub(super) sender_wallet_id: Option<String>,
+    pub(super) receiver_wallet_id: Option<String>,
+    pub(super) paired_tx_id: Option<String>,
+}
+
+/// A related thing of a named kind other than a payment order pairs with nothing (contract section 3).
+fn may_be_of_an_order(entry: &EntryView) -> bool {
+    entry.related_id.is_some() && matches!(entry.related_type.as_deref(), None | Some("PAYMENT_ORDER"))
+}
+
+impl Pairing {
+    /// The other half is the pair's; without a complete pair, the opposite entry that was looked up.
+    pub(super) fn of(view: &TxView) -> Self {
+        let entry = &view.entry;
+        let own = Some(entry.wallet_id.clone());
+        let pair = view.pair.as_ref().filter(|_| may_be_of_an_order(entry));
+        let peer = view.peer.as_ref().filter(|_| may_be_of_an_order(entry));
+        let half = |tx_id: Option<&String>, wallet: Option<&String>| {
+            (
+                tx_id.or(peer.map(|p| &p.tx_id)).cloned(),
+                wallet.or(peer.map(|p| &p.wallet_id)).cloned(),
+            )
+        };
+        let payment = pair.and_then(|p| p.payment_tx_id.as_ref());
+        let receive = pair.and_then(|p| p.receive_tx_id.as_ref());
+        let status = |payment: bool, receive: bool| {
+            if may_be_of_an_order(entry) {
+                PairingStatus::of(payment, receive)
+            } else {
+                PairingStatus::Unknown
+            }
+        };
+        match entry.entry_type.as_str() {
+            PAYMENT => {
+                let (paired_tx_id, payee) = half(receive, pair.and_then(|p| p.payee_wallet_id.as_ref()));
+                Self {
+                    status: status(true, paired_tx_id.is_some()),
+                    sender_wallet_id: own,
+                    receiver_wallet_id: payee,
+                    paired_tx_id,
+                }
+            }
+            RECEIVE => {
+                let (paired_tx_id, payer) = half(payment, pair.and_then(|p| p.payer_wallet_id.as_ref()));
+                Self {
+                    status: status(paired_tx_id.is_some(), true),
+                    sender_wallet_id: payer,
+                    receiver_wallet_id: own,
+                    paired_tx_id,
+                }
+            }
+            // No half itself: the money leaves or enters its wallet, and where the other end is nobody says.
+            other => {
+                let sign = nsc_core::sign_of(other).unwrap_or(0);
+                Self {
+                    status: status(payment.is_some(), receive.is_some()),
+                    sender_wallet_id: own.clone().filter(|_| sign < 0),
+                    receiver_wallet_id: own.filter(|_| sign > 0),
+                    paired_tx_id: None,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nsc_core::{Money, UtcMicros};
+    use nsc_store::{EntryView, PairView, PeerView, TxView};
+
+    use super::{Pairing, PairingStatus};
+
+    fn entry(entry_type: &str, related: Option<&str>, related_type: Option<&str>) -> EntryView {
+        EntryView {
+            tx_id: "own".to_owned(),
+            wallet_id: "w-own".to_owned(),
+            entry_type: entry_type.to_owned(),
+            amount: Money::ZERO,
+            amount_signed: None,
+            related_id: related.map(str::to_owned),
+            related_type: related_type.map(str::to_owned),
+            event_time: UtcMicros::new(0),
+            ingested_at: UtcMicros::new(0),
+        }
+    }
+
+    fn pair(payment: Option<&str>, receive: Option<&str>) -> PairView {
+        PairView {
+            payment_tx_id: payment.map(str::to_owned),
+            receive_tx_id: receive.map(str::to_owned),
+            payer_wallet_id: payment.map(|p| format!("w-{p}")),
+            payee_wallet_id: receive.map(|r| format!("w-{r}")),
+            amount: Money::ZERO,
+            status: None,
+        }
+    }
+
+    fn shown(entry: EntryView, pair: Option<PairView>, peer: Option<&str>) -> String {
+        let view = TxView {
+            entry,
+            order: None,
+            pair,
+            peer: peer.map(|tx_id| PeerView {
+                tx_id: tx_id.to_owned(),
+                wallet_id: format!("w-{tx_id}"),
+            }),
+        };
+        let p = Pairing::of(&view);
+        let or_dash = |id: Option<String>| id.unwrap_or_else(|| "-".to_owned());
+        format!(
+            "{:?} {} -> {}, other half {}",
+            p.status,
+            or_dash(p.sender_wallet_id),
+            or_dash(p.receiver_wallet_id),
+            or_dash(p.paired_tx_id)
+        )
+    }
+
+    #[test]
+    fn a_complete_pair_tells_both_sides() {
+        let both = || Some(pair(Some("own"), Some("other")));
+        let payment = entry("PAYMENT", Some("po"), Some("PAYMENT_ORDER"));
+        assert_eq!(shown(payment, both(), None), "Complete w-own -> w-other, other half other");
+        let both = Some(pair(Some("other"), Some("own")));
+        let receive = entry("RECEIVE", Some("po"), None);
+        assert_eq!(shown(receive, both, None), "Complete w-other -> w-own, other half other");
+    }
+
+    #[test]
+    fn without_a_complete_pair_the_opposite_entry_is_the_other_half() {
+        let payment = || entry("PAYMENT", Some("po"), None);
+        assert_eq!(shown(payment(), Some(pair(Some("own"), None)), None), "Incomplete w-own -> -, other half -");
+        assert_eq!(
+            shown(payment(), Some(pair(Some("own"), None)), Some("peer")),
+            "Complete w-own -> w-peer, other half peer"
+        );
+        assert_eq!(shown(payment(), None, Some("peer")), "Complete w-own -> w-peer, other half peer");
+        assert_eq!(shown(payment(), None, None), "Incomplete w-own -> -, other half -");
+    }
+
+    #[test]
+    fn a_second_payment_of_an_order_is_paired_with_its_receive() {
+        let second = entry("PAYMENT", Some("po"), None);
+        let first = Some(pair(Some("first"), Some("other")));
+        assert_eq!(shown(second, first, None), "Complete w-own -> w-other, other half other");
+    }
+
+    #[test]
+    fn outside_a_payment_order_nothing_is_known() {
+        for lone in [entry("PAYMENT", None, None), entry("PAYMENT", Some("x"), Some("COUPON"))] {
+            assert_eq!(shown(lone, Some(pair(Some("own"), Some("other"))), Some("peer")), "Unknown w-own -> -, other half -");
+        }
+        assert_eq!(shown(entry("CHARGE", None, None), None, None), "Unknown - -> w-own, other half -");
+        assert_eq!(shown(entry("WITHDRAW", None, None), None, None), "Unknown w-own -> -, other half -");
+        assert_eq!(shown(entry("HOLD", None, None), None, None), "Unknown - -> -, other half -");
+    }
+
+    #[test]
+    fn an_entry_that_is_no_half_shows_what_its_order_has() {
+        let refund = entry("REFUND_IN", Some("po"), Some("PAYMENT_ORDER"));
+        assert_eq!(shown(refund.clone(), Some(pair(Some("p"), Some("r"))), None), "Complete - -> w-own, other half -");
+        assert_eq!(shown(refund, None, None), "Unknown - -> w-own, other half -");
+    }
+
+    #[test]
+    fn an_order_is_as_complete_as_its_halves() {
+        let payment = entry("PAYMENT", Some("po"), None);
+        let receive = entry("RECEIVE", Some("po"), None);
+        assert_eq!(PairingStatus::of_order(None, &[]), PairingStatus::Unknown);
+        assert_eq!(PairingStatus::of_order(None, std::slice::from_ref(&payment)), PairingStatus::Incomplete);
+        assert_eq!(PairingStatus::of_order(None, &[payment, receive]), PairingStatus::Complete);
+        assert_eq!(PairingStatus::of_order(Some(&pair(Some("p"), None)), &[]), PairingStatus::Incomplete);
+        assert_eq!(PairingStatus::of_order(Some(&pair(Some("p"), Some("r"))), &[]), PairingStatus::Complete);
+    }
+}

@@ -1,0 +1,119 @@
+//! A ledger entry and all that is known around it.
+
+use nsc_core::{MICROS_PER_SECOND, UtcMicros};
+use nsc_store::TxView;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::amount::Amount;
+use super::pairing::{Pairing, PairingStatus};
+use super::status_group::StatusGroup;
+
+const PAYMENT_ORDER: &str = "PAYMENT_ORDER";
+const UNKNOWN: &str = "UNKNOWN";
+
+/// A ledger entry, the other half of its payment, and the payment order it belongs to.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Transaction {
+    /// Id of the ledger entry.
+    #[schema(example = "tx-901")]
+    tx_id: String,
+    /// When it happened, UTC.
+    #[schema(value_type = String, format = DateTime, example = "2026-01-05T01:00:00Z")]
+    event_time: UtcMicros,
+    /// What it is, as the source says.
+    #[schema(example = "PAYMENT")]
+    entry_type: String,
+    #[schema(inline)]
+    amount: Amount,
+    /// The amount with its direction, as the source says.
+    #[schema(inline)]
+    amount_signed: Option<Amount>,
+    /// Status of the payment order, as the source says.
+    #[schema(example = "SETTLED")]
+    status: Option<String>,
+    #[schema(inline)]
+    status_group: StatusGroup,
+    /// The wallet the money leaves, when that is known.
+    #[schema(example = "user-1")]
+    sender_wallet_id: Option<String>,
+    /// The wallet the money enters, when that is known.
+    #[schema(example = "merchant-7")]
+    receiver_wallet_id: Option<String>,
+    related: Related,
+    /// The other half of the payment.
+    #[schema(example = "tx-902")]
+    paired_tx_id: Option<String>,
+    /// From the payment order.
+    #[schema(example = "Coffee")]
+    merchant_name: Option<String>,
+    #[schema(inline)]
+    pairing_status: PairingStatus,
+    /// Seconds since this entry happened or was stored, whichever is later.
+    #[schema(minimum = 0.0, example = 1.25)]
+    data_lag_sec: f64,
+}
+
+/// What an entry belongs to.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Related {
+    /// Its id.
+    #[schema(example = "po-77")]
+    related_id: Option<String>,
+    /// What kind of thing it is: as the source says, else `PAYMENT_ORDER` when there is such an order, else `UNKNOWN`.
+    #[schema(example = "PAYMENT_ORDER")]
+    related_type: String,
+}
+
+impl Transaction {
+    pub(crate) fn new(view: TxView, now: UtcMicros) -> Self {
+        let pairing = Pairing::of(&view);
+        let TxView { entry, order, .. } = view;
+        let related_type = match (entry.related_type, &order) {
+            (Some(own), _) => own,
+            (None, Some(_)) => PAYMENT_ORDER.to_owned(),
+            (None, None) => UNKNOWN.to_owned(),
+        };
+        let (status, merchant_name) = order.map_or((None, None), |o| (Some(o.status), o.merchant_name));
+        Self {
+            tx_id: entry.tx_id,
+            event_time: entry.event_time,
+            entry_type: entry.entry_type,
+            amount: Amount(entry.amount),
+            amount_signed: entry.amount_signed.map(Amount),
+            status_group: StatusGroup::of(status.as_deref()),
+            status,
+            sender_wallet_id: pairing.sender_wallet_id,
+            receiver_wallet_id: pairing.receiver_wallet_id,
+            related: Related {
+                related_id: entry.related_id,
+                related_type,
+            },
+            paired_tx_id: pairing.paired_tx_id,
+            merchant_name,
+            pairing_status: pairing.status,
+            data_lag_sec: lag_seconds(now, entry.ingested_at.max(entry.event_time)),
+        }
+    }
+}
+
+/// Whole milliseconds, never negative: an event from the future does not lag.
+fn lag_seconds(now: UtcMicros, since: UtcMicros) -> f64 {
+    let micros = now.micros().saturating_sub(since.micros()).max(0);
+    (micros / 1_000) as f64 / (MICROS_PER_SECOND / 1_000) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use nsc_core::UtcMicros;
+
+    use super::lag_seconds;
+
+    #[test]
+    fn lag_is_in_seconds_and_never_negative() {
+        let at = UtcMicros::new;
+        assert_eq!(lag_seconds(at(1_500_999), at(0)), 1.5);
+        assert_eq!(lag_seconds(at(0), at(1)), 0.0);
+        assert_eq!(lag_seconds(at(i64::MIN), at(i64::MAX)), 0.0);
+    }
+}
