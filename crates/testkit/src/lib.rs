@@ -5,9 +5,11 @@ mod broker_client;
 #[cfg(test)]
 mod broker_tests;
 mod fault_store;
+mod issuer;
 mod proxy;
 
 pub use broker::{Broker, BrokerError};
 pub use broker_client::Record;
 pub use fault_store::{FaultPlan, FaultStore};
+pub use issuer::{AUDIENCE, Issuer, KeyKind, Mood, SigningKey, Token};
 pub use proxy::FaultProxy;
