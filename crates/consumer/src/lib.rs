@@ -1,1 +1,29 @@
-//! Kafka to the backoffice database.
+//! Kafka to the backoffice database (serving contract, sections 1, 4 and 7).
+//!
+//! [`Consumer`] reads the two topics and lands what they hold, at least once and with the same end however often.
+//! [`backfill()`] does the same with files, [`replay`] with dead letters. All three go through one reading
+//! ([`parse_event`]) and one way into the store.
+
+mod backfill;
+mod consumer;
+mod dlq;
+mod error;
+mod housekeeping;
+mod json;
+mod kafka;
+mod landing;
+mod lane;
+mod message;
+mod options;
+mod parse;
+mod poller;
+mod retry;
+
+pub use backfill::{BackfillOptions, BackfillProgress, BackfillSummary, backfill};
+pub use consumer::{Consumer, ConsumerStatus};
+pub use dlq::{DeadLetterQueue, ReplayOptions, ReplaySummary, StillBad, replay};
+pub use error::ConsumerError;
+pub use kafka::{KafkaOptions, OauthToken, Security, TokenError, TokenProvider};
+pub use nsc_store::{DeadLetterFilter, StoredDeadLetter};
+pub use options::{ConsumerOptions, DeadLetterBackend, DeadLetterOptions, LandingOptions, Services, StartAt};
+pub use parse::parse_event;

@@ -49,9 +49,9 @@ impl fmt::Display for EventKind {
 /// What a value of a field must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldType {
-    /// A JSON string, or a JSON integer taken as text; at most [`FieldType::MAX_ID_CHARS`] characters.
+    /// A JSON string, or a JSON integer taken as text; at most [`FieldType::MAX_TEXT_CHARS`] characters.
     Id,
-    /// A JSON string without lower-case letters; at most [`FieldType::MAX_ID_CHARS`] characters.
+    /// A JSON string without lower-case letters; at most [`FieldType::MAX_TEXT_CHARS`] characters.
     UpperCase,
     /// A JSON string of at most [`FieldType::MAX_TEXT_CHARS`] characters.
     Text,
@@ -66,10 +66,9 @@ pub enum FieldType {
 }
 
 impl FieldType {
-    /// Longest id, in characters.
-    pub const MAX_ID_CHARS: usize = 255;
-    /// Longest free text, in characters: in UTF-8 it still fits an entry of a PostgreSQL index (2,704 bytes).
-    pub const MAX_TEXT_CHARS: usize = 500;
+    /// Longest text, in characters. The contract says it of ids; every other text is indexed as well, and an entry
+    /// of a PostgreSQL index has its limit (2,704 bytes).
+    pub const MAX_TEXT_CHARS: usize = 255;
     /// First amount, in hundredths, that `numeric(18,2)` cannot hold.
     pub const AMOUNT_LIMIT_UNITS: i128 = 10_i128.pow(18);
 

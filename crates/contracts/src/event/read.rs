@@ -94,10 +94,7 @@ pub(super) fn text(field: &EventField, key: &str, value: &JsonValue<'_>) -> Resu
             format!("{key} holds a NUL character: {}", quoted(text)),
         );
     }
-    let limit = match field.ty {
-        FieldType::Text => FieldType::MAX_TEXT_CHARS,
-        _ => FieldType::MAX_ID_CHARS,
-    };
+    let limit = FieldType::MAX_TEXT_CHARS;
     // A text has at most as many characters as bytes, so most need no counting.
     if text.len() > limit {
         let count = text.chars().count();

@@ -1,0 +1,163 @@
+//! Backfill: events from files of JSON lines, through the same reading and landing as those from Kafka (serving
+//! contract, section 4). Run again after an interruption it does no harm: what is there is there.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nsc_contracts::event::{EventKind, EventProfile};
+use nsc_core::UtcMicros;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::ConsumerError;
+use crate::landing::{Landed, Landing, Window};
+use crate::options::{LandingOptions, Services};
+
+mod lines;
+
+use lines::{Chunk, Source};
+
+/// What the topic of a dead letter from a file begins with.
+pub(crate) const BACKFILL_TOPIC: &str = "backfill:";
+
+/// The file name that stands for standard input.
+const STDIN: &str = "-";
+
+/// What to load.
+#[derive(Debug, Clone)]
+pub struct BackfillOptions {
+    /// Says under which names the fields come.
+    pub profile: EventProfile,
+    /// How to land, and where dead letters go.
+    pub landing: LandingOptions,
+    /// Ledger entries; `-` is standard input.
+    pub ledger_file: Option<PathBuf>,
+    /// Payment orders; `-` is standard input.
+    pub payment_order_file: Option<PathBuf>,
+    /// Only events whose own time (`updated_at`, else `event_time` or `created_at`) is at or after this.
+    pub since: Option<UtcMicros>,
+    /// Only events whose own time is before this.
+    pub until: Option<UtcMicros>,
+}
+
+/// Where a backfill is.
+#[derive(Debug, Clone, Copy)]
+pub struct BackfillProgress<'a> {
+    /// The file being loaded.
+    pub file: &'a Path,
+    /// What is in it.
+    pub kind: EventKind,
+    /// Lines of it that are done.
+    pub lines: u64,
+    /// Bytes of it that are done.
+    pub bytes: u64,
+    /// Its size, when that is known.
+    pub total_bytes: Option<u64>,
+}
+
+/// What became of the lines: `lines = blank + outside + written + stale + dead_letters`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BackfillSummary {
+    /// Lines read.
+    pub lines: u64,
+    /// Lines with nothing on them.
+    pub blank: u64,
+    /// Events outside of since and until.
+    pub outside: u64,
+    /// Rows written.
+    pub written: u64,
+    /// Events older than, or the same as, what is stored or what else came.
+    pub stale: u64,
+    /// Lines that can never be events.
+    pub dead_letters: u64,
+    /// Whether it was told to stop before the end.
+    pub interrupted: bool,
+}
+
+/// Loads files, ledger entries first. A database that is away once it has begun is waited for.
+///
+/// # Errors
+/// When a file cannot be read, or the database cannot be used at the start.
+pub async fn backfill(
+    options: &BackfillOptions,
+    services: &Services,
+    stop: &CancellationToken,
+    mut progress: impl FnMut(BackfillProgress<'_>),
+) -> Result<BackfillSummary, ConsumerError> {
+    services.store.ready().await?;
+    let window = Window {
+        since: options.since,
+        until: options.until,
+    };
+    let landing = Landing::new(services, options.profile.aliases(), options.landing.clone()).within(window);
+    let files = [
+        (EventKind::LedgerEntry, &options.ledger_file),
+        (EventKind::PaymentOrder, &options.payment_order_file),
+    ];
+    let mut summary = BackfillSummary::default();
+    for (kind, file) in files {
+        if let Some(file) = file
+            && !summary.interrupted
+        {
+            load(kind, file, &landing, options, stop, &mut summary, &mut progress).await?;
+        }
+    }
+    Ok(summary)
+}
+
+async fn load(
+    kind: EventKind,
+    file: &Path,
+    landing: &Landing,
+    options: &BackfillOptions,
+    stop: &CancellationToken,
+    summary: &mut BackfillSummary,
+    progress: &mut impl FnMut(BackfillProgress<'_>),
+) -> Result<(), ConsumerError> {
+    let unreadable = |source| ConsumerError::Input {
+        file: file.to_path_buf(),
+        source,
+    };
+    let source = Source::open(file, file == Path::new(STDIN)).map_err(unreadable)?;
+    let total_bytes = source.total_bytes();
+    let topic = Arc::from(format!("{BACKFILL_TOPIC}{}", file.display()));
+    let limits = options.landing.clone();
+    // The next chunk is read while one lands.
+    let (send, mut chunks) = mpsc::channel(1);
+    let reading = tokio::task::spawn_blocking(move || source.read(kind, topic, &limits, &send));
+    let (mut lines, mut bytes) = (0, 0);
+    while let Some(Chunk { messages, read }) = chunks.recv().await {
+        let Ok(landed) = landing.land(&messages, stop).await else {
+            summary.interrupted = true;
+            break;
+        };
+        lines += read.lines;
+        bytes += read.bytes;
+        summary.add(read.lines, read.blank, landed);
+        progress(BackfillProgress {
+            file,
+            kind,
+            lines,
+            bytes,
+            total_bytes,
+        });
+    }
+    drop(chunks);
+    if summary.interrupted {
+        // Standard input may never come to an end; the reader finds nobody listening when it does.
+        return Ok(());
+    }
+    let read = reading.await.map_err(|e| ConsumerError::Defect(e.to_string()))?;
+    read.map_err(unreadable)
+}
+
+impl BackfillSummary {
+    fn add(&mut self, lines: u64, blank: u64, landed: Landed) {
+        self.lines += lines;
+        self.blank += blank;
+        self.outside += landed.outside;
+        self.written += landed.written;
+        self.stale += landed.stale;
+        self.dead_letters += landed.dead_letters;
+    }
+}

@@ -1,0 +1,239 @@
+//! The consumer: one thread polls Kafka, a few lanes write to the database, some small tasks look after the rest.
+//!
+//! Offsets are stored (and then committed by the library) only behind a committed transaction. Messages that are
+//! polled and not finished are nowhere but in memory: a process that dies at any instant reads them again, and
+//! reading again changes nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nsc_contracts::event::{EventKind, ViolationClass};
+use nsc_store::StoreError;
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::Consumer as _;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::ConsumerError;
+use crate::housekeeping::Housekeeping;
+use crate::kafka::{Assignment, Client, Context, Security};
+use crate::landing::{Landing, REFUSED_BY_DATABASE};
+use crate::lane::Lane;
+use crate::options::{ConsumerOptions, Services};
+use crate::poller::Poller;
+use crate::retry::Backoff;
+
+/// A batch that is being tried may take its time and a little more, while its partitions wait to leave.
+const REVOKE_GRACE: Duration = Duration::from_secs(5);
+
+/// Kafka to the store. See the module.
+#[derive(Debug)]
+pub struct Consumer {
+    options: ConsumerOptions,
+    services: Services,
+    assignment: Arc<Assignment>,
+    landing: Arc<Landing>,
+}
+
+/// How a consumer is, for whoever asks; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ConsumerStatus {
+    assignment: Arc<Assignment>,
+    health: crate::landing::Health,
+}
+
+impl ConsumerStatus {
+    /// It is a member of its group, and no batch waits for the database.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.assignment.joined() && !self.health.waiting()
+    }
+
+    /// Partitions it reads now.
+    #[must_use]
+    pub fn partitions(&self) -> usize {
+        self.assignment.partitions().len()
+    }
+}
+
+impl Consumer {
+    /// A consumer; nothing is connected yet.
+    #[must_use]
+    pub fn new(options: ConsumerOptions, services: Services) -> Self {
+        let aliases = options.profile.aliases();
+        let landing = Landing::new(&services, aliases, options.landing.clone());
+        Self {
+            assignment: Arc::new(Assignment::new(options.lanes)),
+            landing: Arc::new(landing),
+            options,
+            services,
+        }
+    }
+
+    /// How it is.
+    #[must_use]
+    pub fn status(&self) -> ConsumerStatus {
+        ConsumerStatus {
+            assignment: Arc::clone(&self.assignment),
+            health: self.landing.health(),
+        }
+    }
+
+    /// Consumes until `shutdown` is cancelled; then the batches under way are finished, their offsets committed, and
+    /// the group is left. A broker, a topic or a database that is not there (yet) is waited for.
+    ///
+    /// # Errors
+    /// When the database refuses us for good or has another schema, when the client cannot be made, or when the group
+    /// throws us out for good.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), ConsumerError> {
+        if !self.database_is_ready(&shutdown).await? {
+            return Ok(());
+        }
+        // Ends everything, whether asked to or because a part has failed.
+        let stop = shutdown.child_token();
+        let lanes: Arc<[Lane]> = (0..self.options.lanes.max(1))
+            .map(|_| Lane::new(&self.options.landing))
+            .collect();
+        let client = self.client(&lanes)?;
+        self.announce_counters();
+
+        let mut tasks = JoinSet::new();
+        for lane in 0..lanes.len() {
+            let (lanes, landing, stop) = (Arc::clone(&lanes), Arc::clone(&self.landing), stop.clone());
+            tasks.spawn(async move {
+                if let Some(lane) = lanes.get(lane) {
+                    lane.work(&landing, &stop).await;
+                }
+            });
+        }
+        let housekeeping = Housekeeping::new(&self.options, &self.services, Arc::clone(&lanes));
+        let keep = stop.clone();
+        tasks.spawn(async move { housekeeping.run(keep).await });
+
+        let (ended, mut end) = oneshot::channel();
+        let poller = Poller::new(client, self.options.clone(), stop.clone());
+        std::thread::Builder::new()
+            .name("nsc-kafka".to_owned())
+            .spawn(move || {
+                // Nobody listens when this process did not want to wait any longer.
+                let _ = ended.send(poller.run());
+            })
+            .map_err(|e| ConsumerError::Defect(e.to_string()))?;
+
+        let first = tokio::select! {
+            // In this order: once asked, everything ends by itself.
+            biased;
+            () = stop.cancelled() => First::Asked,
+            polled = &mut end => First::Polled(polled),
+            Some(task) = tasks.join_next() => First::Failed(ended_early(task)),
+        };
+        stop.cancel();
+        self.wind_down(first, end, tasks).await
+    }
+
+    /// Waits for the parts to end, no longer than allowed.
+    async fn wind_down(
+        &self,
+        first: First,
+        end: oneshot::Receiver<Result<(), ConsumerError>>,
+        mut tasks: JoinSet<()>,
+    ) -> Result<(), ConsumerError> {
+        let all = async {
+            while tasks.join_next().await.is_some() {}
+            match first {
+                First::Polled(polled) => polled,
+                First::Asked => end.await,
+                // The thread still says goodbye to the group; why it all ended is known.
+                First::Failed(error) => end.await.map(|_| Err(error)),
+            }
+        };
+        match tokio::time::timeout(self.options.stop_timeout, all).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(ConsumerError::Defect(
+                "the thread that polls Kafka panicked".to_owned(),
+            )),
+            Err(_) => {
+                tracing::warn!("not everything had ended when the time was up; nothing is lost");
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits for the database; false when told to stop meanwhile.
+    async fn database_is_ready(&self, shutdown: &CancellationToken) -> Result<bool, ConsumerError> {
+        let options = &self.options.landing;
+        let mut backoff = Backoff::new(options.retry_initial, options.retry_max);
+        loop {
+            match self.services.store.ready().await {
+                Ok(()) => return Ok(true),
+                Err(error @ StoreError::Schema { .. }) => return Err(error.into()),
+                Err(error) if !error.is_transient() => return Err(error.into()),
+                Err(error) => {
+                    let pause = backoff.pause();
+                    tracing::warn!(%error, attempt = backoff.failures, "the database is not there; waiting");
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = shutdown.cancelled() => return Ok(false),
+                    }
+                }
+            }
+        }
+    }
+
+    fn client(&self, lanes: &Arc<[Lane]>) -> Result<Client, ConsumerError> {
+        let context = Context {
+            profile: self.options.profile.clone(),
+            assignment: Arc::clone(&self.assignment),
+            lanes: Arc::clone(lanes),
+            metrics: self.services.metrics.consumer(),
+            from_beginning: self.options.from_beginning,
+            revoke_timeout: self.options.landing.attempt_timeout + REVOKE_GRACE,
+            token: match &self.options.kafka.security {
+                Security::OauthBearer(provider) => Some(Arc::clone(provider)),
+                _ => None,
+            },
+        };
+        let config = self.options.kafka.client_config(self.options.start)?;
+        let failed = |e: rdkafka::error::KafkaError| ConsumerError::Broker {
+            reason: e.to_string(),
+        };
+        let client = Client::from_config_and_context(&config, context).map_err(failed)?;
+        let topics = EventKind::ALL.map(|kind| self.options.profile.topic(kind));
+        client.subscribe(&topics).map_err(failed)?;
+        tracing::info!(group = self.options.kafka.group_id, ?topics, "subscribed");
+        Ok(client)
+    }
+
+    /// A counter that appears with its first event looks to Prometheus as if nothing had been added.
+    fn announce_counters(&self) {
+        let metrics = self.services.metrics.consumer();
+        for kind in EventKind::ALL {
+            let topic = self.options.profile.topic(kind);
+            for class in ViolationClass::ALL.map(ViolationClass::name) {
+                metrics.dlq(topic, class, 0);
+            }
+            metrics.dlq(topic, REFUSED_BY_DATABASE, 0);
+            for outcome in ["written", "stale", "dlq", "tombstone"] {
+                metrics.messages(topic, outcome, 0);
+            }
+        }
+    }
+}
+
+/// Why it all ends.
+enum First {
+    /// The thread that polls did, well or not.
+    Polled(Result<Result<(), ConsumerError>, oneshot::error::RecvError>),
+    /// A task did, which none does by itself.
+    Failed(ConsumerError),
+    /// It was asked for.
+    Asked,
+}
+
+fn ended_early(task: Result<(), tokio::task::JoinError>) -> ConsumerError {
+    ConsumerError::Defect(match task {
+        Ok(()) => "a task ended by itself".to_owned(),
+        Err(e) => e.to_string(),
+    })
+}

@@ -1,0 +1,257 @@
+//! What a file of dead letters survives.
+
+use std::fs;
+
+use super::*;
+
+fn letter(offset: i64, payload: &[u8]) -> DeadLetter {
+    DeadLetter {
+        topic: "t".into(),
+        partition: 0,
+        offset,
+        key: Some(b"\xff\x00key".to_vec()),
+        payload: Some(payload.to_vec()),
+        error_class: "malformed_json".into(),
+        error: "not JSON".into(),
+        correlation_id: Some("c-1".into()),
+    }
+}
+
+fn at(second: i64) -> UtcMicros {
+    UtcMicros::new(second * 1_000_000 + 7)
+}
+
+struct Place {
+    directory: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        Self { directory }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("dlq.jsonl")
+    }
+
+    fn queue(&self) -> FileQueue {
+        FileQueue::new(self.path())
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(self.path()).expect("the file")
+    }
+}
+
+async fn all(queue: &FileQueue) -> Vec<StoredDeadLetter> {
+    queue.list(DeadLetterFilter::default()).await.expect("a list")
+}
+
+#[tokio::test]
+async fn letters_come_back_byte_for_byte() {
+    let place = Place::new();
+    let letters = vec![
+        letter(1, b"{\"a\":1}\n\""),
+        letter(2, b"\xfe\xff"),
+        letter(3, b""),
+    ];
+    assert_eq!(place.queue().append(letters.clone(), at(1)).await.ok(), Some(3));
+    let stored = all(&place.queue()).await;
+    assert_eq!(stored.iter().map(|s| s.dlq_id).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(
+        stored.iter().map(|s| s.letter.clone()).collect::<Vec<_>>(),
+        letters
+    );
+    assert!(
+        stored
+            .iter()
+            .all(|s| s.ingested_at == at(1) && s.replayed_at.is_none())
+    );
+}
+
+#[tokio::test]
+async fn what_is_there_is_not_appended_again_not_even_after_a_restart() {
+    let place = Place::new();
+    let first = place.queue();
+    assert_eq!(
+        first
+            .append(vec![letter(1, b"a"), letter(1, b"a")], at(1))
+            .await
+            .ok(),
+        Some(1)
+    );
+    assert_eq!(
+        first
+            .append(vec![letter(1, b"a"), letter(2, b"a")], at(2))
+            .await
+            .ok(),
+        Some(1)
+    );
+    let second = place.queue();
+    assert_eq!(
+        second
+            .append(vec![letter(2, b"a"), letter(3, b"a")], at(3))
+            .await
+            .ok(),
+        Some(1)
+    );
+    // The topic was made anew: same place, another message.
+    assert_eq!(first.append(vec![letter(1, b"b")], at(4)).await.ok(), Some(1));
+    let ids: Vec<_> = all(&first)
+        .await
+        .iter()
+        .map(|s| (s.dlq_id, s.letter.offset))
+        .collect();
+    assert_eq!(ids, [(1, 1), (2, 2), (3, 3), (4, 1)]);
+}
+
+#[tokio::test]
+async fn a_line_cut_off_by_a_crash_is_cut_away_and_written_again() {
+    let place = Place::new();
+    place
+        .queue()
+        .append(vec![letter(1, b"a"), letter(2, b"b")], at(1))
+        .await
+        .expect("appended");
+    let whole = place.text();
+    for cut in [
+        whole.len() - 1,
+        whole.len() - 20,
+        whole.find('\n').expect("a line") + 2,
+    ] {
+        fs::write(place.path(), &whole[..cut]).expect("cut");
+        assert_eq!(
+            place.queue().append(vec![letter(2, b"b")], at(1)).await.ok(),
+            Some(1)
+        );
+        assert_eq!(place.text(), whole, "cut at {cut}");
+    }
+}
+
+#[tokio::test]
+async fn strange_lines_are_left_alone() {
+    let place = Place::new();
+    fs::write(place.path(), "# by hand\n").expect("written");
+    let queue = place.queue();
+    queue
+        .append(vec![letter(1, b"a"), letter(2, b"b")], at(1))
+        .await
+        .expect("appended");
+    assert_eq!(all(&queue).await.len(), 2);
+    assert_eq!(queue.mark_replayed(vec![1], at(5)).await.ok(), Some(1));
+    assert!(place.text().starts_with("# by hand\n"));
+}
+
+#[tokio::test]
+async fn letters_are_found_marked_and_purged() {
+    let place = Place::new();
+    let queue = place.queue();
+    assert!(all(&queue).await.is_empty(), "no file yet");
+    assert_eq!(queue.purge(at(9)).await.ok(), Some(0));
+    for n in 1..=3 {
+        queue
+            .append(vec![letter(n, b"a")], at(n))
+            .await
+            .expect("appended");
+    }
+    assert_eq!(
+        queue.show(2).await.ok().flatten().map(|s| s.letter.offset),
+        Some(2)
+    );
+    assert_eq!(queue.show(9).await.ok(), Some(None));
+    assert_eq!(queue.mark_replayed(vec![2, 9], at(7)).await.ok(), Some(1));
+    assert_eq!(queue.mark_replayed(vec![2], at(8)).await.ok(), Some(0));
+    let ids = |filter: DeadLetterFilter| {
+        let queue = queue.clone();
+        async move {
+            queue
+                .list(filter)
+                .await
+                .expect("a list")
+                .iter()
+                .map(|s| s.dlq_id)
+                .collect::<Vec<_>>()
+        }
+    };
+    let filter = DeadLetterFilter::default;
+    assert_eq!(
+        ids(DeadLetterFilter {
+            replayed: Some(false),
+            ..filter()
+        })
+        .await,
+        [1, 3]
+    );
+    assert_eq!(
+        ids(DeadLetterFilter {
+            replayed: Some(true),
+            ..filter()
+        })
+        .await,
+        [2]
+    );
+    assert_eq!(
+        ids(DeadLetterFilter {
+            since: Some(at(2)),
+            ..filter()
+        })
+        .await,
+        [2, 3]
+    );
+    assert_eq!(
+        ids(DeadLetterFilter {
+            after: Some(1),
+            limit: 1,
+            ..filter()
+        })
+        .await,
+        [2]
+    );
+    assert_eq!(
+        ids(DeadLetterFilter {
+            topic: Some("u".into()),
+            ..filter()
+        })
+        .await,
+        Vec::<i64>::new()
+    );
+    assert_eq!(queue.purge(at(3)).await.ok(), Some(2));
+    assert_eq!(ids(filter()).await, [3]);
+    // Ids go on, and what was purged may come again.
+    assert_eq!(queue.append(vec![letter(1, b"a")], at(9)).await.ok(), Some(1));
+    assert_eq!(ids(filter()).await, [3, 4]);
+}
+
+#[tokio::test]
+async fn several_writers_lose_and_double_nothing() {
+    let place = Place::new();
+    let writers = (0..4).map(|writer| {
+        let queue = place.queue();
+        tokio::spawn(async move {
+            for n in 0..25 {
+                let own = letter(i64::from(writer) * 100 + n, b"a");
+                queue
+                    .append(vec![own, letter(1_000 + n, b"shared")], at(1))
+                    .await
+                    .expect("appended");
+            }
+        })
+    });
+    futures::future::join_all(writers).await;
+    let filter = DeadLetterFilter {
+        limit: 1_000,
+        ..DeadLetterFilter::default()
+    };
+    let stored = place.queue().list(filter).await.expect("a list");
+    assert_eq!(stored.len(), 4 * 25 + 25);
+    assert!(stored.iter().enumerate().all(|(n, s)| s.dlq_id == n as i64 + 1));
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_written_is_an_error() {
+    let place = Place::new();
+    let queue = FileQueue::new(place.directory.path().join("no").join("dlq.jsonl"));
+    let refused = queue.append(vec![letter(1, b"a")], at(1)).await;
+    assert!(matches!(refused, Err(ConsumerError::DeadLetterFile { .. })));
+}

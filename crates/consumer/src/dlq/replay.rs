@@ -1,0 +1,202 @@
+//! Replaying dead letters: the same reading and the same way into the store as the first time.
+
+use std::sync::Arc;
+
+use nsc_contracts::event::{EventKind, EventProfile};
+use nsc_core::UtcMicros;
+use nsc_store::{DeadLetterFilter, StoredDeadLetter};
+use tokio_util::sync::CancellationToken;
+
+use super::DeadLetterQueue;
+use crate::backfill::BACKFILL_TOPIC;
+use crate::error::ConsumerError;
+use crate::landing::{Landed, Landing, REFUSED_BY_DATABASE};
+use crate::message::Message;
+use crate::options::{LandingOptions, Services};
+use crate::parse::parse;
+
+/// Letters read at once.
+const PAGE: u32 = 200;
+
+/// Which dead letters to replay; all that were not replayed, unless narrowed.
+#[derive(Debug, Clone)]
+pub struct ReplayOptions {
+    /// Says which topic carried which event.
+    pub profile: EventProfile,
+    /// How to land, and where the dead letters are.
+    pub landing: LandingOptions,
+    /// Only this one.
+    pub id: Option<i64>,
+    /// Only those stored at or after this instant.
+    pub since: Option<UtcMicros>,
+    /// Only those of this topic.
+    pub topic: Option<String>,
+    /// Only say what would become of them.
+    pub dry_run: bool,
+}
+
+/// A dead letter that still cannot be landed, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StillBad {
+    /// Its id.
+    pub dlq_id: i64,
+    /// As `error_class`.
+    pub class: String,
+    /// For people.
+    pub reason: String,
+}
+
+/// What became of the dead letters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReplaySummary {
+    /// Letters looked at.
+    pub seen: u64,
+    /// Letters that are events now; landed and marked, unless it was a dry run.
+    pub replayed: u64,
+    /// Of these, rows that were written.
+    pub written: u64,
+    /// Of these, events older than what is stored.
+    pub stale: u64,
+    /// The letter asked for by id was replayed before; nothing was done.
+    pub already_replayed: bool,
+    /// Letters that are none; they stay as they are.
+    pub still_bad: Vec<StillBad>,
+}
+
+/// Lands dead letters again. An event without `updated_at` and `source_version` goes by arrival, so it replaces what
+/// came after it the first time.
+///
+/// # Errors
+/// [`ConsumerError::NoDeadLetter`]; when the dead letters or the database cannot be used.
+pub async fn replay(
+    options: &ReplayOptions,
+    services: &Services,
+    stop: &CancellationToken,
+) -> Result<ReplaySummary, ConsumerError> {
+    if !options.dry_run {
+        services.store.ready().await?;
+    }
+    let queue = DeadLetterQueue::of(&options.landing.dead_letters.backend, &services.store);
+    let aliases = options.profile.aliases();
+    let replay = Replay {
+        landing: Landing::new(services, aliases, options.landing.clone()),
+        options,
+        services,
+        queue: &queue,
+    };
+    let mut summary = ReplaySummary::default();
+    if let Some(id) = options.id {
+        let letter = queue.show(id).await?;
+        summary.already_replayed = letter.replayed_at.is_some();
+        if !summary.already_replayed {
+            replay.page(vec![letter], &mut summary, stop).await?;
+        }
+        return Ok(summary);
+    }
+    let mut filter = DeadLetterFilter {
+        topic: options.topic.clone(),
+        since: options.since,
+        replayed: Some(false),
+        after: None,
+        limit: PAGE,
+    };
+    while !stop.is_cancelled() {
+        let page = queue.list(&filter).await?;
+        let Some(last) = page.last() else { break };
+        filter.after = Some(last.dlq_id);
+        replay.page(page, &mut summary, stop).await?;
+    }
+    Ok(summary)
+}
+
+struct Replay<'a> {
+    landing: Landing,
+    options: &'a ReplayOptions,
+    services: &'a Services,
+    queue: &'a DeadLetterQueue,
+}
+
+impl Replay<'_> {
+    async fn page(
+        &self,
+        letters: Vec<StoredDeadLetter>,
+        summary: &mut ReplaySummary,
+        stop: &CancellationToken,
+    ) -> Result<(), ConsumerError> {
+        summary.seen += letters.len() as u64;
+        let mut messages = Vec::new();
+        for letter in letters {
+            match self.message(letter) {
+                Ok(message) => messages.push(message),
+                Err(bad) => summary.still_bad.push(bad),
+            }
+        }
+        let mut landed = Landed::default();
+        if !self.options.dry_run && !messages.is_empty() {
+            // Interrupted: what landed stays, nothing is marked, and a later replay is harmless.
+            let Ok((done, refused)) = self.landing.land_again(&messages, stop).await else {
+                return Ok(());
+            };
+            landed = done;
+            messages.retain(|m| refused.iter().all(|r| r.offset != m.offset));
+            summary.still_bad.extend(refused.into_iter().map(|r| StillBad {
+                dlq_id: r.offset,
+                class: REFUSED_BY_DATABASE.to_owned(),
+                reason: r.reason,
+            }));
+            let ids = messages.iter().map(|m| m.offset).collect();
+            self.queue.mark_replayed(ids, self.services.clock.now()).await?;
+        }
+        summary.replayed += messages.len() as u64;
+        summary.written += landed.written;
+        summary.stale += landed.stale;
+        Ok(())
+    }
+
+    /// The message a letter was; its id stands in for the offset, which is not unique over topics.
+    fn message(&self, stored: StoredDeadLetter) -> Result<Message, StillBad> {
+        let dlq_id = stored.dlq_id;
+        let bad = |class: &str, reason: String| StillBad {
+            dlq_id,
+            class: class.to_owned(),
+            reason,
+        };
+        let kind = self.kind(&stored).ok_or_else(|| {
+            let topic = &stored.letter.topic;
+            bad(
+                "unknown_topic",
+                format!(
+                    "{topic} is not a topic of profile {}",
+                    self.options.profile.name()
+                ),
+            )
+        })?;
+        let payload = stored.letter.payload.unwrap_or_default();
+        let aliases = self.landing.aliases();
+        let parsed = parse(kind, aliases, &payload, self.options.landing.max_message_bytes);
+        if let Err(violation) = parsed.event {
+            return Err(bad(violation.class.name(), violation.text));
+        }
+        Ok(Message {
+            kind,
+            topic: Arc::from(stored.letter.topic),
+            partition: stored.letter.partition,
+            offset: dlq_id,
+            key: stored.letter.key,
+            payload: Some(payload),
+            sent_at: None,
+            correlation: parsed.correlation,
+            epoch: 0,
+        })
+    }
+
+    /// A topic says the kind; a line of a backfill carries it in place of a key.
+    fn kind(&self, stored: &StoredDeadLetter) -> Option<EventKind> {
+        let letter = &stored.letter;
+        self.options.profile.kind_of(&letter.topic).or_else(|| {
+            let of_backfill = letter.topic.starts_with(BACKFILL_TOPIC);
+            let named = |k: &EventKind| letter.key.as_deref() == Some(k.contract().event.as_bytes());
+            EventKind::ALL.into_iter().find(|k| of_backfill && named(k))
+        })
+    }
+}

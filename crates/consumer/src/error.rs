@@ -1,0 +1,106 @@
+//! What ends a consumer, a backfill or a replay. A broker or a database that is away is not among it.
+
+use std::path::PathBuf;
+
+use nsc_contracts::event::ProfileError;
+use nsc_core::{ErrorCode, OperatorError};
+use nsc_store::StoreError;
+
+/// An error an operator has to do something about.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConsumerError {
+    /// The profile does not say which event is which.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A property of librdkafka that cannot be set.
+    #[error("Kafka property {name} cannot be set: {reason}")]
+    Property {
+        /// The property.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
+    /// An Event Hubs connection string that is none.
+    #[error("the Event Hubs connection string is not usable: {reason}")]
+    ConnectionString {
+        /// What is missing; never the string.
+        reason: String,
+    },
+    /// The client could not be made, or the group threw it out for good.
+    #[error("the Kafka client cannot go on: {reason}")]
+    Broker {
+        /// What the library said.
+        reason: String,
+    },
+    /// An input of a backfill.
+    #[error("input {file} cannot be read: {source}")]
+    Input {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file of dead letters.
+    #[error("dead letters in {file} cannot be used: {reason}")]
+    DeadLetterFile {
+        /// The file.
+        file: PathBuf,
+        /// What was seen.
+        reason: String,
+    },
+    /// No dead letter has this id.
+    #[error("there is no dead letter {id}")]
+    NoDeadLetter {
+        /// What was asked for.
+        id: i64,
+    },
+    /// A defect of this program.
+    #[error("the consumer ended unexpectedly: {0}")]
+    Defect(String),
+}
+
+impl OperatorError for ConsumerError {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Profile(e) => e.code(),
+            Self::Store(e) => e.code(),
+            Self::Property { .. } | Self::ConnectionString { .. } => ErrorCode::Configuration,
+            Self::Broker { .. } => ErrorCode::Broker,
+            Self::Input { .. } => ErrorCode::InputUnreadable,
+            Self::DeadLetterFile { .. } => ErrorCode::Storage,
+            Self::NoDeadLetter { .. } => ErrorCode::Usage,
+            Self::Defect(_) => ErrorCode::Unexpected,
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Profile(e) => e.detail(),
+            Self::Store(e) => e.detail(),
+            Self::ConnectionString { .. } => Some(
+                "it looks like Endpoint=sb://NAMESPACE.servicebus.windows.net/;SharedAccessKeyName=...;SharedAccessKey=..."
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Profile(e) => return e.hint(),
+            Self::Store(e) => return e.hint(),
+            Self::Property { .. } => "remove it from the configuration",
+            Self::ConnectionString { .. } => "copy it from the namespace's shared access policies",
+            Self::Broker { .. } => "check the brokers' address, the credentials and group.instance.id",
+            Self::Input { .. } => "check its name and whether this user may read it",
+            Self::DeadLetterFile { .. } => "check the disk and whether this user may write there",
+            Self::NoDeadLetter { .. } => "nsc dlq list shows those there are",
+            Self::Defect(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}

@@ -1,0 +1,107 @@
+//! What a running consumer does now and then: say how fresh the data is, how the pairs and the connections stand, and
+//! remove old dead letters.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nsc_contracts::event::EventKind;
+use nsc_core::UtcMicros;
+use tokio_util::sync::CancellationToken;
+
+use crate::dlq::DeadLetterQueue;
+use crate::lane::Lane;
+use crate::options::{ConsumerOptions, DeadLetterOptions, Services};
+
+/// How often freshness is told; the alert's limit is five seconds.
+const FRESHNESS: Duration = Duration::from_secs(1);
+/// How often the database is asked about its pairs.
+const PAIRS: Duration = Duration::from_secs(15);
+
+/// See the module.
+pub(crate) struct Housekeeping {
+    services: Services,
+    lanes: Arc<[Lane]>,
+    topics: [(EventKind, String); 2],
+    dead_letters: DeadLetterOptions,
+}
+
+impl Housekeeping {
+    pub(crate) fn new(options: &ConsumerOptions, services: &Services, lanes: Arc<[Lane]>) -> Self {
+        Self {
+            services: services.clone(),
+            lanes,
+            topics: EventKind::ALL.map(|kind| (kind, options.profile.topic(kind).to_owned())),
+            dead_letters: options.landing.dead_letters.clone(),
+        }
+    }
+
+    /// Until told to stop.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let all = async {
+            tokio::join!(self.tell_freshness(), self.tell_pairs(), self.prune());
+        };
+        tokio::select! {
+            () = all => {}
+            () = stop.cancelled() => {}
+        }
+    }
+
+    /// On a timer: while the database is away nothing lands, and the age must be seen to grow.
+    async fn tell_freshness(&self) {
+        let metrics = self.services.metrics.consumer();
+        let db = self.services.metrics.db();
+        let mut tick = tokio::time::interval(FRESHNESS);
+        loop {
+            tick.tick().await;
+            let now = self.services.clock.now();
+            for (kind, topic) in &self.topics {
+                let oldest = self.lanes.iter().filter_map(|lane| lane.oldest(*kind)).min();
+                metrics.freshness(topic, oldest.map_or(0.0, |oldest| seconds(oldest, now)));
+            }
+            let pool = self.services.store.pool_status();
+            db.pool_size(pool.max);
+            db.pool_checked_out(pool.checked_out);
+        }
+    }
+
+    async fn tell_pairs(&self) {
+        let pairing = self.services.metrics.pairing();
+        let db = self.services.metrics.db();
+        let mut tick = tokio::time::interval(PAIRS);
+        loop {
+            tick.tick().await;
+            match self.services.store.pairing_health().await {
+                Ok(health) => {
+                    let now = self.services.clock.now();
+                    pairing.incomplete_age_seconds(health.oldest.map_or(0.0, |oldest| seconds(oldest, now)));
+                }
+                // The lanes say the same, louder.
+                Err(error) => tracing::debug!(%error, "the pairs were not counted"),
+            }
+            match self.services.store.replication_lag().await {
+                Ok(Some(lag_seconds)) => db.replication_lag(lag_seconds),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "the replica does not say how far it is behind"),
+            }
+        }
+    }
+
+    async fn prune(&self) {
+        let queue = DeadLetterQueue::of(&self.dead_letters.backend, &self.services.store);
+        let retention = i64::try_from(self.dead_letters.retention.as_micros()).unwrap_or(i64::MAX);
+        let mut tick = tokio::time::interval(self.dead_letters.prune_interval.max(FRESHNESS));
+        loop {
+            tick.tick().await;
+            let before = UtcMicros::new(self.services.clock.now().micros().saturating_sub(retention));
+            match queue.purge(before).await {
+                Ok(0) => {}
+                Ok(removed) => tracing::info!(removed, %before, "old dead letters removed"),
+                Err(error) => tracing::warn!(%error, "old dead letters were not removed"),
+            }
+        }
+    }
+}
+
+fn seconds(from: UtcMicros, to: UtcMicros) -> f64 {
+    to.micros().saturating_sub(from.micros()) as f64 / 1e6
+}

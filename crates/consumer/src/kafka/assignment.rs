@@ -1,0 +1,119 @@
+//! Which partitions this member owns, and which lane each goes to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::message::Partition;
+
+/// How a partition is owned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ownership {
+    /// Counts up with every partition taken: what came before a partition was lost is told from what comes after.
+    pub(crate) epoch: u64,
+    /// The lane its messages go to.
+    pub(crate) lane: usize,
+}
+
+/// Shared by the thread that polls and the callbacks.
+#[derive(Debug)]
+pub(crate) struct Assignment {
+    lanes: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    owned: BTreeMap<Partition, Ownership>,
+    epochs: u64,
+    /// Partitions that were begun at their beginning already.
+    rewound: BTreeSet<Partition>,
+    joined: bool,
+}
+
+impl Assignment {
+    pub(crate) fn new(lanes: usize) -> Self {
+        Self {
+            lanes: lanes.max(1),
+            state: Mutex::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes partitions, each to the lane that has fewest.
+    pub(crate) fn take(&self, partitions: &[Partition]) {
+        let mut state = self.state();
+        state.joined = true;
+        for partition in partitions {
+            let load = |lane: usize| state.owned.values().filter(|o| o.lane == lane).count();
+            let lane = (0..self.lanes).min_by_key(|lane| load(*lane)).unwrap_or(0);
+            state.epochs += 1;
+            let epoch = state.epochs;
+            state.owned.insert(*partition, Ownership { epoch, lane });
+        }
+    }
+
+    /// Gives partitions up.
+    pub(crate) fn give(&self, partitions: &[Partition]) {
+        let mut state = self.state();
+        state.owned.retain(|p, _| !partitions.contains(p));
+    }
+
+    pub(crate) fn ownership(&self, partition: Partition) -> Option<Ownership> {
+        self.state().owned.get(&partition).copied()
+    }
+
+    pub(crate) fn owns(&self, partition: Partition, epoch: u64) -> bool {
+        self.ownership(partition).is_some_and(|o| o.epoch == epoch)
+    }
+
+    pub(crate) fn partitions(&self) -> Vec<Partition> {
+        self.state().owned.keys().copied().collect()
+    }
+
+    /// True the first time, for a partition that is to begin at its beginning once.
+    pub(crate) fn rewinds(&self, partition: Partition) -> bool {
+        self.state().rewound.insert(partition)
+    }
+
+    /// Whether the group has given this member its share, be it none.
+    pub(crate) fn joined(&self) -> bool {
+        self.state().joined
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nsc_contracts::event::EventKind;
+
+    use super::*;
+
+    fn p(number: i32) -> Partition {
+        Partition {
+            kind: EventKind::LedgerEntry,
+            number,
+        }
+    }
+
+    #[test]
+    fn partitions_are_spread_over_the_lanes_and_told_apart_by_epoch() {
+        let assignment = Assignment::new(2);
+        assert!(!assignment.joined());
+        assignment.take(&[p(0), p(1), p(2), p(3)]);
+        let lanes: Vec<_> = (0..4)
+            .filter_map(|n| assignment.ownership(p(n)))
+            .map(|o| o.lane)
+            .collect();
+        assert_eq!(lanes, [0, 1, 0, 1]);
+        let before = assignment.ownership(p(1)).map(|o| o.epoch).unwrap_or_default();
+        assignment.give(&[p(1), p(3)]);
+        assert!(!assignment.owns(p(1), before));
+        assignment.take(&[p(1)]);
+        assert!(!assignment.owns(p(1), before));
+        assert_eq!(assignment.ownership(p(1)).map(|o| o.lane), Some(1));
+        assert_eq!(assignment.partitions(), [p(0), p(1), p(2)]);
+        assert!(assignment.rewinds(p(0)) && !assignment.rewinds(p(0)));
+    }
+}

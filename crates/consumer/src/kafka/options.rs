@@ -1,0 +1,284 @@
+//! How to reach the brokers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nsc_core::UtcMicros;
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::connection_string;
+use crate::error::ConsumerError;
+use crate::options::StartAt;
+
+/// A token for SASL OAUTHBEARER.
+#[derive(Debug, Clone)]
+pub struct OauthToken {
+    /// The token.
+    pub token: SecretString,
+    /// Whose it is; Event Hubs does not look at it.
+    pub principal: String,
+    /// When it ends. A new one is asked for at four fifths of its life.
+    pub expires_at: UtcMicros,
+}
+
+/// Why there is no token; without secrets, as it is logged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TokenError(pub String);
+
+/// Gets a token, for example from Entra ID by client credentials. Called on a thread that may block, now and then.
+pub type TokenProvider = Arc<dyn Fn() -> Result<OauthToken, TokenError> + Send + Sync>;
+
+/// How the connection is protected and who we are.
+#[derive(Clone)]
+pub enum Security {
+    /// Neither; for a broker on this machine.
+    Plaintext,
+    /// Encrypted, nobody in particular.
+    Tls,
+    /// SASL PLAIN over TLS: user and password. Event Hubs: `$ConnectionString` and the connection string.
+    SaslPlain {
+        /// User.
+        username: String,
+        /// Password.
+        password: SecretString,
+    },
+    /// SASL OAUTHBEARER over TLS.
+    OauthBearer(TokenProvider),
+}
+
+impl fmt::Debug for Security {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plaintext => "Plaintext",
+            Self::Tls => "Tls",
+            Self::SaslPlain { .. } => "SaslPlain(..)",
+            Self::OauthBearer(_) => "OauthBearer(..)",
+        })
+    }
+}
+
+/// How to reach the brokers and how to behave there.
+#[derive(Debug, Clone)]
+pub struct KafkaOptions {
+    /// `host:port`, several by commas.
+    pub brokers: String,
+    /// Consumer group.
+    pub group_id: String,
+    /// What brokers call this client in their logs.
+    pub client_id: String,
+    /// A name that outlives restarts: a member that comes back within `session_timeout` keeps its partitions.
+    pub instance_id: Option<String>,
+    /// Protection and identity.
+    pub security: Security,
+    /// Certificates to trust in place of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// A member that is silent this long is thought dead.
+    pub session_timeout: Duration,
+    /// A member that does nothing this long is thought dead.
+    pub max_poll_interval: Duration,
+    /// How often finished offsets are committed. Between two commits a crash costs re-delivery, never data.
+    pub commit_interval: Duration,
+    /// How long a broker may keep a fetch open for data to come. Kafka answers at once when there is data.
+    pub fetch_wait: Duration,
+    /// Bytes fetched ahead.
+    pub prefetch_bytes: usize,
+    /// How often topics are looked for that are not there yet.
+    pub metadata_refresh: Duration,
+    /// How often the library tells its lag.
+    pub statistics_interval: Duration,
+    /// Further properties of librdkafka; those that this program relies on are refused.
+    pub properties: BTreeMap<String, String>,
+}
+
+impl KafkaOptions {
+    /// Defaults for some brokers without protection, and a group.
+    #[must_use]
+    pub fn new(brokers: impl Into<String>, group_id: impl Into<String>) -> Self {
+        Self {
+            brokers: brokers.into(),
+            group_id: group_id.into(),
+            client_id: "nsc-consumer".to_owned(),
+            instance_id: None,
+            security: Security::Plaintext,
+            ca_file: None,
+            session_timeout: Duration::from_secs(30),
+            max_poll_interval: Duration::from_mins(5),
+            commit_interval: Duration::from_secs(1),
+            fetch_wait: Duration::from_millis(100),
+            prefetch_bytes: 16 << 20,
+            metadata_refresh: Duration::from_secs(10),
+            statistics_interval: Duration::from_secs(5),
+            properties: BTreeMap::new(),
+        }
+    }
+
+    /// The Kafka endpoint of an Event Hubs namespace, from its connection string: brokers and SASL PLAIN.
+    ///
+    /// # Errors
+    /// When it is not a connection string; the message does not quote it.
+    pub fn event_hubs(
+        connection_string: &SecretString,
+        group_id: impl Into<String>,
+    ) -> Result<Self, ConsumerError> {
+        let host = connection_string::namespace_host(connection_string.expose_secret())?;
+        Ok(Self {
+            security: Security::SaslPlain {
+                username: "$ConnectionString".to_owned(),
+                password: connection_string.clone(),
+            },
+            ..Self::new(format!("{host}:9093"), group_id)
+        })
+    }
+
+    /// As librdkafka takes it.
+    pub(crate) fn client_config(&self, start: StartAt) -> Result<ClientConfig, ConsumerError> {
+        let mut config = ClientConfig::new();
+        let ms = |d: Duration| d.as_millis().to_string();
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        let kilobytes = (self.prefetch_bytes / 1024).max(1024);
+        let ours = [
+            ("bootstrap.servers", self.brokers.clone()),
+            ("group.id", self.group_id.clone()),
+            ("client.id", self.client_id.clone()),
+            // Only partitions that move stop; the others go on through a rebalance.
+            ("partition.assignment.strategy", "cooperative-sticky".to_owned()),
+            // Offsets are stored by us when their batch is committed to the database; the library commits what
+            // is stored: at an interval, when a partition is taken away, and at the end.
+            ("enable.auto.offset.store", "false".to_owned()),
+            ("enable.auto.commit", "true".to_owned()),
+            ("auto.commit.interval.ms", ms(self.commit_interval)),
+            ("auto.offset.reset", start.property().to_owned()),
+            ("allow.auto.create.topics", "false".to_owned()),
+            ("enable.partition.eof", "false".to_owned()),
+            ("session.timeout.ms", ms(self.session_timeout)),
+            ("heartbeat.interval.ms", ms(self.session_timeout / 10)),
+            (
+                "max.poll.interval.ms",
+                ms(self.max_poll_interval.max(self.session_timeout)),
+            ),
+            ("topic.metadata.refresh.interval.ms", ms(self.metadata_refresh)),
+            ("statistics.interval.ms", ms(self.statistics_interval)),
+            ("fetch.wait.max.ms", ms(self.fetch_wait)),
+            ("fetch.max.bytes", (kilobytes * 1024).min(52_428_800).to_string()),
+            ("queued.max.messages.kbytes", kilobytes.to_string()),
+            // A full queue is looked at again soon: a consumer that has caught up with it must not wait a second.
+            ("fetch.queue.backoff.ms", "50".to_owned()),
+        ];
+        for (name, value) in ours {
+            if self.properties.contains_key(name) {
+                return Err(ConsumerError::Property {
+                    name: name.to_owned(),
+                    reason: "this program sets it itself".to_owned(),
+                });
+            }
+            config.set(name, value);
+        }
+        self.set_identity(&mut config);
+        config.set_log_level(RDKafkaLogLevel::Info);
+        Ok(config)
+    }
+
+    fn set_identity(&self, config: &mut ClientConfig) {
+        if let Some(id) = &self.instance_id {
+            config.set("group.instance.id", id);
+        }
+        if let Some(file) = &self.ca_file {
+            config.set("ssl.ca.location", file.to_string_lossy());
+        }
+        let (protocol, mechanism) = match &self.security {
+            Security::Plaintext => ("plaintext", None),
+            Security::Tls => ("ssl", None),
+            Security::SaslPlain { username, password } => {
+                config.set("sasl.username", username);
+                config.set("sasl.password", password.expose_secret());
+                ("sasl_ssl", Some("PLAIN"))
+            }
+            Security::OauthBearer(_) => ("sasl_ssl", Some("OAUTHBEARER")),
+        };
+        config.set("security.protocol", protocol);
+        if let Some(mechanism) = mechanism {
+            config.set("sasl.mechanism", mechanism);
+            // Event Hubs closes connections that are idle for four minutes without a word.
+            config.set("socket.keepalive.enable", "true");
+            config.set("connections.max.idle.ms", "180000");
+        }
+    }
+}
+
+impl StartAt {
+    const fn property(self) -> &'static str {
+        match self {
+            Self::Earliest => "earliest",
+            Self::Latest => "latest",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STRING: &str =
+        "Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=k;SharedAccessKey=c2VjcmV0PQ==";
+
+    #[test]
+    fn event_hubs_is_reached_by_its_connection_string() {
+        let options = KafkaOptions::event_hubs(&STRING.into(), "g").expect("a connection string");
+        let config = options.client_config(StartAt::Earliest).expect("usable");
+        for (name, value) in [
+            ("bootstrap.servers", "ns.servicebus.windows.net:9093"),
+            ("security.protocol", "sasl_ssl"),
+            ("sasl.mechanism", "PLAIN"),
+            ("sasl.username", "$ConnectionString"),
+            ("sasl.password", STRING),
+        ] {
+            assert_eq!(config.get(name), Some(value), "{name}");
+        }
+        assert!(config.create_native_config().is_ok());
+    }
+
+    #[test]
+    fn a_token_provider_means_oauthbearer() {
+        let mut options = KafkaOptions::new("b:9093", "g");
+        options.security = Security::OauthBearer(Arc::new(|| Err(TokenError("none".into()))));
+        let config = options.client_config(StartAt::Latest).expect("usable");
+        assert_eq!(config.get("sasl.mechanism"), Some("OAUTHBEARER"));
+        assert_eq!(config.get("auto.offset.reset"), Some("latest"));
+        assert!(config.create_native_config().is_ok());
+    }
+
+    #[test]
+    fn secrets_are_not_in_the_debug_form() {
+        let options = KafkaOptions::event_hubs(&STRING.into(), "g").expect("a connection string");
+        let shown = format!("{options:?}");
+        assert!(
+            !shown.contains("c2VjcmV0PQ") && !shown.contains("SharedAccessKey"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn what_the_program_relies_on_cannot_be_changed() {
+        let mut options = KafkaOptions::new("b:9092", "g");
+        options
+            .properties
+            .insert("socket.timeout.ms".into(), "1000".into());
+        let config = options.client_config(StartAt::Earliest).expect("usable");
+        assert_eq!(config.get("socket.timeout.ms"), Some("1000"));
+        options
+            .properties
+            .insert("enable.auto.offset.store".into(), "true".into());
+        assert!(matches!(
+            options.client_config(StartAt::Earliest),
+            Err(ConsumerError::Property { .. })
+        ));
+    }
+}

@@ -1,0 +1,302 @@
+//! Landing: from messages to committed rows and dead letters. The one way into the store, for Kafka, for a backfill
+//! and for a replay.
+//!
+//! A batch is one transaction. What is a violation goes into it as a dead letter. When the database refuses the batch
+//! because of a row, the batch is halved until the row is alone: it becomes a dead letter, the rest lands. Any other
+//! failure (no database, a full disk) is waited for: it says nothing about the messages.
+
+use std::ops::AddAssign;
+use std::sync::Arc;
+
+use nsc_contracts::event::EventAliases;
+use nsc_core::Clock;
+use nsc_store::{Applied, Store, StoreError};
+use nsc_telemetry::{ConsumerMetrics, PairingMetrics};
+use tokio_util::sync::CancellationToken;
+
+use crate::dlq::FileQueue;
+use crate::message::Message;
+use crate::options::{DeadLetterBackend, LandingOptions, Services};
+use crate::retry::Backoff;
+
+mod outcome;
+mod prepared;
+
+use prepared::Prepared;
+pub(crate) use prepared::{REFUSED_BY_DATABASE, Window};
+
+/// Landing was given up between two attempts; nothing of the messages is lost, some may have landed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Interrupted;
+
+/// What became of some messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Landed {
+    pub(crate) written: u64,
+    pub(crate) stale: u64,
+    pub(crate) dead_letters: u64,
+    pub(crate) tombstones: u64,
+    /// Outside the window.
+    pub(crate) outside: u64,
+}
+
+/// A message whose row the database refuses.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) offset: i64,
+    pub(crate) reason: String,
+}
+
+/// What happens to a message whose row the database refuses.
+enum Refusals<'a> {
+    /// It becomes a dead letter.
+    DeadLetters,
+    /// It is one already; the caller hears of it.
+    Told(&'a mut Vec<Refused>),
+}
+
+impl AddAssign for Landed {
+    fn add_assign(&mut self, other: Self) {
+        self.written += other.written;
+        self.stale += other.stale;
+        self.dead_letters += other.dead_letters;
+        self.tombstones += other.tombstones;
+        self.outside += other.outside;
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Landing {
+    store: Store,
+    aliases: EventAliases,
+    clock: ClockHandle,
+    metrics: ConsumerMetrics,
+    pairing: PairingMetrics,
+    options: LandingOptions,
+    /// When dead letters do not go into the database.
+    file: Option<FileQueue>,
+    health: Health,
+    window: Window,
+}
+
+/// Whether the last attempt of any lane succeeded; for whoever asks if the process is ready.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Health(Arc<std::sync::atomic::AtomicU32>);
+
+impl Health {
+    pub(crate) fn waiting(&self) -> bool {
+        self.0.load(std::sync::atomic::Ordering::Relaxed) > 0
+    }
+
+    /// Counts as waiting until the guard is dropped.
+    fn wait(&self) -> Waiting {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Waiting(self.clone())
+    }
+}
+
+struct Waiting(Health);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+/// A clock that can be in a `Debug` type.
+#[derive(Clone)]
+struct ClockHandle(Arc<dyn Clock>);
+
+impl std::fmt::Debug for ClockHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// How an attempt failed.
+#[derive(Debug)]
+enum Failure {
+    /// A row of it can never be stored.
+    Poison(StoreError),
+    /// Anything else: wait.
+    Other(String),
+}
+
+impl Landing {
+    pub(crate) fn new(services: &Services, aliases: EventAliases, options: LandingOptions) -> Self {
+        let file = match &options.dead_letters.backend {
+            DeadLetterBackend::Database => None,
+            DeadLetterBackend::File(path) => Some(FileQueue::new(path.clone())),
+        };
+        Self {
+            store: services.store.clone(),
+            aliases,
+            clock: ClockHandle(Arc::clone(&services.clock)),
+            metrics: services.metrics.consumer(),
+            pairing: services.metrics.pairing(),
+            options,
+            file,
+            health: Health::default(),
+            window: Window::default(),
+        }
+    }
+
+    /// Only events of a window.
+    pub(crate) fn within(mut self, window: Window) -> Self {
+        self.window = window;
+        self
+    }
+
+    pub(crate) const fn aliases(&self) -> &EventAliases {
+        &self.aliases
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    /// Lands messages, in their order. Returns when all of them are in the database or among the dead letters.
+    ///
+    /// # Errors
+    /// When `give_up` is cancelled while nothing is under way.
+    pub(crate) async fn land(
+        &self,
+        messages: &[Message],
+        give_up: &CancellationToken,
+    ) -> Result<Landed, Interrupted> {
+        self.land_pieces(messages, give_up, Refusals::DeadLetters).await
+    }
+
+    /// As [`Landing::land`], for messages that are dead letters already: those that the database refuses are told
+    /// by their offsets.
+    pub(crate) async fn land_again(
+        &self,
+        messages: &[Message],
+        give_up: &CancellationToken,
+    ) -> Result<(Landed, Vec<Refused>), Interrupted> {
+        let mut refused = Vec::new();
+        let told = Refusals::Told(&mut refused);
+        let landed = self.land_pieces(messages, give_up, told).await?;
+        Ok((landed, refused))
+    }
+
+    async fn land_pieces(
+        &self,
+        messages: &[Message],
+        give_up: &CancellationToken,
+        mut refusals: Refusals<'_>,
+    ) -> Result<Landed, Interrupted> {
+        let mut landed = Landed::default();
+        // The pieces still to land, the next one last.
+        let mut pieces = vec![messages];
+        while let Some(piece) = pieces.pop() {
+            let read = Prepared::read(piece, &self.aliases, self.options.max_message_bytes, self.window);
+            let prepared = self.with_letters(read);
+            match (self.settle(&prepared, give_up).await?, piece) {
+                (Ok(applied), _) => landed += self.report(piece, &prepared, &applied),
+                (Err(error), [alone]) => match &mut refusals {
+                    Refusals::Told(refused) => refused.push(Refused {
+                        offset: alone.offset,
+                        reason: outcome::with_sources(&error),
+                    }),
+                    Refusals::DeadLetters => {
+                        let prepared = self.with_letters(Prepared::refused(alone, &error));
+                        match self.settle(&prepared, give_up).await? {
+                            Ok(applied) => landed += self.report(piece, &prepared, &applied),
+                            Err(_) => pieces.push(piece),
+                        }
+                    }
+                },
+                (Err(error), _) => {
+                    tracing::debug!(messages = piece.len(), %error, "a row is refused; halving the batch");
+                    let (first, second) = piece.split_at(piece.len() / 2);
+                    pieces.extend([second, first]);
+                }
+            }
+        }
+        Ok(landed)
+    }
+
+    /// Dead letters go into the transaction when they go into the database.
+    fn with_letters(&self, mut prepared: Prepared) -> Prepared {
+        if self.file.is_none() {
+            prepared.batch.dead_letters.clone_from(&prepared.letters);
+        }
+        prepared
+    }
+
+    /// Tries until it is done, is refused for a row, or is told to give up.
+    async fn settle(
+        &self,
+        prepared: &Prepared,
+        give_up: &CancellationToken,
+    ) -> Result<Result<Applied, StoreError>, Interrupted> {
+        let mut backoff = Backoff::new(self.options.retry_initial, self.options.retry_max);
+        let mut waiting = None;
+        loop {
+            if give_up.is_cancelled() {
+                return Err(Interrupted);
+            }
+            let reason = match self.attempt(prepared).await {
+                Ok(applied) => {
+                    if backoff.failures > 0 {
+                        tracing::info!(attempts = backoff.failures + 1, "the batch landed at last");
+                    }
+                    return Ok(Ok(applied));
+                }
+                Err(Failure::Poison(error)) => return Ok(Err(error)),
+                Err(Failure::Other(reason)) => reason,
+            };
+            waiting.get_or_insert_with(|| self.health.wait());
+            let pause = backoff.pause();
+            tracing::warn!(
+                attempt = backoff.failures,
+                pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+                error = %reason,
+                "a batch did not land; nothing is lost, trying again"
+            );
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = give_up.cancelled() => return Err(Interrupted),
+            }
+        }
+    }
+
+    /// One transaction; dead letters that do not go into it are on the disk before it begins.
+    async fn attempt(&self, prepared: &Prepared) -> Result<Applied, Failure> {
+        let now = self.clock.0.now();
+        let mut in_file = 0;
+        if let Some(file) = &self.file
+            && !prepared.letters.is_empty()
+        {
+            let appended = file.append(prepared.letters.clone(), now).await;
+            in_file = appended.map_err(|e| Failure::Other(e.to_string()))?;
+        }
+        if prepared.batch.is_empty() {
+            return Ok(Applied {
+                dead_letters: in_file,
+                ..Applied::default()
+            });
+        }
+        let apply = self.store.apply(&prepared.batch, now);
+        let applied = match tokio::time::timeout(self.options.attempt_timeout, apply).await {
+            Ok(applied) => applied,
+            // Dropped, the transaction is rolled back unless its commit was sent: either way it may be repeated.
+            Err(_) => {
+                let after_ms = self.options.attempt_timeout.as_millis();
+                return Err(Failure::Other(format!(
+                    "no answer from the database within {after_ms} ms"
+                )));
+            }
+        };
+        match applied {
+            Ok(applied) => Ok(Applied {
+                dead_letters: applied.dead_letters + in_file,
+                ..applied
+            }),
+            Err(error) if error.is_poison() && prepared.has_rows() => Err(Failure::Poison(error)),
+            Err(error) => Err(Failure::Other(outcome::with_sources(&error))),
+        }
+    }
+}

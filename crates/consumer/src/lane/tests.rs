@@ -1,0 +1,155 @@
+//! The queue by itself; what the task does with it is tested against real servers.
+
+use std::sync::Arc;
+use std::thread;
+
+use super::*;
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn message(partition: i32, offset: i64) -> Message {
+    Message {
+        kind: EventKind::LedgerEntry,
+        topic: "t".into(),
+        partition,
+        offset,
+        key: None,
+        payload: Some(b"{}".to_vec()),
+        sent_at: Some(UtcMicros::new(offset)),
+        correlation: None,
+        epoch: 1,
+    }
+}
+
+fn partition(number: i32) -> Partition {
+    Partition {
+        kind: EventKind::LedgerEntry,
+        number,
+    }
+}
+
+fn lane(events: usize, linger: Duration) -> Arc<Lane> {
+    Arc::new(Lane::new(&LandingOptions {
+        batch_events: events,
+        batch_linger: linger,
+        ..LandingOptions::default()
+    }))
+}
+
+fn offsets(batch: &[Message]) -> Vec<i64> {
+    batch.iter().map(|m| m.offset).collect()
+}
+
+#[tokio::test]
+async fn a_batch_is_full_or_has_waited_long_enough() {
+    let stop = CancellationToken::new();
+    let patient = lane(3, LONG);
+    for offset in 0..3 {
+        assert!(patient.push(message(0, offset)).is_none());
+    }
+    assert!(patient.push(message(0, 3)).is_some(), "a batch is waiting");
+    let batch = patient.next_batch(&stop).await.expect("full");
+    assert_eq!(offsets(&batch), [0, 1, 2]);
+    assert!(
+        patient.push(message(0, 3)).is_none(),
+        "there is room while a batch is under way"
+    );
+    assert_eq!(patient.oldest(EventKind::LedgerEntry), Some(UtcMicros::new(0)));
+    patient.finish(&batch);
+    assert_eq!(patient.oldest(EventKind::LedgerEntry), Some(UtcMicros::new(3)));
+    assert_eq!(patient.oldest(EventKind::PaymentOrder), None);
+
+    let hasty = lane(3, Duration::from_millis(5));
+    let pushing = Arc::clone(&hasty);
+    let pushed = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        pushing.push(message(0, 7)).is_none()
+    });
+    assert_eq!(offsets(&hasty.next_batch(&stop).await.expect("lingered")), [7]);
+    assert!(pushed.await.unwrap_or(false));
+}
+
+#[tokio::test]
+async fn a_batch_is_bounded_in_bytes_too() {
+    let stop = CancellationToken::new();
+    let lane = Arc::new(Lane::new(&LandingOptions {
+        batch_bytes: 1_000,
+        batch_linger: LONG,
+        ..LandingOptions::default()
+    }));
+    let mut big = message(0, 0);
+    big.payload = Some(vec![b' '; 5_000]);
+    assert!(lane.push(big).is_none(), "one message may be longer");
+    assert!(lane.push(message(0, 1)).is_some());
+    assert_eq!(offsets(&lane.next_batch(&stop).await.expect("full")), [0]);
+}
+
+#[tokio::test]
+async fn a_stopped_lane_begins_no_batch() {
+    let stop = CancellationToken::new();
+    let lane = lane(1, LONG);
+    let waiting = Arc::clone(&lane);
+    let token = stop.clone();
+    let next = tokio::spawn(async move { waiting.next_batch(&token).await });
+    tokio::task::yield_now().await;
+    stop.cancel();
+    assert!(next.await.is_ok_and(|batch| batch.is_none()));
+    assert!(lane.push(message(0, 1)).is_none());
+    assert!(lane.next_batch(&stop).await.is_none());
+    assert!(lane.take_finished().is_empty());
+}
+
+#[tokio::test]
+async fn only_finished_messages_move_the_offset() {
+    let stop = CancellationToken::new();
+    let lane = lane(4, LONG);
+    for (p, offset) in [(0, 10), (1, 5), (0, 11), (1, 6)] {
+        assert!(lane.push(message(p, offset)).is_none());
+    }
+    let batch = lane.next_batch(&stop).await.expect("full");
+    assert!(lane.take_finished().is_empty());
+    lane.finish(&batch);
+    let next: Vec<_> = lane
+        .take_finished()
+        .iter()
+        .map(|f| (f.partition.number, f.next_offset))
+        .collect();
+    assert_eq!(next, [(0, 12), (1, 7)]);
+    assert!(lane.take_finished().is_empty(), "told once");
+}
+
+#[tokio::test]
+async fn a_partition_that_leaves_takes_its_messages_along_and_waits_for_its_batch() {
+    let stop = CancellationToken::new();
+    let lane = lane(2, LONG);
+    for (p, offset) in [(0, 1), (1, 1)] {
+        assert!(lane.push(message(p, offset)).is_none());
+    }
+    let mut batch = lane.next_batch(&stop).await.expect("full");
+    assert!(lane.push(message(0, 2)).is_none());
+    assert!(lane.push(message(1, 2)).is_none());
+    let give_up = lane.state().under_way.give_up.clone();
+
+    let leaving = Arc::clone(&lane);
+    let revoked = thread::spawn(move || leaving.revoke(&[partition(0)], LONG));
+    give_up.cancelled().await;
+    assert!(!revoked.is_finished(), "a batch is under way");
+    lane.give_up_leaving(&mut batch, &stop);
+    assert!(revoked.join().unwrap_or(false));
+    assert_eq!(batch.iter().map(|m| m.partition).collect::<Vec<_>>(), [1]);
+    assert!(!lane.state().under_way.give_up.is_cancelled(), "the rest goes on");
+    lane.finish(&batch);
+    let finished: Vec<_> = lane.take_finished().iter().map(|f| f.partition.number).collect();
+    assert_eq!(finished, [1]);
+
+    assert!(lane.push(message(1, 3)).is_none());
+    let next = lane.next_batch(&stop).await.expect("full");
+    assert_eq!(
+        next.iter().map(|m| (m.partition, m.offset)).collect::<Vec<_>>(),
+        [(1, 2), (1, 3)]
+    );
+    // Time is up: said so.
+    assert!(!lane.revoke(&[partition(1)], Duration::from_millis(10)));
+    lane.finish(&next);
+    assert!(lane.revoke(&[partition(1)], Duration::from_millis(10)));
+}
