@@ -57,7 +57,9 @@ impl Attempt {
                 .map_or_else(String::new, |c| c.correlation_id.as_str().to_owned()),
             duration_ms: 0,
             result_count: None,
-            requested_at: context.as_ref().map_or_else(|| app.clock.now(), |c| c.requested_at),
+            requested_at: context
+                .as_ref()
+                .map_or_else(|| app.clock.now(), |c| c.requested_at),
         };
         Self {
             context,
@@ -75,7 +77,9 @@ impl Attempt {
     pub(crate) fn row(self, answer: &Response) -> AuditRow {
         let status_code = answer.status().as_u16();
         let result_count = answer.extensions().get::<ResultCount>().map(|count| count.0);
-        let (actor_id, actor_roles) = self.principal.map_or((None, Vec::new()), |p| (Some(p.actor_id), p.roles));
+        let (actor_id, actor_roles) = self
+            .principal
+            .map_or((None, Vec::new()), |p| (Some(p.actor_id), p.roles));
         let elapsed = self.context.map_or(0, |c| c.elapsed().as_millis());
         AuditRow {
             actor_id,
@@ -133,7 +137,10 @@ mod tests {
         let kept = |path| resource_id(Endpoint::Tx, path);
         assert_eq!(kept("/admin/tx/a%2Fb").as_deref(), Some("a/b"));
         assert_eq!(kept("/admin/tx/a%00b").as_deref(), Some("a%00b"));
-        assert_eq!(kept(&format!("/admin/tx/{}", "x".repeat(9_000))).map(|id| id.len()), Some(255));
+        assert_eq!(
+            kept(&format!("/admin/tx/{}", "x".repeat(9_000))).map(|id| id.len()),
+            Some(255)
+        );
         assert_eq!(resource_id(Endpoint::Unknown, "/admin/secret"), None);
     }
 }

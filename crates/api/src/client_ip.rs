@@ -46,7 +46,10 @@ impl FromStr for Network {
 impl Network {
     fn holds(self, ip: IpAddr) -> bool {
         let (difference, bits) = match (self.address, ip) {
-            (IpAddr::V4(ours), IpAddr::V4(theirs)) => (u128::from(ours.to_bits() ^ theirs.to_bits()) << 96, self.prefix_bits),
+            (IpAddr::V4(ours), IpAddr::V4(theirs)) => (
+                u128::from(ours.to_bits() ^ theirs.to_bits()) << 96,
+                self.prefix_bits,
+            ),
             (IpAddr::V6(ours), IpAddr::V6(theirs)) => (ours.to_bits() ^ theirs.to_bits(), self.prefix_bits),
             _ => return false,
         };
@@ -111,7 +114,12 @@ mod tests {
         let trusted: TrustedProxies = trusted.iter().map(|t| t.parse::<Network>().unwrap()).collect();
         let headers: HeaderMap = forwarded
             .iter()
-            .map(|f| (HeaderName::from_static("x-forwarded-for"), HeaderValue::from_str(f).unwrap()))
+            .map(|f| {
+                (
+                    HeaderName::from_static("x-forwarded-for"),
+                    HeaderValue::from_str(f).unwrap(),
+                )
+            })
             .collect();
         trusted.client(peer.parse().unwrap(), &headers).to_string()
     }
@@ -119,31 +127,71 @@ mod tests {
     #[test]
     fn nobody_is_believed_unless_the_operator_says_so() {
         assert_eq!(client(&[], "192.0.2.1:5", &["203.0.113.9"]), "192.0.2.1");
-        assert_eq!(client(&["10.0.0.0/8"], "192.0.2.1:5", &["203.0.113.9"]), "192.0.2.1");
+        assert_eq!(
+            client(&["10.0.0.0/8"], "192.0.2.1:5", &["203.0.113.9"]),
+            "192.0.2.1"
+        );
     }
 
     #[test]
     fn behind_trusted_proxies_it_is_the_nearest_hop_that_is_not_one() {
         let trusted = ["10.0.0.0/8", "fd00::/8"];
         assert_eq!(client(&trusted, "10.1.2.3:5", &["203.0.113.9"]), "203.0.113.9");
-        assert_eq!(client(&trusted, "10.1.2.3:5", &["198.51.100.1, 203.0.113.9, 10.9.9.9"]), "203.0.113.9");
-        assert_eq!(client(&trusted, "10.1.2.3:5", &["198.51.100.1", "203.0.113.9"]), "203.0.113.9");
-        assert_eq!(client(&trusted, "[::ffff:10.1.2.3]:5", &["203.0.113.9:4711"]), "203.0.113.9");
-        assert_eq!(client(&trusted, "[fd00::1]:5", &["[2001:db8::1]:80"]), "2001:db8::1");
+        assert_eq!(
+            client(&trusted, "10.1.2.3:5", &["198.51.100.1, 203.0.113.9, 10.9.9.9"]),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            client(&trusted, "10.1.2.3:5", &["198.51.100.1", "203.0.113.9"]),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            client(&trusted, "[::ffff:10.1.2.3]:5", &["203.0.113.9:4711"]),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            client(&trusted, "[fd00::1]:5", &["[2001:db8::1]:80"]),
+            "2001:db8::1"
+        );
         assert_eq!(client(&trusted, "10.1.2.3:5", &[]), "10.1.2.3");
         assert_eq!(client(&trusted, "10.1.2.3:5", &["10.4.4.4"]), "10.4.4.4");
-        assert_eq!(client(&trusted, "10.1.2.3:5", &["203.0.113.9, unknown"]), "10.1.2.3");
-        assert_eq!(client(&trusted, "10.1.2.3:5", &["203.0.113.9, x, 10.5.5.5"]), "10.5.5.5");
+        assert_eq!(
+            client(&trusted, "10.1.2.3:5", &["203.0.113.9, unknown"]),
+            "10.1.2.3"
+        );
+        assert_eq!(
+            client(&trusted, "10.1.2.3:5", &["203.0.113.9, x, 10.5.5.5"]),
+            "10.5.5.5"
+        );
     }
 
     #[test]
     fn networks_are_read_strictly() {
-        for text in ["10.0.0.7", "10.0.0.0/8", "0.0.0.0/0", "::1", "2001:db8::/32", "::/0"] {
+        for text in [
+            "10.0.0.7",
+            "10.0.0.0/8",
+            "0.0.0.0/0",
+            "::1",
+            "2001:db8::/32",
+            "::/0",
+        ] {
             assert!(text.parse::<Network>().is_ok(), "{text}");
         }
-        for text in ["", "10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/+8", "10.0.0", "proxy.example", "10.0.0.0/-1"] {
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0.0/+8",
+            "10.0.0",
+            "proxy.example",
+            "10.0.0.0/-1",
+        ] {
             assert!(text.parse::<Network>().is_err(), "{text}");
         }
-        assert_eq!(client(&["0.0.0.0/0"], "10.1.2.3:5", &["203.0.113.9"]), "203.0.113.9");
+        assert_eq!(
+            client(&["0.0.0.0/0"], "10.1.2.3:5", &["203.0.113.9"]),
+            "203.0.113.9"
+        );
     }
 }

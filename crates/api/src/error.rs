@@ -70,7 +70,9 @@ impl OperatorError for ApiError {
                 Some("AUTH_MODE is disabled, and other machines may reach this address".to_owned())
             }
             Self::Incomplete { .. } => None,
-            Self::KeyUrl { reason, .. } | Self::HttpClient(reason) | Self::Tls { reason, .. } => Some(reason.clone()),
+            Self::KeyUrl { reason, .. } | Self::HttpClient(reason) | Self::Tls { reason, .. } => {
+                Some(reason.clone())
+            }
             Self::Serve(error) => Some(error.to_string()),
         }
     }
@@ -81,9 +83,13 @@ impl OperatorError for ApiError {
             Self::DisabledOnOpenAddress { .. } => {
                 "listen on 127.0.0.1, set AUTH_MODE=oidc, or say explicitly that any address is meant"
             }
-            Self::Incomplete { .. } => "set OIDC_ISSUER and OIDC_AUDIENCE to the application registered with the issuer",
+            Self::Incomplete { .. } => {
+                "set OIDC_ISSUER and OIDC_AUDIENCE to the application registered with the issuer"
+            }
             Self::KeyUrl { .. } => "check OIDC_ISSUER; the issuer's keys must come over https",
-            Self::HttpClient(_) => "check that this machine has certificates of authorities (the package ca-certificates)",
+            Self::HttpClient(_) => {
+                "check that this machine has certificates of authorities (the package ca-certificates)"
+            }
             Self::Tls { .. } => "give PEM files that belong together and that this process may read",
             Self::Serve(_) => "choose another address",
         };
@@ -103,8 +109,14 @@ mod tests {
             environment: "prod".to_owned(),
         };
         assert_eq!(error.code(), ErrorCode::AuthConfiguration);
-        assert_eq!(error.to_string(), "authentication cannot be disabled in environment prod");
+        assert_eq!(
+            error.to_string(),
+            "authentication cannot be disabled in environment prod"
+        );
         assert_eq!(error.detail().as_deref(), Some("AUTH_MODE is disabled"));
-        assert_eq!(error.hint().as_deref(), Some("set AUTH_MODE=oidc, OIDC_ISSUER and OIDC_AUDIENCE"));
+        assert_eq!(
+            error.hint().as_deref(),
+            Some("set AUTH_MODE=oidc, OIDC_ISSUER and OIDC_AUDIENCE")
+        );
     }
 }

@@ -31,7 +31,9 @@ async fn once(app: &App) {
     }
     match app.store.pairing_health().await {
         Ok(health) => {
-            let since = health.oldest.map_or(0, |oldest| app.clock.now().micros() - oldest.micros());
+            let since = health
+                .oldest
+                .map_or(0, |oldest| app.clock.now().micros() - oldest.micros());
             app.metrics
                 .pairing()
                 .incomplete_age_seconds(since.max(0) as f64 / MICROS_PER_SECOND as f64);

@@ -52,7 +52,12 @@ async fn answer(app: &App, attempt: &mut Attempt, request: Request, next: Next) 
     }
 }
 
-async fn admitted(app: &App, attempt: &mut Attempt, request: Request, next: Next) -> Result<Response, Problem> {
+async fn admitted(
+    app: &App,
+    attempt: &mut Attempt,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
     let _place = app
         .places
         .try_acquire()
@@ -64,9 +69,10 @@ async fn admitted(app: &App, attempt: &mut Attempt, request: Request, next: Next
         .await
         .map_err(|failure| match failure {
             AuthFailure::Token(error) => Problem::unauthenticated(error),
-            AuthFailure::KeysUnavailable => {
-                Problem::new(ProblemKind::KeysUnavailable, "the token cannot be judged; try again")
-            }
+            AuthFailure::KeysUnavailable => Problem::new(
+                ProblemKind::KeysUnavailable,
+                "the token cannot be judged; try again",
+            ),
         })?;
     if !attempt.by(principal).may_read() {
         return Err(Problem::forbidden());
@@ -77,17 +83,33 @@ async fn admitted(app: &App, attempt: &mut Attempt, request: Request, next: Next
 fn within_limits(request: &Request, limits: &Limits) -> Result<(), Problem> {
     let headers = request.headers();
     let target = request.uri().path_and_query().map_or(0, |p| p.as_str().len());
-    let header_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let header_bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
     let body_bytes = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
         .unwrap_or(0);
-    let refused = |kind, what: &str, most: u64| Err(Problem::new(kind, format!("{what} may have at most {most} bytes")));
+    let refused = |kind, what: &str, most: u64| {
+        Err(Problem::new(
+            kind,
+            format!("{what} may have at most {most} bytes"),
+        ))
+    };
     if target > limits.target_bytes {
-        return refused(ProblemKind::TargetTooLong, "path and query", limits.target_bytes as u64);
+        return refused(
+            ProblemKind::TargetTooLong,
+            "path and query",
+            limits.target_bytes as u64,
+        );
     }
     if header_bytes > limits.header_bytes {
-        return refused(ProblemKind::HeadersTooLarge, "the headers", limits.header_bytes as u64);
+        return refused(
+            ProblemKind::HeadersTooLarge,
+            "the headers",
+            limits.header_bytes as u64,
+        );
     }
     if body_bytes > limits.body_bytes {
         return refused(ProblemKind::BodyTooLarge, "a body", limits.body_bytes);

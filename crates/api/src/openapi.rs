@@ -2,6 +2,7 @@
 //! `docs/openapi.json` is the committed copy; a test holds the two together.
 
 use serde_json::json;
+use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
@@ -17,6 +18,9 @@ use crate::routes;
 const BEARER: &str = "bearer";
 const CORRELATION: &str = "X-Correlation-ID";
 const EXAMPLE_ID: &str = "01980f3a-7a52-7c05-9f4e-2f6f8d1c2b3a";
+const NOT_READY: &str = "NotReady";
+/// What a lookup may be answered with when it is not answered.
+const ADMIN_PROBLEMS: [u16; 11] = [400, 401, 403, 404, 413, 414, 422, 431, 500, 503, 504];
 
 #[derive(OpenApi)]
 #[openapi(
@@ -56,40 +60,59 @@ struct Everywhere;
 
 impl Modify for Everywhere {
     fn modify(&self, document: &mut Document) {
-        if let Some(components) = document.components.as_mut() {
-            let scheme = HttpBuilder::new()
-                .scheme(HttpAuthScheme::Bearer)
-                .bearer_format("JWT")
-                .description(Some("A token of the configured OpenID Connect issuer, signed with RS256 or ES256."))
-                .build();
-            components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
+        let components = document.components.get_or_insert_default();
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some(
+                "A token of the configured OpenID Connect issuer, signed with RS256 or ES256.",
+            ))
+            .build();
+        components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
+        for status in ADMIN_PROBLEMS {
+            let of_admin = |kind: &ProblemKind| kind.status() == status && *kind != ProblemKind::NotReady;
+            components
+                .responses
+                .insert(name_of(status), RefOr::T(problem(status, of_admin)));
         }
+        let not_ready = problem(503, |kind| *kind == ProblemKind::NotReady);
+        components
+            .responses
+            .insert(NOT_READY.to_owned(), RefOr::T(not_ready));
         for (path, item) in &mut document.paths.paths {
-            let Some(operation) = item.get.as_mut() else {
-                continue;
-            };
-            add_request_headers(operation);
-            let statuses: &[u16] = match path.as_str() {
-                path if path.starts_with("/admin/") => {
-                    operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>(BEARER, [])]);
-                    &[400, 401, 403, 404, 413, 414, 422, 431, 500, 503, 504]
-                }
-                "/readyz" => &[500, 503],
-                _ => &[500],
-            };
-            let admin = path.starts_with("/admin/");
-            for status in statuses {
-                let problem = problem(*status, admin);
-                let responses = &mut operation.responses.responses;
-                responses.entry(status.to_string()).or_insert_with(|| RefOr::T(problem));
-            }
-            for response in operation.responses.responses.values_mut() {
-                if let RefOr::T(response) = response {
-                    add_response_headers(response);
-                }
+            if let Some(operation) = item.get.as_mut() {
+                complete(path, operation);
             }
         }
     }
+}
+
+fn name_of(status: u16) -> String {
+    format!("Problem{status}")
+}
+
+fn complete(path: &str, operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response {
+            add_response_headers(response);
+        }
+    }
+    let mut refer = |status: u16, name: String| {
+        let response = RefOr::Ref(Ref::from_response_name(name));
+        operation.responses.responses.insert(status.to_string(), response);
+    };
+    if path.starts_with("/admin/") {
+        for status in ADMIN_PROBLEMS {
+            refer(status, name_of(status));
+        }
+        operation.security = Some(vec![SecurityRequirement::new::<_, [&str; 0], &str>(BEARER, [])]);
+    } else {
+        refer(500, name_of(500));
+        if path == "/readyz" {
+            refer(503, NOT_READY.to_owned());
+        }
+    }
+    add_request_headers(operation);
 }
 
 /// Anything may be sent: what is not well-formed is replaced and not refused.
@@ -124,7 +147,11 @@ fn add_response_headers(response: &mut Response) {
             .headers
             .insert(name.to_owned(), RefOr::T(text_header(description, example)));
     };
-    add(CORRELATION, "To be named when asking about this request.", EXAMPLE_ID);
+    add(
+        CORRELATION,
+        "To be named when asking about this request.",
+        EXAMPLE_ID,
+    );
     add("Cache-Control", "Never kept.", "no-store");
 }
 
@@ -136,28 +163,23 @@ fn text_header(description: &str, example: &str) -> Header {
         .build()
 }
 
-/// The answer with this status, with an example of every kind of problem that has it.
-fn problem(status: u16, admin: bool) -> Response {
-    let operational = |kind: ProblemKind| matches!(kind, ProblemKind::NotReady);
-    let kinds: Vec<ProblemKind> = ProblemKind::ALL
-        .iter()
-        .copied()
-        .filter(|kind| kind.status() == status && (status != 503 || operational(*kind) != admin))
-        .collect();
+/// The answer with this status, with an example of every kind of problem it can be.
+fn problem(status: u16, may_be: impl Fn(&ProblemKind) -> bool) -> Response {
+    let kinds: Vec<ProblemKind> = ProblemKind::ALL.iter().copied().filter(may_be).collect();
     let titles: Vec<_> = kinds.iter().map(|kind| kind.title()).collect();
     let mut response = ResponseBuilder::new()
         .description(format!("{}.", titles.join("; or: ")))
         .content(PROBLEM_JSON, examples(&kinds))
         .build();
-    let mut add = |name: &str, description: &str, example: &str| {
-        response
-            .headers
-            .insert(name.to_owned(), RefOr::T(text_header(description, example)));
+    add_response_headers(&mut response);
+    let particular = match status {
+        401 | 403 => Some(("WWW-Authenticate", "RFC 6750.", "Bearer realm=\"nsc\"")),
+        503 => Some(("Retry-After", "Seconds.", "1")),
+        _ => None,
     };
-    match status {
-        401 | 403 => add("WWW-Authenticate", "RFC 6750.", "Bearer realm=\"nsc\""),
-        503 => add("Retry-After", "Seconds.", "1"),
-        _ => {}
+    if let Some((name, description, example)) = particular {
+        let header = RefOr::T(text_header(description, example));
+        response.headers.insert(name.to_owned(), header);
     }
     response
 }
@@ -169,7 +191,7 @@ fn examples(kinds: &[ProblemKind]) -> Content {
             "detail": "what was wrong this time", "correlation_id": EXAMPLE_ID,
         });
         let name = kind.type_uri().rsplit(':').next().unwrap_or_default();
-        let example = utoipa::openapi::example::ExampleBuilder::new()
+        let example = ExampleBuilder::new()
             .summary(kind.title())
             .value(Some(value))
             .build();

@@ -119,7 +119,10 @@ impl KeyLocation {
     /// The discovery document at the place the standard names.
     #[must_use]
     pub fn of_issuer(issuer: &str) -> Self {
-        Self::Discovery(format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/')))
+        Self::Discovery(format!(
+            "{}/.well-known/openid-configuration",
+            issuer.trim_end_matches('/')
+        ))
     }
 }
 

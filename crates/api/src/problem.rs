@@ -158,7 +158,10 @@ impl Problem {
         let challenge = "Bearer realm=\"nsc\", error=\"insufficient_scope\"";
         Self {
             challenge: Some(HeaderValue::from_static(challenge)),
-            ..Self::new(ProblemKind::Forbidden, "one of the roles ADMIN_READ and ADMIN_AUDIT is required")
+            ..Self::new(
+                ProblemKind::Forbidden,
+                "one of the roles ADMIN_READ and ADMIN_AUDIT is required",
+            )
         }
     }
 

@@ -38,7 +38,9 @@ pub struct Api {
 
 impl std::fmt::Debug for Api {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Api").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Api")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -47,7 +49,12 @@ impl Api {
     ///
     /// # Errors
     /// When it is not known who may look, or when this environment forbids what is configured.
-    pub fn new(options: ApiOptions, store: Store, metrics: Metrics, clock: Arc<dyn Clock>) -> Result<Self, ApiError> {
+    pub fn new(
+        options: ApiOptions,
+        store: Store,
+        metrics: Metrics,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ApiError> {
         check(&options)?;
         let auth = Authenticator::new(&options.auth, options.is_local())?;
         Ok(Self {
@@ -168,7 +175,10 @@ fn check(options: &ApiOptions) -> Result<(), ApiError> {
             let missing = [
                 (nsc_core::is_blank(&oidc.issuer), "an issuer"),
                 (audiences_missing, "an audience"),
-                (nsc_core::is_blank(&oidc.roles_claim), "the name of the claim with the roles"),
+                (
+                    nsc_core::is_blank(&oidc.roles_claim),
+                    "the name of the claim with the roles",
+                ),
             ];
             match missing.into_iter().find(|(is_missing, _)| *is_missing) {
                 Some((_, setting)) => Err(ApiError::Incomplete { setting }),
@@ -180,9 +190,9 @@ fn check(options: &ApiOptions) -> Result<(), ApiError> {
 
 fn check_address(auth: &AuthOptions, address: SocketAddr) -> Result<(), ApiError> {
     match auth {
-        AuthOptions::Disabled { on_any_address: false } if !address.ip().to_canonical().is_loopback() => {
-            Err(ApiError::DisabledOnOpenAddress { address })
-        }
+        AuthOptions::Disabled {
+            on_any_address: false,
+        } if !address.ip().to_canonical().is_loopback() => Err(ApiError::DisabledOnOpenAddress { address }),
         _ => Ok(()),
     }
 }

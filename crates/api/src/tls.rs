@@ -38,7 +38,11 @@ impl Tls {
     pub(crate) fn read(options: TlsOptions) -> Result<Self, ApiError> {
         let files = Files::read(&options)?;
         let config = RustlsConfig::from_config(files.config(&options)?);
-        Ok(Self { options, files, config })
+        Ok(Self {
+            options,
+            files,
+            config,
+        })
     }
 
     /// Looks at the files again and again and takes them when they changed and are usable, until the shutdown.
@@ -84,7 +88,10 @@ impl Files {
             .collect::<Result<_, _>>()
             .map_err(|e| refused(&options.certificate, format!("it is no PEM file: {e}")))?;
         if chain.is_empty() {
-            return Err(refused(&options.certificate, "there is no certificate in it".to_owned()));
+            return Err(refused(
+                &options.certificate,
+                "there is no certificate in it".to_owned(),
+            ));
         }
         let key = PrivateKeyDer::from_pem_slice(&self.key)
             .map_err(|e| refused(&options.key, format!("there is no usable private key in it: {e}")))?;

@@ -43,7 +43,11 @@ impl Authenticator {
         }
     }
 
-    pub(crate) async fn authenticate(&self, headers: &HeaderMap, now: UtcMicros) -> Result<Principal, AuthFailure> {
+    pub(crate) async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        now: UtcMicros,
+    ) -> Result<Principal, AuthFailure> {
         match self {
             Self::Disabled => Ok(Principal::local()),
             Self::Oidc(oidc) => oidc.authenticate(headers, now).await,
@@ -100,7 +104,8 @@ impl Oidc {
         if !verified.unwrap_or(false) {
             return Err(AuthFailure::Token(TokenError::Signature));
         }
-        let claims = base64url::decode(token.claims.as_bytes()).ok_or(AuthFailure::Token(TokenError::Malformed))?;
+        let claims =
+            base64url::decode(token.claims.as_bytes()).ok_or(AuthFailure::Token(TokenError::Malformed))?;
         self.expected.principal(&claims, now).map_err(AuthFailure::Token)
     }
 }

@@ -68,9 +68,12 @@ mod tests {
         ] {
             assert_eq!(bearer_token(&headers(&values)), Err(want), "{values:?}");
         }
-        let not_ascii: HeaderMap = [(AUTHORIZATION, HeaderValue::from_bytes(b"Bearer a.\xff.c").unwrap())]
-            .into_iter()
-            .collect();
+        let not_ascii: HeaderMap = [(
+            AUTHORIZATION,
+            HeaderValue::from_bytes(b"Bearer a.\xff.c").unwrap(),
+        )]
+        .into_iter()
+        .collect();
         assert_eq!(bearer_token(&not_ascii), Err(TokenError::NotBearer));
     }
 }

@@ -48,7 +48,10 @@ impl Expectations {
     fn in_time(&self, claims: &Map<String, Value>, now: UtcMicros) -> Result<(), TokenError> {
         let now = now.micros() as f64 / MICROS_PER_SECOND as f64;
         let leeway = self.leeway.as_secs_f64();
-        let expires = claims.get("exp").and_then(Value::as_f64).ok_or(TokenError::Claim("exp"))?;
+        let expires = claims
+            .get("exp")
+            .and_then(Value::as_f64)
+            .ok_or(TokenError::Claim("exp"))?;
         if now >= expires + leeway {
             return Err(TokenError::Expired);
         }
@@ -56,13 +59,18 @@ impl Expectations {
             None => Ok(()),
             Some(begins) => {
                 let begins = begins.as_f64().ok_or(TokenError::Claim("nbf"))?;
-                (now + leeway >= begins).then_some(()).ok_or(TokenError::NotYetValid)
+                (now + leeway >= begins)
+                    .then_some(())
+                    .ok_or(TokenError::NotYetValid)
             }
         }
     }
 
     fn is_meant(&self, aud: &Value) -> bool {
-        let ours = |one: &Value| one.as_str().is_some_and(|one| self.audiences.iter().any(|a| a == one));
+        let ours = |one: &Value| {
+            one.as_str()
+                .is_some_and(|one| self.audiences.iter().any(|a| a == one))
+        };
         match aud {
             Value::Array(several) => several.iter().any(ours),
             one => ours(one),
@@ -80,7 +88,9 @@ fn name<'a>(claims: &'a Map<String, Value>, claim: &str) -> Option<&'a str> {
 }
 
 fn is_name(text: &str) -> bool {
-    !nsc_core::is_blank(text) && !text.chars().any(char::is_control) && text.chars().nth(MAX_NAME_CHARS).is_none()
+    !nsc_core::is_blank(text)
+        && !text.chars().any(char::is_control)
+        && text.chars().nth(MAX_NAME_CHARS).is_none()
 }
 
 /// The claim of that name, which may itself contain dots (a URL), else the one the path leads to.
@@ -127,7 +137,9 @@ mod tests {
         for (name, value) in changes.as_object().into_iter().flatten() {
             match value {
                 Value::Null => claims.as_object_mut().and_then(|c| c.remove(name)),
-                value => claims.as_object_mut().and_then(|c| c.insert(name.clone(), value.clone())),
+                value => claims
+                    .as_object_mut()
+                    .and_then(|c| c.insert(name.clone(), value.clone())),
             };
         }
         let expected = Expectations {
@@ -145,7 +157,13 @@ mod tests {
         assert_eq!(actor(json!({})), Ok("s".to_owned()));
         assert_eq!(actor(json!({"oid": "o"})), Ok("o".to_owned()));
         assert_eq!(actor(json!({"oid": "", "sub": "s2"})), Ok("s2".to_owned()));
-        for bad in [json!(null), json!(""), json!(7), json!("a\u{0}b"), json!("x".repeat(300))] {
+        for bad in [
+            json!(null),
+            json!(""),
+            json!(7),
+            json!("a\u{0}b"),
+            json!("x".repeat(300)),
+        ] {
             assert_eq!(actor(json!({"sub": bad})), Err(TokenError::Claim("sub")), "{bad}");
         }
     }
@@ -159,7 +177,11 @@ mod tests {
         assert_eq!(verdict(json!({"nbf": NOW + 30})), None);
         assert_eq!(verdict(json!({"nbf": NOW + 31})), Some(TokenError::NotYetValid));
         for bad in [json!(null), json!("never"), json!(true), json!([NOW + 600])] {
-            assert_eq!(verdict(json!({"exp": bad})), Some(TokenError::Claim("exp")), "{bad}");
+            assert_eq!(
+                verdict(json!({"exp": bad})),
+                Some(TokenError::Claim("exp")),
+                "{bad}"
+            );
         }
         assert_eq!(verdict(json!({"nbf": "now"})), Some(TokenError::Claim("nbf")));
     }
@@ -172,16 +194,35 @@ mod tests {
         assert_eq!(verdict(json!({"aud": []})), Some(TokenError::Audience));
         assert_eq!(verdict(json!({"aud": {"nsc": 1}})), Some(TokenError::Audience));
         assert_eq!(verdict(json!({"aud": null})), Some(TokenError::Claim("aud")));
-        assert_eq!(verdict(json!({"iss": "https://issuer.example/v2/"})), Some(TokenError::Issuer));
-        assert_eq!(verdict(json!({"iss": ["https://issuer.example/v2"]})), Some(TokenError::Claim("iss")));
+        assert_eq!(
+            verdict(json!({"iss": "https://issuer.example/v2/"})),
+            Some(TokenError::Issuer)
+        );
+        assert_eq!(
+            verdict(json!({"iss": ["https://issuer.example/v2"]})),
+            Some(TokenError::Claim("iss"))
+        );
     }
 
     #[test]
     fn roles_are_found_where_the_configuration_says() {
-        let found = |claim: &str, changes: Value| judged(claim, &changes).map(|p| p.roles).unwrap_or_default();
+        let found =
+            |claim: &str, changes: Value| judged(claim, &changes).map(|p| p.roles).unwrap_or_default();
         assert_eq!(found("roles", json!({})), ["ADMIN_READ"]);
-        assert_eq!(found("realm_access.roles", json!({"realm_access": {"roles": ["A", "B"]}})), ["A", "B"]);
-        assert_eq!(found("https://nsc.example/roles", json!({"https://nsc.example/roles": ["A"]})), ["A"]);
+        assert_eq!(
+            found(
+                "realm_access.roles",
+                json!({"realm_access": {"roles": ["A", "B"]}})
+            ),
+            ["A", "B"]
+        );
+        assert_eq!(
+            found(
+                "https://nsc.example/roles",
+                json!({"https://nsc.example/roles": ["A"]})
+            ),
+            ["A"]
+        );
         assert_eq!(found("scope", json!({"scope": "A B"})), ["A", "B"]);
         assert!(found("realm_access.roles", json!({"realm_access": ["roles"]})).is_empty());
         assert!(found("roles", json!({"roles": {"ADMIN_READ": true}})).is_empty());

@@ -71,9 +71,11 @@ struct Members<'a> {
 
 impl Members<'_> {
     fn brings_more_than_a_name(&self) -> bool {
-        [&self.jku, &self.jwk, &self.x5u, &self.x5c, &self.crit, &self.enc, &self.zip]
-            .into_iter()
-            .any(Option::is_some)
+        [
+            &self.jku, &self.jwk, &self.x5u, &self.x5c, &self.crit, &self.enc, &self.zip,
+        ]
+        .into_iter()
+        .any(Option::is_some)
     }
 
     fn is_another_kind(&self) -> bool {
@@ -152,8 +154,14 @@ mod tests {
 
     #[test]
     fn other_algorithms_are_refused_however_they_are_spelt() {
-        for alg in ["none", "None", "NONE", "nOnE", "", "HS256", "HS512", "RS384", "PS256", "ES384", "EdDSA", "rs256"] {
-            assert_eq!(parsed(&format!(r#"{{"alg":"{alg}"}}"#)), Err(TokenError::Algorithm), "{alg}");
+        for alg in [
+            "none", "None", "NONE", "nOnE", "", "HS256", "HS512", "RS384", "PS256", "ES384", "EdDSA", "rs256",
+        ] {
+            assert_eq!(
+                parsed(&format!(r#"{{"alg":"{alg}"}}"#)),
+                Err(TokenError::Algorithm),
+                "{alg}"
+            );
         }
         let unsigned = format!("{}.e30.", base64url::encode(br#"{"alg":"none"}"#));
         assert_eq!(UnverifiedToken::parse(&unsigned), Err(TokenError::Algorithm));
@@ -203,7 +211,11 @@ mod tests {
             format!("{header}=.e30.c2ln"),
             ".e30.c2ln".to_owned(),
         ] {
-            assert_eq!(UnverifiedToken::parse(&token).err(), Some(TokenError::Malformed), "{token}");
+            assert_eq!(
+                UnverifiedToken::parse(&token).err(),
+                Some(TokenError::Malformed),
+                "{token}"
+            );
         }
     }
 

@@ -49,7 +49,8 @@ struct PublishedKey {
 impl KeySet {
     /// Reads a set; keys of other kinds and for other purposes are left out.
     pub(super) fn parse(json: &[u8]) -> Result<Self, String> {
-        let set: PublishedSet = serde_json::from_slice(json).map_err(|e| format!("not a JSON Web Key Set: {e}"))?;
+        let set: PublishedSet =
+            serde_json::from_slice(json).map_err(|e| format!("not a JSON Web Key Set: {e}"))?;
         let keys: Vec<_> = set
             .keys
             .into_iter()
@@ -82,18 +83,27 @@ impl KeySet {
 impl PublishedKey {
     fn usable(self) -> Option<VerifyingKey> {
         let verifies = self.usage.as_deref().is_none_or(|usage| usage == "sig")
-            && self.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+            && self
+                .key_ops
+                .as_ref()
+                .is_none_or(|ops| ops.iter().any(|op| op == "verify"));
         if !verifies {
             return None;
         }
         let (algorithm, key) = match self.kty.as_str() {
-            "RSA" => (SigningAlgorithm::Rs256, rsa(self.n.as_deref()?, self.e.as_deref()?)?),
-            "EC" if self.crv.as_deref() == Some("P-256") => {
-                (SigningAlgorithm::Es256, p256(self.x.as_deref()?, self.y.as_deref()?)?)
-            }
+            "RSA" => (
+                SigningAlgorithm::Rs256,
+                rsa(self.n.as_deref()?, self.e.as_deref()?)?,
+            ),
+            "EC" if self.crv.as_deref() == Some("P-256") => (
+                SigningAlgorithm::Es256,
+                p256(self.x.as_deref()?, self.y.as_deref()?)?,
+            ),
             _ => return None,
         };
-        let agrees = self.alg.is_none_or(|alg| SigningAlgorithm::named(&alg) == Some(algorithm));
+        let agrees = self
+            .alg
+            .is_none_or(|alg| SigningAlgorithm::named(&alg) == Some(algorithm));
         agrees.then_some(VerifyingKey {
             key_id: self.kid,
             algorithm,
@@ -112,7 +122,8 @@ fn rsa(modulus: &str, exponent: &str) -> Option<DecodingKey> {
 }
 
 fn p256(x: &str, y: &str) -> Option<DecodingKey> {
-    let whole = |text: &str| base64url::decode(text.as_bytes()).is_some_and(|b| b.len() == P256_COORDINATE_BYTES);
+    let whole =
+        |text: &str| base64url::decode(text.as_bytes()).is_some_and(|b| b.len() == P256_COORDINATE_BYTES);
     (whole(x) && whole(y)).then(|| DecodingKey::from_ec_components(x, y).ok())?
 }
 
@@ -146,7 +157,13 @@ mod tests {
     #[test]
     fn keys_for_the_two_algorithms_are_kept() {
         assert_eq!(count(&[rsa("a", 2048), rsa("b", 4096), ec(Some("c"))]), 3);
-        assert_eq!(count(&[with(rsa("a", 2048), "alg", json!("RS256")), with(ec(None), "key_ops", json!(["verify"]))]), 2);
+        assert_eq!(
+            count(&[
+                with(rsa("a", 2048), "alg", json!("RS256")),
+                with(ec(None), "key_ops", json!(["verify"]))
+            ]),
+            2
+        );
     }
 
     #[test]
@@ -173,7 +190,11 @@ mod tests {
 
     #[test]
     fn a_key_is_found_by_id_and_algorithm_together() {
-        let set = KeySet::parse(json!({"keys": [rsa("a", 2048), rsa("b", 2048), ec(Some("a"))]}).to_string().as_bytes());
+        let set = KeySet::parse(
+            json!({"keys": [rsa("a", 2048), rsa("b", 2048), ec(Some("a"))]})
+                .to_string()
+                .as_bytes(),
+        );
         let set = set.unwrap_or_default();
         let found = |algorithm, kid: Option<&str>| {
             let jose = Jose {
@@ -182,10 +203,19 @@ mod tests {
             };
             set.find(&jose).map(|k| k.algorithm)
         };
-        assert_eq!(found(SigningAlgorithm::Rs256, Some("a")), Some(SigningAlgorithm::Rs256));
-        assert_eq!(found(SigningAlgorithm::Es256, Some("a")), Some(SigningAlgorithm::Es256));
+        assert_eq!(
+            found(SigningAlgorithm::Rs256, Some("a")),
+            Some(SigningAlgorithm::Rs256)
+        );
+        assert_eq!(
+            found(SigningAlgorithm::Es256, Some("a")),
+            Some(SigningAlgorithm::Es256)
+        );
         assert_eq!(found(SigningAlgorithm::Es256, Some("b")), None);
-        assert_eq!(found(SigningAlgorithm::Es256, None), Some(SigningAlgorithm::Es256));
+        assert_eq!(
+            found(SigningAlgorithm::Es256, None),
+            Some(SigningAlgorithm::Es256)
+        );
         assert_eq!(found(SigningAlgorithm::Rs256, None), None);
     }
 }

@@ -25,7 +25,9 @@ impl Principal {
     /// Whether one of [`READING_ROLES`] is among the roles.
     #[must_use]
     pub fn may_read(&self) -> bool {
-        self.roles.iter().any(|role| READING_ROLES.contains(&role.as_str()))
+        self.roles
+            .iter()
+            .any(|role| READING_ROLES.contains(&role.as_str()))
     }
 }
 
@@ -41,7 +43,13 @@ mod tests {
         };
         assert!(with(&["ADMIN_READ"]).may_read());
         assert!(with(&["x", "ADMIN_AUDIT"]).may_read());
-        for roles in [&[] as &[&str], &["admin_read"], &["ADMIN"], &["ADMIN_READ "], &["ADMIN_READ,ADMIN_AUDIT"]] {
+        for roles in [
+            &[] as &[&str],
+            &["admin_read"],
+            &["ADMIN"],
+            &["ADMIN_READ "],
+            &["ADMIN_READ,ADMIN_AUDIT"],
+        ] {
             assert!(!with(roles).may_read(), "{roles:?}");
         }
     }

@@ -92,9 +92,13 @@ impl KeySource {
         let document = self.document(url).await?;
         let found: Discovery = serde_json::from_slice(&document).map_err(|e| refused(e.to_string()))?;
         if found.issuer != self.issuer {
-            return Err(refused(format!("it is of issuer {:?}, not {:?}", found.issuer, self.issuer)));
+            return Err(refused(format!(
+                "it is of issuer {:?}, not {:?}",
+                found.issuer, self.issuer
+            )));
         }
-        usable_url(&found.jwks_uri, self.allow_http).map_err(|reason| refused(format!("its jwks_uri: {reason}")))
+        usable_url(&found.jwks_uri, self.allow_http)
+            .map_err(|reason| refused(format!("its jwks_uri: {reason}")))
     }
 
     async fn document(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
@@ -151,7 +155,10 @@ fn usable_url(text: &str, allow_http: bool) -> Result<Url, String> {
 
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    let address = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<std::net::IpAddr>();
     host == "localhost" || address.is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
@@ -165,10 +172,20 @@ mod tests {
         assert!(usable("https://login.example/keys", false));
         assert!(!usable("http://login.example/keys", false));
         assert!(usable("http://login.example/keys", true));
-        for url in ["http://127.0.0.1:8080/k", "http://localhost/k", "http://[::1]:1/k"] {
+        for url in [
+            "http://127.0.0.1:8080/k",
+            "http://localhost/k",
+            "http://[::1]:1/k",
+        ] {
             assert!(usable(url, false), "{url}");
         }
-        for url in ["http://127.0.0.1.example/k", "http://localhost.example/k", "file:///etc/keys", "keys", ""] {
+        for url in [
+            "http://127.0.0.1.example/k",
+            "http://localhost.example/k",
+            "file:///etc/keys",
+            "keys",
+            "",
+        ] {
             assert!(!usable(url, false), "{url}");
         }
     }

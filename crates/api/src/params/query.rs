@@ -16,7 +16,11 @@ pub(super) fn pairs<const N: usize>(
 ) -> ([Option<String>; N], Vec<ParameterError>) {
     let mut values = [const { None }; N];
     let mut errors = Vec::new();
-    for pair in raw.filter(|q| !q.is_empty()).into_iter().flat_map(|q| q.split('&')) {
+    for pair in raw
+        .filter(|q| !q.is_empty())
+        .into_iter()
+        .flat_map(|q| q.split('&'))
+    {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let known = decoded(name).and_then(|name| names.iter().position(|n| *n == name));
         let Some((slot, name)) = known.and_then(|at| Some((values.get_mut(at)?, names.get(at)?))) else {
@@ -24,7 +28,9 @@ pub(super) fn pairs<const N: usize>(
             continue;
         };
         match decoded(value) {
-            Some(_) if slot.is_some() => errors.push(ParameterError::malformed(Place::Query, *name, REPEATED)),
+            Some(_) if slot.is_some() => {
+                errors.push(ParameterError::malformed(Place::Query, *name, REPEATED))
+            }
             Some(text) => *slot = Some(text),
             None => errors.push(ParameterError::malformed(Place::Query, *name, NO_TEXT)),
         }
@@ -109,7 +115,10 @@ mod tests {
     fn what_may_be_a_token_is_not_kept() {
         let kept = |query: &str| redacted(query, &["from", "limit"], 60);
         assert_eq!(kept("from=2026&limit=5"), "from=2026&limit=5");
-        assert_eq!(kept("access_token=abc.def&limit=5"), "access_token=[redacted]&limit=5");
+        assert_eq!(
+            kept("access_token=abc.def&limit=5"),
+            "access_token=[redacted]&limit=5"
+        );
         assert_eq!(kept(&format!("from={}", "9".repeat(500))).len(), 60);
         assert_eq!(kept(&"y".repeat(500)).len(), 32);
     }

@@ -35,9 +35,13 @@ pub struct WalletParameters {
 ///
 /// # Errors
 /// Everything that is wrong with it; see [`ParameterError`].
-pub fn wallet_parameters(wallet_id: &str, query: Option<&str>) -> Result<WalletParameters, Vec<ParameterError>> {
+pub fn wallet_parameters(
+    wallet_id: &str,
+    query: Option<&str>,
+) -> Result<WalletParameters, Vec<ParameterError>> {
     let ([from, to, limit, cursor], mut errors) = pairs(query, NAMES);
-    let mut refuse = |name: &str, detail| errors.push(ParameterError::unacceptable(Place::Query, name, detail));
+    let mut refuse =
+        |name: &str, detail| errors.push(ParameterError::unacceptable(Place::Query, name, detail));
     let mut bound = |name: &str, text: Option<String>| {
         let text = text?;
         let time = instant(&text);
@@ -141,8 +145,22 @@ mod tests {
             assert_eq!(refused(query), names, "{query}");
         }
         for limit in [
-            "", "0", "-1", "101", "1e9", "1000000000", "10.0", "1e1", "+5", "%2B5", " 5", "5%20", "05", "0x5",
-            "%EF%BC%95", "99999999999999999999",
+            "",
+            "0",
+            "-1",
+            "101",
+            "1e9",
+            "1000000000",
+            "10.0",
+            "1e1",
+            "+5",
+            "%2B5",
+            " 5",
+            "5%20",
+            "05",
+            "0x5",
+            "%EF%BC%95",
+            "99999999999999999999",
         ] {
             assert_eq!(refused(&format!("limit={limit}")), "limit", "{limit}");
         }

@@ -25,7 +25,6 @@ use crate::edge::edge;
 use crate::guard::guard;
 use crate::problem::{Problem, ProblemKind};
 
-
 /// Names of query parameters that any route knows.
 pub(crate) const QUERY_NAMES: [&str; 4] = ["from", "to", "limit", "cursor"];
 
@@ -125,7 +124,10 @@ pub(crate) fn router(app: Shared) -> Router {
 }
 
 async fn no_such_route() -> Problem {
-    Problem::new(ProblemKind::NoSuchRoute, "see /openapi.json for the paths there are")
+    Problem::new(
+        ProblemKind::NoSuchRoute,
+        "see /openapi.json for the paths there are",
+    )
 }
 
 async fn method_not_allowed(request: Request) -> Problem {
@@ -159,7 +161,10 @@ fn not_found(what: &'static str) -> Problem {
 fn store_failed(error: &StoreError) -> Problem {
     if matches!(error, StoreError::Timeout { .. }) {
         tracing::warn!(%error, "the database is slow");
-        Problem::new(ProblemKind::TimedOut, "the database did not answer in time; try again")
+        Problem::new(
+            ProblemKind::TimedOut,
+            "the database did not answer in time; try again",
+        )
     } else if error.is_transient() || matches!(error, StoreError::Schema { .. }) {
         tracing::warn!(%error, "the database does not answer");
         Problem::new(ProblemKind::DatabaseUnavailable, "try again in a moment")

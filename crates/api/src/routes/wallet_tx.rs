@@ -23,7 +23,7 @@ use crate::view::{Transaction, WalletTransactions};
     tag = "admin",
     params(
         ("wallet_id" = String, Path, description = "Id of the wallet, percent-encoded (`/` as `%2F`).",
-            min_length = 1, max_length = 255, example = "user-9999"),
+            min_length = 1, max_length = 255, example = "user-1"),
         ("from" = Option<String>, Query, format = DateTime, description = "First instant of the window: RFC 3339 with an offset or `Z`.",
             example = "2026-01-05T00:00:00+09:00"),
         ("to" = Option<String>, Query, format = DateTime, description = "First instant after the window: RFC 3339 with an offset or `Z`.",
@@ -49,7 +49,11 @@ pub(crate) async fn wallet_tx(State(app): State<Shared>, uri: Uri) -> Result<Res
         }),
         wallet_id,
     };
-    let mut entries = app.store.wallet_entries(&query).await.map_err(|e| store_failed(&e))?;
+    let mut entries = app
+        .store
+        .wallet_entries(&query)
+        .await
+        .map_err(|e| store_failed(&e))?;
     let more = entries.len() > page;
     entries.truncate(page);
     let next_cursor = entries.last().filter(|_| more).map(|last| {
@@ -59,7 +63,10 @@ pub(crate) async fn wallet_tx(State(app): State<Shared>, uri: Uri) -> Result<Res
         })
     });
     let now = app.clock.now();
-    let entries: Vec<_> = entries.into_iter().map(|view| Transaction::new(view, now)).collect();
+    let entries: Vec<_> = entries
+        .into_iter()
+        .map(|view| Transaction::new(view, now))
+        .collect();
     let count = entries.len();
     let body = WalletTransactions {
         wallet_id: query.wallet_id,

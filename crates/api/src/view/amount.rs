@@ -37,6 +37,9 @@ mod tests {
         let json = |units| Money::from_units(units).and_then(|m| serde_json::to_string(&Amount(m)).ok());
         assert_eq!(json(500_000).as_deref(), Some("\"5000.00\""));
         assert_eq!(json(-5).as_deref(), Some("\"-0.05\""));
-        assert_eq!(json(999_999_999_999_999_999).as_deref(), Some("\"9999999999999999.99\""));
+        assert_eq!(
+            json(999_999_999_999_999_999).as_deref(),
+            Some("\"9999999999999999.99\"")
+        );
     }
 }

@@ -30,7 +30,11 @@ impl PairingStatus {
 
     /// Of an order, from its pair and its entries.
     pub(super) fn of_order(pair: Option<&PairView>, entries: &[EntryView]) -> Self {
-        let known = |half: &str| entries.iter().any(|e| e.entry_type == half && may_be_of_an_order(e));
+        let known = |half: &str| {
+            entries
+                .iter()
+                .any(|e| e.entry_type == half && may_be_of_an_order(e))
+        };
         Self::of(
             pair.is_some_and(|p| p.payment_tx_id.is_some()) || known(PAYMENT),
             pair.is_some_and(|p| p.receive_tx_id.is_some()) || known(RECEIVE),
@@ -163,45 +167,81 @@ mod tests {
     fn a_complete_pair_tells_both_sides() {
         let both = || Some(pair(Some("own"), Some("other")));
         let payment = entry("PAYMENT", Some("po"), Some("PAYMENT_ORDER"));
-        assert_eq!(shown(payment, both(), None), "Complete w-own -> w-other, other half other");
+        assert_eq!(
+            shown(payment, both(), None),
+            "Complete w-own -> w-other, other half other"
+        );
         let both = Some(pair(Some("other"), Some("own")));
         let receive = entry("RECEIVE", Some("po"), None);
-        assert_eq!(shown(receive, both, None), "Complete w-other -> w-own, other half other");
+        assert_eq!(
+            shown(receive, both, None),
+            "Complete w-other -> w-own, other half other"
+        );
     }
 
     #[test]
     fn without_a_complete_pair_the_opposite_entry_is_the_other_half() {
         let payment = || entry("PAYMENT", Some("po"), None);
-        assert_eq!(shown(payment(), Some(pair(Some("own"), None)), None), "Incomplete w-own -> -, other half -");
+        assert_eq!(
+            shown(payment(), Some(pair(Some("own"), None)), None),
+            "Incomplete w-own -> -, other half -"
+        );
         assert_eq!(
             shown(payment(), Some(pair(Some("own"), None)), Some("peer")),
             "Complete w-own -> w-peer, other half peer"
         );
-        assert_eq!(shown(payment(), None, Some("peer")), "Complete w-own -> w-peer, other half peer");
-        assert_eq!(shown(payment(), None, None), "Incomplete w-own -> -, other half -");
+        assert_eq!(
+            shown(payment(), None, Some("peer")),
+            "Complete w-own -> w-peer, other half peer"
+        );
+        assert_eq!(
+            shown(payment(), None, None),
+            "Incomplete w-own -> -, other half -"
+        );
     }
 
     #[test]
     fn a_second_payment_of_an_order_is_paired_with_its_receive() {
         let second = entry("PAYMENT", Some("po"), None);
         let first = Some(pair(Some("first"), Some("other")));
-        assert_eq!(shown(second, first, None), "Complete w-own -> w-other, other half other");
+        assert_eq!(
+            shown(second, first, None),
+            "Complete w-own -> w-other, other half other"
+        );
     }
 
     #[test]
     fn outside_a_payment_order_nothing_is_known() {
-        for lone in [entry("PAYMENT", None, None), entry("PAYMENT", Some("x"), Some("COUPON"))] {
-            assert_eq!(shown(lone, Some(pair(Some("own"), Some("other"))), Some("peer")), "Unknown w-own -> -, other half -");
+        for lone in [
+            entry("PAYMENT", None, None),
+            entry("PAYMENT", Some("x"), Some("COUPON")),
+        ] {
+            assert_eq!(
+                shown(lone, Some(pair(Some("own"), Some("other"))), Some("peer")),
+                "Unknown w-own -> -, other half -"
+            );
         }
-        assert_eq!(shown(entry("CHARGE", None, None), None, None), "Unknown - -> w-own, other half -");
-        assert_eq!(shown(entry("WITHDRAW", None, None), None, None), "Unknown w-own -> -, other half -");
-        assert_eq!(shown(entry("HOLD", None, None), None, None), "Unknown - -> -, other half -");
+        assert_eq!(
+            shown(entry("CHARGE", None, None), None, None),
+            "Unknown - -> w-own, other half -"
+        );
+        assert_eq!(
+            shown(entry("WITHDRAW", None, None), None, None),
+            "Unknown w-own -> -, other half -"
+        );
+        assert_eq!(
+            shown(entry("HOLD", None, None), None, None),
+            "Unknown - -> -, other half -"
+        );
     }
 
     #[test]
     fn an_entry_that_is_no_half_shows_what_its_order_has() {
         let refund = entry("REFUND_IN", Some("po"), Some("PAYMENT_ORDER"));
-        assert_eq!(shown(refund.clone(), Some(pair(Some("p"), Some("r"))), None), "Complete - -> w-own, other half -");
+        assert_eq!(
+            shown(refund.clone(), Some(pair(Some("p"), Some("r"))), None),
+            "Complete - -> w-own, other half -"
+        );
         assert_eq!(shown(refund, None, None), "Unknown - -> w-own, other half -");
     }
 
@@ -210,9 +250,21 @@ mod tests {
         let payment = entry("PAYMENT", Some("po"), None);
         let receive = entry("RECEIVE", Some("po"), None);
         assert_eq!(PairingStatus::of_order(None, &[]), PairingStatus::Unknown);
-        assert_eq!(PairingStatus::of_order(None, std::slice::from_ref(&payment)), PairingStatus::Incomplete);
-        assert_eq!(PairingStatus::of_order(None, &[payment, receive]), PairingStatus::Complete);
-        assert_eq!(PairingStatus::of_order(Some(&pair(Some("p"), None)), &[]), PairingStatus::Incomplete);
-        assert_eq!(PairingStatus::of_order(Some(&pair(Some("p"), Some("r"))), &[]), PairingStatus::Complete);
+        assert_eq!(
+            PairingStatus::of_order(None, std::slice::from_ref(&payment)),
+            PairingStatus::Incomplete
+        );
+        assert_eq!(
+            PairingStatus::of_order(None, &[payment, receive]),
+            PairingStatus::Complete
+        );
+        assert_eq!(
+            PairingStatus::of_order(Some(&pair(Some("p"), None)), &[]),
+            PairingStatus::Incomplete
+        );
+        assert_eq!(
+            PairingStatus::of_order(Some(&pair(Some("p"), Some("r"))), &[]),
+            PairingStatus::Complete
+        );
     }
 }

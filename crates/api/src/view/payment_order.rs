@@ -26,10 +26,10 @@ pub(crate) struct Order {
     #[schema(example = "po-77")]
     order_id: String,
     /// Who ordered.
-    #[schema(example = "user-1")]
+    #[schema(required, example = "user-1")]
     user_id: Option<String>,
     /// Where.
-    #[schema(example = "Coffee")]
+    #[schema(required, example = "Coffee")]
     merchant_name: Option<String>,
     #[schema(inline)]
     amount: Amount,
@@ -58,7 +58,7 @@ pub(crate) struct OrderEntry {
     #[schema(inline)]
     amount: Amount,
     /// The amount with its direction, as the source says.
-    #[schema(inline)]
+    #[schema(required, inline)]
     amount_signed: Option<Amount>,
     /// When it happened, UTC.
     #[schema(value_type = String, format = DateTime, example = "2026-01-05T01:00:00Z")]

@@ -40,11 +40,23 @@ mod tests {
     fn the_groups_are_those_of_the_contract() {
         let json = |status| serde_json::to_string(&StatusGroup::of(status)).unwrap_or_default();
         for (group, statuses) in [
-            ("\"SUCCESS\"", &["SETTLED", "COMPLETED", "SUCCESS", "SUCCEEDED", "PAID"] as &[_]),
-            ("\"FAIL\"", &["FAILED", "CANCELLED", "CANCELED", "REJECTED", "DECLINED"]),
-            ("\"IN_PROGRESS\"", &["CREATED", "PENDING", "PROCESSING", "AUTHORIZED"]),
+            (
+                "\"SUCCESS\"",
+                &["SETTLED", "COMPLETED", "SUCCESS", "SUCCEEDED", "PAID"] as &[_],
+            ),
+            (
+                "\"FAIL\"",
+                &["FAILED", "CANCELLED", "CANCELED", "REJECTED", "DECLINED"],
+            ),
+            (
+                "\"IN_PROGRESS\"",
+                &["CREATED", "PENDING", "PROCESSING", "AUTHORIZED"],
+            ),
             ("\"REFUNDED\"", &["REFUNDED"]),
-            ("\"UNKNOWN\"", &["", "paid", "PAID ", "ON_HOLD", "PARTIALLY_REFUNDED"]),
+            (
+                "\"UNKNOWN\"",
+                &["", "paid", "PAID ", "ON_HOLD", "PARTIALLY_REFUNDED"],
+            ),
         ] {
             for status in statuses {
                 assert_eq!(json(Some(*status)), group, "{status}");

@@ -27,25 +27,25 @@ pub(crate) struct Transaction {
     #[schema(inline)]
     amount: Amount,
     /// The amount with its direction, as the source says.
-    #[schema(inline)]
+    #[schema(required, inline)]
     amount_signed: Option<Amount>,
     /// Status of the payment order, as the source says.
-    #[schema(example = "SETTLED")]
+    #[schema(required, example = "SETTLED")]
     status: Option<String>,
     #[schema(inline)]
     status_group: StatusGroup,
     /// The wallet the money leaves, when that is known.
-    #[schema(example = "user-1")]
+    #[schema(required, example = "user-1")]
     sender_wallet_id: Option<String>,
     /// The wallet the money enters, when that is known.
-    #[schema(example = "merchant-7")]
+    #[schema(required, example = "merchant-7")]
     receiver_wallet_id: Option<String>,
     related: Related,
     /// The other half of the payment.
-    #[schema(example = "tx-902")]
+    #[schema(required, example = "tx-902")]
     paired_tx_id: Option<String>,
     /// From the payment order.
-    #[schema(example = "Coffee")]
+    #[schema(required, example = "Coffee")]
     merchant_name: Option<String>,
     #[schema(inline)]
     pairing_status: PairingStatus,
@@ -58,7 +58,7 @@ pub(crate) struct Transaction {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Related {
     /// Its id.
-    #[schema(example = "po-77")]
+    #[schema(required, example = "po-77")]
     related_id: Option<String>,
     /// What kind of thing it is: as the source says, else `PAYMENT_ORDER` when there is such an order, else `UNKNOWN`.
     #[schema(example = "PAYMENT_ORDER")]

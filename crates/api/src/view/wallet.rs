@@ -18,6 +18,6 @@ pub(crate) struct WalletTransactions {
     #[schema(minimum = 0, maximum = 100, example = 1)]
     pub(crate) count: usize,
     /// For the page after this one; null on the last.
-    #[schema(example = "AQ...")]
+    #[schema(required, example = "AQ...")]
     pub(crate) next_cursor: Option<String>,
 }

@@ -1,0 +1,152 @@
+//! The issuer's keys over time: rotation, withdrawal, outages.
+
+use std::time::{Duration, Instant};
+
+use nsc_api::KeyLocation;
+use nsc_testkit::{KeyKind, Mood, SigningKey};
+
+use crate::http::{Answer, Request};
+use crate::world::World;
+
+async fn with_key(world: &World, key: &SigningKey) -> Answer {
+    let token = world.issuer.token().signed_with(key).mint();
+    world
+        .send(&Request::get("/admin/wallets/w/tx").bearer(&token))
+        .await
+}
+
+#[tokio::test]
+async fn a_new_key_is_found_with_its_first_token() {
+    let world = World::start().await;
+    let old = world.issuer.key(KeyKind::Rsa);
+    for kind in [KeyKind::Rsa, KeyKind::Ec] {
+        let new = world.issuer.rotate(kind).expect("a key");
+        assert_eq!(with_key(&world, &new).await.status, 200, "{kind:?}");
+    }
+    assert_eq!(with_key(&world, &old).await.status, 200);
+}
+
+#[tokio::test]
+async fn unknown_keys_do_not_make_us_ask_the_issuer_again_and_again() {
+    let world = World::start().await;
+    let unknown = SigningKey::generate(KeyKind::Ec, "nobodys").expect("a key");
+    let before = world.issuer.fetches();
+    for _ in 0..20 {
+        let answer = with_key(&world, &unknown).await;
+        assert_eq!(answer.status, 401);
+        assert!(
+            answer.json()["detail"]
+                .as_str()
+                .is_some_and(|d| d.contains("does not publish"))
+        );
+    }
+    let asked = world.issuer.fetches() - before;
+    assert!((1..=3).contains(&asked), "asked {asked} times");
+    assert_eq!(world.get("/admin/wallets/w/tx").await.status, 200);
+}
+
+#[tokio::test]
+async fn an_outage_of_the_issuer_is_not_noticed_by_holders_of_known_keys() {
+    let world = World::start().await;
+    let next = world.issuer.rotate(KeyKind::Rsa).expect("a key");
+    world.issuer.stop().await;
+    assert_eq!(world.get("/admin/wallets/w/tx").await.status, 200);
+
+    // A key nobody can look up may be good: that is no 401.
+    let answer = with_key(&world, &next).await;
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (503, "keys-unavailable")
+    );
+    assert!(answer.header("retry-after").is_some());
+
+    world.issuer.restart().await.expect("the port is still free");
+    assert_eq!(with_key(&world, &next).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_issuer_that_answers_nonsense_is_as_good_as_away() {
+    let world = World::with(|setup| setup.oidc().fetch_timeout = Duration::from_millis(200)).await;
+    let unknown = SigningKey::generate(KeyKind::Ec, "nobodys").expect("a key");
+    for mood in [Mood::Failing, Mood::Talking, Mood::Silent] {
+        world.issuer.be(mood);
+        let answer = with_key(&world, &unknown).await;
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (503, "keys-unavailable"),
+            "{mood:?}"
+        );
+        assert_eq!(world.get("/admin/wallets/w/tx").await.status, 200, "{mood:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_withdrawn_key_ends_with_the_next_refresh() {
+    let world = World::with(|setup| setup.oidc().refresh = Duration::from_millis(50)).await;
+    let old = world.issuer.key(KeyKind::Ec);
+    assert_eq!(with_key(&world, &old).await.status, 200);
+    world.issuer.withdraw(old.id());
+    let begun = Instant::now();
+    while with_key(&world, &old).await.status != 401 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "the key is still accepted"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn keys_are_not_used_for_ever_without_word_from_the_issuer() {
+    let world = World::with(|setup| {
+        setup.oidc().max_key_age = Duration::from_millis(400);
+        setup.oidc().refresh = Duration::from_millis(50);
+    })
+    .await;
+    assert_eq!(world.get("/admin/wallets/w/tx").await.status, 200);
+    world.issuer.stop().await;
+    let begun = Instant::now();
+    while world.get("/admin/wallets/w/tx").await.status == 200 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "the keys are still used"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let answer = world.get("/admin/wallets/w/tx").await;
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (503, "keys-unavailable")
+    );
+    assert_eq!(world.send(&Request::get("/readyz")).await.status, 503);
+}
+
+#[tokio::test]
+async fn keys_can_be_fetched_from_a_known_place() {
+    let world = World::with(|setup| {
+        let KeyLocation::Discovery(url) = setup.oidc().keys.clone() else {
+            panic!("discovery is the default");
+        };
+        let keys = url.replace("/.well-known/openid-configuration", "/keys");
+        setup.oidc().keys = KeyLocation::Jwks(keys);
+    })
+    .await;
+    assert_eq!(world.get("/admin/wallets/w/tx").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_discovery_document_of_another_issuer_is_not_used() {
+    let world = World::with(|setup| setup.oidc().issuer.push_str("/other")).await;
+    let token = world
+        .issuer
+        .token()
+        .claim("iss", format!("{}/other", world.issuer.url()))
+        .mint();
+    let answer = world
+        .send(&Request::get("/admin/wallets/w/tx").bearer(&token))
+        .await;
+    assert_eq!(
+        (answer.status, answer.problem().as_str()),
+        (503, "keys-unavailable")
+    );
+}
