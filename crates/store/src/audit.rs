@@ -1,9 +1,18 @@
 //! The audit log: who asked for what and what they got, committed before they get it (contract, section 7).
+//!
+//! Rows that wait at the same time are committed together: one statement, one transaction, one flush to disk for all of
+//! them. While a group is being committed the next one gathers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use nsc_core::UtcMicros;
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
+use tokio::time::timeout;
 
+use crate::audit_columns::AuditColumns;
+use crate::error::StoreError;
+use crate::statements;
 use crate::store::Store;
 
 /// One attempt, whatever came of it. Texts longer than their column are cut, and NULs replaced.
@@ -48,7 +57,7 @@ pub struct AuditRow {
 pub struct AuditOptions {
     /// Most rows in one transaction.
     pub max_group: usize,
-    /// Transactions that may be under way at once.
+    /// Transactions that may be under way at once; each takes a connection of the store.
     pub in_flight: usize,
     /// Most rows waiting; one more is refused.
     pub queue: usize,
@@ -89,23 +98,165 @@ pub enum AuditError {
 
 /// Handle to the audit log; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct AuditLog {}
+pub struct AuditLog {
+    waiting: mpsc::Sender<Waiting>,
+    timeout: Duration,
+    stop: Arc<Notify>,
+    ended: watch::Receiver<bool>,
+}
+
+/// A row, and whom to tell.
+#[derive(Debug)]
+struct Waiting {
+    row: AuditRow,
+    done: oneshot::Sender<Result<(), AuditError>>,
+}
 
 impl AuditLog {
     /// Starts the task that commits groups of rows. Must be called in a tokio runtime.
     #[must_use]
-    pub fn start(_store: Store, _options: AuditOptions) -> Self {
-        Self {}
+    pub fn start(store: Store, options: AuditOptions) -> Self {
+        let (waiting, rows) = mpsc::channel(options.queue.max(1));
+        let (ending, ended) = watch::channel(false);
+        let stop = Arc::new(Notify::new());
+        let committer = Committer {
+            store,
+            options,
+            rows,
+            stop: Arc::clone(&stop),
+        };
+        tokio::spawn(async move {
+            committer.run().await;
+            ending.send_replace(true);
+        });
+        Self {
+            waiting,
+            timeout: options.timeout,
+            stop,
+            ended,
+        }
     }
 
     /// Returns when the row is committed, and only then.
     ///
     /// # Errors
     /// When the row is not known to be committed.
-    pub async fn record(&self, _row: AuditRow) -> Result<(), AuditError> {
-        Err(AuditError::Closed)
+    pub async fn record(&self, row: AuditRow) -> Result<(), AuditError> {
+        let (done, outcome) = oneshot::channel();
+        self.waiting
+            .try_send(Waiting { row, done })
+            .map_err(|e| match e {
+                mpsc::error::TrySendError::Full(_) => AuditError::Full,
+                mpsc::error::TrySendError::Closed(_) => AuditError::Closed,
+            })?;
+        match timeout(self.timeout, outcome).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Err(AuditError::Closed),
+            Err(_) => Err(AuditError::Timeout),
+        }
     }
 
     /// Refuses new rows and returns when all that wait are committed or given up.
-    pub async fn shutdown(&self) {}
+    pub async fn shutdown(&self) {
+        self.stop.notify_one();
+        let mut ended = self.ended.clone();
+        // The sender is gone only after the task ended, which is what is waited for.
+        let _ = ended.wait_for(|ended| *ended).await;
+    }
+}
+
+/// The task that commits.
+struct Committer {
+    store: Store,
+    options: AuditOptions,
+    rows: mpsc::Receiver<Waiting>,
+    stop: Arc<Notify>,
+}
+
+impl Committer {
+    async fn run(mut self) {
+        let in_flight = self.options.in_flight.max(1);
+        let permits = Arc::new(Semaphore::new(in_flight));
+        let mut stopping = false;
+        loop {
+            // First a place for the group, then the group: what comes while none is free joins it.
+            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
+                break;
+            };
+            let mut group = Vec::new();
+            let took = tokio::select! {
+                biased;
+                () = self.stop.notified(), if !stopping => {
+                    stopping = true;
+                    self.rows.close();
+                    continue;
+                }
+                took = self.rows.recv_many(&mut group, self.options.max_group.max(1)) => took,
+            };
+            if took == 0 {
+                // Every handle is gone, or the log was closed, and nothing waits.
+                break;
+            }
+            let store = self.store.clone();
+            tokio::spawn(async move {
+                commit(&store, group).await;
+                drop(permit);
+            });
+        }
+        // All places free: nothing is under way any more.
+        let _ = permits
+            .acquire_many(u32::try_from(in_flight).unwrap_or(u32::MAX))
+            .await;
+    }
+}
+
+/// Commits a group and tells everyone in it.
+async fn commit(store: &Store, group: Vec<Waiting>) {
+    // Who has given up meanwhile is recorded nevertheless: the attempt was made.
+    let (rows, waiting): (Vec<_>, Vec<_>) = group.into_iter().map(|w| (w.row, w.done)).unzip();
+    let outcome = insert(store, rows).await.map_err(|e| {
+        tracing::error!(
+            error = &e as &dyn std::error::Error,
+            rows = waiting.len(),
+            "audit rows were not committed"
+        );
+        AuditError::NotCommitted {
+            reason: e.to_string(),
+        }
+    });
+    for done in waiting {
+        let _ = done.send(outcome.clone());
+    }
+}
+
+async fn insert(store: &Store, rows: Vec<AuditRow>) -> Result<(), StoreError> {
+    let mut lease = store.writer().await?;
+    let columns = AuditColumns::of(rows);
+    // One statement outside of a transaction is a transaction: it has committed when its result is here.
+    let query = statements::INSERT_AUDIT_ROWS
+        .bound()
+        .bind(columns.actor_id)
+        .bind(columns.actor_roles)
+        .bind(columns.action)
+        .bind(columns.resource_type)
+        .bind(columns.resource_id)
+        .bind(columns.result)
+        .bind(columns.status_code)
+        .bind(columns.request_method)
+        .bind(columns.request_path)
+        .bind(columns.request_query)
+        .bind(columns.client_ip)
+        .bind(columns.user_agent)
+        .bind(columns.correlation_id)
+        .bind(columns.duration_ms)
+        .bind(columns.result_count)
+        .bind(columns.requested_at);
+    store
+        .timed(
+            statements::INSERT_AUDIT_ROWS.name,
+            query.execute(lease.connection()),
+        )
+        .await?;
+    store.written(lease);
+    Ok(())
 }

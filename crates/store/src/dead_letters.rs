@@ -1,11 +1,19 @@
 //! Dead letters in `bo.consumer_dlq_events`: listed, replayed, purged (contract, section 4).
 
 use nsc_core::UtcMicros;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
 
 use crate::error::StoreError;
-use crate::migrate::SCHEMA_VERSION;
 use crate::rows::DeadLetter;
+use crate::statements;
 use crate::store::Store;
+use crate::wire::Instant;
+
+/// How many a list gives when nothing else is asked for.
+const DEFAULT_LIMIT: u32 = 100;
+/// How many are deleted in one statement.
+const PURGE_STEP: i64 = 5_000;
 
 /// Which dead letters to list. The default is all, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +46,6 @@ pub struct StoredDeadLetter {
 /// Access to the dead letters of a store.
 #[derive(Debug, Clone)]
 pub struct DeadLetters {
-    #[expect(dead_code, reason = "read as soon as the statements are in")]
     store: Store,
 }
 
@@ -50,39 +57,87 @@ impl DeadLetters {
     /// Those that match, by id.
     ///
     /// # Errors
-    /// When the database does not answer.
-    pub async fn list(&self, _filter: &DeadLetterFilter) -> Result<Vec<StoredDeadLetter>, StoreError> {
-        Err(nothing())
+    /// When the database does not answer, or the topic holds a NUL.
+    pub async fn list(&self, filter: &DeadLetterFilter) -> Result<Vec<StoredDeadLetter>, StoreError> {
+        if filter.topic.as_deref().is_some_and(|topic| topic.contains('\0')) {
+            return Err(StoreError::Argument { what: "topic" });
+        }
+        let limit = if filter.limit == 0 {
+            DEFAULT_LIMIT
+        } else {
+            filter.limit
+        };
+        let statement = statements::LIST_DEAD_LETTERS;
+        let bound = statement
+            .bound()
+            .bind(filter.after.unwrap_or(i64::MIN))
+            .bind(&filter.topic)
+            .bind(filter.since.map_or(Instant::FIRST, Instant))
+            .bind(filter.replayed)
+            .bind(i64::from(limit));
+        let rows = self.store.rows(statement, bound).await?;
+        let letters = rows.iter().map(stored).collect::<Result<_, _>>();
+        letters.map_err(|e| statement.failed(e))
     }
 
     /// One of them.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn show(&self, _dlq_id: i64) -> Result<Option<StoredDeadLetter>, StoreError> {
-        Err(nothing())
+    pub async fn show(&self, dlq_id: i64) -> Result<Option<StoredDeadLetter>, StoreError> {
+        let statement = statements::SHOW_DEAD_LETTER;
+        let rows = self.store.rows(statement, statement.bound().bind(dlq_id)).await?;
+        rows.first()
+            .map(stored)
+            .transpose()
+            .map_err(|e| statement.failed(e))
     }
 
     /// Marks them as replayed; gives how many were not marked before.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn mark_replayed(&self, _dlq_ids: &[i64], _at: UtcMicros) -> Result<u64, StoreError> {
-        Err(nothing())
+    pub async fn mark_replayed(&self, dlq_ids: &[i64], at: UtcMicros) -> Result<u64, StoreError> {
+        let statement = statements::MARK_REPLAYED;
+        self.store
+            .changed(statement, statement.bound().bind(dlq_ids).bind(Instant(at)))
+            .await
     }
 
-    /// Deletes those stored before an instant; gives how many.
+    /// Deletes those stored before an instant; gives how many. In steps: what was deleted stays deleted when a later
+    /// step fails.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn purge(&self, _before: UtcMicros) -> Result<u64, StoreError> {
-        Err(nothing())
+    pub async fn purge(&self, before: UtcMicros) -> Result<u64, StoreError> {
+        let mut purged = 0;
+        loop {
+            let statement = statements::PURGE_DEAD_LETTERS;
+            let bound = statement.bound().bind(Instant(before)).bind(PURGE_STEP);
+            let step = self.store.changed(statement, bound).await?;
+            purged += step;
+            if step < PURGE_STEP.unsigned_abs() {
+                return Ok(purged);
+            }
+        }
     }
 }
 
-fn nothing() -> StoreError {
-    StoreError::Schema {
-        found: None,
-        needed: SCHEMA_VERSION,
-    }
+fn stored(row: &PgRow) -> Result<StoredDeadLetter, sqlx::Error> {
+    let replayed_at: Option<Instant> = row.try_get("replayed_at")?;
+    Ok(StoredDeadLetter {
+        dlq_id: row.try_get("dlq_id")?,
+        letter: DeadLetter {
+            topic: row.try_get("topic")?,
+            partition: row.try_get("partition")?,
+            offset: row.try_get("offset")?,
+            key: row.try_get("key")?,
+            payload: row.try_get("payload")?,
+            error_class: row.try_get("error_class")?,
+            error: row.try_get("error")?,
+            correlation_id: row.try_get("correlation_id")?,
+        },
+        ingested_at: row.try_get::<Instant, _>("ingested_at")?.0,
+        replayed_at: replayed_at.map(|t| t.0),
+    })
 }

@@ -25,6 +25,12 @@ pub enum StoreError {
         /// What the parser said; never the URL itself.
         reason: String,
     },
+    /// A role name that is not a plain lower-case identifier.
+    #[error("the role name {name:?} cannot be used")]
+    RoleName {
+        /// The name.
+        name: String,
+    },
     /// No connection could be made.
     #[error("no connection to the database")]
     Connect {
@@ -38,6 +44,9 @@ pub enum StoreError {
         /// How long was waited.
         waited: Duration,
     },
+    /// The store was closed.
+    #[error("the connections to the database were closed")]
+    Closed,
     /// The database did not answer in time.
     #[error("the database did not answer {what} within {} ms", after.as_millis())]
     Timeout {
@@ -86,22 +95,140 @@ impl StoreError {
     /// Trying again later can succeed: outage, deadlock, serialisation, shutdown, too many connections, timeouts.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        false
+        match self {
+            Self::Busy { .. } | Self::Timeout { .. } => true,
+            Self::Connect { source } | Self::Statement { source, .. } => match source {
+                sqlx::Error::Database(e) => e.code().is_some_and(|code| passes(&code)),
+                sqlx::Error::Configuration(_) => false,
+                other => broken(other),
+            },
+            _ => false,
+        }
     }
 
     /// One of the rows can never be stored (and the others can).
     #[must_use]
     pub fn is_poison(&self) -> bool {
-        matches!(self, Self::Unstorable(_))
+        match self {
+            Self::Unstorable(_) => true,
+            Self::Statement {
+                source: sqlx::Error::Database(e),
+                ..
+            } => {
+                // Data exception, constraint violation, row or index entry too large.
+                e.code()
+                    .is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+            }
+            _ => false,
+        }
     }
+
+    /// The connection is not usable any more; a new one may be.
+    pub(crate) fn is_broken_connection(&self) -> bool {
+        match self {
+            Self::Statement {
+                source: sqlx::Error::Database(e),
+                ..
+            } => e
+                .code()
+                .is_some_and(|code| code.starts_with("57P") || code.starts_with("08")),
+            Self::Statement { source, .. } => broken(source),
+            _ => false,
+        }
+    }
+
+    /// The outcome of a statement. A missing schema, table or column says that migrations have not been run.
+    pub(crate) fn of_statement(what: &'static str, source: sqlx::Error) -> Self {
+        let missing = source
+            .as_database_error()
+            .and_then(|e| e.code())
+            .is_some_and(|code| ["3F000", "42P01", "42703"].contains(&code.as_ref()));
+        if missing {
+            Self::Schema {
+                found: None,
+                needed: crate::migrate::SCHEMA_VERSION,
+            }
+        } else {
+            Self::Statement { what, source }
+        }
+    }
+
+    /// What the driver or the server said, for logs and operators. Without the values of a row.
+    fn said(source: &sqlx::Error) -> String {
+        match source {
+            sqlx::Error::Database(e) => {
+                format!("{} (SQLSTATE {})", e.message(), e.code().unwrap_or_default())
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
+/// SQLSTATEs that say "not now".
+fn passes(code: &str) -> bool {
+    const CLASSES: [&str; 5] = [
+        "08", // connection exception
+        "40", // transaction rollback: serialisation, deadlock
+        "53", // insufficient resources: connections, disk, memory
+        "57", // operator intervention: shutdown, start-up, cancelled by the statement timeout
+        "58", // system error
+    ];
+    // A lock not available; read only, as a server is that was demoted a moment ago.
+    CLASSES.iter().any(|class| code.starts_with(class)) || ["55P03", "25006"].contains(&code)
+}
+
+/// Errors of the driver that mean the connection broke.
+const fn broken(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed
+    )
 }
 
 impl OperatorError for StoreError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Schema { .. } | Self::Migration { .. } => ErrorCode::DatabaseSchema,
-            Self::Url { .. } => ErrorCode::Configuration,
+            Self::Url { .. } | Self::RoleName { .. } => ErrorCode::Configuration,
             _ => ErrorCode::Database,
+        }
+    }
+
+    fn detail(&self) -> Option<String> {
+        match self {
+            Self::Url { reason } | Self::Migration { reason, .. } => Some(reason.clone()),
+            Self::Connect { source } | Self::Statement { source, .. } => Some(Self::said(source)),
+            Self::Schema { found: None, needed } => Some(format!(
+                "there is no schema bo in the database; version {needed} is needed"
+            )),
+            Self::Schema {
+                found: Some(found),
+                needed,
+            } => Some(format!(
+                "the schema has version {found}; version {needed} is needed"
+            )),
+            _ => None,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Url { .. } => {
+                Some("write it as postgres://user:password@host:5432/database?sslmode=require".to_owned())
+            }
+            Self::RoleName { .. } => Some("use 1 to 63 of a-z 0-9 _, not starting with a digit".to_owned()),
+            Self::Connect { .. } => Some(
+                "check the address, the login and that the server accepts connections from here".to_owned(),
+            ),
+            Self::Busy { .. } => Some("allow more connections, or look for slow statements".to_owned()),
+            Self::Schema { found, needed } if found.is_none_or(|found| found < *needed) => {
+                Some("run `nsc migrate`".to_owned())
+            }
+            Self::Schema { .. } => {
+                Some("use the version of nsc that the schema was migrated with, or newer".to_owned())
+            }
+            Self::Migration { hint, .. } => hint.clone(),
+            _ => None,
         }
     }
 }

@@ -4,20 +4,34 @@
 //! trip. The contract is `docs/contract/serving.md`, sections 2, 3 and 5; why it is done this way is in
 //! `docs/decisions`.
 
+mod apply;
 mod audit;
+mod audit_columns;
+mod columns;
 mod dead_letters;
 mod error;
+mod fold;
+mod lookup;
 mod migrate;
 mod options;
+mod pool;
+mod roles;
 mod rows;
+#[doc(hidden)]
+pub mod statements;
 mod store;
+mod version;
 mod views;
+mod wire;
 
 pub use audit::{AuditError, AuditLog, AuditOptions, AuditRow};
 pub use dead_letters::{DeadLetterFilter, DeadLetters, StoredDeadLetter};
 pub use error::{StoreError, Unstorable};
-pub use migrate::{Migrated, RoleNames, SCHEMA_VERSION, migrate, schema_version};
+#[doc(hidden)]
+pub use migrate::migrate_to;
+pub use migrate::{Migrated, SCHEMA_VERSION, migrate, schema_version};
 pub use options::StoreOptions;
+pub use roles::RoleNames;
 pub use rows::{Applied, Batch, DeadLetter, LedgerRow, MAX_TEXT_CHARS, OrderRow};
 pub use store::{PairingHealth, PoolStatus, Store};
 pub use views::{

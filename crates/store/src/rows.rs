@@ -122,9 +122,20 @@ impl LedgerRow {
     /// Whether PostgreSQL can hold the row.
     ///
     /// # Errors
-    /// Names the first column it cannot: over [`MAX_TEXT_CHARS`], a NUL, past `numeric(18,2)`, year 0 or past 9999.
+    /// Names the first column it cannot: over [`MAX_TEXT_CHARS`], a NUL, an amount that is not positive or past
+    /// `numeric(18,2)`, a time before year 1 or after 9999.
     pub fn check(&self) -> Result<(), Unstorable> {
-        Ok(())
+        let check = Check { key: &self.tx_id };
+        check.text("tx_id", Some(&self.tx_id))?;
+        check.text("wallet_id", Some(&self.wallet_id))?;
+        check.text("entry_type", Some(&self.entry_type))?;
+        check.text("related_id", self.related_id.as_deref())?;
+        check.text("related_type", self.related_type.as_deref())?;
+        check.positive("amount", self.amount)?;
+        check.amount("amount_signed", self.amount_signed)?;
+        check.time("event_time", Some(self.event_time))?;
+        check.time("created_at", self.created_at)?;
+        check.time("updated_at", self.updated_at)
     }
 }
 
@@ -134,6 +145,68 @@ impl OrderRow {
     /// # Errors
     /// As [`LedgerRow::check`].
     pub fn check(&self) -> Result<(), Unstorable> {
+        let check = Check { key: &self.order_id };
+        check.text("order_id", Some(&self.order_id))?;
+        check.text("user_id", self.user_id.as_deref())?;
+        check.text("merchant_name", self.merchant_name.as_deref())?;
+        check.text("status", Some(&self.status))?;
+        check.positive("amount", self.amount)?;
+        check.time("created_at", Some(self.created_at))?;
+        check.time("updated_at", self.updated_at)
+    }
+}
+
+/// Most hundredths `numeric(18,2)` holds.
+const MAX_UNITS: i128 = 10_i128.pow(18) - 1;
+/// 0001-01-01T00:00:00Z and the last microsecond of 9999, since 1970.
+const CALENDAR: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
+/// Characters of a key that an error quotes.
+const QUOTED_CHARS: usize = 64;
+
+/// The checks of one row.
+struct Check<'a> {
+    key: &'a str,
+}
+
+impl Check<'_> {
+    fn refuse(&self, column: &'static str, reason: &'static str) -> Result<(), Unstorable> {
+        Err(Unstorable {
+            key: self.key.chars().take(QUOTED_CHARS).collect(),
+            column,
+            reason,
+        })
+    }
+
+    fn text(&self, column: &'static str, value: Option<&str>) -> Result<(), Unstorable> {
+        let text = value.unwrap_or_default();
+        // No text has more characters than bytes: the long ones alone are counted.
+        if text.len() > MAX_TEXT_CHARS && text.chars().count() > MAX_TEXT_CHARS {
+            return self.refuse(column, "over 255 characters");
+        }
+        if text.contains('\0') {
+            return self.refuse(column, "a NUL character");
+        }
+        Ok(())
+    }
+
+    fn positive(&self, column: &'static str, value: Money) -> Result<(), Unstorable> {
+        if value <= Money::ZERO {
+            return self.refuse(column, "not above zero");
+        }
+        self.amount(column, Some(value))
+    }
+
+    fn amount(&self, column: &'static str, value: Option<Money>) -> Result<(), Unstorable> {
+        if value.is_some_and(|money| !(-MAX_UNITS..=MAX_UNITS).contains(&money.units())) {
+            return self.refuse(column, "over 18 digits");
+        }
+        Ok(())
+    }
+
+    fn time(&self, column: &'static str, value: Option<UtcMicros>) -> Result<(), Unstorable> {
+        if value.is_some_and(|time| !CALENDAR.contains(&time.micros())) {
+            return self.refuse(column, "outside of the years 1 to 9999");
+        }
         Ok(())
     }
 }

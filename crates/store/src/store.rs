@@ -1,17 +1,42 @@
 //! The handle to the database.
 
+use std::future::Future;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::TryStreamExt;
 use nsc_core::UtcMicros;
+use nsc_telemetry::DbMetrics;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgRow};
+use sqlx::{ConnectOptions, Either, Execute, Executor};
+use tokio::time::timeout;
 
 use crate::dead_letters::DeadLetters;
 use crate::error::StoreError;
 use crate::migrate::SCHEMA_VERSION;
 use crate::options::StoreOptions;
-use crate::rows::{Applied, Batch};
-use crate::views::{OrderView, TxView, WalletEntry, WalletQuery};
+use crate::pool::{Lease, Pool};
+use crate::statements::{self, Bound, Statement};
+use crate::wire;
+
+/// What is added to the server's own statement timeout before a silent server is given up.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// The backoffice database. Cheap to clone; all clones share their connections.
 #[derive(Debug, Clone)]
-pub struct Store {}
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    pool: Pool,
+    replica: Option<Pool>,
+    statement_timeout: Duration,
+    metrics: DbMetrics,
+}
 
 /// How pairing stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,20 +58,42 @@ pub struct PoolStatus {
     pub max: u32,
 }
 
-fn nothing() -> StoreError {
-    StoreError::Schema {
-        found: None,
-        needed: SCHEMA_VERSION,
-    }
-}
-
 impl Store {
     /// A store that connects when it is first used: the database may be away.
     ///
     /// # Errors
     /// When a URL cannot be understood.
-    pub async fn connect(_options: &StoreOptions) -> Result<Self, StoreError> {
-        Ok(Self {})
+    pub async fn connect(options: &StoreOptions) -> Result<Self, StoreError> {
+        Self::with_metrics(options, DbMetrics::noop())
+    }
+
+    /// The same, and measures (contract, section 8: `db_*`).
+    ///
+    /// # Errors
+    /// When a URL cannot be understood.
+    pub fn with_metrics(options: &StoreOptions, metrics: DbMetrics) -> Result<Self, StoreError> {
+        let pool = Pool::new(
+            connect_options(&options.url, options)?,
+            options.max_connections,
+            options.acquire_timeout,
+        );
+        let replica = match &options.replica_url {
+            Some(url) => Some(Pool::new(
+                connect_options(url, options)?,
+                1,
+                options.acquire_timeout,
+            )),
+            None => None,
+        };
+        metrics.pool_size(options.max_connections.max(1));
+        Ok(Self {
+            shared: Arc::new(Shared {
+                pool,
+                replica,
+                statement_timeout: options.statement_timeout,
+                metrics,
+            }),
+        })
     }
 
     /// The database answers and its schema is the one this program needs.
@@ -54,40 +101,16 @@ impl Store {
     /// # Errors
     /// [`StoreError::Schema`], or why the database does not answer.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        Err(nothing())
-    }
-
-    /// Writes a batch in one transaction: all of it or nothing (contract, sections 2 to 4).
-    ///
-    /// # Errors
-    /// [`StoreError::is_transient`]: apply the same batch again later. [`StoreError::is_poison`]: one row of it can
-    /// never be stored.
-    pub async fn apply(&self, _batch: &Batch, _ingested_at: UtcMicros) -> Result<Applied, StoreError> {
-        Err(nothing())
-    }
-
-    /// One ledger entry and what belongs to it.
-    ///
-    /// # Errors
-    /// When the database does not answer, or `tx_id` holds a NUL.
-    pub async fn tx(&self, _tx_id: &str) -> Result<Option<TxView>, StoreError> {
-        Err(nothing())
-    }
-
-    /// One payment order and what belongs to it.
-    ///
-    /// # Errors
-    /// As [`Store::tx`].
-    pub async fn order(&self, _order_id: &str) -> Result<Option<OrderView>, StoreError> {
-        Err(nothing())
-    }
-
-    /// A page of a wallet's entries.
-    ///
-    /// # Errors
-    /// As [`Store::tx`].
-    pub async fn wallet_entries(&self, _query: &WalletQuery) -> Result<Vec<WalletEntry>, StoreError> {
-        Err(nothing())
+        let statement = statements::SCHEMA_VERSION;
+        let rows = self.rows(statement, statement.bound()).await?;
+        let found: Option<i64> = statement.only(&rows, 0)?;
+        match found {
+            Some(SCHEMA_VERSION) => Ok(()),
+            found => Err(StoreError::Schema {
+                found,
+                needed: SCHEMA_VERSION,
+            }),
+        }
     }
 
     /// The dead letters kept in the database.
@@ -101,23 +124,171 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn pairing_health(&self) -> Result<PairingHealth, StoreError> {
-        Err(nothing())
+        let statement = statements::PAIRING_HEALTH;
+        let rows = self.rows(statement, statement.bound()).await?;
+        let (incomplete, oldest): (i64, Option<wire::Instant>) =
+            (statement.only(&rows, 0)?, statement.only(&rows, 1)?);
+        Ok(PairingHealth {
+            incomplete: incomplete.unsigned_abs(),
+            oldest: oldest.map(|t| t.0),
+        })
     }
 
-    /// Seconds the replica is behind; none when no replica is configured.
+    /// Seconds the replica is behind; none when no replica is configured, or it has replayed nothing yet.
     ///
     /// # Errors
     /// When the replica does not answer.
     pub async fn replication_lag(&self) -> Result<Option<f64>, StoreError> {
-        Err(nothing())
+        let Some(replica) = &self.shared.replica else {
+            return Ok(None);
+        };
+        let statement = statements::REPLICATION_LAG;
+        let (rows, _) = self.sent(replica, statement, statement.bound()).await?;
+        let lag: Option<f64> = statement.only(&rows, 0)?;
+        if let Some(seconds) = lag {
+            self.shared.metrics.replication_lag(seconds);
+        }
+        Ok(lag)
     }
 
     /// How the connections stand right now.
     #[must_use]
     pub fn pool_status(&self) -> PoolStatus {
-        PoolStatus::default()
+        let (size, checked_out, max) = self.shared.pool.status();
+        PoolStatus {
+            size,
+            checked_out,
+            max,
+        }
     }
 
     /// Closes the connections; what is under way is finished first.
-    pub async fn close(&self) {}
+    pub async fn close(&self) {
+        self.shared.pool.close().await;
+        if let Some(replica) = &self.shared.replica {
+            replica.close().await;
+        }
+    }
+
+    /// The rows of a statement, on the main database.
+    pub(crate) async fn rows(
+        &self,
+        statement: Statement,
+        bound: Bound<'_>,
+    ) -> Result<Vec<PgRow>, StoreError> {
+        Ok(self.sent(&self.shared.pool, statement, bound).await?.0)
+    }
+
+    /// How many rows a statement changed; one that says the same when it is sent twice.
+    pub(crate) async fn changed(&self, statement: Statement, bound: Bound<'_>) -> Result<u64, StoreError> {
+        Ok(self.sent(&self.shared.pool, statement, bound).await?.1)
+    }
+
+    /// Sends a statement. When the connection turns out to be from before a restart of the server, the others are too:
+    /// they are closed and the statement is sent once more.
+    async fn sent(
+        &self,
+        pool: &Pool,
+        statement: Statement,
+        mut bound: Bound<'_>,
+    ) -> Result<(Vec<PgRow>, u64), StoreError> {
+        let failed = |source| StoreError::of_statement(statement.name, source);
+        let arguments = bound
+            .take_arguments()
+            .map_err(sqlx::Error::Encode)
+            .map_err(failed)?
+            .unwrap_or_default();
+        loop {
+            let mut lease = self.leased(pool.lease()).await?;
+            let query = sqlx::query_with(statement.sql, arguments.clone());
+            let collected = async {
+                let mut stream = lease.connection().fetch_many(query);
+                let (mut rows, mut changed) = (Vec::new(), 0);
+                while let Some(part) = stream.try_next().await? {
+                    match part {
+                        Either::Left(done) => changed += done.rows_affected(),
+                        Either::Right(row) => rows.push(row),
+                    }
+                }
+                Ok((rows, changed))
+            };
+            match self.timed(statement.name, collected).await {
+                Err(e) if lease.was_reused() && e.is_broken_connection() => pool.forget_idle(),
+                Err(e) => return Err(e),
+                Ok(outcome) => {
+                    lease.give_back();
+                    self.show_pool();
+                    return Ok(outcome);
+                }
+            }
+        }
+    }
+
+    /// A connection for a writer.
+    pub(crate) async fn writer(&self) -> Result<Lease, StoreError> {
+        self.leased(self.shared.pool.tested_lease()).await
+    }
+
+    /// Ends a writer's use of its connection: all went well.
+    pub(crate) fn written(&self, lease: Lease) {
+        lease.give_back();
+        self.show_pool();
+    }
+
+    /// Waits for a statement, not longer than the server itself would take for it, and measures it.
+    pub(crate) async fn timed<T>(
+        &self,
+        what: &'static str,
+        statement: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, StoreError> {
+        let begun = Instant::now();
+        let patience = self.shared.statement_timeout + GRACE;
+        let outcome = timeout(patience, statement).await;
+        self.shared.metrics.query(what, begun.elapsed().as_secs_f64());
+        match outcome {
+            Ok(done) => done.map_err(|source| StoreError::of_statement(what, source)),
+            Err(_) => Err(StoreError::Timeout {
+                what,
+                after: patience,
+            }),
+        }
+    }
+
+    async fn leased(
+        &self,
+        lease: impl Future<Output = Result<Lease, StoreError>>,
+    ) -> Result<Lease, StoreError> {
+        let begun = Instant::now();
+        let lease = lease.await;
+        self.shared.metrics.checkout(begun.elapsed().as_secs_f64());
+        self.show_pool();
+        lease
+    }
+
+    fn show_pool(&self) {
+        self.shared.metrics.pool_checked_out(self.shared.pool.status().1);
+    }
+}
+
+/// How to connect. Plans are made once per statement and connection and always go by keys and indexes: a plan made
+/// while a table was empty would otherwise read all of it when it no longer is.
+fn connect_options(url: &SecretString, options: &StoreOptions) -> Result<PgConnectOptions, StoreError> {
+    let parsed = PgConnectOptions::from_str(url.expose_secret()).map_err(|e| StoreError::Url {
+        reason: e.to_string(),
+    })?;
+    Ok(parsed
+        .application_name(&options.application_name)
+        .disable_statement_logging()
+        .options([
+            (
+                "statement_timeout",
+                options.statement_timeout.as_millis().to_string().as_str(),
+            ),
+            ("timezone", "UTC"),
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            ("jit", "off"),
+        ]))
 }

@@ -6,10 +6,12 @@ mod broker_client;
 mod broker_tests;
 mod fault_store;
 mod issuer;
+mod postgres;
 mod proxy;
 
 pub use broker::{Broker, BrokerError};
 pub use broker_client::Record;
 pub use fault_store::{FaultPlan, FaultStore};
 pub use issuer::{AUDIENCE, Issuer, KeyKind, Mood, SigningKey, Token};
+pub use postgres::{Database, Postgres, PostgresError, PostgresOptions};
 pub use proxy::FaultProxy;

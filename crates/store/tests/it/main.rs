@@ -1,1 +1,14 @@
-//! The backoffice database.
+//! The store against a real PostgreSQL: one cluster for the process, one database a test.
+
+mod audit;
+mod dead_letters;
+mod lookups;
+mod migrations;
+mod model;
+mod outage;
+mod pairing;
+mod properties;
+mod roles;
+mod statements;
+mod support;
+mod upsert;

@@ -1,0 +1,221 @@
+//! One batch before it is written: duplicates folded to the newest version, keys sorted, orders collected.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::rows::{Batch, LedgerRow, OrderRow};
+use crate::version::Version;
+
+/// A row and what decides whether it is the newest of its key.
+#[derive(Debug)]
+pub(crate) struct Versioned<'a, R> {
+    pub(crate) row: &'a R,
+    pub(crate) version: Version,
+}
+
+// By hand, because a derive would ask the row to be copied too.
+impl<R> Clone for Versioned<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Versioned<'_, R> {}
+
+/// One side of a payment order's pair: (order, `PAYMENT` or `RECEIVE`).
+pub(crate) type Half<'a> = (&'a str, &'a str);
+
+/// A batch, ready to be written. Everything is sorted by key, as bytes: writers that lock rows in one order cannot
+/// lock each other out.
+#[derive(Debug, Default)]
+pub(crate) struct Folded<'a> {
+    /// The newest event of every `tx_id`.
+    pub(crate) ledger: Vec<Versioned<'a, LedgerRow>>,
+    /// What other events of the batch made of an entry, for other halves than the newest one does.
+    pub(crate) former: Vec<Versioned<'a, LedgerRow>>,
+    /// The newest event of every `order_id`.
+    pub(crate) orders: Vec<Versioned<'a, OrderRow>>,
+    /// Orders whose pair this batch can change.
+    pub(crate) affected: Vec<&'a str>,
+    /// Ledger events that belong to something else than a payment order.
+    pub(crate) skipped: u64,
+}
+
+impl LedgerRow {
+    /// Which half of which pair this event is (contract, section 3).
+    pub(crate) fn half(&self) -> Option<Half<'_>> {
+        let order = self.order()?;
+        matches!(self.entry_type.as_str(), "PAYMENT" | "RECEIVE").then_some((order, self.entry_type.as_str()))
+    }
+
+    /// The payment order this event belongs to.
+    fn order(&self) -> Option<&str> {
+        let of_an_order = matches!(self.related_type.as_deref(), None | Some("PAYMENT_ORDER"));
+        self.related_id.as_deref().filter(|_| of_an_order)
+    }
+}
+
+impl<'a> Folded<'a> {
+    pub(crate) fn of(batch: &'a Batch) -> Self {
+        let mut affected: BTreeSet<&str> = batch.orders.iter().map(|o| o.order_id.as_str()).collect();
+        let mut skipped = 0;
+        for row in &batch.ledger {
+            match row.half() {
+                Some((order, _)) => drop(affected.insert(order)),
+                None if row.related_id.is_some() && row.order().is_none() => skipped += 1,
+                None => {}
+            }
+        }
+        let (ledger, older) = newest(batch.ledger.iter().map(|row| {
+            (
+                row.tx_id.as_str(),
+                Versioned {
+                    row,
+                    version: row.version(),
+                },
+            )
+        }));
+        let (orders, _) = newest(batch.orders.iter().map(|row| {
+            (
+                row.order_id.as_str(),
+                Versioned {
+                    row,
+                    version: row.version(),
+                },
+            )
+        }));
+        Self {
+            former: former(&ledger, older),
+            ledger: ledger.into_values().collect(),
+            orders: orders.into_values().collect(),
+            affected: affected.into_iter().collect(),
+            skipped,
+        }
+    }
+
+    /// Everything of the batch that is a half, once per order, side and `tx_id`.
+    pub(crate) fn halves(&self) -> Vec<Versioned<'a, LedgerRow>> {
+        let newest = self.ledger.iter().filter(|entry| entry.row.half().is_some());
+        newest.chain(&self.former).copied().collect()
+    }
+}
+
+/// The newest of every key, and the others in the order they came.
+fn newest<'a, R>(
+    events: impl Iterator<Item = (&'a str, Versioned<'a, R>)>,
+) -> (BTreeMap<&'a str, Versioned<'a, R>>, Vec<Versioned<'a, R>>) {
+    let mut newest: HashMap<&str, Versioned<'a, R>> = HashMap::with_capacity(events.size_hint().0);
+    let mut older = Vec::new();
+    for (key, event) in events {
+        match newest.get_mut(key) {
+            None => drop(newest.insert(key, event)),
+            Some(kept) if event.version.replaces(&kept.version) => older.push(std::mem::replace(kept, event)),
+            Some(_) => older.push(event),
+        }
+    }
+    (newest.into_iter().collect(), older)
+}
+
+/// Of the events that are not the newest of their entry: the newest per order, side and entry, unless the newest event
+/// is that very half.
+fn former<'a>(
+    newest: &BTreeMap<&str, Versioned<'a, LedgerRow>>,
+    older: Vec<Versioned<'a, LedgerRow>>,
+) -> Vec<Versioned<'a, LedgerRow>> {
+    let mut former: BTreeMap<(&str, Half<'_>), Versioned<'a, LedgerRow>> = BTreeMap::new();
+    for event in older {
+        let Some(half) = event.row.half() else { continue };
+        let tx_id = event.row.tx_id.as_str();
+        if newest
+            .get(tx_id)
+            .is_some_and(|entry| entry.row.half() == Some(half))
+        {
+            continue;
+        }
+        let kept = former.entry((tx_id, half)).or_insert(event);
+        if event.version.replaces(&kept.version) {
+            *kept = event;
+        }
+    }
+    former.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use nsc_core::{Money, UtcMicros};
+
+    use super::Folded;
+    use crate::rows::{Batch, LedgerRow};
+
+    fn entry(tx_id: &str, order: &str, updated_at: Option<i64>, source_version: Option<i64>) -> LedgerRow {
+        LedgerRow {
+            tx_id: tx_id.to_owned(),
+            wallet_id: "w".to_owned(),
+            entry_type: "PAYMENT".to_owned(),
+            amount: Money::from_units(100).unwrap(),
+            amount_signed: None,
+            related_id: Some(order.to_owned()),
+            related_type: None,
+            event_time: UtcMicros::new(0),
+            created_at: None,
+            updated_at: updated_at.map(UtcMicros::new),
+            source_version,
+        }
+    }
+
+    fn folded(rows: Vec<LedgerRow>) -> (Vec<String>, Vec<String>) {
+        let batch = Batch {
+            ledger: rows,
+            ..Batch::default()
+        };
+        let folded = Folded::of(&batch);
+        let orders = |rows: &[super::Versioned<'_, LedgerRow>]| {
+            rows.iter().map(|r| r.row.related_id.clone().unwrap()).collect()
+        };
+        (orders(&folded.ledger), orders(&folded.former))
+    }
+
+    #[test]
+    fn the_newest_version_stays_and_other_halves_of_it_are_remembered() {
+        let rows = vec![
+            entry("t", "a", Some(5), Some(5)),
+            entry("t", "b", Some(5), Some(3)),
+            entry("t", "c", None, Some(9)),
+            entry("t", "d", None, None),
+        ];
+        for rotation in 0..rows.len() {
+            let mut rows = rows.clone();
+            rows.rotate_left(rotation);
+            let (kept, former) = folded(rows);
+            assert_eq!(kept, ["a"]);
+            assert_eq!(former, ["b", "c", "d"]);
+        }
+    }
+
+    #[test]
+    fn version_zero_is_above_none() {
+        assert_eq!(
+            folded(vec![entry("t", "a", None, Some(0)), entry("t", "b", None, None)]).0,
+            ["a"]
+        );
+        assert_eq!(
+            folded(vec![entry("t", "b", None, None), entry("t", "a", None, Some(0))]).0,
+            ["a"]
+        );
+    }
+
+    #[test]
+    fn without_any_version_the_last_one_stays() {
+        let rows = vec![
+            entry("t", "a", None, None),
+            entry("t", "b", None, None),
+            entry("t", "a", None, None),
+        ];
+        assert_eq!(folded(rows), (vec!["a".to_owned()], vec!["b".to_owned()]));
+    }
+
+    #[test]
+    fn keys_come_out_sorted() {
+        let (kept, _) = folded(["z", "a", "m"].map(|id| entry(id, id, None, None)).to_vec());
+        assert_eq!(kept, ["a", "m", "z"]);
+    }
+}

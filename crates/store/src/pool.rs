@@ -1,0 +1,204 @@
+//! Connections kept open between uses.
+//!
+//! Why not the driver's own pool: it asks the server whether a connection still lives after every single use, which is
+//! as dear as a lookup itself. Here a connection comes back only when all went well, and everything else (an error, a
+//! caller that went away in the middle) closes it.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout_at;
+
+use crate::error::StoreError;
+
+/// Age at which a connection is replaced, so that server memory and stale routes do not stay for ever.
+const MAX_AGE: Duration = Duration::from_secs(30 * 60);
+/// Idle time after which a writer asks first whether the connection still lives.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+
+/// Connections to one database.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    options: PgConnectOptions,
+    max: u32,
+    acquire_timeout: Duration,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Kept>>,
+    closed: AtomicBool,
+}
+
+struct Kept {
+    connection: PgConnection,
+    born: Instant,
+    idle_since: Instant,
+}
+
+/// A connection on loan. Dropped without [`Lease::give_back`] it is closed.
+pub(crate) struct Lease {
+    connection: PgConnection,
+    born: Instant,
+    reused: bool,
+    shared: Arc<Shared>,
+    // Last, so that the place becomes free after the connection is back.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Pool {
+    pub(crate) fn new(options: PgConnectOptions, max: u32, acquire_timeout: Duration) -> Self {
+        let max = max.max(1);
+        Self {
+            shared: Arc::new(Shared {
+                options,
+                max,
+                acquire_timeout,
+                permits: Arc::new(Semaphore::new(max as usize)),
+                idle: Mutex::new(Vec::new()),
+                closed: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// A connection: one that was used before, or a new one.
+    pub(crate) async fn lease(&self) -> Result<Lease, StoreError> {
+        let shared = &self.shared;
+        let deadline = tokio::time::Instant::now() + shared.acquire_timeout;
+        let busy = || StoreError::Busy {
+            waited: shared.acquire_timeout,
+        };
+        let permit = match timeout_at(deadline, Arc::clone(&shared.permits).acquire_owned()).await {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(_)) => return Err(StoreError::Closed),
+            Err(_) => return Err(busy()),
+        };
+        if let Some(kept) = shared.take() {
+            return Ok(self.on_loan(kept.connection, kept.born, true, permit));
+        }
+        match timeout_at(deadline, shared.options.connect()).await {
+            Ok(Ok(connection)) => Ok(self.on_loan(connection, Instant::now(), false, permit)),
+            Ok(Err(source)) => Err(StoreError::Connect { source }),
+            Err(_) => Err(StoreError::Timeout {
+                what: "connect",
+                after: shared.acquire_timeout,
+            }),
+        }
+    }
+
+    /// A connection that answered just now: for what cannot be repeated blindly.
+    pub(crate) async fn tested_lease(&self) -> Result<Lease, StoreError> {
+        loop {
+            let idle_for = self
+                .shared
+                .kept()
+                .last()
+                .map_or(Duration::ZERO, |kept| kept.idle_since.elapsed());
+            let mut lease = self.lease().await?;
+            if !lease.reused || idle_for < TRUSTED_IDLE {
+                return Ok(lease);
+            }
+            let answer = tokio::time::timeout(self.shared.acquire_timeout, lease.connection.ping()).await;
+            if let Ok(Ok(())) = answer {
+                return Ok(lease);
+            }
+            // The server went away in between; the others did not fare better.
+            self.forget_idle();
+        }
+    }
+
+    /// Closes the idle connections: the server they led to is not there any more.
+    pub(crate) fn forget_idle(&self) {
+        self.shared.kept().clear();
+    }
+
+    /// Connections open, in use, and the most that may be open.
+    pub(crate) fn status(&self) -> (u32, u32, u32) {
+        let free = u32::try_from(self.shared.permits.available_permits()).unwrap_or(u32::MAX);
+        let used = self.shared.max.saturating_sub(free);
+        let idle = u32::try_from(self.shared.kept().len()).unwrap_or(u32::MAX);
+        (used.saturating_add(idle), used, self.shared.max)
+    }
+
+    /// Refuses new loans, waits for those that are out, closes all.
+    pub(crate) async fn close(&self) {
+        self.shared.closed.store(true, Ordering::SeqCst);
+        // Each loan holds a permit; when all are here, nothing is out. An error means that somebody else closes.
+        if let Ok(all) = self.shared.permits.acquire_many(self.shared.max).await {
+            all.forget();
+            self.shared.permits.close();
+        }
+        let kept = std::mem::take(&mut *self.shared.kept());
+        for kept in kept {
+            // Already gone is as good.
+            let _ = kept.connection.close().await;
+        }
+    }
+
+    fn on_loan(
+        &self,
+        connection: PgConnection,
+        born: Instant,
+        reused: bool,
+        permit: OwnedSemaphorePermit,
+    ) -> Lease {
+        Lease {
+            connection,
+            born,
+            reused,
+            shared: Arc::clone(&self.shared),
+            _permit: permit,
+        }
+    }
+}
+
+impl Shared {
+    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection used last, so that those not needed grow old and go.
+    fn take(&self) -> Option<Kept> {
+        let mut kept = self.kept();
+        kept.retain(|k| k.born.elapsed() < MAX_AGE);
+        kept.pop()
+    }
+}
+
+impl Lease {
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+
+    /// It was used before, so that an error may only mean that the server has gone since.
+    pub(crate) const fn was_reused(&self) -> bool {
+        self.reused
+    }
+
+    /// Keeps the connection for the next user. Only after everything on it succeeded.
+    pub(crate) fn give_back(self) {
+        if !self.shared.closed.load(Ordering::SeqCst) {
+            let kept = Kept {
+                connection: self.connection,
+                born: self.born,
+                idle_since: Instant::now(),
+            };
+            self.shared.kept().push(kept);
+        }
+    }
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The options hold a password.
+        f.debug_struct("Pool")
+            .field("max", &self.shared.max)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,262 @@
+//! Pairs: complete whenever both halves exist, following their order, never falling back (contract, section 3).
+
+use std::sync::Arc;
+
+use nsc_store::{Batch, LedgerRow, OrderRow, PairingHealth, Store};
+use nsc_testkit::Database;
+use tokio::sync::Barrier;
+
+use crate::support::{
+    at, consumer, entry, ledger, lines, migrated, order, orders, superuser, value, value_on, won,
+};
+
+const INCOMPLETE: &str =
+    "SELECT count(*) FROM bo.payment_ledger_pairs WHERE payment_tx_id IS NULL OR receive_tx_id IS NULL";
+
+async fn pairs(database: &Database) -> Vec<String> {
+    let columns =
+        "payment_order_id, payment_tx_id, receive_tx_id, payer_wallet_id, payee_wallet_id, amount, status";
+    lines(database, columns, "bo.payment_ledger_pairs ORDER BY 1").await
+}
+
+async fn fresh() -> (Database, Store) {
+    let database = migrated().await;
+    let store = consumer(&database).await;
+    (database, store)
+}
+
+#[tokio::test]
+async fn halves_processed_at_the_same_instant_always_find_each_other() {
+    const ORDERS: usize = 500;
+    let (database, store) = fresh().await;
+    let barrier = Arc::new(Barrier::new(3));
+    let work = |batch: fn(usize) -> Batch| {
+        let (store, barrier) = (store.clone(), Arc::clone(&barrier));
+        tokio::spawn(async move {
+            for n in 0..ORDERS {
+                let batch = batch(n);
+                barrier.wait().await;
+                store.apply(&batch, at(0)).await.unwrap();
+            }
+        })
+    };
+    let workers = [
+        work(|n| ledger([entry(&format!("p{n}"), "PAYMENT", Some(&format!("o{n}")))])),
+        work(|n| ledger([entry(&format!("r{n}"), "RECEIVE", Some(&format!("o{n}")))])),
+        work(|n| orders([order(&format!("o{n}"), "SETTLED")])),
+    ];
+    for worker in workers {
+        worker.await.unwrap();
+    }
+    assert_eq!(
+        value::<i64>(&database, "SELECT count(*) FROM bo.payment_ledger_pairs").await,
+        ORDERS as i64
+    );
+    assert_eq!(value::<i64>(&database, INCOMPLETE).await, 0);
+    let without_status =
+        "SELECT count(*) FROM bo.payment_ledger_pairs WHERE status IS DISTINCT FROM 'SETTLED'";
+    assert_eq!(value::<i64>(&database, without_status).await, 0);
+}
+
+#[tokio::test]
+async fn amount_and_status_come_from_the_order_and_follow_it() {
+    let (database, store) = fresh().await;
+    let payment = LedgerRow {
+        amount: won("900"),
+        ..entry("p", "PAYMENT", Some("o"))
+    };
+    let receive = LedgerRow {
+        amount: won("800"),
+        ..entry("r", "RECEIVE", Some("o"))
+    };
+    let applied = store.apply(&ledger([receive]), at(0)).await.unwrap();
+    assert_eq!((applied.pairs_incomplete, applied.pairs_complete), (1, 0));
+    assert_eq!(pairs(&database).await, ["o|-|r|-|wallet-of-r|800.00|-"]);
+    let applied = store.apply(&ledger([payment]), at(0)).await.unwrap();
+    assert_eq!((applied.pairs_incomplete, applied.pairs_complete), (0, 1));
+    assert_eq!(pairs(&database).await, ["o|p|r|wallet-of-p|wallet-of-r|900.00|-"]);
+    // The order comes last, and changes later.
+    let applied = store
+        .apply(&orders([order("o", "CREATED")]), at(0))
+        .await
+        .unwrap();
+    assert_eq!((applied.pairs_incomplete, applied.pairs_complete), (0, 0));
+    assert_eq!(
+        pairs(&database).await,
+        ["o|p|r|wallet-of-p|wallet-of-r|1000.00|CREATED"]
+    );
+    let settled = OrderRow {
+        amount: won("1234.50"),
+        updated_at: Some(at(1)),
+        ..order("o", "SETTLED")
+    };
+    store.apply(&orders([settled]), at(0)).await.unwrap();
+    assert_eq!(
+        pairs(&database).await,
+        ["o|p|r|wallet-of-p|wallet-of-r|1234.50|SETTLED"]
+    );
+    // An older version of the order does not take it back.
+    store
+        .apply(&orders([order("o", "CREATED")]), at(0))
+        .await
+        .unwrap();
+    assert_eq!(
+        pairs(&database).await,
+        ["o|p|r|wallet-of-p|wallet-of-r|1234.50|SETTLED"]
+    );
+}
+
+#[tokio::test]
+async fn an_order_without_entries_has_no_pair() {
+    let (database, store) = fresh().await;
+    store
+        .apply(&orders([order("o", "CREATED"), order("other", "CREATED")]), at(0))
+        .await
+        .unwrap();
+    store
+        .apply(&ledger([entry("x", "REFUND_OUT", Some("o"))]), at(0))
+        .await
+        .unwrap();
+    assert_eq!(pairs(&database).await, Vec::<String>::new());
+    store
+        .apply(&ledger([entry("p", "PAYMENT", Some("o"))]), at(0))
+        .await
+        .unwrap();
+    assert_eq!(pairs(&database).await, ["o|p|-|wallet-of-p|-|1000.00|CREATED"]);
+}
+
+#[tokio::test]
+async fn only_payment_orders_are_paired_and_the_rest_is_counted() {
+    let (database, store) = fresh().await;
+    let of = |tx: &str, kind: Option<&str>| LedgerRow {
+        related_type: kind.map(str::to_owned),
+        ..entry(tx, "PAYMENT", Some("o"))
+    };
+    let rows = [
+        of("a", Some("COUPON")),
+        of("b", Some("payment_order")),
+        entry("c", "CHARGE", None),
+    ];
+    let applied = store.apply(&ledger(rows), at(0)).await.unwrap();
+    assert_eq!((applied.skipped_related, applied.ledger_written), (2, 3));
+    assert_eq!(pairs(&database).await, Vec::<String>::new());
+    let applied = store
+        .apply(&ledger([of("d", Some("PAYMENT_ORDER"))]), at(0))
+        .await
+        .unwrap();
+    assert_eq!((applied.skipped_related, applied.pairs_incomplete), (0, 1));
+}
+
+#[tokio::test]
+async fn of_several_halves_the_earliest_counts_and_then_the_lowest_tx_id() {
+    let (database, store) = fresh().await;
+    let half = |tx: &str, side: &str, time: i64| LedgerRow {
+        event_time: at(time),
+        ..entry(tx, side, Some("o"))
+    };
+    for rows in [
+        [half("p3", "PAYMENT", 5), half("r2", "RECEIVE", 7)],
+        [half("p1", "PAYMENT", 6), half("r1", "RECEIVE", 7)],
+        [half("p2", "PAYMENT", 5), half("r0", "RECEIVE", 8)],
+    ] {
+        store.apply(&ledger(rows), at(0)).await.unwrap();
+    }
+    assert_eq!(
+        pairs(&database).await,
+        ["o|p2|r1|wallet-of-p2|wallet-of-r1|1000.00|-"]
+    );
+}
+
+#[tokio::test]
+async fn a_correction_that_moves_a_half_away_leaves_the_pair_complete_in_any_order() {
+    let (database, store) = fresh().await;
+    let mut eye = superuser(&database).await;
+    for (case, order) in permutations(5).iter().enumerate() {
+        let (own, elsewhere, p, r) = (
+            format!("o{case}"),
+            format!("elsewhere{case}"),
+            format!("p{case}"),
+            format!("r{case}"),
+        );
+        let version = |n: i64, entry: LedgerRow| LedgerRow {
+            updated_at: Some(at(n)),
+            ..entry
+        };
+        let coupon = LedgerRow {
+            related_type: Some("COUPON".to_owned()),
+            ..entry(&p, "PAYMENT", Some(&own))
+        };
+        let events = [
+            version(1, entry(&p, "PAYMENT", Some(&own))),
+            version(2, entry(&p, "PAYMENT", Some(&elsewhere))),
+            version(3, entry(&p, "CHARGE", None)),
+            version(4, coupon),
+            entry(&r, "RECEIVE", Some(&own)),
+        ];
+        let mut was_complete = false;
+        for index in order {
+            store
+                .apply(&ledger([events[*index].clone()]), at(0))
+                .await
+                .unwrap();
+            let sql = format!(
+                "SELECT count(*) = 1 FROM bo.payment_ledger_pairs
+                 WHERE payment_order_id = '{own}' AND payment_tx_id IS NOT NULL AND receive_tx_id IS NOT NULL"
+            );
+            let complete: bool = value_on(&mut eye, &sql).await;
+            assert!(complete || !was_complete, "fell back at {index} of {order:?}");
+            was_complete = complete;
+        }
+        assert!(was_complete, "{order:?}");
+        let sql = format!(
+            "SELECT payment_tx_id = '{p}' AND receive_tx_id IS NULL
+             FROM bo.payment_ledger_pairs WHERE payment_order_id = '{elsewhere}'"
+        );
+        assert!(value_on::<bool>(&mut eye, &sql).await, "{order:?}");
+    }
+}
+
+fn permutations(n: usize) -> Vec<Vec<usize>> {
+    if n == 0 {
+        return vec![vec![]];
+    }
+    let shorter = permutations(n - 1);
+    shorter
+        .iter()
+        .flat_map(|p| {
+            (0..n).map(|at| {
+                let mut longer = p.clone();
+                longer.insert(at, n - 1);
+                longer
+            })
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn health_counts_the_pairs_that_wait_and_knows_the_oldest() {
+    let (_database, store) = fresh().await;
+    assert_eq!(store.pairing_health().await.unwrap(), PairingHealth::default());
+    let half = |tx: &str, side: &str, order: &str, time: i64| LedgerRow {
+        event_time: at(time),
+        ..entry(tx, side, Some(order))
+    };
+    let rows = [
+        half("a", "PAYMENT", "o1", 3),
+        half("b", "RECEIVE", "o2", 2),
+        half("c", "PAYMENT", "o3", 1),
+    ];
+    store.apply(&ledger(rows), at(0)).await.unwrap();
+    store
+        .apply(&ledger([half("d", "RECEIVE", "o3", 9)]), at(0))
+        .await
+        .unwrap();
+    let health = store.pairing_health().await.unwrap();
+    assert_eq!(
+        health,
+        PairingHealth {
+            incomplete: 2,
+            oldest: Some(at(2))
+        }
+    );
+}
