@@ -1,0 +1,11 @@
+//! The serving half as an operator meets it: the real binary, a real PostgreSQL and a real broker, all on loopback.
+
+mod end_to_end;
+mod http;
+mod killed;
+mod process;
+mod refusals;
+mod secrets;
+mod stopped;
+mod story;
+mod world;

@@ -1,0 +1,206 @@
+//! What an operator reads, and how the process ends, when the serving half is not set up right.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nsc_testkit::Postgres;
+
+use super::http;
+use super::process::{Ended, PATIENCE, run};
+use super::world::{migrated, nobody_listens_here, serve_api};
+
+/// A command that is refused: exit code 2 unless said otherwise, a code of ours, and nothing on stdout.
+struct Refused<'a> {
+    line: &'a str,
+    environment: &'a [(&'a str, &'a str)],
+    code: &'a str,
+    exit: i32,
+}
+
+fn check(directory: &Path, case: &Refused<'_>) -> Ended {
+    let arguments: Vec<&str> = case.line.split_whitespace().collect();
+    let ended = run(directory, &arguments, case.environment);
+    let said = format!("ERROR {}: ", case.code);
+    assert_eq!(ended.code, Some(case.exit), "nsc {}\n{}", case.line, ended.stderr);
+    assert!(
+        ended.stderr.contains(&said),
+        "nsc {}: {}",
+        case.line,
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("HINT: "),
+        "nsc {}: {}",
+        case.line,
+        ended.stderr
+    );
+    assert_eq!(ended.stdout, "", "nsc {}", case.line);
+    ended
+}
+
+fn refused(line: &str, environment: &[(&str, &str)], code: &str) -> Ended {
+    let directory = tempfile::tempdir().unwrap();
+    check(
+        directory.path(),
+        &Refused {
+            line,
+            environment,
+            code,
+            exit: 2,
+        },
+    )
+}
+
+const API: &str = "serve api --listen 127.0.0.1:0";
+const CONSUME: &str = "consume --metrics-listen 127.0.0.1:0";
+/// Never connected to: these commands are refused before.
+const SOME_DATABASE: (&str, &str) = ("DATABASE_URL", "postgres://nsc_api@127.0.0.1:1/bo");
+
+#[test]
+fn disabled_authentication_is_refused_outside_of_a_developers_machine() {
+    for environment in ["dev", "prod"] {
+        let variables = [SOME_DATABASE, ("AUTH_MODE", "disabled"), ("NSC_ENV", environment)];
+        refused(API, &variables, "NSC0621");
+    }
+}
+
+#[test]
+fn disabled_authentication_is_refused_where_other_machines_can_ask() {
+    refused(
+        "serve api --listen 0.0.0.0:0",
+        &[SOME_DATABASE, ("AUTH_MODE", "disabled")],
+        "NSC0621",
+    );
+}
+
+#[test]
+fn an_api_that_does_not_know_who_may_look_is_refused() {
+    refused(API, &[SOME_DATABASE], "NSC0621");
+    refused(
+        API,
+        &[SOME_DATABASE, ("OIDC_ISSUER", "https://issuer.example/")],
+        "NSC0621",
+    );
+}
+
+#[test]
+fn a_command_without_a_database_is_refused() {
+    for line in [
+        API,
+        CONSUME,
+        "migrate",
+        "backfill --ledger-file x.jsonl",
+        "dlq list",
+    ] {
+        let ended = refused(line, &[("AUTH_MODE", "disabled")], "NSC0003");
+        assert!(ended.stderr.contains("DATABASE_URL"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn an_event_profile_that_does_not_say_which_event_is_which_is_refused() {
+    refused(
+        &format!("{CONSUME} --profile nobody-v9"),
+        &[SOME_DATABASE],
+        "NSC0612",
+    );
+    let both_on_one = [
+        SOME_DATABASE,
+        ("NSC_LEDGER_TOPIC", "events"),
+        ("NSC_ORDER_TOPIC", "events"),
+    ];
+    refused(CONSUME, &both_on_one, "NSC0612");
+}
+
+#[test]
+fn an_address_that_is_taken_is_refused() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = taken.local_addr().unwrap();
+    let disabled = [SOME_DATABASE, ("AUTH_MODE", "disabled")];
+    refused(&format!("serve api --listen {address}"), &disabled, "NSC0622");
+    refused(
+        &format!("consume --metrics-listen {address}"),
+        &disabled,
+        "NSC0622",
+    );
+}
+
+#[test]
+fn a_database_that_is_away_ends_a_command_and_not_a_service() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("postgres://nsc_api@{}/bo", nobody_listens_here());
+    for line in ["migrate", "dlq list"] {
+        let environment = [("DATABASE_URL", url.as_str())];
+        let case = Refused {
+            line,
+            environment: &environment,
+            code: "NSC0601",
+            exit: 6,
+        };
+        check(directory.path(), &case);
+    }
+    let mut api = serve_api(directory.path(), &url);
+    let address = api.address();
+    assert_eq!(http::get(address, "/healthz").unwrap().status, 200);
+    for target in [
+        "/readyz",
+        "/admin/tx/tx-1",
+        "/admin/payment-orders/po-1",
+        "/admin/wallets/w-1/tx",
+    ] {
+        let answer = http::get(address, target).unwrap();
+        assert_eq!(answer.status, 503, "{target}: {answer:?}");
+        assert!(
+            answer.head.contains("content-type: application/problem+json"),
+            "{answer:?}"
+        );
+    }
+    assert!(api.runs(), "it waits for its database:\n{}", api.log());
+    let ended = api.stop();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn a_database_without_our_schema_is_refused_by_commands_and_reported_by_the_api() {
+    let directory = tempfile::tempdir().unwrap();
+    let empty = Postgres::shared().await.unwrap().fresh_database().await.unwrap();
+    let url = empty.url();
+    std::fs::write(directory.path().join("x.jsonl"), "").unwrap();
+    for line in [CONSUME, "backfill --ledger-file x.jsonl", "dlq list"] {
+        let environment = [("DATABASE_URL", url.as_str())];
+        let case = Refused {
+            line,
+            environment: &environment,
+            code: "NSC0602",
+            exit: 2,
+        };
+        let ended = check(directory.path(), &case);
+        assert!(ended.stderr.contains("nsc migrate"), "{}", ended.stderr);
+    }
+    let mut api = serve_api(directory.path(), &url);
+    let address = api.address();
+    let answer = http::get(address, "/readyz").unwrap();
+    assert_eq!(answer.status, 503, "{answer:?}");
+    // What an operator does next helps without a restart.
+    let migrated = run(directory.path(), &["migrate"], &[("DATABASE_URL", &url)]);
+    assert_eq!(migrated.code, Some(0), "{}", migrated.stderr);
+    let begun = Instant::now();
+    while http::get(address, "/readyz").unwrap().status != 200 {
+        assert!(begun.elapsed() < PATIENCE, "{}", api.log());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[tokio::test]
+async fn migrating_again_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = migrated(directory.path()).await;
+    let again = run(
+        directory.path(),
+        &["migrate"],
+        &[("DATABASE_URL", &database.url())],
+    );
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    assert!(again.stdout.ends_with("nothing to do\n"), "{}", again.stdout);
+}

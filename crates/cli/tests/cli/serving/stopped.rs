@@ -1,0 +1,116 @@
+//! `SIGTERM` and Ctrl-C: what has begun is finished, then the process ends with 0.
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use nsc_testkit::Record;
+use rustix::process::Signal;
+use serde_json::json;
+use sqlx::{Connection, PgConnection};
+
+use super::http;
+use super::process::{PATIENCE, Service};
+use super::world::{LEDGER_TOPIC, World, nobody_listens_here};
+
+const EVENTS: i64 = 12_000;
+const STORED: &str = "SELECT count(*) FROM bo.ledger_entries";
+
+/// Each is an entry of its own, so that the rows that are stored and the offsets that are committed can be compared.
+fn charges() -> Vec<Record> {
+    let charge = |n: i64| {
+        let event = json!({
+            "tx_id": format!("tx-{n}"), "wallet_id": "w-1", "entry_type": "CHARGE", "amount": 1,
+            "event_time": "2026-01-05T00:00:00Z",
+        });
+        Record::new(event["tx_id"].to_string(), event.to_string())
+    };
+    (0..EVENTS).map(charge).collect()
+}
+
+#[tokio::test]
+async fn a_consumer_asked_to_stop_finishes_its_batches_commits_and_leaves() {
+    let world = World::new().await;
+    world.broker.produce(LEDGER_TOPIC, charges()).await.unwrap();
+    let small = [("NSC_BATCH_ROWS", "20")];
+    let mut first = world.consume(&small);
+    world
+        .wait_for(&mut first, "nothing is stored", STORED, |seen| seen > 0)
+        .await;
+    let ended = first.stop();
+    assert_eq!(
+        (ended.code, ended.stdout.as_str()),
+        (Some(0), ""),
+        "{}",
+        ended.stderr
+    );
+    let stored = world.number(STORED).await;
+    assert!(stored < EVENTS, "it was stopped in the middle");
+    assert_eq!(
+        world.committed(LEDGER_TOPIC),
+        stored,
+        "what is stored is committed, and nothing else"
+    );
+
+    // It has left: the next one need not wait for it to be declared dead.
+    let mut second = world.consume(&[]);
+    world
+        .wait_for(&mut second, "the rest does not come", STORED, |seen| {
+            seen == EVENTS
+        })
+        .await;
+    second.send(Signal::INT);
+    let ended = second.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(world.committed(LEDGER_TOPIC), EVENTS);
+}
+
+#[tokio::test]
+async fn a_consumer_that_waits_for_its_database_stops_when_asked() {
+    let world = World::new().await;
+    let nobody = format!("postgres://nsc_consumer@{}/bo", nobody_listens_here());
+    let consumer = world.consume(&[("DATABASE_URL", &nobody)]);
+    until(|| consumer.log().contains("waiting"), &consumer);
+    let ended = consumer.stop();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn an_api_asked_to_stop_answers_what_it_was_asked_before() {
+    let world = World::new().await;
+    let mut locker = PgConnection::connect(&world.database.url()).await.unwrap();
+    let mut api = world.serve_api().await;
+    let address = api.address();
+    assert_eq!(http::get(address, "/readyz").unwrap().status, 200);
+
+    let mut lock = locker.begin().await.unwrap();
+    sqlx::query("LOCK TABLE bo.ledger_entries IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let asked = std::thread::spawn(move || http::get(address, "/admin/tx/tx-1").unwrap());
+    let waits =
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'bo.ledger_entries'::regclass";
+    let begun = Instant::now();
+    while world.number(waits).await == 0 {
+        assert!(begun.elapsed() < PATIENCE, "the lookup does not wait");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    api.send(Signal::TERM);
+    until(|| TcpStream::connect(address).is_err(), &api);
+    assert!(api.runs(), "it does not end before it has answered");
+    lock.rollback().await.unwrap();
+    let answer = asked.join().unwrap();
+    assert_eq!(answer.status, 404, "{answer:?}");
+    let ended = api.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let audited = "SELECT count(*) FROM bo.admin_audit_logs WHERE resource_id = 'tx-1' AND status_code = 404";
+    assert_eq!(world.number(audited).await, 1);
+}
+
+fn until(holds: impl Fn() -> bool, service: &Service) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "{}", service.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
