@@ -32,5 +32,7 @@ else
   # Without authentication there is nothing that a missing token could be refused by.
   arguments+=(--exclude-checks ignored_auth)
 fi
+# It leaves its reports where it runs.
+cd "$home"
 # shellcheck disable=SC2086
-exec "$home/bin/schemathesis" "${arguments[@]}" ${SCHEMATHESIS_ARGS:-}
+exec bin/schemathesis "${arguments[@]}" ${SCHEMATHESIS_ARGS:-}
