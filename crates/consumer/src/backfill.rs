@@ -20,6 +20,9 @@ use lines::{Chunk, Source};
 /// What the topic of a dead letter from a file begins with.
 pub(crate) const BACKFILL_TOPIC: &str = "backfill:";
 
+/// Characters of a file's name in the topic of its dead letters.
+const TOPIC_FILE_CHARS: usize = 240;
+
 /// The file name that stands for standard input.
 const STDIN: &str = "-";
 
@@ -120,7 +123,7 @@ async fn load(
     };
     let source = Source::open(file, file == Path::new(STDIN)).map_err(unreadable)?;
     let total_bytes = source.total_bytes();
-    let topic = Arc::from(format!("{BACKFILL_TOPIC}{}", file.display()));
+    let topic = Arc::from(dead_letter_topic(file));
     let limits = options.landing.clone();
     // The next chunk is read while one lands.
     let (send, mut chunks) = mpsc::channel(1);
@@ -151,6 +154,17 @@ async fn load(
     read.map_err(unreadable)
 }
 
+/// `backfill:` and the file's name, of a long one the end: a topic is stored with up to 255 characters.
+fn dead_letter_topic(file: &Path) -> String {
+    let name = file.display().to_string().replace(char::is_control, "?");
+    let cut = name
+        .char_indices()
+        .rev()
+        .nth(TOPIC_FILE_CHARS - 1)
+        .map_or(0, |(at, _)| at);
+    format!("{BACKFILL_TOPIC}{}", name.get(cut..).unwrap_or_default())
+}
+
 impl BackfillSummary {
     fn add(&mut self, lines: u64, blank: u64, landed: Landed) {
         self.lines += lines;
@@ -159,5 +173,24 @@ impl BackfillSummary {
         self.written += landed.written;
         self.stale += landed.stale;
         self.dead_letters += landed.dead_letters;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::dead_letter_topic;
+
+    #[test]
+    fn the_topic_of_a_files_dead_letters_can_be_stored() {
+        assert_eq!(
+            dead_letter_topic(Path::new("data/l.jsonl")),
+            "backfill:data/l.jsonl"
+        );
+        assert_eq!(dead_letter_topic(Path::new("-")), "backfill:-");
+        let long = dead_letter_topic(Path::new(&format!("{}/l.jsonl", "가".repeat(300))));
+        assert_eq!(long.chars().count(), 249);
+        assert!(long.ends_with("가/l.jsonl"));
     }
 }

@@ -90,8 +90,9 @@ impl Consumer {
         if !self.database_is_ready(&shutdown).await? {
             return Ok(());
         }
-        // Ends everything, whether asked to or because a part has failed.
+        // Ends everything: when asked to, when a part has failed, when this future is dropped.
         let stop = shutdown.child_token();
+        let _dropped = stop.clone().drop_guard();
         let lanes: Arc<[Lane]> = (0..self.options.lanes.max(1))
             .map(|_| Lane::new(&self.options.landing))
             .collect();

@@ -1,4 +1,4 @@
-//! What a running consumer does now and then: say how fresh the data is, how the pairs and the connections stand, and
+//! What a running consumer does now and then: say how fresh the data is, how the pairs and the replica stand, and
 //! remove old dead letters.
 
 use std::sync::Arc;
@@ -49,7 +49,6 @@ impl Housekeeping {
     /// On a timer: while the database is away nothing lands, and the age must be seen to grow.
     async fn tell_freshness(&self) {
         let metrics = self.services.metrics.consumer();
-        let db = self.services.metrics.db();
         let mut tick = tokio::time::interval(FRESHNESS);
         loop {
             tick.tick().await;
@@ -58,15 +57,11 @@ impl Housekeeping {
                 let oldest = self.lanes.iter().filter_map(|lane| lane.oldest(*kind)).min();
                 metrics.freshness(topic, oldest.map_or(0.0, |oldest| seconds(oldest, now)));
             }
-            let pool = self.services.store.pool_status();
-            db.pool_size(pool.max);
-            db.pool_checked_out(pool.checked_out);
         }
     }
 
     async fn tell_pairs(&self) {
         let pairing = self.services.metrics.pairing();
-        let db = self.services.metrics.db();
         let mut tick = tokio::time::interval(PAIRS);
         loop {
             tick.tick().await;
@@ -78,10 +73,9 @@ impl Housekeeping {
                 // The lanes say the same, louder.
                 Err(error) => tracing::debug!(%error, "the pairs were not counted"),
             }
-            match self.services.store.replication_lag().await {
-                Ok(Some(lag_seconds)) => db.replication_lag(lag_seconds),
-                Ok(None) => {}
-                Err(error) => tracing::warn!(%error, "the replica does not say how far it is behind"),
+            // The store measures it as well.
+            if let Err(error) = self.services.store.replication_lag().await {
+                tracing::warn!(%error, "the replica does not say how far it is behind");
             }
         }
     }

@@ -173,6 +173,7 @@ impl Lane {
 
     /// Lands batches until told to stop; the batch under way is finished, unless it waits for the database.
     pub(crate) async fn work(&self, landing: &Landing, stop: &CancellationToken) {
+        let _ended = Ended(self);
         while let Some(mut batch) = self.next_batch(stop).await {
             while !batch.is_empty() {
                 let give_up = self.state().under_way.give_up.clone();
@@ -241,6 +242,16 @@ impl Lane {
         }
         state.under_way = UnderWay::default();
         self.changed.notify_all();
+    }
+}
+
+/// Dropped with the task, also in the middle of a batch: nobody is to wait for that batch any more. (Its transaction
+/// is dropped too; whether it was committed or not, its messages come again.)
+struct Ended<'a>(&'a Lane);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.finish(&[]);
     }
 }
 

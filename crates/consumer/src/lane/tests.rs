@@ -153,3 +153,17 @@ async fn a_partition_that_leaves_takes_its_messages_along_and_waits_for_its_batc
     lane.finish(&next);
     assert!(lane.revoke(&[partition(1)], Duration::from_millis(10)));
 }
+
+#[tokio::test]
+async fn nobody_waits_for_a_task_that_was_dropped() {
+    let stop = CancellationToken::new();
+    let lane = lane(1, LONG);
+    assert!(lane.push(message(0, 1)).is_none());
+    {
+        let _ended = Ended(&lane);
+        assert!(lane.next_batch(&stop).await.is_some());
+        assert!(!lane.wait_until_idle(Duration::ZERO));
+    }
+    assert!(lane.wait_until_idle(LONG));
+    assert!(lane.take_finished().is_empty());
+}

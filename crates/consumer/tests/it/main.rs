@@ -1,1 +1,17 @@
-//! Kafka to the backoffice database.
+//! The consumer against a real PostgreSQL and a real broker.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a test that cannot be set up fails, also in the functions that set it up"
+)]
+
+mod backfill;
+mod correlation;
+mod dead_letters;
+mod group;
+mod killed;
+mod landing;
+mod metrics;
+mod outage;
+mod replay;
+mod world;

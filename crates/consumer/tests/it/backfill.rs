@@ -1,0 +1,155 @@
+//! Files of events, loaded whole, in part, twice, and with lines that are none.
+
+use std::path::PathBuf;
+
+use nsc_consumer::{BackfillOptions, BackfillSummary, ConsumerError, backfill};
+use nsc_core::UtcMicros;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::world::{World, entry, half, landing, order, profile, with};
+
+fn options() -> BackfillOptions {
+    BackfillOptions {
+        profile: profile(),
+        landing: landing(),
+        ledger_file: None,
+        payment_order_file: None,
+        since: None,
+        until: None,
+    }
+}
+
+fn file(directory: &tempfile::TempDir, name: &str, lines: &[String]) -> Option<PathBuf> {
+    let path = directory.path().join(name);
+    std::fs::write(&path, lines.join("\n")).expect("written");
+    Some(path)
+}
+
+fn texts(events: &[Value]) -> Vec<String> {
+    events.iter().map(Value::to_string).collect()
+}
+
+async fn load(world: &World, options: &BackfillOptions) -> BackfillSummary {
+    let services = world.services().await;
+    let stop = CancellationToken::new();
+    backfill(options, &services, &stop, |_| {}).await.expect("loaded")
+}
+
+#[tokio::test]
+async fn files_are_loaded_with_their_bad_lines_put_aside_and_again_without_a_change() {
+    let world = World::new().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let halves: Vec<_> = (0..500)
+        .flat_map(|n| ["PAYMENT", "RECEIVE"].map(|t| half(&format!("o-{n}"), t)))
+        .collect();
+    let mut lines = texts(&halves);
+    lines.insert(3, "not json".to_owned());
+    lines.insert(5, String::new());
+    lines.insert(700, json!({ "tx_id": 1 }).to_string());
+    let orders: Vec<_> = (0..500).map(|n| order(&format!("o-{n}"), "PAID")).collect();
+    let mut options = options();
+    options.landing.batch_events = 64;
+    options.ledger_file = file(&directory, "l.jsonl", &lines);
+    options.payment_order_file = file(&directory, "o.jsonl", &texts(&orders));
+
+    let services = world.services().await;
+    let mut seen = Vec::new();
+    let summary = backfill(&options, &services, &CancellationToken::new(), |p| {
+        seen.push((p.kind.name(), p.lines, p.bytes, p.total_bytes));
+    })
+    .await
+    .expect("loaded");
+    let wanted = BackfillSummary {
+        lines: 1_503,
+        blank: 1,
+        written: 1_500,
+        dead_letters: 2,
+        ..BackfillSummary::default()
+    };
+    assert_eq!(summary, wanted);
+    let (kind, lines, bytes, total) = seen.last().copied().expect("progress");
+    assert_eq!((kind, lines, Some(bytes)), ("payment_order", 500, total));
+    let whole = "SELECT count(*) FROM bo.payment_ledger_pairs
+                 WHERE payment_tx_id IS NOT NULL AND receive_tx_id IS NOT NULL AND status = 'PAID'";
+    assert_eq!(world.number(whole).await, 500);
+    let name = options.ledger_file.as_ref().expect("given").display().to_string();
+    let letters = world
+        .texts(r#"SELECT topic || '#' || partition || '#' || "offset" FROM bo.consumer_dlq_events ORDER BY "offset""#)
+        .await;
+    assert_eq!(
+        letters,
+        [format!("backfill:{name}#0#4"), format!("backfill:{name}#0#701")]
+    );
+
+    let again = load(&world, &options).await;
+    assert_eq!((again.written, again.stale, again.dead_letters), (0, 1_500, 2));
+    world.wait_for_dead_letters(2).await;
+}
+
+#[tokio::test]
+async fn only_events_of_the_window_are_loaded() {
+    let world = World::new().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |tx: &str, event: &str, updated: Value| {
+        with(entry(tx), json!({ "event_time": event, "updated_at": updated }))
+    };
+    let events = [
+        at("before", "2026-01-04T23:59:59Z", Value::Null),
+        at("first", "2026-01-05T00:00:00Z", Value::Null),
+        at("last", "2026-01-05T23:59:59Z", Value::Null),
+        at("after", "2026-01-06T00:00:00Z", Value::Null),
+        at("changed", "2026-01-01T00:00:00Z", json!("2026-01-05T12:00:00Z")),
+    ];
+    let mut options = options();
+    options.ledger_file = file(&directory, "l.jsonl", &texts(&events));
+    options.since = UtcMicros::parse("2026-01-05T00:00:00Z");
+    options.until = UtcMicros::parse("2026-01-06T00:00:00Z");
+    let summary = load(&world, &options).await;
+    assert_eq!((summary.lines, summary.outside, summary.written), (5, 2, 3));
+    let loaded = world
+        .texts("SELECT tx_id::text FROM bo.ledger_entries ORDER BY 1")
+        .await;
+    assert_eq!(loaded, ["changed", "first", "last"]);
+}
+
+#[tokio::test]
+async fn a_backfill_can_be_interrupted_and_begun_again() {
+    let world = World::new().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let events: Vec<_> = (0..400).map(|n| entry(&format!("tx-{n}"))).collect();
+    let mut options = options();
+    options.landing.batch_events = 50;
+    options.ledger_file = file(&directory, "l.jsonl", &texts(&events));
+    let services = world.services().await;
+    let stop = CancellationToken::new();
+    let summary = backfill(&options, &services, &stop, |p| {
+        if p.lines >= 100 {
+            stop.cancel();
+        }
+    })
+    .await
+    .expect("interrupted");
+    assert!(summary.interrupted);
+    assert_eq!((summary.written, world.entries().await), (100, 100));
+    let summary = load(&world, &options).await;
+    assert_eq!((summary.written, summary.stale), (300, 100));
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_or_reached_is_an_error_at_once() {
+    let world = World::new().await;
+    let mut options = options();
+    options.ledger_file = Some("no-such-file.jsonl".into());
+    let services = world.services().await;
+    let stop = CancellationToken::new();
+    let missing = backfill(&options, &services, &stop, |_| {}).await;
+    assert!(matches!(missing, Err(ConsumerError::Input { .. })), "{missing:?}");
+    let nowhere = "postgres://nobody@127.0.0.1:1/nothing";
+    let services = crate::world::services(nowhere, world.metrics.clone()).await;
+    let unreachable = backfill(&options, &services, &stop, |_| {}).await;
+    assert!(
+        matches!(unreachable, Err(ConsumerError::Store(_))),
+        "{unreachable:?}"
+    );
+}

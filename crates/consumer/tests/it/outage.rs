@@ -1,0 +1,242 @@
+//! A database, a broker or a topic that is away is waited for: nothing is lost, nothing becomes a dead letter.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use nsc_consumer::ConsumerError;
+use nsc_contracts::event::EventKind;
+use nsc_core::{ErrorCode, OperatorError};
+use nsc_testkit::{Broker, FaultProxy, Postgres, PostgresOptions, Record};
+use serde_json::Value;
+
+use crate::world::{World, entry, records, topic, until};
+
+fn entries(from: usize, to: usize) -> Vec<Value> {
+    (from..to).map(|n| entry(&format!("tx-{n}"))).collect()
+}
+
+/// A world whose database is reached through a proxy.
+async fn behind_proxy() -> (World, FaultProxy) {
+    let mut world = World::new().await;
+    let port = world.database.postgres().port();
+    let proxy = FaultProxy::start(SocketAddr::from(([127, 0, 0, 1], port))).expect("a proxy");
+    let through = format!(":{}/", proxy.address().port());
+    world.database_url = world.database_url.replace(&format!(":{port}/"), &through);
+    (world, proxy)
+}
+
+#[tokio::test]
+async fn a_database_that_is_down_at_the_start_is_waited_for() {
+    let postgres = Postgres::start().await.expect("PostgreSQL");
+    let world = World::with(Broker::start().expect("a broker"), postgres, 4).await;
+    let postgres = world.database.postgres();
+    postgres.stop().await.expect("stopped");
+    world
+        .produce(EventKind::LedgerEntry, records(&entries(0, 150)))
+        .await;
+    let running = world.consume().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!running.status.is_ready());
+    assert_eq!(world.committed(EventKind::LedgerEntry, 4), 0);
+    postgres.restart().await.expect("started");
+    world.wait_for_entries(150).await;
+    running.stop().await;
+    world.wait_for_dead_letters(0).await;
+    assert_eq!(world.committed(EventKind::LedgerEntry, 4), 150);
+}
+
+#[tokio::test]
+async fn a_database_that_is_killed_again_and_again_loses_nothing() {
+    let durable = PostgresOptions {
+        durable: true,
+        ..PostgresOptions::default()
+    };
+    let postgres = Postgres::start_with(durable).await.expect("PostgreSQL");
+    let world = World::with(Broker::start().expect("a broker"), postgres, 4).await;
+    let postgres = world.database.postgres();
+    let mut options = world.options();
+    options.landing.batch_events = 50;
+    let running = world.consume_with(options).await;
+    running.wait_until_ready().await;
+    for round in 0..3 {
+        let events = entries(round * 500, (round + 1) * 500);
+        let poison = Record::new("k", format!("poison {round}"));
+        world.produce(EventKind::LedgerEntry, records(&events)).await;
+        world.produce(EventKind::LedgerEntry, vec![poison]).await;
+        postgres.kill().await.expect("killed");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        postgres.restart().await.expect("started");
+    }
+    world.wait_for_entries(1_500).await;
+    world.wait_for_dead_letters(3).await;
+    world.wait_until_committed(EventKind::LedgerEntry, 4, 1_503).await;
+    assert!(running.status.is_ready());
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_is_lost_is_repeated_and_doubles_nothing() {
+    let (world, proxy) = behind_proxy().await;
+    let mut options = world.options();
+    options.landing.attempt_timeout = Duration::from_secs(1);
+    let running = world.consume_with(options).await;
+    running.wait_until_ready().await;
+    for round in 0..3 {
+        let mut events = records(&entries(round * 50, (round + 1) * 50));
+        events.push(Record::new("k", format!("poison {round}")));
+        proxy.lose_answers();
+        world.produce(EventKind::LedgerEntry, events).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        proxy.cut();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        proxy.restore();
+        world.wait_for_entries((round as i64 + 1) * 50).await;
+    }
+    world.wait_for_dead_letters(3).await;
+    world.wait_until_committed(EventKind::LedgerEntry, 4, 153).await;
+    running.stop().await;
+    world.wait_for_dead_letters(3).await;
+}
+
+#[tokio::test]
+async fn a_database_that_hangs_is_given_up_and_tried_again() {
+    let (world, proxy) = behind_proxy().await;
+    let mut options = world.options();
+    options.landing.attempt_timeout = Duration::from_millis(500);
+    let running = world.consume_with(options).await;
+    running.wait_until_ready().await;
+    proxy.stall();
+    world
+        .produce(EventKind::LedgerEntry, records(&entries(0, 50)))
+        .await;
+    until("it waits", || !running.status.is_ready()).await;
+    assert_eq!(world.entries().await, 0);
+    proxy.restore();
+    world.wait_for_entries(50).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_consumer_can_be_stopped_while_the_database_is_away() {
+    let (world, proxy) = behind_proxy().await;
+    let running = world.consume().await;
+    running.wait_until_ready().await;
+    proxy.cut();
+    world
+        .produce(EventKind::LedgerEntry, records(&entries(0, 50)))
+        .await;
+    until("it waits", || !running.status.is_ready()).await;
+    let asked = Instant::now();
+    running.stop().await;
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert_eq!(world.committed(EventKind::LedgerEntry, 4), 0);
+    // Not even begun: a consumer that waits for its first connection can be stopped too.
+    let waiting = world.consume().await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    waiting.stop().await;
+    proxy.restore();
+    let running = world.consume().await;
+    world.wait_for_entries(50).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_queue_pauses_and_goes_on_after_the_outage() {
+    let (world, proxy) = behind_proxy().await;
+    let mut options = world.options();
+    options.landing.batch_events = 20;
+    // The group must not think a member dead that only waits for its database.
+    options.kafka.max_poll_interval = Duration::from_secs(6);
+    let running = world.consume_with(options).await;
+    running.wait_until_ready().await;
+    proxy.cut();
+    world
+        .produce(EventKind::LedgerEntry, records(&entries(0, 2_000)))
+        .await;
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    assert_eq!(running.status.partitions(), 8, "still a member");
+    proxy.restore();
+    world.wait_for_entries(2_000).await;
+    running.stop().await;
+    world.wait_for_dead_letters(0).await;
+    assert_eq!(world.committed(EventKind::LedgerEntry, 4), 2_000);
+}
+
+#[tokio::test]
+async fn a_broker_that_is_cut_off_again_and_again_loses_nothing() {
+    let broker = Broker::start_behind_proxy().expect("a broker");
+    let world = World::with(broker, Postgres::shared().await.expect("PostgreSQL"), 4).await;
+    let running = world.consume().await;
+    for round in 0..3 {
+        world
+            .produce(
+                EventKind::LedgerEntry,
+                records(&entries(round * 300, (round + 1) * 300)),
+            )
+            .await;
+        let proxy = world.broker.proxy().expect("a proxy");
+        proxy.cut();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        proxy.restore();
+    }
+    world.wait_for_entries(900).await;
+    world.wait_until_committed(EventKind::LedgerEntry, 4, 900).await;
+    running.stop().await;
+    world.wait_for_dead_letters(0).await;
+}
+
+#[tokio::test]
+async fn a_consumer_can_be_stopped_while_the_broker_is_away() {
+    let broker = Broker::start_behind_proxy().expect("a broker");
+    let world = World::with(broker, Postgres::shared().await.expect("PostgreSQL"), 4).await;
+    let mut options = world.options();
+    options.stop_timeout = Duration::from_secs(10);
+    let running = world.consume_with(options).await;
+    world
+        .produce(EventKind::LedgerEntry, records(&entries(0, 10)))
+        .await;
+    world.wait_for_entries(10).await;
+    world.broker.proxy().expect("a proxy").cut();
+    let asked = Instant::now();
+    running.stop().await;
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+}
+
+#[tokio::test]
+async fn topics_that_are_not_there_yet_are_waited_for() {
+    let postgres = Postgres::shared().await.expect("PostgreSQL");
+    let world = World::with(Broker::start().expect("a broker"), postgres, 0).await;
+    let running = world.consume().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(running.status.partitions(), 0);
+    world
+        .broker
+        .create_topic(&topic(EventKind::LedgerEntry), 2)
+        .await
+        .expect("made");
+    world
+        .produce(EventKind::LedgerEntry, records(&entries(0, 20)))
+        .await;
+    world.wait_for_entries(20).await;
+    world
+        .broker
+        .create_topic(&topic(EventKind::PaymentOrder), 1)
+        .await
+        .expect("made");
+    until("the other topic is taken", || running.status.partitions() == 3).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_database_with_another_schema_is_an_error_at_the_start() {
+    let world = World::new().await;
+    world
+        .database
+        .execute("DROP SCHEMA bo CASCADE")
+        .await
+        .expect("dropped");
+    let ended = world.consume().await.ended().await;
+    let error = ended.expect_err("no schema");
+    assert!(matches!(error, ConsumerError::Store(_)), "{error:?}");
+    assert_eq!(error.code(), ErrorCode::DatabaseSchema);
+}
