@@ -3,6 +3,8 @@
 //! Two different rows share a fingerprint with probability 2^-128 a pair; for a billion rows compared with a
 //! billion that is below 1e-20.
 
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
@@ -13,6 +15,44 @@ use nsc_core::source_position;
 use twox_hash::XxHash3_128;
 
 use crate::LakeError;
+
+/// A map by fingerprint.
+pub(crate) type FingerprintMap<V> = HashMap<u128, V, AlreadyHashed>;
+/// A set of fingerprints.
+pub(crate) type FingerprintSet = HashSet<u128, AlreadyHashed>;
+
+/// A fingerprint is evenly spread already: half of it is its hash.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct AlreadyHashed;
+
+/// See [`AlreadyHashed`].
+#[derive(Debug, Default)]
+pub(crate) struct HalfOfIt(u64);
+
+impl BuildHasher for AlreadyHashed {
+    type Hasher = HalfOfIt;
+
+    fn build_hasher(&self) -> HalfOfIt {
+        HalfOfIt::default()
+    }
+}
+
+impl Hasher for HalfOfIt {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is wanted")]
+    fn write_u128(&mut self, fingerprint: u128) {
+        self.0 = fingerprint as u64;
+    }
+}
 
 /// One form for each kind of value, whichever the engine chose.
 fn canonical(column: &ArrayRef) -> Result<ArrayRef, LakeError> {

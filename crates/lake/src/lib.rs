@@ -2,10 +2,12 @@
 //! tables and changed in one commit each. Owns how rows are stored; knows nothing about what they mean.
 
 mod data_file;
+mod each_file;
 mod error;
 mod fingerprint;
 mod key_range;
 mod lock;
+mod lookup;
 mod maintenance;
 mod overwrite;
 mod provider;

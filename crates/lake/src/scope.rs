@@ -1,8 +1,12 @@
 //! Which stored rows a set of new rows stands for, and what happens where both have a key.
 
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
 use datafusion::prelude::Expr;
 
-use crate::DataFile;
+use crate::fingerprint::{self, FingerprintSet};
+use crate::{DataFile, LakeError, Table};
 
 /// What happens to stored rows of the scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub struct Scope {
     pub elsewhere: Vec<DataFile>,
     /// What happens where both have a row.
     pub conflict: Conflict,
+    /// The keys of the new rows when they are known beforehand, so that only their stored rows are compared.
+    pub(crate) keys: Option<Arc<FingerprintSet>>,
 }
 
 impl Scope {
@@ -38,6 +44,35 @@ impl Scope {
             rows: None,
             elsewhere: Vec::new(),
             conflict,
+            keys: None,
         }
+    }
+
+    /// Only some of the rows in the files.
+    #[must_use]
+    pub fn filtered(mut self, rows: Expr) -> Self {
+        self.rows = Some(rows);
+        self
+    }
+
+    /// With files outside the scope that may hold a row of the same key.
+    #[must_use]
+    pub fn or_elsewhere(mut self, files: Vec<DataFile>) -> Self {
+        self.elsewhere = files;
+        self
+    }
+
+    /// The same scope for new rows that are few and known: of the stored rows only those with their keys are
+    /// fingerprinted. Not for [`Conflict::Replace`], where the other stored rows matter as well.
+    ///
+    /// # Errors
+    /// When a key column is not in the rows.
+    pub fn for_rows(mut self, table: &Table, rows: &[RecordBatch]) -> Result<Self, LakeError> {
+        let mut keys = FingerprintSet::default();
+        for batch in rows {
+            keys.extend(fingerprint::rows(batch, table.contract().key)?);
+        }
+        self.keys = Some(Arc::new(keys));
+        Ok(self)
     }
 }

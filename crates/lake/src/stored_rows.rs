@@ -1,6 +1,6 @@
 //! The stored rows of a scope as fingerprints: what an upsert compares new rows with.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,14 +9,15 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
 use nsc_contracts::{Column, TableContract};
 
-use crate::{Conflict, DataFile, LakeError, Scope, Table, fingerprint};
+use crate::fingerprint::{FingerprintMap, FingerprintSet};
+use crate::{Conflict, DataFile, LakeError, Scope, Table, each_file, fingerprint};
 
 /// Index of a stored row in [`StoredRows`].
 type Position = u32;
 
 /// Fingerprints of the stored rows of a scope; built once, then shared by all writers.
 pub(crate) struct StoredRows {
-    by_key: HashMap<u128, Position>,
+    by_key: FingerprintMap<Position>,
     contents: Vec<u128>,
     files: Vec<u32>,
     versions: Vec<Box<[u8]>>,
@@ -56,35 +57,31 @@ impl Comparison {
 }
 
 impl StoredRows {
-    /// Reads the rows of a scope, file by file.
+    /// Reads the rows of a scope, several files at once.
     pub(crate) async fn read(
         ctx: &SessionContext,
         table: &Table,
         scope: &Scope,
         comparison: &Comparison,
     ) -> Result<Self, LakeError> {
+        let read = each_file::of(ctx, scope.files.clone(), |ctx, file| {
+            let (table, scope, comparison) = (table.clone(), scope.clone(), comparison.clone());
+            async move { FileRows::read(&ctx, &table, &file, &scope, &comparison).await }
+        })
+        .await?;
+        let count = read.iter().map(|f| f.keys.len()).sum();
         let mut rows = Self {
-            by_key: HashMap::new(),
-            contents: Vec::new(),
-            files: Vec::new(),
+            by_key: FingerprintMap::with_capacity_and_hasher(count, fingerprint::AlreadyHashed),
+            contents: Vec::with_capacity(count),
+            files: Vec::with_capacity(count),
             versions: Vec::new(),
             seen: Vec::new(),
             appended: Mutex::default(),
         };
         let mut order: Vec<i64> = Vec::new();
-        for (number, file) in scope.files.iter().enumerate() {
-            let mut stream = rows_of(ctx, table, file, scope)?.execute_stream().await?;
-            while let Some(batch) = stream.try_next().await? {
-                let times = comparison.order.map(|c| times_of(&batch, c)).transpose()?;
-                rows.take(
-                    &batch,
-                    u32::try_from(number).unwrap_or(u32::MAX),
-                    scope.conflict,
-                    comparison,
-                    times.as_deref(),
-                    &mut order,
-                )?;
-            }
+        for (number, file) in read.into_iter().enumerate() {
+            let number = u32::try_from(number).map_err(|_| too_many())?;
+            rows.take(file, number, scope.conflict, &mut order)?;
         }
         rows.seen = (0..rows.contents.len().div_ceil(64))
             .map(|_| AtomicU64::new(0))
@@ -94,22 +91,14 @@ impl StoredRows {
 
     fn take(
         &mut self,
-        batch: &RecordBatch,
-        file: u32,
+        file: FileRows,
+        number: u32,
         conflict: Conflict,
-        comparison: &Comparison,
-        times: Option<&[i64]>,
         order: &mut Vec<i64>,
     ) -> Result<(), LakeError> {
-        let keys = fingerprint::rows(batch, comparison.key)?;
-        let contents = fingerprint::rows(batch, &comparison.compared)?;
-        let versions = if conflict == Conflict::Newest {
-            fingerprint::versions(batch)?
-        } else {
-            Vec::new()
-        };
-        for (i, (key, content)) in keys.into_iter().zip(contents).enumerate() {
-            let time = times.and_then(|t| t.get(i)).copied().unwrap_or_default();
+        let mut times = file.times.into_iter();
+        for (key, content) in file.keys.into_iter().zip(file.contents) {
+            let time = times.next().unwrap_or_default();
             if conflict == Conflict::Append {
                 if let Some(known) = self.by_key.get(&key).map(|p| *p as usize) {
                     if order.get(known).is_some_and(|t| *t <= time) {
@@ -123,11 +112,9 @@ impl StoredRows {
             let position = Position::try_from(self.contents.len()).map_err(|_| too_many())?;
             self.by_key.insert(key, position);
             self.contents.push(content);
-            self.files.push(file);
-            if let Some(version) = versions.get(i) {
-                self.versions.push(version.clone());
-            }
+            self.files.push(number);
         }
+        self.versions.extend(file.versions);
         Ok(())
     }
 
@@ -176,6 +163,73 @@ fn too_many() -> LakeError {
         what: "an upsert's scope".to_owned(),
         reason: "more than four billion rows".to_owned(),
     }
+}
+
+/// The rows of one file, before they are put together.
+#[derive(Default)]
+struct FileRows {
+    keys: Vec<u128>,
+    contents: Vec<u128>,
+    /// `Newest` only.
+    versions: Vec<Box<[u8]>>,
+    /// Where the newest of an identity counts.
+    times: Vec<i64>,
+}
+
+impl FileRows {
+    async fn read(
+        ctx: &SessionContext,
+        table: &Table,
+        file: &DataFile,
+        scope: &Scope,
+        comparison: &Comparison,
+    ) -> Result<Self, LakeError> {
+        let mut rows = Self::default();
+        let wanted = scope.keys.as_deref();
+        if let Some(wanted) = wanted {
+            if !holds_any(ctx, table, file, comparison.key, wanted).await? {
+                return Ok(rows);
+            }
+        }
+        let mut stream = rows_of(ctx, table, file, scope)?.execute_stream().await?;
+        while let Some(mut batch) = stream.try_next().await? {
+            if let Some(wanted) = wanted {
+                let keys = fingerprint::rows(&batch, comparison.key)?;
+                batch = fingerprint::keep(&batch, keys.iter().map(|k| wanted.contains(k)).collect())?;
+            }
+            rows.keys.extend(fingerprint::rows(&batch, comparison.key)?);
+            rows.contents
+                .extend(fingerprint::rows(&batch, &comparison.compared)?);
+            if scope.conflict == Conflict::Newest {
+                rows.versions.extend(fingerprint::versions(&batch)?);
+            }
+            if let Some(column) = comparison.order {
+                rows.times.extend(times_of(&batch, column)?);
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// Whether a file holds one of some keys, by its key columns alone.
+async fn holds_any(
+    ctx: &SessionContext,
+    table: &Table,
+    file: &DataFile,
+    key: &[&str],
+    wanted: &FingerprintSet,
+) -> Result<bool, LakeError> {
+    let mut stream = ctx
+        .read_table(table.scan(vec![file.clone()]))?
+        .select_columns(key)?
+        .execute_stream()
+        .await?;
+    while let Some(batch) = stream.try_next().await? {
+        if fingerprint::rows(&batch, key)?.iter().any(|k| wanted.contains(k)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// One stored row as an upsert sees it.

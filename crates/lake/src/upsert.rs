@@ -4,23 +4,21 @@
 //! re-run over unchanged input writes nothing, a first run is a plain append, and a correction costs what it
 //! changes (docs/decisions/0004). The change is one commit; until then all new files are invisible.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::Date32Type;
-use datafusion::common::JoinType;
-use datafusion::logical_expr::col;
+use arrow::array::RecordBatch;
 use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
-use nsc_core::DateKst;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::fingerprint::{FingerprintMap, FingerprintSet};
 use crate::stored_rows::{Comparison, StoredRows};
 use crate::writer::{Staged, StagedWriter};
 use crate::{
-    Commit, Conflict, DataFile, FilesTable, LakeError, Scope, Table, fingerprint, key_range::KeyRange,
+    Commit, Conflict, DataFile, FilesTable, LakeError, Scope, Table, each_file, fingerprint,
+    key_range::KeyRange,
 };
 
 /// What an upsert did, in rows.
@@ -78,7 +76,7 @@ pub struct UpsertPart {
     staged: Staged,
     outcome: UpsertOutcome,
     /// Keys of stored rows that new rows replace, by file.
-    dead: HashMap<u32, HashSet<u128>>,
+    dead: HashMap<u32, FingerprintSet>,
     range: KeyRange,
 }
 
@@ -141,23 +139,32 @@ impl Upsert {
             }
         }
         let mut removed = Vec::new();
-        let mut files: Vec<(DataFile, HashSet<u128>, bool)> = Vec::new();
+        let mut dead_rows: HashMap<String, FingerprintSet> = HashMap::new();
         for (number, dead) in std::mem::take(&mut all.dead) {
             if let Some(file) = self.scope.files.get(number as usize) {
-                files.push((file.clone(), dead, true));
+                dead_rows.insert(file.path.clone(), dead);
+                removed.push(file.clone());
             }
         }
         for (file, dead) in self.moved_elsewhere(ctx, &mut all).await? {
             all.outcome.updated += dead.len() as u64;
             all.outcome.inserted = all.outcome.inserted.saturating_sub(dead.len() as u64);
-            files.push((file, dead, false));
-        }
-        files.sort_by(|a, b| a.0.path.cmp(&b.0.path));
-        for (file, dead, in_scope) in files {
-            let rewritten = self.rewrite(ctx, &file, &dead, in_scope).await?;
-            all.staged = all.staged.merge(rewritten);
+            dead_rows.insert(file.path.clone(), dead);
             removed.push(file);
         }
+        removed.sort_by(|a, b| a.path.cmp(&b.path));
+        let dead_rows = Arc::new(dead_rows);
+        let rewritten = each_file::of(ctx, removed.clone(), |ctx, file| {
+            let (table, key, dead_rows) = (self.table.clone(), self.comparison.key, Arc::clone(&dead_rows));
+            async move {
+                match dead_rows.get(&file.path) {
+                    Some(dead) => without(&ctx, &table, &file, key, dead).await,
+                    None => Ok(Staged::default()),
+                }
+            }
+        })
+        .await?;
+        all.staged = rewritten.into_iter().fold(all.staged, Staged::merge);
         Ok(StagedUpsert {
             table: self.table,
             staged: all.staged,
@@ -166,61 +173,43 @@ impl Upsert {
         })
     }
 
-    /// The file without its dead rows, as new files.
-    async fn rewrite(
-        &self,
-        ctx: &SessionContext,
-        file: &DataFile,
-        dead: &HashSet<u128>,
-        in_scope: bool,
-    ) -> Result<Staged, LakeError> {
-        let mut writer = self.table.writer()?;
-        let rows = ctx.read_table(self.table.scan(vec![file.clone()]))?;
-        let mut stream = rows.execute_stream().await?;
-        while let Some(batch) = stream.try_next().await? {
-            let keys = fingerprint::rows(&batch, self.comparison.key)?;
-            // A key stands once in a file, in the scope or outside it: the key alone decides.
-            let alive = keys.iter().map(|k| !dead.contains(k)).collect();
-            writer.write(&fingerprint::keep(&batch, alive)?).await?;
-        }
-        tracing::debug!(
-            table = self.table.name(),
-            file = file.path,
-            dead = dead.len(),
-            in_scope,
-            "file rewritten"
-        );
-        writer.finish().await
-    }
-
     /// Rows of new keys that stand in files outside the scope, by file: the newer version wins, so either the
     /// stored row is dead, or the new one is dropped from what was staged.
     async fn moved_elsewhere(
         &self,
         ctx: &SessionContext,
         all: &mut UpsertPart,
-    ) -> Result<Vec<(DataFile, HashSet<u128>)>, LakeError> {
+    ) -> Result<Vec<(DataFile, FingerprintSet)>, LakeError> {
         let Some(first) = self.comparison.key.first() else {
             return Ok(Vec::new());
         };
-        let candidates: Vec<&DataFile> = self
+        let candidates: Vec<DataFile> = self
             .scope
             .elsewhere
             .iter()
             .filter(|f| all.range.overlaps(f, first))
+            .cloned()
             .collect();
         if candidates.is_empty() || all.staged.is_empty() {
             return Ok(Vec::new());
         }
-        let candidates = self.holding_lookup(ctx, candidates, &all.staged).await?;
+        let candidates = match self.table.contract().lookup {
+            Some(lookup) => {
+                let new = ctx
+                    .read_table(self.table.scan(all.staged.data_files()))?
+                    .select_columns(&[lookup])?;
+                self.table.files_holding(ctx, candidates, new).await?
+            }
+            None => candidates,
+        };
         if candidates.is_empty() {
             return Ok(Vec::new());
         }
         let new = self.staged_versions(ctx, &all.staged).await?;
-        let mut stale: HashSet<u128> = HashSet::new();
+        let mut stale = FingerprintSet::default();
         let mut found = Vec::new();
         for file in candidates {
-            let mut dead = HashSet::new();
+            let mut dead = FingerprintSet::default();
             let columns: Vec<&str> = self.version_columns();
             let mut stream = ctx
                 .read_table(self.table.scan(vec![file.clone()]))?
@@ -252,44 +241,6 @@ impl Upsert {
         Ok(found)
     }
 
-    /// Of some files those whose partition holds a lookup value of the staged rows; all when the table has none.
-    async fn holding_lookup<'a>(
-        &self,
-        ctx: &SessionContext,
-        files: Vec<&'a DataFile>,
-        staged: &Staged,
-    ) -> Result<Vec<&'a DataFile>, LakeError> {
-        let contract = self.table.contract();
-        let (Some(lookup), Some(day)) = (contract.lookup, contract.partition.first()) else {
-            return Ok(files);
-        };
-        let new = ctx
-            .read_table(self.table.scan(staged.data_files()))?
-            .select(vec![col(lookup).alias("staged_lookup")])?;
-        let stored = ctx
-            .read_table(self.table.scan(files.iter().map(|f| (*f).clone()).collect()))?
-            .select_columns(&[lookup, day])?;
-        let days = stored
-            .join(new, JoinType::LeftSemi, &[lookup], &["staged_lookup"], None)?
-            .select_columns(&[day])?
-            .distinct()?
-            .collect()
-            .await?;
-        let days: HashSet<Option<i32>> = days
-            .iter()
-            .flat_map(|b| {
-                b.column(0)
-                    .as_primitive::<Date32Type>()
-                    .iter()
-                    .collect::<Vec<_>>()
-            })
-            .collect();
-        Ok(files
-            .into_iter()
-            .filter(|f| days.contains(&f.partition_date().map(DateKst::days)))
-            .collect())
-    }
-
     fn version_columns(&self) -> Vec<&'static str> {
         let has = |name: &&str| self.table.contract().columns.iter().any(|c| c.name == *name);
         let versions = [
@@ -307,8 +258,8 @@ impl Upsert {
         &self,
         ctx: &SessionContext,
         staged: &Staged,
-    ) -> Result<HashMap<u128, Box<[u8]>>, LakeError> {
-        let mut versions = HashMap::new();
+    ) -> Result<FingerprintMap<Box<[u8]>>, LakeError> {
+        let mut versions = FingerprintMap::default();
         let files = staged.data_files();
         let mut stream = ctx
             .read_table(self.table.scan(files))?
@@ -330,13 +281,13 @@ impl Upsert {
         &self,
         ctx: &SessionContext,
         all: &mut UpsertPart,
-        stale: &HashSet<u128>,
+        stale: &FingerprintSet,
     ) -> Result<(), LakeError> {
         let before = std::mem::take(&mut all.staged);
         let rows = before.rows();
         let mut kept = Staged::default();
         for file in before.data_files() {
-            kept = kept.merge(self.rewrite(ctx, &file, stale, false).await?);
+            kept = kept.merge(without(ctx, &self.table, &file, self.comparison.key, stale).await?);
         }
         all.outcome.inserted = all.outcome.inserted.saturating_sub(rows - kept.rows());
         all.outcome.unchanged += rows - kept.rows();
@@ -344,6 +295,32 @@ impl Upsert {
         all.staged = kept;
         Ok(())
     }
+}
+
+/// A file without its dead rows, as new files. A key stands once in a file, in the scope or outside it: the key
+/// alone decides.
+async fn without(
+    ctx: &SessionContext,
+    table: &Table,
+    file: &DataFile,
+    key: &[&str],
+    dead: &FingerprintSet,
+) -> Result<Staged, LakeError> {
+    let mut writer = table.writer()?;
+    let rows = ctx.read_table(table.scan(vec![file.clone()]))?;
+    let mut stream = rows.execute_stream().await?;
+    while let Some(batch) = stream.try_next().await? {
+        let keys = fingerprint::rows(&batch, key)?;
+        let alive = keys.iter().map(|k| !dead.contains(k)).collect();
+        writer.write(&fingerprint::keep(&batch, alive)?).await?;
+    }
+    tracing::debug!(
+        table = table.name(),
+        file = file.path,
+        dead = dead.len(),
+        "file rewritten"
+    );
+    writer.finish().await
 }
 
 impl UpsertWriter {
@@ -414,6 +391,12 @@ impl UpsertWriter {
 }
 
 impl UpsertPart {
+    /// Rows whose key was not stored in the scope.
+    #[must_use]
+    pub fn inserted(&self) -> u64 {
+        self.outcome.inserted
+    }
+
     fn absorb(&mut self, other: Self) {
         self.staged = std::mem::take(&mut self.staged).merge(other.staged);
         self.outcome = self.outcome.plus(other.outcome);

@@ -88,7 +88,8 @@ async fn register_items(
     orders: datafusion::prelude::DataFrame,
 ) -> Result<(), PipelineError> {
     let refs = orders.select(vec![col("order_ref").alias("order_id")])?;
-    let files = scope::overlapping(&items.files()?, "order_id", refs).await?;
+    let order_id = refs.parse_sql_expr("nsc_integer(order_id)")?;
+    let files = scope::overlapping(items.files()?, "order_id", refs, order_id).await?;
     ctx.register_table("order_items", items.scan(files))?;
     Ok(())
 }

@@ -127,10 +127,9 @@ impl Day<'_> {
     async fn run(&self, before: &Positions, report: &mut RunReport) -> Result<(), PipelineError> {
         let since = Instant::now();
         let derivation = self.derivation(before).await?;
-        if derivation
-            .recall(self.run, &self.outputs().await?, report)
-            .await?
-        {
+        let known = derivation.recall(self.run, &self.outputs().await?).await?;
+        if let Some(record) = known.filter(|r| derivation.is_unchanged(r)) {
+            record.report(report);
             report.step(
                 format!("unchanged since the last run {}", self.day.date),
                 since,

@@ -5,34 +5,43 @@
 //! the files that came out; any difference on either side (a new Bronze file, another rule, a row changed by hand,
 //! even a compaction) and the run computes and compares as ever. Records are a cache: they can be deleted.
 
+use std::collections::BTreeSet;
+
 use nsc_lake::{DataFile, Table, UpsertOutcome};
 use serde::{Deserialize, Serialize};
 
 use crate::{ExceptionCount, PipelineError, RunContext, RunReport, TableReport, Verdict};
 
 /// To be raised whenever a plan computes something else from the same rows.
-const PLANS_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/1");
+const PLANS_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/2");
 
-/// The inputs of one result.
+/// The inputs of one result: the files it reads, and everything else (its basis).
 pub(crate) struct Derivation {
     name: String,
-    inputs: blake3::Hasher,
+    basis: blake3::Hasher,
+    files: BTreeSet<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Record {
-    inputs: String,
+/// What a result was computed from, and what came of it.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Record {
+    basis: String,
+    /// `<table>/<path>` of every file read.
+    pub(crate) files: BTreeSet<String>,
     outputs: String,
-    tables: Vec<TableReport>,
+    pub(crate) tables: Vec<TableReport>,
     verdicts: Vec<Verdict>,
     exceptions: Vec<ExceptionCount>,
 }
 
+/// How a file is named in a record.
+pub(crate) fn file_name(table: &str, file: &DataFile) -> String {
+    format!("{table}/{}", file.path)
+}
+
 /// A hash of table names and file paths, whatever their order.
 pub(crate) fn files_hash<'a>(files: impl Iterator<Item = (&'a str, &'a DataFile)>) -> String {
-    let mut names: Vec<String> = files
-        .map(|(table, file)| format!("{table}/{}", file.path))
-        .collect();
+    let mut names: Vec<String> = files.map(|(table, file)| file_name(table, file)).collect();
     names.sort_unstable();
     blake3::hash(names.join("\n").as_bytes()).to_hex().to_string()
 }
@@ -48,39 +57,79 @@ pub(crate) fn tables_hash(tables: &[Table]) -> Result<String, PipelineError> {
 
 impl Derivation {
     pub(crate) fn new(name: String) -> Self {
-        let mut inputs = blake3::Hasher::new();
-        inputs.update(PLANS_VERSION.as_bytes());
-        Self { name, inputs }
+        let mut basis = blake3::Hasher::new();
+        basis.update(PLANS_VERSION.as_bytes());
+        Self {
+            name,
+            basis,
+            files: BTreeSet::new(),
+        }
     }
 
-    /// Adds an input, told apart from its neighbours by its length.
+    /// Adds a part of the basis, told apart from its neighbours by its length.
     pub(crate) fn with(mut self, input: &str) -> Self {
-        self.inputs
+        self.basis
             .update(&(input.len() as u64).to_le_bytes())
             .update(input.as_bytes());
         self
     }
 
-    fn hash(&self) -> String {
-        self.inputs.finalize().to_hex().to_string()
+    /// Adds files that are read, by [`file_name`].
+    pub(crate) fn over(mut self, files: impl Iterator<Item = String>) -> Self {
+        self.files.extend(files);
+        self
     }
 
-    /// When inputs and outputs are those of the record, reports its result as unchanged.
+    fn basis_hash(&self) -> String {
+        self.basis.finalize().to_hex().to_string()
+    }
+
+    /// The record of this result while its own files and its basis still are what they were, and no file it was
+    /// computed from is gone: more files may have come.
     pub(crate) async fn recall(
         &self,
         run: &RunContext,
         outputs: &str,
-        report: &mut RunReport,
-    ) -> Result<bool, PipelineError> {
-        let Some(stored) = run.lake.derivation(&self.name).await? else {
-            return Ok(false);
+    ) -> Result<Option<Record>, PipelineError> {
+        let stored = run.lake.derivation(&self.name).await?;
+        let record = stored.and_then(|s| serde_json::from_value::<Record>(s).ok());
+        Ok(record.filter(|r| {
+            r.basis == self.basis_hash() && r.outputs == outputs && r.files.is_subset(&self.files)
+        }))
+    }
+
+    /// Whether a record was computed from these very files.
+    pub(crate) fn is_unchanged(&self, record: &Record) -> bool {
+        record.files == self.files
+    }
+
+    /// Records a result: what the report gained since `before` (lengths of tables, verdicts, exceptions).
+    pub(crate) async fn keep(
+        &self,
+        run: &RunContext,
+        outputs: String,
+        report: &RunReport,
+        before: (usize, usize, usize),
+    ) -> Result<(), PipelineError> {
+        let record = Record {
+            basis: self.basis_hash(),
+            files: self.files.clone(),
+            outputs,
+            tables: report.tables.get(before.0..).unwrap_or_default().to_vec(),
+            verdicts: report.verdicts.get(before.1..).unwrap_or_default().to_vec(),
+            exceptions: report.exceptions.get(before.2..).unwrap_or_default().to_vec(),
         };
-        let Ok(record) = serde_json::from_value::<Record>(stored) else {
-            return Ok(false);
-        };
-        if record.inputs != self.hash() || record.outputs != outputs {
-            return Ok(false);
+        if let Ok(json) = serde_json::to_value(&record) {
+            run.lake.store_derivation(&self.name, &json).await?;
         }
+        Ok(())
+    }
+}
+
+impl Record {
+    /// Reports the recorded result as it is: nothing changed.
+    pub(crate) fn report(self, report: &mut RunReport) {
+        let record = self;
         report.tables.extend(record.tables.into_iter().map(|mut table| {
             let kept = table.outcome.inserted + table.outcome.updated + table.outcome.unchanged;
             table.outcome = UpsertOutcome {
@@ -93,28 +142,6 @@ impl Derivation {
         report
             .exceptions
             .extend(record.exceptions.into_iter().filter(|e| e.state == "OPEN"));
-        Ok(true)
-    }
-
-    /// Records a result: what the report gained since `before` (lengths of tables, verdicts, exceptions).
-    pub(crate) async fn keep(
-        &self,
-        run: &RunContext,
-        outputs: String,
-        report: &RunReport,
-        before: (usize, usize, usize),
-    ) -> Result<(), PipelineError> {
-        let record = Record {
-            inputs: self.hash(),
-            outputs,
-            tables: report.tables.get(before.0..).unwrap_or_default().to_vec(),
-            verdicts: report.verdicts.get(before.1..).unwrap_or_default().to_vec(),
-            exceptions: report.exceptions.get(before.2..).unwrap_or_default().to_vec(),
-        };
-        if let Ok(json) = serde_json::to_value(&record) {
-            run.lake.store_derivation(&self.name, &json).await?;
-        }
-        Ok(())
     }
 }
 

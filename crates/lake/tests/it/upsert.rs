@@ -103,19 +103,13 @@ async fn do_change(
         .unwrap()
         .into_iter()
         .partition(|f| f.partition_date() == date);
-    let upsert = Upsert::begin(
-        ctx,
-        table,
-        Scope {
-            files,
-            rows: None,
-            elsewhere,
-            conflict: change.conflict,
-        },
-    )
-    .await
-    .unwrap();
     let rows = batch(change);
+    let mut scope = Scope::of(files, change.conflict).or_elsewhere(elsewhere);
+    if change.conflict == Conflict::Newest {
+        // Known beforehand or not: the end is the same.
+        scope = scope.for_rows(table, std::slice::from_ref(&rows)).unwrap();
+    }
+    let upsert = Upsert::begin(ctx, table, scope).await.unwrap();
     let mut parts = Vec::new();
     for n in 0..writers {
         let mut writer = upsert.writer().unwrap();

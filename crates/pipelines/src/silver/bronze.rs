@@ -1,7 +1,7 @@
 //! The Bronze rows a Silver run reads: which files can hold rows of the window, and which arrived since the
 //! last success.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use datafusion::prelude::{DataFrame, SessionContext};
@@ -10,7 +10,7 @@ use nsc_core::{MICROS_PER_DAY, UtcWindow};
 use nsc_lake::{DataFile, FilesTable, PipelineStates, Table};
 use nsc_transforms::silver::{PLANS, SourcePlan};
 
-use crate::derivation::files_hash;
+use crate::derivation::file_name;
 use crate::gate::SILVER;
 use crate::{PipelineError, RunContext, RunReport};
 
@@ -20,13 +20,25 @@ pub(super) struct BronzeInput {
     pub(super) bronze: &'static str,
     table: Option<Table>,
     window_files: Vec<DataFile>,
+    /// Of the window's files those a recorded result does not know yet; `None` when there is no such result.
+    fresh_files: Option<Vec<DataFile>>,
     late_files: Vec<DataFile>,
 }
 
 impl BronzeInput {
-    /// Rows of files that can hold rows of the window; `None` when there is none.
+    /// The rows to take: of all files that can hold rows of the window, or of the fresh ones when the others are
+    /// stored already. `None` when there is none.
     pub(super) fn window_rows(&self, ctx: &SessionContext) -> Result<Option<DataFrame>, PipelineError> {
+        self.rows(ctx, self.taken_files())
+    }
+
+    /// Rows of all files that can hold rows of the window; `None` when there is none.
+    pub(super) fn all_window_rows(&self, ctx: &SessionContext) -> Result<Option<DataFrame>, PipelineError> {
         self.rows(ctx, &self.window_files)
+    }
+
+    fn taken_files(&self) -> &[DataFile] {
+        self.fresh_files.as_deref().unwrap_or(&self.window_files)
     }
 
     /// Rows of files that arrived since the last success; `None` when there is none.
@@ -50,8 +62,25 @@ impl BronzeInput {
     }
 
     /// Names the files the window is read from.
-    pub(super) fn window_hash(&self) -> String {
-        files_hash(self.window_files.iter().map(|f| (self.bronze, f)))
+    pub(super) fn window_names(&self) -> impl Iterator<Item = String> + '_ {
+        self.window_files.iter().map(|f| file_name(self.bronze, f))
+    }
+
+    /// Takes only the rows of files a recorded result does not know.
+    pub(super) fn take_fresh(&mut self, known: &BTreeSet<String>) {
+        let is_fresh = |f: &&DataFile| !known.contains(&file_name(self.bronze, f));
+        self.fresh_files = Some(self.window_files.iter().filter(is_fresh).cloned().collect());
+    }
+
+    /// Takes the rows of all files again.
+    pub(super) fn take_all(&mut self) {
+        self.fresh_files = None;
+    }
+
+    /// Rows of the files to take, and of all files of the window, as far as the log says.
+    pub(super) fn row_counts(&self) -> (u64, u64) {
+        let rows = |files: &[DataFile]| files.iter().filter_map(|f| f.rows).sum();
+        (rows(self.taken_files()), rows(&self.window_files))
     }
 
     pub(super) fn has_late(&self) -> bool {
@@ -59,7 +88,7 @@ impl BronzeInput {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        self.window_files.iter().map(|f| f.size).sum()
+        self.taken_files().iter().map(|f| f.size).sum()
     }
 }
 
@@ -103,6 +132,7 @@ pub(super) async fn inputs(
             bronze,
             table,
             window_files,
+            fresh_files: None,
             late_files,
         });
     }

@@ -3,6 +3,7 @@
 use nsc_core::UtcWindow;
 use nsc_lake::UpsertOutcome;
 
+use super::extend::Base;
 use super::late::Late;
 use super::stage::{SilverRules, Staging};
 use super::tally::Tally;
@@ -15,15 +16,16 @@ pub(super) async fn all(
     staging: Staging,
     report: &mut RunReport,
 ) -> Result<Late, PipelineError> {
+    let base = staging.base().cloned();
     let rules = staging.rules().clone();
     let tallies: Vec<(&'static str, Tally)> = staging.tallies().map(|(s, t)| (s, t.clone())).collect();
     let (bad, staged, undated) = staging.finish().await?;
     for (source, tally) in &tallies {
         report.tables.push(source_report(source, tally));
     }
-    commit_one(run, "silver.bad_records", bad, report).await?;
+    commit_one(run, "silver.bad_records", bad, base.as_ref(), report).await?;
     for (name, upsert) in staged {
-        commit_one(run, name, upsert, report).await?;
+        commit_one(run, name, upsert, base.as_ref(), report).await?;
     }
     Ok(Late { rules, undated })
 }
@@ -32,11 +34,16 @@ async fn commit_one(
     run: &RunContext,
     name: &str,
     upsert: nsc_lake::StagedUpsert,
+    base: Option<&Base>,
     report: &mut RunReport,
 ) -> Result<(), PipelineError> {
-    let (table, outcome) = upsert.commit(metadata(run)).await?;
+    let (table, mut outcome) = upsert.commit(metadata(run)).await?;
     if outcome.changed() > 0 {
         report.wrote(&table);
+    }
+    if let Some(base) = base {
+        // The rows that were not looked at stand for themselves.
+        outcome.unchanged = base.rows(name).saturating_sub(outcome.updated);
     }
     add_outcome(report, name, outcome);
     Ok(())
@@ -44,19 +51,22 @@ async fn commit_one(
 
 /// Adds an outcome to a table's line of the report.
 pub(super) fn add_outcome(report: &mut RunReport, name: &str, outcome: UpsertOutcome) {
-    let rows = outcome.inserted + outcome.updated + outcome.unchanged;
-    match report.tables.iter_mut().find(|t| t.table == name) {
-        Some(line) => {
-            line.outcome = line.outcome.plus(outcome);
-            line.rows += rows;
-        }
-        None => report.tables.push(TableReport {
+    let line = line_of(report, name);
+    line.outcome = line.outcome.plus(outcome);
+    line.rows += outcome.inserted + outcome.updated + outcome.unchanged;
+}
+
+/// A table's line of the report, an empty one when it has none yet.
+pub(super) fn line_of<'a>(report: &'a mut RunReport, name: &str) -> &'a mut TableReport {
+    let known = report.tables.iter().position(|t| t.table == name);
+    let at = known.unwrap_or_else(|| {
+        report.tables.push(TableReport {
             table: name.to_owned(),
-            rows,
-            outcome,
             ..TableReport::default()
-        }),
-    }
+        });
+        report.tables.len() - 1
+    });
+    &mut report.tables[at]
 }
 
 fn source_report(source: &str, tally: &Tally) -> TableReport {
@@ -83,7 +93,7 @@ pub(super) async fn refuse(
         report.tables.push(source_report(source, tally));
     }
     let (bad, staged, _) = staging.finish().await?;
-    commit_one(run, "silver.bad_records", bad, report).await?;
+    commit_one(run, "silver.bad_records", bad, None, report).await?;
     for (_, upsert) in staged {
         upsert.discard().await?;
     }

@@ -29,40 +29,21 @@ pub(super) struct Taken {
     pub(super) undated: Vec<RecordBatch>,
 }
 
-/// Streams classified rows into the table's new files and the quarantine's.
+/// Streams classified rows into the table's new files and the quarantine's; without an upsert the rows are only
+/// counted.
 pub(super) async fn consume(
     run: &RunContext,
     rows: DataFrame,
     input: &BronzeInput,
-    upsert: &Upsert,
+    upsert: Option<&Upsert>,
     bad: &Upsert,
     rules: &SilverRules,
 ) -> Result<Taken, PipelineError> {
     let stamps = Stamps::new(run, input, rules);
     let mut tasks = Vec::new();
     for stream in rows.execute_stream_partitioned().await? {
-        tasks.push(tokio::spawn(drain(
-            stream,
-            Some(upsert.writer()?),
-            bad.writer()?,
-            stamps.clone(),
-        )));
-    }
-    gather(tasks).await
-}
-
-/// Counts classified rows and quarantines the bad ones.
-pub(super) async fn count(
-    run: &RunContext,
-    rows: DataFrame,
-    input: &BronzeInput,
-    bad: &Upsert,
-    rules: &SilverRules,
-) -> Result<Taken, PipelineError> {
-    let stamps = Stamps::new(run, input, rules);
-    let mut tasks = Vec::new();
-    for stream in rows.execute_stream_partitioned().await? {
-        tasks.push(tokio::spawn(drain(stream, None, bad.writer()?, stamps.clone())));
+        let writer = upsert.map(Upsert::writer).transpose()?;
+        tasks.push(tokio::spawn(drain(stream, writer, bad.writer()?, stamps.clone())));
     }
     gather(tasks).await
 }

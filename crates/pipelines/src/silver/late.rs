@@ -208,12 +208,7 @@ impl LateRows<'_> {
                 .files()?
                 .into_iter()
                 .partition(|f| f.partition_date() == day);
-            let scope = Scope {
-                files,
-                rows: None,
-                elsewhere,
-                conflict: Conflict::Newest,
-            };
+            let scope = Scope::of(files, Conflict::Newest).or_elsewhere(elsewhere);
             if self
                 .merge_into(&table, scope, self.rows.clone().filter(of_day)?, report)
                 .await?
@@ -228,30 +223,7 @@ impl LateRows<'_> {
         let Some(key) = table.contract().key.first().copied() else {
             return Ok(());
         };
-        let range = self
-            .rows
-            .clone()
-            .aggregate(
-                vec![],
-                vec![min(col(key)).alias("low"), max(col(key)).alias("high")],
-            )?
-            .collect()
-            .await?;
-        let bound = |i: usize| {
-            range
-                .first()
-                .and_then(|b| ScalarValue::try_from_array(b.column(i), 0).ok())
-        };
-        let (Some(ScalarValue::Int64(Some(low))), Some(ScalarValue::Int64(Some(high)))) =
-            (bound(0), bound(1))
-        else {
-            return Ok(());
-        };
-        let files = table
-            .files()?
-            .into_iter()
-            .filter(|f| f.may_hold_integer(key, low, high))
-            .collect();
+        let files = scope::overlapping(table.files()?, key, self.rows.clone(), col(key)).await?;
         self.merge_into(
             table,
             Scope::of(files, Conflict::Newest),

@@ -7,6 +7,7 @@ pub(crate) mod bronze;
 mod commit;
 mod conflicts;
 mod drain;
+mod extend;
 mod late;
 pub(crate) mod scope;
 mod stage;
@@ -26,6 +27,7 @@ use crate::gate::{self, SILVER};
 use crate::{Period, PipelineError, RunContext, RunReport};
 
 use bronze::BronzeInput;
+use extend::Base;
 use stage::Staging;
 pub(crate) use stage::in_memory;
 
@@ -40,19 +42,33 @@ pub(crate) async fn run(
     let ctx = run.session()?;
     report.windows.push(window);
     let rules = run.rules(&ctx).await?;
-    let inputs = bronze::inputs(run, &ctx, window, period == Period::Scheduled, report).await?;
+    let mut inputs = bronze::inputs(run, &ctx, window, period == Period::Scheduled, report).await?;
 
     let derivation = derivation_of(&rules, &inputs, window)?;
     let is_late = inputs.iter().any(BronzeInput::has_late);
-    let known = derivation::tables_hash(&outputs(run).await?)?;
-    if !is_late && derivation.recall(run, &known, report).await? {
+    let known = if is_late {
+        None
+    } else {
+        derivation
+            .recall(run, &derivation::tables_hash(&outputs(run).await?)?)
+            .await?
+    };
+    if let Some(record) = known.as_ref().filter(|r| derivation.is_unchanged(r)) {
+        record.clone().report(report);
         report.step("unchanged since the last run", begun, 0, 0);
         return finish(run, &ctx, period, window, &inputs, report).await;
     }
+    let base = known.and_then(|record| Base::of(&record, &mut inputs));
     let mark = derivation::mark(report);
 
-    let mut staging = Staging::begin(run, &rules).await?;
+    let mut staging = Staging::begin(run, &rules, base).await?;
     staging.take(&inputs, Selection::Window(window), report).await?;
+    if staging.needs_everything() {
+        staging.discard().await?;
+        extend::take_all(&mut inputs);
+        staging = Staging::begin(run, &rules, None).await?;
+        staging.take(&inputs, Selection::Window(window), report).await?;
+    }
     if period == Period::Scheduled {
         staging.count_late(&inputs, window, report).await?;
     }
@@ -76,7 +92,11 @@ pub(crate) async fn run(
     };
     report.affected_days.extend(closed_late);
     report.balances_changed_from = closed_late;
+    let changed_orders = staging.take_changed_orders();
     let late = commit::all(run, staging, report).await?;
+    changed_orders
+        .update_entries(run, &ctx, window, &late.rules.allowed_rule, report)
+        .await?;
     if period == Period::Scheduled {
         late.merge(run, &inputs, window, &mut conflicts, report).await?;
     } else {
@@ -125,7 +145,7 @@ fn derivation_of(
     let derivation = Derivation::new(name).with(&format!("{rules:?}"));
     Ok(inputs
         .iter()
-        .fold(derivation, |d, input| d.with(&input.window_hash())))
+        .fold(derivation, |d, input| d.over(input.window_names())))
 }
 
 /// Records the success: how far the run got, and what it has seen.

@@ -1,13 +1,11 @@
 //! Which stored Silver rows the rows of a run stand for.
 
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{JoinType, ScalarValue};
-use std::collections::BTreeSet;
-
-use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::{DataType, Date32Type};
+use datafusion::functions_aggregate::expr_fn::{max, min};
 use datafusion::logical_expr::{Expr, cast, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
-use nsc_core::{DateKst, UtcMicros, UtcWindow};
+use nsc_core::{UtcMicros, UtcWindow};
 use nsc_lake::{Conflict, DataFile, Scope, Table};
 use nsc_transforms::silver::text_key;
 
@@ -22,12 +20,14 @@ pub(crate) fn instant(t: UtcMicros) -> Expr {
     ))
 }
 
-/// The scope of a window: dated tables are replaced within it, keyed dimensions merged by version.
+/// The scope of a window: dated tables are replaced within it (or merged by version, when `conflict` says so), keyed
+/// dimensions always merged by version.
 pub(super) async fn of_window(
     ctx: &SessionContext,
     table: &Table,
     members: &[&BronzeInput],
     window: UtcWindow,
+    conflict: Conflict,
 ) -> Result<Scope, PipelineError> {
     let files = table.files()?;
     let (time, end_inclusive) = match table.contract().name {
@@ -51,12 +51,7 @@ pub(super) async fn of_window(
         .and(col(time).lt_eq(instant(last)));
     // A snapshot's key holds its time: it cannot have moved to another day.
     let elsewhere = if end_inclusive { Vec::new() } else { elsewhere };
-    Ok(Scope {
-        files,
-        rows: Some(rows),
-        elsewhere,
-        conflict: Conflict::Replace,
-    })
+    Ok(Scope::of(files, conflict).filtered(rows).or_elsewhere(elsewhere))
 }
 
 /// Items and products: only files whose key range overlaps the new rows'.
@@ -76,21 +71,22 @@ async fn dimension(
             let Some(rows) = input.window_rows(ctx)? else {
                 continue;
             };
-            kept.extend(overlapping(&files, key, rows).await?);
+            let value = rows.parse_sql_expr(&format!("nsc_integer({key})"))?;
+            kept.extend(overlapping(files.clone(), key, rows, value).await?);
         }
     }
     Ok(Scope::of(kept, Conflict::Newest))
 }
 
-/// Files that may hold a key between the smallest and the greatest integer of a Bronze column.
+/// Files that may hold a key between the smallest and the greatest `value` of some rows.
 pub(crate) async fn overlapping(
-    files: &[DataFile],
+    files: Vec<DataFile>,
     key: &str,
     rows: DataFrame,
+    value: Expr,
 ) -> Result<Vec<DataFile>, PipelineError> {
-    let low = rows.parse_sql_expr(&format!("min(nsc_integer({key})) AS low"))?;
-    let high = rows.parse_sql_expr(&format!("max(nsc_integer({key})) AS high"))?;
-    let range = rows.aggregate(vec![], vec![low, high])?.collect().await?;
+    let bounds = vec![min(value.clone()).alias("low"), max(value).alias("high")];
+    let range = rows.aggregate(vec![], bounds)?.collect().await?;
     let value = |i: usize| {
         range
             .first()
@@ -101,17 +97,18 @@ pub(crate) async fn overlapping(
         return Ok(Vec::new());
     };
     Ok(files
-        .iter()
+        .into_iter()
         .filter(|f| f.may_hold_integer(key, low, high))
-        .cloned()
         .collect())
+}
+
+fn payments_among(orders: DataFrame) -> Result<DataFrame, PipelineError> {
+    Ok(orders.filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?)
 }
 
 /// `order_ref`, `order_status` of the payment orders among Silver orders.
 pub(crate) fn payment_statuses(orders: DataFrame) -> Result<DataFrame, PipelineError> {
-    Ok(orders
-        .filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?
-        .select(vec![col("order_ref"), col("status").alias("order_status")])?)
+    Ok(payments_among(orders)?.select(vec![col("order_ref"), col("status").alias("order_status")])?)
 }
 
 /// The files of the days that hold an order of those refs, found by the orders' keys alone.
@@ -120,41 +117,16 @@ pub(crate) async fn files_of_orders(
     orders: &Table,
     refs: DataFrame,
 ) -> Result<Vec<DataFile>, PipelineError> {
-    let files = orders.files()?;
-    if files.is_empty() {
-        return Ok(files);
-    }
     let column = refs.schema().field(0).name().clone();
     let wanted = refs
         .filter(col(&column).is_not_null())?
-        .select(vec![text_key(col(&column)).alias("wanted")])?
-        .distinct()?;
-    let stored = ctx
-        .read_table(orders.scan(files.clone()))?
-        .select_columns(&["order_key", "event_date_kst"])?;
-    let days = stored
-        .join(wanted, JoinType::LeftSemi, &["order_key"], &["wanted"], None)?
-        .select_columns(&["event_date_kst"])?
-        .distinct()?;
-    let days = days.collect().await?;
-    let days: BTreeSet<Option<i32>> = days
-        .iter()
-        .flat_map(|b| {
-            b.column(0)
-                .as_primitive::<Date32Type>()
-                .iter()
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    Ok(files
-        .into_iter()
-        .filter(|f| days.contains(&f.partition_date().map(DateKst::days)))
-        .collect())
+        .select(vec![text_key(col(&column)).alias("wanted")])?;
+    Ok(orders.files_holding(ctx, orders.files()?, wanted).await?)
 }
 
 /// `order_ref`, `order_status` and `version` (the greatest is the newest) of the payment orders among Silver orders.
 pub(super) fn payment_versions(orders: DataFrame) -> Result<DataFrame, PipelineError> {
-    let orders = orders.filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?;
+    let orders = payments_among(orders)?;
     let version = orders
         .parse_sql_expr("nsc_version_key(source_updated_at, source_extracted_at, ingested_at, source_ref)")?;
     let text = |name: &str| cast(col(name), DataType::Utf8View);

@@ -11,13 +11,14 @@ use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::rule::RuleSet;
 use nsc_core::UtcWindow;
-use nsc_lake::{Conflict, FilesTable, StagedUpsert, Upsert, UpsertPart};
+use nsc_lake::{Conflict, FilesTable, Scope, StagedUpsert, Table, Upsert, UpsertPart};
 use nsc_transforms::rules::Threshold;
 use nsc_transforms::silver::{Kind, Selection, SourcePlan, classified, repeated_keys, with_order_status};
 
 use super::bronze::BronzeInput;
 use super::conflicts::Conflicts;
-use super::drain::{consume, count};
+use super::drain::consume;
+use super::extend::{Base, ChangedOrders};
 use super::scope;
 use super::tally::Tally;
 use crate::{PipelineError, RunContext, RunReport};
@@ -61,6 +62,12 @@ pub(super) struct Staging {
     bad: Upsert,
     bad_parts: Vec<UpsertPart>,
     tallies: BTreeMap<&'static str, Tally>,
+    /// Rows taken from Bronze.
+    lines: u64,
+    /// The stored result this run adds to; without one it stands for everything.
+    base: Option<Base>,
+    /// With a base: the payment orders the run changes.
+    changed_orders: ChangedOrders,
     pub(super) staged: Vec<(&'static str, StagedUpsert)>,
     /// Valid orders without a business day: merged by version, not by day.
     pub(super) undated: Vec<RecordBatch>,
@@ -71,7 +78,11 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    pub(super) async fn begin(run: &RunContext, rules: &RuleSet) -> Result<Self, PipelineError> {
+    pub(super) async fn begin(
+        run: &RunContext,
+        rules: &RuleSet,
+        base: Option<Base>,
+    ) -> Result<Self, PipelineError> {
         let ctx = run.session()?;
         let bad_table = run.table("silver.bad_records").await?;
         let bad = Upsert::begin(
@@ -87,6 +98,9 @@ impl Staging {
             bad,
             bad_parts: Vec::new(),
             tallies: BTreeMap::new(),
+            lines: 0,
+            base,
+            changed_orders: ChangedOrders::default(),
             staged: Vec::new(),
             undated: Vec::new(),
             late_orders: None,
@@ -115,23 +129,34 @@ impl Staging {
             };
             let table = self.run.table(silver).await?;
             report.read(&table);
-            let scope = scope::of_window(&self.ctx, &table, &members, window).await?;
+            let mut taken = Vec::new();
+            for input in &members {
+                let start = self.base.as_ref().map(|b| b.tally(input.bronze));
+                self.tallies
+                    .entry(input.bronze)
+                    .or_insert(start.unwrap_or_default());
+                if let Some(rows) = input.window_rows(&self.ctx)? {
+                    taken.push((*input, self.plan(input, rows, selection).await?));
+                }
+            }
+            let scope = self.scope(&table, &members, window, &mut taken).await?;
             let upsert = Upsert::begin(&self.ctx, &table, scope).await?;
             let mut parts = Vec::new();
             let mut lines = 0;
-            for input in &members {
-                let Some(rows) = input.window_rows(&self.ctx)? else {
-                    self.tallies.entry(input.bronze).or_default();
-                    continue;
-                };
-                let rows = self.plan(input, rows, selection).await?;
-                let taken = consume(&self.run, rows, input, &upsert, &self.bad, &self.rules).await?;
+            for (input, rows) in taken {
+                let taken = consume(&self.run, rows, input, Some(&upsert), &self.bad, &self.rules).await?;
                 lines += taken.tally.lines();
+                let inserted = taken.parts.iter().map(UpsertPart::inserted).sum();
                 parts.extend(taken.parts);
-                self.absorb(input, taken.bad_parts, taken.tally);
+                self.absorb(input, taken.bad_parts, taken.tally, inserted);
                 self.undated.extend(taken.undated);
             }
-            self.staged.push((silver, upsert.finish(&self.ctx, parts).await?));
+            let upsert = upsert.finish(&self.ctx, parts).await?;
+            if self.base.is_some() && silver == "silver.order_events" {
+                let changed = scope::payment_statuses(self.ctx.read_table(upsert.scan())?)?;
+                self.changed_orders = ChangedOrders(changed.collect().await?);
+            }
+            self.staged.push((silver, upsert));
             report.step(
                 format!("stage {silver}"),
                 since,
@@ -156,17 +181,72 @@ impl Staging {
                 continue;
             };
             let rows = self.plan(input, rows, Selection::LateFor(window)).await?;
-            let taken = count(&self.run, rows, input, &self.bad, &self.rules).await?;
+            let taken = consume(&self.run, rows, input, None, &self.bad, &self.rules).await?;
             lines += taken.tally.lines();
-            self.absorb(input, taken.bad_parts, taken.tally);
+            let rows = taken.tally.rows;
+            self.absorb(input, taken.bad_parts, taken.tally, rows);
         }
         report.step("validate late rows", since, lines, 0);
         Ok(())
     }
 
-    fn absorb(&mut self, input: &BronzeInput, bad_parts: Vec<UpsertPart>, tally: Tally) {
-        self.bad_parts.extend(bad_parts);
+    /// The stored rows to compare with. With a base the new rows are few: they are held, and of the stored rows only
+    /// those with their keys are looked at.
+    async fn scope(
+        &self,
+        table: &Table,
+        members: &[&BronzeInput],
+        window: UtcWindow,
+        taken: &mut [(&BronzeInput, DataFrame)],
+    ) -> Result<Scope, PipelineError> {
+        if self.base.is_none() {
+            return scope::of_window(&self.ctx, table, members, window, Conflict::Replace).await;
+        }
+        let mut new = Vec::new();
+        for (_, rows) in taken {
+            let batches = rows.clone().collect().await?;
+            *rows = in_memory(&self.ctx, batches.clone())?;
+            new.extend(batches);
+        }
+        let scope = scope::of_window(&self.ctx, table, members, window, Conflict::Newest).await?;
+        Ok(scope.for_rows(table, &new)?)
+    }
+
+    /// Counts what became of a source's rows. `inserted` of them had a key of their own; beside a base all others are
+    /// copies of rows that are counted already.
+    fn absorb(&mut self, input: &BronzeInput, bad: Vec<UpsertPart>, mut tally: Tally, inserted: u64) {
+        self.bad_parts.extend(bad);
+        self.lines += tally.lines();
+        if self.base.is_some() {
+            tally.duplicates += tally.rows.saturating_sub(inserted);
+            tally.rows = tally.rows.min(inserted);
+        }
         self.tallies.entry(input.bronze).or_default().absorb(tally);
+    }
+
+    /// Whether the stored result cannot be added to after all: everything is to be computed again.
+    pub(super) fn needs_everything(&self) -> bool {
+        self.base.is_some()
+            && (self.changed_orders.lost_a_status() || self.undated.iter().any(|b| b.num_rows() > 0))
+    }
+
+    pub(super) fn base(&self) -> Option<&Base> {
+        self.base.as_ref()
+    }
+
+    /// The payment orders whose entries may need another status.
+    pub(super) fn take_changed_orders(&mut self) -> ChangedOrders {
+        std::mem::take(&mut self.changed_orders)
+    }
+
+    /// Gives everything staged up.
+    pub(super) async fn discard(self) -> Result<(), PipelineError> {
+        let (bad, staged, _) = self.finish().await?;
+        bad.discard().await?;
+        for (_, upsert) in staged {
+            upsert.discard().await?;
+        }
+        Ok(())
     }
 
     async fn plan(
@@ -244,7 +324,7 @@ impl Staging {
 
     /// Rows read.
     pub(super) fn lines(&self) -> u64 {
-        self.tallies.values().map(Tally::lines).sum()
+        self.lines
     }
 
     pub(super) fn tallies(&self) -> impl Iterator<Item = (&'static str, &Tally)> {
@@ -288,10 +368,19 @@ impl Staging {
         window: UtcWindow,
     ) -> Result<Conflicts, PipelineError> {
         let mut conflicts = Conflicts::default();
-        if let Some(keys) = &self.repeated_entries {
-            let ledger = inputs.iter().find(|i| i.plan.source == "transaction_ledger");
-            if let Some(rows) = ledger.map(|l| l.window_rows(&self.ctx)).transpose()?.flatten() {
-                let keys = in_memory(&self.ctx, keys.clone())?;
+        let ledger = inputs.iter().find(|i| i.plan.source == "transaction_ledger");
+        let rows = ledger
+            .map(|l| l.all_window_rows(&self.ctx))
+            .transpose()?
+            .flatten();
+        if let (Some(ledger), Some(rows)) = (ledger, rows) {
+            // A fresh row may repeat one that was taken before.
+            let keys = match &self.base {
+                Some(_) => repeated(ledger.plan, &rows).await?,
+                None => self.repeated_entries.clone(),
+            };
+            if let Some(keys) = keys {
+                let keys = in_memory(&self.ctx, keys)?;
                 conflicts
                     .among(rows, keys, &self.rules.allowed_types, window)
                     .await?;
