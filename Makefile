@@ -10,14 +10,17 @@ SCENARIOS ?= first rerun correction
 RUNS ?= 3
 PEERS ?= duckdb polars
 
-.PHONY: help up test bench lint fmt doc clean
+.PHONY: help up down test bench lint fmt doc clean
 
 help: ## show this list
 	@echo 'make up and make test install what is missing, build and run. The rest:'
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: ## build, load the sample day, run the control chain, print the report
+up: ## build, load the sample day, run the control chain, print the report, serve the admin API
 	@scripts/up.sh
+
+down: ## stop the services that make up started
+	@scripts/services.sh stop
 
 test: ## run every test of the workspace
 	@scripts/test.sh
@@ -42,5 +45,6 @@ doc: ## the API documentation, into target/doc
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps --locked
 
 clean: ## remove what was built, the sample lake, the test environments and the bench data
+	@scripts/services.sh remove
 	cargo clean
 	rm -rf .nsc

@@ -55,6 +55,10 @@ if [ "$want" != build ]; then
   postgres_bin >/dev/null || need postgresql "PostgreSQL 14 or newer: initdb, postgres, psql (a private server is started, on loopback)"
 fi
 if [ "$want" = test ]; then
+  if ! { command -v node && command -v npm; } >/dev/null 2>&1; then
+    need nodejs "Node.js 18 or newer with npm (the Azure storage emulator runs on it)"
+    missing+=(npm)
+  fi
   command -v promtool >/dev/null 2>&1 || need prometheus "promtool, of Prometheus (the alert rules are tested with it)"
 fi
 

@@ -8,6 +8,8 @@ cd "$ROOT"
 
 scripts/install-deps.sh test
 scripts/python-env.sh
+scripts/azurite.sh
+scripts/broker.sh
 
 if [ $# -eq 0 ]; then set -- --workspace; fi
 step "cargo test --release --locked $*"

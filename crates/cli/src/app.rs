@@ -8,7 +8,7 @@ use nsc_lake::{Lake, LakeOptions, SessionOptions};
 use nsc_telemetry::LogOptions;
 use secrecy::ExposeSecret;
 
-use crate::args::GlobalArgs;
+use crate::args::Cli;
 use crate::config::{self, Config};
 use crate::environment::Environment;
 use crate::failure::{Outcome, Refusal};
@@ -32,9 +32,12 @@ pub(crate) struct App {
 
 impl App {
     /// Reads the configuration and starts the log.
-    pub(crate) fn new(global: &GlobalArgs, env: Environment, terminal: Terminal) -> Outcome<Self> {
+    pub(crate) fn new(cli: &Cli, env: Environment, terminal: Terminal) -> Outcome<Self> {
+        let global = &cli.global;
         let file = config::find(global.config.as_deref(), &env)?;
-        let config = config::resolve(&global.flags(), &env, file)?;
+        let mut flags = global.flags();
+        cli.command.add_to(&mut flags);
+        let config = config::resolve(&flags, &env, file)?;
         let bars = progress::bars(terminal);
         let log = LogOptions {
             format: config.log.format.value,

@@ -28,6 +28,7 @@ Examples:
   nsc rules sync                                       store the shipped rules
   nsc run e2e --date-kst 2026-01-05                    run the whole chain for a day
   nsc sql \"SELECT * FROM gold.exception_ledger\"        look at what was found
+  nsc serve api                                        answer what happened to a transaction
 
 Exit codes:
   0 ok  1 unexpected  2 usage or configuration  3 upstream not ready  4 data-quality stop
@@ -79,6 +80,21 @@ impl GlobalArgs {
             log_format: self.log_format.clone(),
             memory_limit: self.memory_limit.clone(),
             threads: self.threads.clone(),
+            ..Flags::default()
+        }
+    }
+}
+
+impl Command {
+    /// Adds a command's own flags that the configuration takes.
+    pub(crate) fn add_to(&self, flags: &mut Flags) {
+        match self {
+            Self::Consume(args) => args.add_to(flags),
+            Self::Backfill(args) => args.add_to(flags),
+            Self::Dlq(args) => args.add_to(flags),
+            Self::Serve(args) => args.add_to(flags),
+            Self::Sample(args) => args.add_to(flags),
+            _ => {}
         }
     }
 }
@@ -102,6 +118,16 @@ pub(crate) enum Command {
     Table(commands::table::TableArgs),
     /// Make sample data
     Sample(commands::sample::SampleArgs),
+    /// Bring the schema of the backoffice database up to date
+    Migrate(commands::migrate::MigrateArgs),
+    /// Consume events into the backoffice database
+    Consume(commands::consume::ConsumeArgs),
+    /// Load events from files into the backoffice database
+    Backfill(commands::backfill::BackfillArgs),
+    /// Look at and replay events that could not be stored
+    Dlq(commands::dlq::DlqArgs),
+    /// Serve the admin API
+    Serve(commands::serve::ServeArgs),
     /// Show the configuration
     Config(commands::config::ConfigArgs),
     /// Check the health of a set-up

@@ -4,6 +4,7 @@ mod file;
 mod find;
 mod keys;
 mod resolve;
+pub(crate) mod serving;
 mod setting;
 mod show;
 mod size;
@@ -37,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) resources: ResourcesConfig,
     /// The log.
     pub(crate) log: LogConfig,
+    /// The serving half.
+    pub(crate) serving: serving::ServingConfig,
 }
 
 /// Where the tables are.

@@ -30,8 +30,8 @@ pub(crate) fn start() -> ExitCode {
 }
 
 fn execute(cli: Cli, env: Environment, terminal: Terminal) -> Outcome<ExitStatus> {
-    let args::Cli { global, command } = cli;
-    let app = App::new(&global, env, terminal)?;
+    let app = App::new(&cli, env, terminal)?;
+    let args::Cli { command, .. } = cli;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(app.config.resources.threads.value)
         .enable_all()

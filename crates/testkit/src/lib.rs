@@ -1,5 +1,7 @@
-//! What tests need and the product must not have: an object store that dies at a chosen write.
+//! What tests need and the product must not have: real servers on loopback, and an object store that dies at a
+//! chosen write.
 
+mod azurite;
 mod broker;
 mod broker_client;
 #[cfg(test)]
@@ -9,6 +11,7 @@ mod issuer;
 mod postgres;
 mod proxy;
 
+pub use azurite::Azurite;
 pub use broker::{Broker, BrokerError};
 pub use broker_client::Record;
 pub use fault_store::{FaultPlan, FaultStore};

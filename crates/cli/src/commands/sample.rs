@@ -1,4 +1,6 @@
-//! `nsc sample generate`.
+//! `nsc sample generate` and `nsc sample publish`.
+
+mod publish;
 
 use std::path::PathBuf;
 
@@ -7,6 +9,7 @@ use nsc_core::{ErrorCode, ExitStatus};
 use nsc_sample::{SampleError, SampleOptions, SampleSummary, Source, generate};
 
 use crate::app::App;
+use crate::config::Flags;
 use crate::failure::{Failure, Outcome, Refusal};
 use crate::progress;
 
@@ -21,6 +24,8 @@ pub(crate) struct SampleArgs {
 enum SampleCommand {
     /// Write the six source files of a deterministic, consistent world
     Generate(GenerateArgs),
+    /// Send sample lines to a broker as events
+    Publish(publish::PublishArgs),
 }
 
 /// Write the six source files of a deterministic, consistent world
@@ -69,8 +74,22 @@ struct GenerateArgs {
     no_late_last: bool,
 }
 
+impl SampleArgs {
+    pub(crate) fn add_to(&self, flags: &mut Flags) {
+        if let SampleCommand::Publish(args) = &self.command {
+            args.events.add_to(flags);
+        }
+    }
+}
+
 pub(crate) async fn handle(args: SampleArgs, app: &mut App) -> Outcome<ExitStatus> {
-    let SampleCommand::Generate(args) = args.command;
+    match args.command {
+        SampleCommand::Generate(args) => generate_world(args, app).await,
+        SampleCommand::Publish(args) => publish::handle(args, app).await,
+    }
+}
+
+async fn generate_world(args: GenerateArgs, app: &mut App) -> Outcome<ExitStatus> {
     let bar = progress::count_bar(
         &app.bars,
         "entries",

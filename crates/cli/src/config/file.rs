@@ -19,6 +19,54 @@ pub(crate) struct FileConfig {
     pub(super) retention: FileRetention,
     pub(super) resources: FileResources,
     pub(super) log: FileLog,
+    pub(super) database: FileDatabase,
+    pub(super) kafka: FileKafka,
+    pub(super) events: FileEvents,
+    pub(super) consumer: FileConsumer,
+    pub(super) dlq: FileDlq,
+    pub(super) api: FileApi,
+    pub(super) auth: FileAuth,
+    pub(super) telemetry: FileTelemetry,
+}
+
+/// A section whose values are texts, numbers or flags, and secrets.
+macro_rules! section {
+    ($name:ident: $($plain:ident),*; $($secret:ident),*) => {
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub(super) struct $name {
+            $(pub(super) $plain: Option<Scalar>,)*
+            $(pub(super) $secret: Option<Secret>,)*
+        }
+    };
+}
+
+section!(FileDatabase: url_file, max_connections; url, replica_url);
+section!(FileKafka: brokers, group, security, username, password_file, ca_file, oauth_token_url, oauth_client_id,
+    oauth_client_secret_file, oauth_scope; password, oauth_client_secret);
+section!(FileEvents: profile, profiles_file, ledger_topic, order_topic;);
+section!(FileConsumer: batch_rows, batch_wait_ms, metrics_listen;);
+section!(FileDlq: backend, file, retention_days;);
+section!(FileApi: listen, tls_cert, tls_key, trusted_proxies;);
+section!(FileAuth: mode, disabled_on_any_address, issuer, audience, jwks_url, roles_claim;);
+section!(FileTelemetry: otlp_endpoint;);
+
+/// A text, a whole number or a flag, as its text: the key's own parser decides.
+#[derive(Debug, Clone)]
+pub(super) struct Scalar(pub(super) String);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        match toml::Value::deserialize(d)? {
+            toml::Value::String(text) => Ok(Self(text)),
+            toml::Value::Integer(number) => Ok(Self(number.to_string())),
+            toml::Value::Boolean(flag) => Ok(Self(flag.to_string())),
+            other => Err(serde::de::Error::custom(format!(
+                "a text, a whole number or a flag was expected, not {}",
+                other.type_str()
+            ))),
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -31,6 +31,43 @@ keys! {
     SPILL_DIR = "resources.spill_dir", "NSC_SPILL_DIR", "directory spills go to";
     LOG = "log.filter", "NSC_LOG", "level or target=level list";
     LOG_FORMAT = "log.format", "NSC_LOG_FORMAT", "pretty or json";
+    DATABASE_URL = "database.url", "DATABASE_URL", "PostgreSQL of the bo schema, with the role of the command";
+    DATABASE_URL_FILE = "database.url_file", "DATABASE_URL_FILE", "file that holds the URL, as a secret store mounts it";
+    REPLICA_URL = "database.replica_url", "DATABASE_REPLICA_URL", "replica whose lag is reported";
+    DATABASE_CONNECTIONS = "database.max_connections", "NSC_DATABASE_MAX_CONNECTIONS", "connections of one process";
+    KAFKA_BROKERS = "kafka.brokers", "KAFKA_BROKERS", "host:port list of the brokers";
+    KAFKA_GROUP = "kafka.group", "KAFKA_GROUP", "consumer group";
+    KAFKA_SECURITY = "kafka.security", "KAFKA_SECURITY", "plaintext, tls, plain (SASL over TLS) or oauthbearer";
+    KAFKA_USERNAME = "kafka.username", "KAFKA_USERNAME", "SASL user; $ConnectionString for Event Hubs";
+    KAFKA_PASSWORD = "kafka.password", "KAFKA_PASSWORD", "SASL password; the connection string for Event Hubs";
+    KAFKA_PASSWORD_FILE = "kafka.password_file", "KAFKA_PASSWORD_FILE", "file that holds the password";
+    KAFKA_CA_FILE = "kafka.ca_file", "KAFKA_CA_FILE", "PEM file of the brokers' authority; the system's when absent";
+    KAFKA_OAUTH_URL = "kafka.oauth_token_url", "KAFKA_OAUTH_TOKEN_URL", "token endpoint (client credentials)";
+    KAFKA_OAUTH_CLIENT = "kafka.oauth_client_id", "KAFKA_OAUTH_CLIENT_ID", "client of the token endpoint";
+    KAFKA_OAUTH_SECRET = "kafka.oauth_client_secret", "KAFKA_OAUTH_CLIENT_SECRET", "secret of that client";
+    KAFKA_OAUTH_SECRET_FILE = "kafka.oauth_client_secret_file", "KAFKA_OAUTH_CLIENT_SECRET_FILE", "file that holds that secret";
+    KAFKA_OAUTH_SCOPE = "kafka.oauth_scope", "KAFKA_OAUTH_SCOPE", "scope asked for";
+    EVENT_PROFILE = "events.profile", "NSC_EVENT_PROFILE", "canonical-v1, nsc-dev-v1 or a profile of events.profiles_file";
+    EVENT_PROFILES_FILE = "events.profiles_file", "NSC_EVENT_PROFILES_FILE", "YAML file of further profiles";
+    LEDGER_TOPIC = "events.ledger_topic", "NSC_LEDGER_TOPIC", "topic of ledger entries, in place of the profile's";
+    ORDER_TOPIC = "events.order_topic", "NSC_ORDER_TOPIC", "topic of payment orders, in place of the profile's";
+    BATCH_ROWS = "consumer.batch_rows", "NSC_BATCH_ROWS", "messages a transaction holds at most";
+    BATCH_WAIT = "consumer.batch_wait_ms", "NSC_BATCH_WAIT_MS", "how long a transaction waits for more messages";
+    METRICS_LISTEN = "consumer.metrics_listen", "NSC_METRICS_LISTEN", "address of the consumer's metrics and health";
+    DLQ_BACKEND = "dlq.backend", "NSC_DLQ_BACKEND", "db or file";
+    DLQ_FILE = "dlq.file", "NSC_DLQ_FILE", "JSON lines of the file backend";
+    DLQ_DAYS = "dlq.retention_days", "NSC_DLQ_RETENTION_DAYS", "days dead letters are kept";
+    API_LISTEN = "api.listen", "NSC_API_LISTEN", "address of the admin API";
+    API_TLS_CERT = "api.tls_cert", "NSC_API_TLS_CERT", "PEM certificate chain; plain HTTP when absent";
+    API_TLS_KEY = "api.tls_key", "NSC_API_TLS_KEY", "PEM private key";
+    API_PROXIES = "api.trusted_proxies", "NSC_API_TRUSTED_PROXIES", "addresses whose X-Forwarded-For is believed";
+    AUTH_MODE = "auth.mode", "AUTH_MODE", "oidc or disabled (local, on a loopback address)";
+    AUTH_ANY_ADDRESS = "auth.disabled_on_any_address", "NSC_AUTH_DISABLED_ON_ANY_ADDRESS", "true lets disabled listen beyond loopback";
+    OIDC_ISSUER = "auth.issuer", "OIDC_ISSUER", "issuer of the tokens; its discovery document names the keys";
+    OIDC_AUDIENCE = "auth.audience", "OIDC_AUDIENCE", "audience the tokens must be for";
+    OIDC_JWKS_URL = "auth.jwks_url", "OIDC_JWKS_URL", "where the keys are, in place of discovery";
+    OIDC_ROLES_CLAIM = "auth.roles_claim", "OIDC_ROLES_CLAIM", "claim that holds the roles";
+    OTLP_ENDPOINT = "telemetry.otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "where metrics are sent as well";
 }
 
 /// Variables that are read elsewhere.

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use nsc_telemetry::LogFormat;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::file::FileConfig;
+use super::file::{FileConfig, Secret};
 use super::keys::{self, Key};
 use super::{
     AnalyticsConfig, ByteSize, Config, EnvironmentName, LakeConfig, LogConfig, Origin, ResourcesConfig,
@@ -38,6 +38,16 @@ pub(crate) struct Flags {
     pub(crate) memory_limit: Option<String>,
     /// `--threads`.
     pub(crate) threads: Option<String>,
+    /// `--brokers`.
+    pub(crate) brokers: Option<String>,
+    /// `--group`.
+    pub(crate) group: Option<String>,
+    /// `--profile`.
+    pub(crate) profile: Option<String>,
+    /// `--metrics-listen`.
+    pub(crate) metrics_listen: Option<String>,
+    /// `--listen`.
+    pub(crate) listen: Option<String>,
 }
 
 /// The effective configuration.
@@ -46,12 +56,27 @@ pub(crate) fn resolve(
     env: &Environment,
     file: Option<(PathBuf, FileConfig)>,
 ) -> Result<Config, Refusal> {
-    let (path, file) = file.map_or((None, FileConfig::default()), |(path, file)| (Some(path), file));
+    let (path, mut file) = file.map_or((None, FileConfig::default()), |(path, file)| (Some(path), file));
     let layers = Layers {
         env,
         path: path.as_deref(),
     };
-    let environment = layers.pick(&keys::ENVIRONMENT, None, file.environment, EnvironmentName::Local)?;
+    let environment = layers.pick(
+        &keys::ENVIRONMENT,
+        None,
+        file.environment.take(),
+        EnvironmentName::Local,
+    )?;
+    let lakehouse = FileConfig {
+        lake: std::mem::take(&mut file.lake),
+        analytics: std::mem::take(&mut file.analytics),
+        retention: std::mem::take(&mut file.retention),
+        resources: std::mem::take(&mut file.resources),
+        log: std::mem::take(&mut file.log),
+        ..FileConfig::default()
+    };
+    let serving = resolve_serving::serving(&layers, environment.value, flags, file)?;
+    let file = lakehouse;
     let config = Config {
         lake: LakeConfig {
             root: layers.pick(
@@ -60,14 +85,13 @@ pub(crate) fn resolve(
                 file.lake.root,
                 "./lakehouse".to_owned(),
             )?,
-            storage: layers.storage(file.lake.storage.into_iter().map(|(k, v)| (k, v.0)).collect()),
+            storage: layers.storage(
+                file.lake.storage.into_iter().map(|(k, v)| (k, v.0)).collect(),
+                environment.value,
+            )?,
         },
         analytics: AnalyticsConfig {
-            salt: layers.salt(
-                &environment,
-                file.analytics.salt.map(|s| s.0),
-                file.analytics.salt_file,
-            )?,
+            salt: layers.salt(environment.value, file.analytics.salt, file.analytics.salt_file)?,
         },
         retention: RetentionConfig {
             bad_records_days: layers.pick(
@@ -102,6 +126,7 @@ pub(crate) fn resolve(
                 LogFormat::Pretty,
             )?,
         },
+        serving,
         environment,
         file: path,
     };
@@ -234,7 +259,11 @@ impl Layers<'_> {
         }
     }
 
-    fn storage(&self, file: BTreeMap<String, SecretString>) -> BTreeMap<String, Setting<SecretString>> {
+    fn storage(
+        &self,
+        file: BTreeMap<String, SecretString>,
+        environment: EnvironmentName,
+    ) -> Result<BTreeMap<String, Setting<SecretString>>, Refusal> {
         let from_file = file.into_iter().map(|(k, value)| {
             (
                 k,
@@ -255,50 +284,72 @@ impl Layers<'_> {
             )
         });
         // The environment comes last, so it wins.
-        from_file.chain(from_env).collect()
+        let all: BTreeMap<_, _> = from_file.chain(from_env).collect();
+        for (name, setting) in all.iter().filter(|(name, _)| is_credential(name)) {
+            refuse_written_secret(&format!("lake.storage.{name}"), &setting.origin, environment)?;
+        }
+        Ok(all)
     }
 
-    /// Secret store (a mounted file), else environment, else the configuration file, else the dummy where allowed.
-    fn salt(
+    /// A secret: from a secret store (a mounted file), else the environment, else (local only) the configuration file.
+    fn secret(
         &self,
-        environment: &Setting<EnvironmentName>,
-        file: Option<SecretString>,
-        salt_file: Option<String>,
+        key: &Key,
+        mounted: Option<Setting<PathBuf>>,
+        inline: Option<Secret>,
+        environment: EnvironmentName,
     ) -> Result<Option<Setting<SecretString>>, Refusal> {
-        let mounted: Option<Setting<PathBuf>> = self.pick_optional(&keys::SALT_FILE, None, salt_file)?;
-        let salt = if let Some(Setting { value: path, .. }) = mounted {
+        let secret = if let Some(Setting { value: path, .. }) = mounted {
             let text = std::fs::read_to_string(&path).map_err(|e| {
-                Refusal::configuration(format!("salt file {} cannot be read", path.display())).with_detail(e)
+                Refusal::configuration(format!(
+                    "secret file {} of {} cannot be read",
+                    path.display(),
+                    key.name
+                ))
+                .with_detail(e)
             })?;
             Some(Setting {
                 value: SecretString::from(text.trim_end_matches(['\r', '\n'])),
                 origin: Origin::SecretFile(path),
             })
-        } else if let Some(text) = self.env.get(keys::SALT.variable) {
+        } else if let Some(text) = self.env.get(key.variable) {
             Some(Setting {
                 value: SecretString::from(text),
-                origin: Origin::Variable(keys::SALT.variable.to_owned()),
+                origin: Origin::Variable(key.variable.to_owned()),
             })
         } else {
-            file.map(|value| Setting {
-                value,
+            inline.map(|secret| Setting {
+                value: secret.0,
                 origin: self.file_origin(),
             })
         };
-        let local = environment.value == EnvironmentName::Local;
-        match salt {
-            Some(s) if s.value.expose_secret().trim().is_empty() => Err(Refusal::configuration(format!(
-                "{} ({}) is blank",
-                keys::SALT.name,
-                s.origin
-            ))),
-            Some(s) if !local && s.value.expose_secret() == LOCAL_SALT => {
-                Err(Refusal::configuration(format!(
-                    "the local dummy salt is refused in environment {}",
-                    environment.value
-                ))
-                .with_hint("Provide a salt of your own: NSC_SALT_FILE, NSC_SALT or analytics.salt."))
+        if let Some(secret) = &secret {
+            if secret.value.expose_secret().trim().is_empty() {
+                return Err(Refusal::configuration(format!(
+                    "{} ({}) is blank",
+                    key.name, secret.origin
+                )));
             }
+            refuse_written_secret(key.name, &secret.origin, environment)?;
+        }
+        Ok(secret)
+    }
+
+    /// The salt of `user_key`, and the dummy where it is allowed.
+    fn salt(
+        &self,
+        environment: EnvironmentName,
+        inline: Option<Secret>,
+        salt_file: Option<String>,
+    ) -> Result<Option<Setting<SecretString>>, Refusal> {
+        let mounted = self.pick_optional(&keys::SALT_FILE, None, salt_file)?;
+        let salt = self.secret(&keys::SALT, mounted, inline, environment)?;
+        let local = environment == EnvironmentName::Local;
+        match salt {
+            Some(s) if !local && s.value.expose_secret() == LOCAL_SALT => Err(Refusal::configuration(
+                format!("the local dummy salt is refused in environment {environment}"),
+            )
+            .with_hint("Provide a salt of your own: NSC_SALT_FILE or NSC_SALT.")),
             None if local => Ok(Some(Setting {
                 value: SecretString::from(LOCAL_SALT),
                 origin: Origin::Default,
@@ -307,6 +358,28 @@ impl Layers<'_> {
         }
     }
 }
+
+/// Options of an object store that let somebody in.
+fn is_credential(option: &str) -> bool {
+    ["key", "secret", "token", "sas", "password", "connection_string"]
+        .iter()
+        .any(|word| option.to_ascii_lowercase().contains(word))
+}
+
+/// A configuration file is copied, mailed and committed: outside `local` no secret may stand in it.
+fn refuse_written_secret(name: &str, origin: &Origin, environment: EnvironmentName) -> Result<(), Refusal> {
+    if environment == EnvironmentName::Local || !matches!(origin, Origin::File(_)) {
+        return Ok(());
+    }
+    Err(Refusal::configuration(format!(
+        "{name} stands in the configuration file, which is refused in environment {environment}"
+    ))
+    .with_detail(origin)
+    .with_hint("Give it in the environment, or in a file of its own that a secret store mounts."))
+}
+
+#[path = "resolve_serving.rs"]
+mod resolve_serving;
 
 #[cfg(test)]
 #[path = "resolve_tests.rs"]

@@ -112,6 +112,64 @@ fn the_dummy_salt_is_for_local_only() {
 }
 
 #[test]
+fn outside_local_no_secret_may_stand_in_the_configuration_file() {
+    let secrets = [
+        "[analytics]\nsalt = 's3cret'\n",
+        "[lake.storage]\naccount_key = 's3cret'\n",
+        "[database]\nurl = 'postgres://u:s3cret@h/d'\n",
+        "[database]\nreplica_url = 'postgres://u:s3cret@h/d'\n",
+        "[kafka]\npassword = 's3cret'\n",
+        "[kafka]\noauth_client_secret = 's3cret'\n",
+    ];
+    let none = Environment::default();
+    for secret in secrets {
+        assert!(with(secret, &none, &Flags::default()).is_ok(), "{secret}");
+        let said = refused(&format!("environment = 'prod'\n{secret}"), &none);
+        assert!(said.contains("refused in environment prod"), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
+    }
+    // What lets nobody in may stand there.
+    assert!(
+        with(
+            "environment = 'prod'\n[lake.storage]\naccount_name = 'a'\n",
+            &none,
+            &Flags::default()
+        )
+        .is_ok()
+    );
+}
+
+#[test]
+fn serving_reads_its_variables_and_refuses_what_it_does_not_know() {
+    let env = Environment::from([
+        ("DATABASE_URL", "postgres://nsc_api:s3cret@db/bo"),
+        ("KAFKA_BROKERS", "one:9093,two:9093"),
+        ("AUTH_MODE", "disabled"),
+        ("NSC_API_TRUSTED_PROXIES", "10.0.0.0/8, ::1"),
+    ]);
+    let serving = with("[kafka]\nsecurity = 'plain'\n", &env, &Flags::default())
+        .unwrap()
+        .serving;
+    assert_eq!(serving.kafka.brokers.value, "one:9093,two:9093");
+    assert_eq!(serving.kafka.security.value.to_string(), "plain");
+    assert_eq!(serving.auth.mode.value.to_string(), "disabled");
+    assert_eq!(
+        serving.api.trusted_proxies.unwrap().value.to_string(),
+        "10.0.0.0/8, ::1"
+    );
+    assert!(!format!("{:?}", serving.database).contains("s3cret"));
+    let none = Environment::default();
+    let said = [
+        refused("[kafka]\nsecurity = 'ssl'\n", &none),
+        refused("[auth]\nmode = 'none'\n", &none),
+        refused("[api]\nlisten = '8080'\n", &none),
+        refused("[api]\ntrusted_proxies = '10.0.0.0/33'\n", &none),
+        refused("[consumer]\nbatch_rows = 0.5\n", &none),
+    ];
+    insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
 fn the_secret_store_comes_before_the_environment() {
     let file = std::env::temp_dir().join(format!("nsc-salt-{}", std::process::id()));
     std::fs::write(&file, "mounted\n").unwrap();
@@ -123,8 +181,9 @@ fn the_secret_store_comes_before_the_environment() {
 
 #[test]
 fn the_effective_configuration_is_shown_without_secrets() {
-    let file = "environment = 'dev'\n[lake]\nroot = 'abfss://c@a.dfs.core.windows.net/lake'\n\
-                [lake.storage]\naccount_key = 's3cret'\n[analytics]\nsalt = 's3cret'\n[resources]\nthreads = 4\n";
+    let file = "[lake]\nroot = 'abfss://c@a.dfs.core.windows.net/lake'\n\
+                [lake.storage]\naccount_key = 's3cret'\n[analytics]\nsalt = 's3cret'\n[resources]\nthreads = 4\n\
+                [database]\nurl = 'postgres://u:s3cret@h/d'\n[kafka]\npassword = 's3cret'\n";
     let env = Environment::from([("NSC_STORAGE_SAS_TOKEN", "s3cret"), ("NSC_LOG", "info")]);
     let config = with(file, &env, &Flags::default()).unwrap();
     let shown = sheet_text(&sheet(&config), None);

@@ -1,8 +1,12 @@
 //! `nsc config show`: every key, its effective value, where it came from.
 
 use std::fmt::Display;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
 
 use super::keys::{self, Key};
+use super::serving::ServingConfig;
 use super::{Config, Setting};
 use crate::output::{Cell, Column, Sheet};
 
@@ -21,25 +25,15 @@ pub(crate) fn sheet(config: &Config) -> Sheet {
             "option of the object store",
         );
     }
-    let salt = config.analytics.salt.as_ref();
-    rows.push(
-        keys::SALT.name,
-        salt.map(|_| MASK.to_owned()),
-        salt.map_or_else(|| "not set".to_owned(), |s| s.origin.to_string()),
-        keys::SALT.about,
-    );
+    rows.secret(&keys::SALT, config.analytics.salt.as_ref());
     rows.plain(&keys::BAD_RECORDS_DAYS, Some(&config.retention.bad_records_days));
     rows.plain(&keys::FILES_DAYS, Some(&config.retention.files_days));
     rows.plain(&keys::MEMORY_LIMIT, Some(&config.resources.memory_limit));
     rows.plain(&keys::THREADS, Some(&config.resources.threads));
-    let spill = config.resources.spill_dir.as_ref();
-    let spill = spill.map(|s| Setting {
-        value: s.value.display().to_string(),
-        origin: s.origin.clone(),
-    });
-    rows.plain(&keys::SPILL_DIR, spill.as_ref());
+    rows.path(&keys::SPILL_DIR, config.resources.spill_dir.as_ref());
     rows.plain(&keys::LOG, Some(&config.log.filter));
     rows.plain(&keys::LOG_FORMAT, Some(&config.log.format));
+    rows.serving(&config.serving);
     Sheet {
         columns: ["key", "value", "origin", "meaning"].map(Column::text).into(),
         rows: rows.0,
@@ -64,6 +58,66 @@ impl Rows {
     fn plain<T: Display>(&mut self, key: &Key, setting: Option<&Setting<T>>) {
         let origin = setting.map_or_else(|| "not set".to_owned(), |s| s.origin.to_string());
         self.push(key.name, setting.map(|s| s.value.to_string()), origin, key.about);
+    }
+
+    fn path(&mut self, key: &Key, setting: Option<&Setting<PathBuf>>) {
+        let shown = setting.map(|s| Setting {
+            value: s.value.display().to_string(),
+            origin: s.origin.clone(),
+        });
+        self.plain(key, shown.as_ref());
+    }
+
+    fn secret(&mut self, key: &Key, setting: Option<&Setting<SecretString>>) {
+        let origin = setting.map_or_else(|| "not set".to_owned(), |s| s.origin.to_string());
+        self.push(key.name, setting.map(|_| MASK.to_owned()), origin, key.about);
+    }
+
+    fn serving(&mut self, serving: &ServingConfig) {
+        let ServingConfig {
+            database,
+            kafka,
+            events,
+            consumer,
+            dlq,
+            api,
+            auth,
+            otlp_endpoint,
+        } = serving;
+        self.secret(&keys::DATABASE_URL, database.url.as_ref());
+        self.secret(&keys::REPLICA_URL, database.replica_url.as_ref());
+        self.plain(&keys::DATABASE_CONNECTIONS, Some(&database.max_connections));
+        self.plain(&keys::KAFKA_BROKERS, Some(&kafka.brokers));
+        self.plain(&keys::KAFKA_GROUP, Some(&kafka.group));
+        self.plain(&keys::KAFKA_SECURITY, Some(&kafka.security));
+        self.plain(&keys::KAFKA_USERNAME, kafka.username.as_ref());
+        self.secret(&keys::KAFKA_PASSWORD, kafka.password.as_ref());
+        self.path(&keys::KAFKA_CA_FILE, kafka.ca_file.as_ref());
+        self.plain(&keys::KAFKA_OAUTH_URL, kafka.oauth_token_url.as_ref());
+        self.plain(&keys::KAFKA_OAUTH_CLIENT, kafka.oauth_client_id.as_ref());
+        self.secret(&keys::KAFKA_OAUTH_SECRET, kafka.oauth_client_secret.as_ref());
+        self.plain(&keys::KAFKA_OAUTH_SCOPE, kafka.oauth_scope.as_ref());
+        self.plain(&keys::EVENT_PROFILE, Some(&events.profile));
+        self.path(&keys::EVENT_PROFILES_FILE, events.profiles_file.as_ref());
+        self.plain(&keys::LEDGER_TOPIC, events.ledger_topic.as_ref());
+        self.plain(&keys::ORDER_TOPIC, events.order_topic.as_ref());
+        self.plain(&keys::BATCH_ROWS, Some(&consumer.batch_rows));
+        self.plain(&keys::BATCH_WAIT, Some(&consumer.batch_wait_ms));
+        self.plain(&keys::METRICS_LISTEN, Some(&consumer.metrics_listen));
+        self.plain(&keys::DLQ_BACKEND, Some(&dlq.backend));
+        self.path(&keys::DLQ_FILE, Some(&dlq.file));
+        self.plain(&keys::DLQ_DAYS, Some(&dlq.retention_days));
+        self.plain(&keys::API_LISTEN, Some(&api.listen));
+        self.path(&keys::API_TLS_CERT, api.tls_cert.as_ref());
+        self.path(&keys::API_TLS_KEY, api.tls_key.as_ref());
+        self.plain(&keys::API_PROXIES, api.trusted_proxies.as_ref());
+        self.plain(&keys::AUTH_MODE, Some(&auth.mode));
+        self.plain(&keys::AUTH_ANY_ADDRESS, Some(&auth.disabled_on_any_address));
+        self.plain(&keys::OIDC_ISSUER, auth.issuer.as_ref());
+        self.plain(&keys::OIDC_AUDIENCE, auth.audience.as_ref());
+        self.plain(&keys::OIDC_JWKS_URL, auth.jwks_url.as_ref());
+        self.plain(&keys::OIDC_ROLES_CLAIM, Some(&auth.roles_claim));
+        self.plain(&keys::OTLP_ENDPOINT, otlp_endpoint.as_ref());
     }
 
     fn push(&mut self, name: &str, value: Option<String>, origin: String, about: &str) {

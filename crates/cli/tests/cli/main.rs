@@ -6,9 +6,11 @@
 )]
 
 mod convergence;
+mod corrections;
 mod error_pages;
 mod errors;
 mod killed;
+mod object_store;
 mod queries;
 mod readers;
 mod scenarios;

@@ -8,4 +8,5 @@ mod refusals;
 mod secrets;
 mod stopped;
 mod story;
+mod together;
 mod world;

@@ -43,6 +43,7 @@ async fn a_consumer_asked_to_stop_finishes_its_batches_commits_and_leaves() {
         "{}",
         ended.stderr
     );
+    assert!(ended.stderr.contains("left the group"), "{}", ended.stderr);
     let stored = world.number(STORED).await;
     assert!(stored < EVENTS, "it was stopped in the middle");
     assert_eq!(

@@ -1,0 +1,83 @@
+//! `nsc backfill`: events from files, through the same code as those from the broker.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use nsc_consumer::{BackfillOptions, backfill};
+use nsc_core::{ExitStatus, UtcMicros};
+use serde_json::json;
+
+use super::serving::{self, EventArgs};
+use crate::app::App;
+use crate::config::Flags;
+use crate::failure::Outcome;
+use crate::progress;
+
+/// Load events from files of JSON lines into the backoffice database
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Lines are read, checked and stored exactly as events from the broker are; what can never be stored becomes a dead
+letter. Running it again does no harm.
+
+Examples:
+  nsc backfill --ledger-file ledger.jsonl --payment-order-file orders.jsonl
+  zcat ledger.jsonl.gz | nsc backfill --ledger-file - --since 2026-01-05T00:00:00+09:00")]
+pub(crate) struct BackfillArgs {
+    /// Ledger entries, one JSON object a line; - is standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, required_unless_present = "payment_order_file")]
+    ledger_file: Option<PathBuf>,
+    /// Payment orders, one JSON object a line; - is standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    payment_order_file: Option<PathBuf>,
+    /// Only events whose own time (updated_at, else event_time or created_at) is at or after this
+    #[arg(long, value_name = "TIME")]
+    since: Option<UtcMicros>,
+    /// Only events whose own time is before this
+    #[arg(long, value_name = "TIME")]
+    until: Option<UtcMicros>,
+    #[command(flatten)]
+    events: EventArgs,
+}
+
+impl BackfillArgs {
+    pub(crate) fn add_to(&self, flags: &mut Flags) {
+        self.events.add_to(flags);
+    }
+}
+
+pub(crate) async fn handle(args: BackfillArgs, app: &mut App) -> Outcome<ExitStatus> {
+    let options = BackfillOptions {
+        profile: serving::subscription(&app.config)?,
+        landing: serving::landing(&app.config),
+        ledger_file: args.ledger_file,
+        payment_order_file: args.payment_order_file,
+        since: args.since,
+        until: args.until,
+    };
+    let services = serving::services(&app.config, "nsc-backfill")?;
+    let stop = serving::shutdown()?;
+    let bar = progress::byte_bar(&app.bars, "backfill", 0);
+    let done = backfill(&options, &services, &stop, |at| {
+        match at.total_bytes {
+            Some(total) => bar.set_length(total),
+            None => bar.unset_length(),
+        }
+        bar.set_position(at.bytes);
+        bar.set_message(format!("{} {} lines", at.file.display(), at.lines));
+    })
+    .await;
+    bar.finish_and_clear();
+    let s = done?;
+    let document = json!({
+        "lines": s.lines, "blank": s.blank, "outside": s.outside, "written": s.written, "stale": s.stale,
+        "dead_letters": s.dead_letters, "interrupted": s.interrupted,
+    });
+    app.printer.document(&document, || {
+        let stopped = if s.interrupted { "stopped before the end; " } else { "" };
+        format!(
+            "{stopped}{} lines = {} written + {} stale or repeated + {} dead letters + {} outside of the time asked for + {} blank\n",
+            s.lines, s.written, s.stale, s.dead_letters, s.outside, s.blank
+        )
+    })?;
+    Ok(ExitStatus::Ok)
+}

@@ -1,0 +1,100 @@
+//! `nsc consume`: events into the backoffice database, until told to stop.
+
+use clap::Args;
+use nsc_consumer::{Consumer, ConsumerOptions, StartAt};
+use nsc_core::ExitStatus;
+use tokio::net::TcpListener;
+
+use super::serving::{self, EventArgs};
+use crate::app::App;
+use crate::config::Flags;
+use crate::failure::{Failure, Outcome};
+
+const NAME: &str = "nsc-consumer";
+
+/// Consume events into the backoffice database
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Runs until SIGTERM or Ctrl-C: then it finishes its batches, commits their offsets and leaves the group. Brokers,
+topics and a database that are away are waited for. /metrics, /healthz and /readyz are on --metrics-listen.
+
+Examples:
+  nsc consume
+  nsc consume --brokers 127.0.0.1:19092 --from-beginning
+  KAFKA_SECURITY=plain KAFKA_USERNAME='$ConnectionString' nsc consume --brokers ns.servicebus.windows.net:9093")]
+pub(crate) struct ConsumeArgs {
+    #[command(flatten)]
+    events: EventArgs,
+    /// Consumer group [env: KAFKA_GROUP] [default: tx-lookup]
+    #[arg(long, value_name = "NAME")]
+    group: Option<String>,
+    /// Read every partition from its beginning, whatever was committed
+    #[arg(long)]
+    from_beginning: bool,
+    /// Where a partition begins of which nothing was committed
+    #[arg(long, value_name = "WHERE", value_parser = ["earliest", "latest"], default_value = "earliest")]
+    start: String,
+    /// Transactions under way at once; a partition belongs to one of them
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    lanes: usize,
+    /// Address of metrics and health [env: NSC_METRICS_LISTEN] [default: 127.0.0.1:9464]
+    #[arg(long, value_name = "ADDRESS")]
+    metrics_listen: Option<String>,
+}
+
+impl ConsumeArgs {
+    pub(crate) fn add_to(&self, flags: &mut Flags) {
+        self.events.add_to(flags);
+        flags.group.clone_from(&self.group);
+        flags.metrics_listen.clone_from(&self.metrics_listen);
+    }
+}
+
+pub(crate) async fn handle(args: ConsumeArgs, app: &mut App) -> Outcome<ExitStatus> {
+    let config = &app.config;
+    let mut options = ConsumerOptions::new(serving::kafka(config)?, serving::subscription(config)?);
+    options.landing = serving::landing(config);
+    options.lanes = args.lanes.max(1);
+    options.from_beginning = args.from_beginning;
+    options.start = if args.start == "latest" {
+        StartAt::Latest
+    } else {
+        StartAt::Earliest
+    };
+    let address = &config.serving.consumer.metrics_listen;
+    let listener = TcpListener::bind(address.value)
+        .await
+        .map_err(|e| serving::unusable_address(address, &e))?;
+    let services = serving::services(config, NAME)?;
+    let shutdown = serving::shutdown()?;
+
+    let metrics = services.metrics.clone();
+    let consumer = Consumer::new(options, services);
+    let status = consumer.status();
+    let side_port = tokio::spawn(nsc_telemetry::serve::metrics_endpoint(
+        listener,
+        metrics.clone(),
+        move || {
+            let status = status.clone();
+            async move {
+                if status.is_ready() {
+                    Ok(())
+                } else {
+                    Err("not a member of the group yet, or waiting for the database".to_owned())
+                }
+            }
+        },
+        shutdown.clone().cancelled_owned(),
+    ));
+    let ended = consumer.run(shutdown.clone()).await;
+    shutdown.cancel();
+    let served = side_port
+        .await
+        .map_err(|e| Failure::unexpected("serving metrics", e))?;
+    // The collector's last report may block.
+    let flushed = tokio::task::spawn_blocking(move || metrics.shutdown()).await;
+    ended?;
+    served.map_err(|e| Failure::unexpected("serving metrics", e))?;
+    flushed.map_err(|e| Failure::unexpected("sending the last metrics", e))?;
+    Ok(ExitStatus::Ok)
+}

@@ -1,0 +1,252 @@
+//! `nsc dlq`: events that could not be stored.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use nsc_consumer::{
+    DeadLetterFilter, DeadLetterQueue, ReplayOptions, ReplaySummary, StoredDeadLetter, replay,
+};
+use nsc_core::{Clock, ExitStatus, MICROS_PER_DAY, SystemClock, UtcMicros};
+use serde_json::{Value, json};
+
+use super::serving::{self, EventArgs};
+use crate::app::App;
+use crate::config::Flags;
+use crate::failure::{Outcome, Refusal};
+use crate::output::{Cell, Column, Sheet};
+
+const NAME: &str = "nsc-dlq";
+
+/// Look at and replay events that could not be stored
+#[derive(Debug, Args)]
+pub(crate) struct DlqArgs {
+    #[command(subcommand)]
+    command: DlqCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum DlqCommand {
+    /// Dead letters, oldest first
+    #[command(
+        after_help = "Examples:\n  nsc dlq list\n  nsc dlq list --topic ledger.entry.upserted --open --format ndjson"
+    )]
+    List(ListArgs),
+    /// One dead letter with its payload
+    #[command(after_help = "Examples:\n  nsc dlq show 42\n  nsc dlq show 42 --format json")]
+    Show {
+        /// Its id
+        id: i64,
+    },
+    /// Send dead letters the same way again; those that are stored now are marked
+    #[command(after_help = "\
+What still cannot be stored stays as it is, and is listed with its reason.
+
+Examples:
+  nsc dlq replay --dry-run
+  nsc dlq replay --id 42
+  nsc dlq replay --since 2026-01-05T00:00:00+09:00 --topic payment.order.upserted")]
+    Replay(ReplayArgs),
+    /// Delete dead letters that are older than their retention
+    #[command(after_help = "Examples:\n  nsc dlq purge\n  nsc dlq purge --keep-days 30")]
+    Purge {
+        /// Keep those of so many days [default: dlq.retention_days]
+        #[arg(long, value_name = "DAYS")]
+        keep_days: Option<u32>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// Only of this topic
+    #[arg(long, value_name = "TOPIC")]
+    topic: Option<String>,
+    /// Only stored at or after this
+    #[arg(long, value_name = "TIME")]
+    since: Option<UtcMicros>,
+    /// Only those that were not replayed
+    #[arg(long)]
+    open: bool,
+    /// Only with a greater id: the last one of the page before
+    #[arg(long, value_name = "ID")]
+    after: Option<i64>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+}
+
+#[derive(Debug, Args)]
+struct ReplayArgs {
+    /// Only this one
+    #[arg(long, value_name = "ID")]
+    id: Option<i64>,
+    /// Only stored at or after this
+    #[arg(long, value_name = "TIME")]
+    since: Option<UtcMicros>,
+    /// Only of this topic
+    #[arg(long, value_name = "TOPIC")]
+    topic: Option<String>,
+    /// Only say what would become of them
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    events: EventArgs,
+}
+
+impl DlqArgs {
+    pub(crate) fn add_to(&self, flags: &mut Flags) {
+        if let DlqCommand::Replay(args) = &self.command {
+            args.events.add_to(flags);
+        }
+    }
+}
+
+pub(crate) async fn handle(args: DlqArgs, app: &mut App) -> Outcome<ExitStatus> {
+    let services = serving::services(&app.config, NAME)?;
+    let landing = serving::landing(&app.config);
+    let queue = DeadLetterQueue::of(&landing.dead_letters.backend, &services.store);
+    match args.command {
+        DlqCommand::List(args) => {
+            let filter = DeadLetterFilter {
+                topic: args.topic,
+                since: args.since,
+                replayed: args.open.then_some(false),
+                after: args.after,
+                limit: args.limit,
+            };
+            let letters = queue.list(&filter).await?;
+            app.printer.sheet(&sheet(&letters))?;
+        }
+        DlqCommand::Show { id } => {
+            let letter = queue.show(id).await?;
+            app.printer.document(&document(&letter), || text(&letter))?;
+        }
+        DlqCommand::Replay(args) => {
+            let options = ReplayOptions {
+                profile: serving::subscription(&app.config)?,
+                landing,
+                id: args.id,
+                since: args.since,
+                topic: args.topic,
+                dry_run: args.dry_run,
+            };
+            let summary = replay(&options, &services, &serving::shutdown()?).await?;
+            app.printer
+                .document(&replay_document(&summary, args.dry_run), || {
+                    replay_text(&summary, args.dry_run)
+                })?;
+        }
+        DlqCommand::Purge { keep_days } => {
+            let days = keep_days.unwrap_or(app.config.serving.dlq.retention_days.value);
+            let before = Arc::new(SystemClock)
+                .now()
+                .plus(-i64::from(days) * MICROS_PER_DAY);
+            if days == 0 {
+                return Err(Refusal::usage("--keep-days must be at least 1").into());
+            }
+            let purged = queue.purge(before).await?;
+            app.printer
+                .document(&json!({ "purged": purged, "before": before.to_string() }), || {
+                    format!("{purged} dead letters from before {before} deleted\n")
+                })?;
+        }
+    }
+    Ok(ExitStatus::Ok)
+}
+
+fn sheet(letters: &[StoredDeadLetter]) -> Sheet {
+    let mut sheet = Sheet {
+        columns: vec![Column::number("dlq_id")],
+        rows: Vec::new(),
+    };
+    sheet.columns.extend(["topic"].map(Column::text));
+    sheet.columns.extend(["partition", "offset"].map(Column::number));
+    sheet
+        .columns
+        .extend(["error_class", "error", "ingested_at", "replayed_at"].map(Column::text));
+    for stored in letters {
+        let letter = &stored.letter;
+        sheet.push([
+            Cell::exact(stored.dlq_id.to_string()),
+            Cell::text(&letter.topic),
+            Cell::exact(letter.partition.to_string()),
+            Cell::exact(letter.offset.to_string()),
+            Cell::text(&letter.error_class),
+            Cell::text(&letter.error),
+            Cell::text(&stored.ingested_at.to_string()),
+            Cell::text_or_null(stored.replayed_at.map(|t| t.to_string()).as_deref()),
+        ]);
+    }
+    sheet
+}
+
+/// Bytes as text where they are some, else as hexadecimal digits.
+fn bytes(bytes: Option<&[u8]>) -> Value {
+    match bytes.map(std::str::from_utf8) {
+        None => Value::Null,
+        Some(Ok(text)) => json!(text),
+        Some(Err(_)) => {
+            let digits = bytes
+                .unwrap_or_default()
+                .iter()
+                .fold(String::from("hex:"), |mut digits, byte| {
+                    // Writing into a text cannot fail.
+                    let _ = write!(digits, "{byte:02x}");
+                    digits
+                });
+            json!(digits)
+        }
+    }
+}
+
+fn document(stored: &StoredDeadLetter) -> Value {
+    let letter = &stored.letter;
+    json!({
+        "dlq_id": stored.dlq_id, "topic": letter.topic, "partition": letter.partition, "offset": letter.offset,
+        "key": bytes(letter.key.as_deref()), "payload": bytes(letter.payload.as_deref()),
+        "error_class": letter.error_class, "error": letter.error, "correlation_id": letter.correlation_id,
+        "ingested_at": stored.ingested_at.to_string(), "replayed_at": stored.replayed_at.map(|t| t.to_string()),
+    })
+}
+
+fn text(stored: &StoredDeadLetter) -> String {
+    let document = document(stored);
+    let fields = document.as_object().into_iter().flatten();
+    let lines = fields.map(|(name, value)| match value {
+        Value::String(text) => format!("{name:>14}  {text}\n"),
+        Value::Null => format!("{name:>14}  -\n"),
+        other => format!("{name:>14}  {other}\n"),
+    });
+    lines.collect()
+}
+
+fn replay_document(summary: &ReplaySummary, dry_run: bool) -> Value {
+    let still_bad: Vec<Value> = summary
+        .still_bad
+        .iter()
+        .map(|b| json!({ "dlq_id": b.dlq_id, "error_class": b.class, "error": b.reason }))
+        .collect();
+    json!({
+        "dry_run": dry_run, "seen": summary.seen, "replayed": summary.replayed, "written": summary.written,
+        "stale": summary.stale, "already_replayed": summary.already_replayed, "still_bad": still_bad,
+    })
+}
+
+fn replay_text(summary: &ReplaySummary, dry_run: bool) -> String {
+    if summary.already_replayed {
+        return "it was replayed before, nothing done\n".to_owned();
+    }
+    let would = if dry_run { " would be" } else { "" };
+    let mut text = format!(
+        "{} dead letters: {}{would} replayed ({} written, {} stale or repeated), {} still bad\n",
+        summary.seen,
+        summary.replayed,
+        summary.written,
+        summary.stale,
+        summary.still_bad.len()
+    );
+    for bad in &summary.still_bad {
+        let _ = writeln!(text, "  {}: {}: {}", bad.dlq_id, bad.class, bad.reason);
+    }
+    text
+}

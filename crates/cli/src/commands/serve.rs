@@ -1,0 +1,112 @@
+//! `nsc serve api`: the admin API, until told to stop.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use nsc_api::{Api, ApiOptions, AuthOptions, KeyLocation, OidcOptions, TlsOptions};
+use nsc_core::{ExitStatus, SystemClock};
+
+use super::serving;
+use crate::app::App;
+use crate::config::serving::{AuthConfig, AuthMode};
+use crate::config::{Config, Flags, Setting};
+use crate::failure::{Failure, Outcome, Refusal};
+
+const NAME: &str = "nsc-api";
+
+/// Serve the admin API
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(subcommand)]
+    command: ServeCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ServeCommand {
+    /// The admin API: transactions, payment orders, wallets
+    Api(ApiArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Runs until SIGTERM or Ctrl-C: then it answers the requests under way and stops. DATABASE_URL names a member of
+nsc_api. Authentication is AUTH_MODE=oidc with OIDC_ISSUER and OIDC_AUDIENCE; on a developer's machine AUTH_MODE=disabled.
+
+Examples:
+  AUTH_MODE=disabled nsc serve api
+  OIDC_ISSUER=https://login.microsoftonline.com/TENANT/v2.0 OIDC_AUDIENCE=api://nsc nsc serve api --listen 0.0.0.0:8443
+  curl -s http://127.0.0.1:8080/admin/tx/tx-20260105-0313")]
+struct ApiArgs {
+    /// Address [env: NSC_API_LISTEN] [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+}
+
+impl ServeArgs {
+    pub(crate) fn add_to(&self, flags: &mut Flags) {
+        let ServeCommand::Api(args) = &self.command;
+        flags.listen.clone_from(&args.listen);
+    }
+}
+
+pub(crate) async fn handle(_: ServeArgs, app: &mut App) -> Outcome<ExitStatus> {
+    let config = &app.config;
+    let options = options(config)?;
+    let metrics = serving::metrics(config, NAME)?;
+    let store = serving::store(config, NAME, &metrics)?;
+    let api = Api::new(options, store, metrics.clone(), Arc::new(SystemClock))?;
+    let address = &config.serving.api.listen;
+    let listener = TcpListener::bind(address.value).map_err(|e| serving::unusable_address(address, &e))?;
+    let served = api.serve(listener, serving::shutdown()?).await;
+    // The collector's last report may block.
+    let flushed = tokio::task::spawn_blocking(move || metrics.shutdown()).await;
+    served?;
+    flushed.map_err(|e| Failure::unexpected("sending the last metrics", e))?;
+    Ok(ExitStatus::Ok)
+}
+
+fn options(config: &Config) -> Outcome<ApiOptions> {
+    let (api, auth) = (&config.serving.api, &config.serving.auth);
+    let mut options = ApiOptions::new(config.environment.value.name(), authentication(auth));
+    if let Some(networks) = &api.trusted_proxies {
+        options.trusted_proxies = networks.value.list.iter().copied().collect();
+    }
+    options.tls = match (&api.tls_cert, &api.tls_key) {
+        (Some(cert), Some(key)) => Some(tls(cert, key)),
+        (None, None) => None,
+        _ => {
+            return Err(
+                Refusal::configuration("api.tls_cert and api.tls_key belong together")
+                    .with_detail("one of them is not set")
+                    .into(),
+            );
+        }
+    };
+    Ok(options)
+}
+
+fn tls(cert: &Setting<PathBuf>, key: &Setting<PathBuf>) -> TlsOptions {
+    TlsOptions::new(cert.value.clone(), key.value.clone())
+}
+
+fn authentication(auth: &AuthConfig) -> AuthOptions {
+    if auth.mode.value == AuthMode::Disabled {
+        return AuthOptions::Disabled {
+            on_any_address: auth.disabled_on_any_address.value,
+        };
+    }
+    let text =
+        |setting: &Option<Setting<String>>| setting.as_ref().map(|s| s.value.clone()).unwrap_or_default();
+    let audiences = text(&auth.audience)
+        .split(',')
+        .map(|a| a.trim().to_owned())
+        .collect();
+    let mut oidc = OidcOptions::new(text(&auth.issuer), audiences);
+    oidc.roles_claim.clone_from(&auth.roles_claim.value);
+    if let Some(url) = &auth.jwks_url {
+        oidc.keys = KeyLocation::Jwks(url.value.clone());
+    }
+    AuthOptions::Oidc(oidc)
+}

@@ -1,0 +1,183 @@
+//! The configuration of serving: database, brokers, events, consumer, API, who may look, where metrics go.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use nsc_api::{InvalidNetwork, Network};
+use secrecy::SecretString;
+
+use super::Setting;
+
+/// Everything the serving commands read.
+#[derive(Debug, Clone)]
+pub(crate) struct ServingConfig {
+    pub(crate) database: DatabaseConfig,
+    pub(crate) kafka: KafkaConfig,
+    pub(crate) events: EventsConfig,
+    pub(crate) consumer: ConsumerConfig,
+    pub(crate) dlq: DlqConfig,
+    pub(crate) api: ApiConfig,
+    pub(crate) auth: AuthConfig,
+    /// Where metrics are sent beside `/metrics`.
+    pub(crate) otlp_endpoint: Option<Setting<String>>,
+}
+
+/// PostgreSQL.
+#[derive(Debug, Clone)]
+pub(crate) struct DatabaseConfig {
+    pub(crate) url: Option<Setting<SecretString>>,
+    pub(crate) replica_url: Option<Setting<SecretString>>,
+    pub(crate) max_connections: Setting<u32>,
+}
+
+/// The brokers, and how this client shows who it is.
+#[derive(Debug, Clone)]
+pub(crate) struct KafkaConfig {
+    pub(crate) brokers: Setting<String>,
+    pub(crate) group: Setting<String>,
+    pub(crate) security: Setting<KafkaSecurity>,
+    pub(crate) username: Option<Setting<String>>,
+    pub(crate) password: Option<Setting<SecretString>>,
+    pub(crate) ca_file: Option<Setting<PathBuf>>,
+    pub(crate) oauth_token_url: Option<Setting<String>>,
+    pub(crate) oauth_client_id: Option<Setting<String>>,
+    pub(crate) oauth_client_secret: Option<Setting<SecretString>>,
+    pub(crate) oauth_scope: Option<Setting<String>>,
+}
+
+/// Which topic carries what.
+#[derive(Debug, Clone)]
+pub(crate) struct EventsConfig {
+    pub(crate) profile: Setting<String>,
+    pub(crate) profiles_file: Option<Setting<PathBuf>>,
+    pub(crate) ledger_topic: Option<Setting<String>>,
+    pub(crate) order_topic: Option<Setting<String>>,
+}
+
+/// Micro-batches and the side port.
+#[derive(Debug, Clone)]
+pub(crate) struct ConsumerConfig {
+    pub(crate) batch_rows: Setting<usize>,
+    pub(crate) batch_wait_ms: Setting<u64>,
+    pub(crate) metrics_listen: Setting<SocketAddr>,
+}
+
+/// Where dead letters go, and for how long.
+#[derive(Debug, Clone)]
+pub(crate) struct DlqConfig {
+    pub(crate) backend: Setting<DlqBackend>,
+    pub(crate) file: Setting<PathBuf>,
+    pub(crate) retention_days: Setting<u32>,
+}
+
+/// The admin API's server.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiConfig {
+    pub(crate) listen: Setting<SocketAddr>,
+    pub(crate) tls_cert: Option<Setting<PathBuf>>,
+    pub(crate) tls_key: Option<Setting<PathBuf>>,
+    pub(crate) trusted_proxies: Option<Setting<Networks>>,
+}
+
+/// Who may look.
+#[derive(Debug, Clone)]
+pub(crate) struct AuthConfig {
+    pub(crate) mode: Setting<AuthMode>,
+    pub(crate) disabled_on_any_address: Setting<bool>,
+    pub(crate) issuer: Option<Setting<String>>,
+    pub(crate) audience: Option<Setting<String>>,
+    pub(crate) jwks_url: Option<Setting<String>>,
+    pub(crate) roles_claim: Setting<String>,
+}
+
+/// A list of addresses and networks, separated by commas, with its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Networks {
+    pub(crate) list: Vec<Network>,
+    text: String,
+}
+
+impl FromStr for Networks {
+    type Err = InvalidNetwork;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let list = text
+            .split(',')
+            .map(|network| network.trim().parse())
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            list,
+            text: text.to_owned(),
+        })
+    }
+}
+
+impl Display for Networks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// An enumeration that is written as a word.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum $name {
+            $($(#[$variant_doc])* $variant),+
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(format!("expected {}", [$($word),+].join(", "))),
+                }
+            }
+        }
+
+        impl Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self { $(Self::$variant => $word),+ })
+            }
+        }
+    };
+}
+
+words! {
+    /// How the connection to the brokers is protected.
+    KafkaSecurity {
+        /// Neither encrypted nor authenticated: a developer's machine.
+        Plaintext = "plaintext",
+        /// TLS without SASL.
+        Tls = "tls",
+        /// SASL PLAIN over TLS: an Event Hubs connection string.
+        Plain = "plain",
+        /// A token of an identity provider, over TLS.
+        OAuthBearer = "oauthbearer",
+    }
+}
+
+words! {
+    /// Where dead letters go.
+    DlqBackend {
+        /// `bo.consumer_dlq_events`.
+        Db = "db",
+        /// JSON lines.
+        File = "file",
+    }
+}
+
+words! {
+    /// Who may look.
+    AuthMode {
+        /// Whoever has a token of the issuer with a role.
+        Oidc = "oidc",
+        /// Everybody: a developer's machine.
+        Disabled = "disabled",
+    }
+}
