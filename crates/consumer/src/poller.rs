@@ -41,7 +41,7 @@ pub(crate) struct Poller {
     full_since: Option<Instant>,
     paused: bool,
     stored_at: Instant,
-    told: Option<(RDKafkaErrorCode, Instant)>,
+    told: Vec<(RDKafkaErrorCode, Instant)>,
 }
 
 impl Poller {
@@ -56,7 +56,7 @@ impl Poller {
             full_since: None,
             paused: false,
             stored_at: Instant::now(),
-            told: None,
+            told: Vec::new(),
         }
     }
 
@@ -233,11 +233,9 @@ impl Poller {
                 return Ok(());
             }
         };
-        let told = self
-            .told
-            .is_some_and(|(last, at)| last == code && at.elapsed() < TELL);
-        if !told {
-            self.told = Some((code, Instant::now()));
+        self.told.retain(|(_, at)| at.elapsed() < TELL);
+        if !self.told.iter().any(|(told, _)| *told == code) {
+            self.told.push((code, Instant::now()));
             tracing::warn!(%code, "waiting for the brokers");
         }
         Ok(())

@@ -6,7 +6,7 @@ use nsc_contracts::event::EventKind;
 use nsc_testkit::{FaultProxy, Record};
 use serde_json::json;
 
-use crate::world::{World, entry, half, records, until, with};
+use crate::world::{World, entry, half, records, told, until, with};
 
 /// Version-less updates of a few keys: whoever writes last wins, so an overtaken write would be seen.
 fn updates(from: i64, to: i64) -> Vec<Record> {
@@ -63,25 +63,20 @@ async fn a_member_that_is_dropped_leaves_its_work_to_the_others() {
     let world = World::new().await;
     let mut options = world.options();
     options.landing.batch_events = 50;
+    let landed = "SELECT coalesce(sum(amount), 0)::bigint FROM bo.ledger_entries";
     let mut sent = 0;
     for _ in 0..3 {
+        let before = world.number(landed).await;
         let running = world.consume_with(options.clone()).await;
         world
             .produce(EventKind::LedgerEntry, updates(sent, sent + 1_000))
             .await;
         sent += 1_000;
-        world
-            .wait_until_number("SELECT count(*) FROM bo.ledger_entries", |n| n > 0)
-            .await;
+        world.wait_until_number(landed, |sum| sum > before).await;
         running.abort().await;
     }
     let running = world.consume_with(options).await;
-    world
-        .wait_for(
-            "SELECT coalesce(sum(amount), 0)::bigint FROM bo.ledger_entries",
-            (sent - 39..=sent).sum(),
-        )
-        .await;
+    world.wait_for(landed, (sent - 39..=sent).sum()).await;
     running.stop().await;
     assert_eq!(world.committed(EventKind::LedgerEntry, 4), sent);
 }
@@ -97,7 +92,7 @@ async fn halves_that_two_consumers_land_at_the_same_instant_become_whole_pairs()
         first.status.partitions() == 4 && second.status.partitions() == 4
     })
     .await;
-    let orders = 1_500;
+    let orders: usize = told("NSC_TEST_ORDERS").map_or(1_500, |n| n.parse().expect("a number"));
     let half_of = |entry_type: &str, partition: i32| -> Vec<Record> {
         let events: Vec<_> = (0..orders).map(|n| half(&format!("o-{n}"), entry_type)).collect();
         let spread = |(n, record): (usize, Record)| record.in_partition(partition + (n % 2) as i32);

@@ -10,7 +10,7 @@ use nsc_testkit::Record;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{World, entry, half, options, records, services, with};
+use crate::world::{World, entry, half, options, records, services, told, with};
 
 const BROKER: &str = "NSC_TEST_CHILD_BROKER";
 const DATABASE: &str = "NSC_TEST_CHILD_DATABASE";
@@ -27,14 +27,6 @@ fn spawn(world: &World) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .expect("a process")
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how a test tells its child process what to do"
-)]
-fn told(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }
 
 /// A consumer when the test below starts it, and nothing otherwise.

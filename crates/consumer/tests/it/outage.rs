@@ -1,15 +1,17 @@
 //! A database, a broker or a topic that is away is waited for: nothing is lost, nothing becomes a dead letter.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use nsc_consumer::ConsumerError;
+use nsc_consumer::{ConsumerError, Security, TokenError};
 use nsc_contracts::event::EventKind;
 use nsc_core::{ErrorCode, OperatorError};
 use nsc_testkit::{Broker, FaultProxy, Postgres, PostgresOptions, Record};
 use serde_json::Value;
 
-use crate::world::{World, entry, records, topic, until};
+use crate::world::{World, entry, lines_with, records, topic, until};
 
 fn entries(from: usize, to: usize) -> Vec<Value> {
     (from..to).map(|n| entry(&format!("tx-{n}"))).collect()
@@ -58,7 +60,7 @@ async fn a_database_that_is_killed_again_and_again_loses_nothing() {
     options.landing.batch_events = 50;
     let running = world.consume_with(options).await;
     running.wait_until_ready().await;
-    for round in 0..3 {
+    for round in 0..2 {
         let events = entries(round * 500, (round + 1) * 500);
         let poison = Record::new("k", format!("poison {round}"));
         world.produce(EventKind::LedgerEntry, records(&events)).await;
@@ -67,9 +69,9 @@ async fn a_database_that_is_killed_again_and_again_loses_nothing() {
         tokio::time::sleep(Duration::from_millis(300)).await;
         postgres.restart().await.expect("started");
     }
-    world.wait_for_entries(1_500).await;
-    world.wait_for_dead_letters(3).await;
-    world.wait_until_committed(EventKind::LedgerEntry, 4, 1_503).await;
+    world.wait_for_entries(1_000).await;
+    world.wait_for_dead_letters(2).await;
+    world.wait_until_committed(EventKind::LedgerEntry, 4, 1_002).await;
     assert!(running.status.is_ready());
     running.stop().await;
 }
@@ -144,16 +146,16 @@ async fn a_consumer_can_be_stopped_while_the_database_is_away() {
 async fn a_full_queue_pauses_and_goes_on_after_the_outage() {
     let (world, proxy) = behind_proxy().await;
     let mut options = world.options();
-    options.landing.batch_events = 20;
+    options.landing.batch_events = 50;
     // The group must not think a member dead that only waits for its database.
-    options.kafka.max_poll_interval = Duration::from_secs(6);
+    options.kafka.max_poll_interval = Duration::from_secs(3);
     let running = world.consume_with(options).await;
     running.wait_until_ready().await;
     proxy.cut();
     world
         .produce(EventKind::LedgerEntry, records(&entries(0, 2_000)))
         .await;
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(running.status.partitions(), 8, "still a member");
     proxy.restore();
     world.wait_for_entries(2_000).await;
@@ -239,4 +241,21 @@ async fn a_database_with_another_schema_is_an_error_at_the_start() {
     let error = ended.expect_err("no schema");
     assert!(matches!(error, ConsumerError::Store(_)), "{error:?}");
     assert_eq!(error.code(), ErrorCode::DatabaseSchema);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_waited_for_like_a_broker() {
+    let world = World::new().await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let mut options = world.options();
+    options.kafka.security = Security::OauthBearer(Arc::new(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        Err(TokenError("the identity provider is away".to_owned()))
+    }));
+    let running = world.consume_with(options).await;
+    until("a token is asked for", || asked.load(Ordering::Relaxed) > 0).await;
+    assert!(!running.status.is_ready());
+    running.stop().await;
+    assert!(!lines_with("the identity provider is away").is_empty());
 }

@@ -240,7 +240,7 @@ pub(crate) async fn services(database_url: &str, metrics: Metrics) -> Services {
 pub(crate) fn options(bootstrap: &str) -> ConsumerOptions {
     let mut kafka = KafkaOptions::new(bootstrap, GROUP);
     // This broker keeps a new member waiting for half of it.
-    kafka.session_timeout = Duration::from_secs(3);
+    kafka.session_timeout = Duration::from_secs(2);
     kafka.fetch_wait = Duration::from_millis(10);
     kafka.commit_interval = Duration::from_millis(200);
     kafka.metadata_refresh = Duration::from_millis(500);
@@ -321,6 +321,15 @@ pub(crate) fn record(event: &Value) -> Record {
 
 pub(crate) fn records<'a>(events: impl IntoIterator<Item = &'a Value>) -> Vec<Record> {
     events.into_iter().map(record).collect()
+}
+
+/// What whoever started the tests says about them.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests have no command line of their own"
+)]
+pub(crate) fn told(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 static LOG: OnceLock<Arc<Mutex<Vec<u8>>>> = OnceLock::new();

@@ -24,12 +24,6 @@ impl EventKind {
         }
     }
 
-    /// The kind called `name`, if there is one.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|k| k.name() == name)
-    }
-
     /// What the contract says about it.
     #[must_use]
     pub const fn contract(self) -> &'static EventContract {
