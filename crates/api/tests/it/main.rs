@@ -13,6 +13,7 @@ mod headers;
 mod http;
 mod keys;
 mod limits;
+mod log;
 mod openapi;
 mod parameters;
 mod routes;
