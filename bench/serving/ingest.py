@@ -31,12 +31,17 @@ MERGE = MERGE.format(", ".join(f"{c} = EXCLUDED.{c}" for c in COLUMNS.split(", "
 MEMORY_BAR_MIB, RATE_BAR = 150, 0.60
 
 
+# of a scenario: what runs, and how many of a slice's events it lands in the time that is measured
+CONTENDERS = {"consume": ("ledger", "mixed"), "backfill": ("backfill",)}
+EVENTS_PER_ENTRY = {"ledger": 1.0, "mixed": 1.5, "backfill": 1.5, "peer": 1.0}
+
+
 class Ingest:
     def __init__(self, bench, wanted):
         self.b, self.a, self.pg = bench, bench.a, bench.pg
-        self.contenders = [w for w in ("consume", "backfill") if w in wanted] + ["peer"]
+        self.ours = [c for scenario, them in CONTENDERS.items() if scenario in wanted for c in them]
         self.next = self.a.rows + 1
-        self.runs = {c: [] for c in self.contenders}
+        self.runs = {c: [] for c in [*self.ours, "peer"]}
 
     def run(self):
         b = self.b
@@ -46,34 +51,46 @@ class Ingest:
         for i in range(self.a.rounds):
             b.step(f"round {i + 1} of {self.a.rounds}")
             slices = {}
-            for c in self.contenders[:-1]:
+            for c in self.ours:
                 slices[c] = (self.next, self.next + self.a.events - 1)
                 self.next += self.a.events
-            slices["peer"] = slices[self.contenders[0]]
-            order = self.contenders[i % len(self.contenders):] + self.contenders[:i % len(self.contenders)]
-            for c in order:
+            slices["peer"] = slices[self.ours[0]]
+            order = list(self.runs)
+            for c in order[i % len(order):] + order[:i % len(order)]:
                 r = getattr(self, c)(*slices[c])
-                r.update(load1=b.load(), ledger=self.a.events, orders=0 if c == "peer" else self.a.events // 2)
+                r.update(load1=b.load(), ledger_per_s=round(self.a.events / r["seconds"]), events_per_s=round(self.a.events * EVENTS_PER_ENTRY[c] / r["seconds"]))
                 self.runs[c].append(r)
                 b.step(f"  {c}: done")
             self.check()
         return self.report()
 
     # ------------------------------------------------------------------ contenders
-    def consume(self, first, last):
-        b, folder = self.b, self.b.folder("events")
-        ledger, orders = data.write_events(folder, first, last)
+    def ledger(self, first, last):
+        """The peer's rows, and what else their landing takes: versions, pairs, their orders' status. The orders are there."""
+        _, orders = data.write_events(self.b.folder("events"), first, last)
+        self.b.nsc(["backfill", "--payment-order-file", orders], self.b.env("nsc_consumer"))
+        with open(orders, "w", encoding="ascii"):
+            pass
+        return self.consume(self.a.events)
+
+    def mixed(self, first, last):
+        """Entries and orders at once."""
+        data.write_events(self.b.folder("events"), first, last)
+        return self.consume(self.a.events + self.a.events // 2)
+
+    def consume(self, total):
+        b, files = self.b, [os.path.join(self.b.work, "events", f"{name}.jsonl") for name in ("ledger", "orders")]
         broker = Broker(self.a.broker, os.path.join(b.logs, "broker.log"))
         consumer = None
         try:
             env = b.env("nsc_consumer", KAFKA_BROKERS=broker.address, NSC_BATCH_ROWS=str(self.a.batch))
-            b.nsc(["sample", "publish", "--ledger-file", ledger, "--payment-order-file", orders, "--partitions", "4"], env)
+            b.nsc(["sample", "publish", "--ledger-file", files[0], "--payment-order-file", files[1], "--partitions", "4"], env)
             self.pg.settle()
             side = f"127.0.0.1:{free_port()}"
             before = cpu_seconds(self.pg.process.pid)
             consumer = Process([self.a.nsc, "consume", "--metrics-listen", side], os.path.join(b.logs, "consumer.log"), env=env)
             wait_until("the consumer's group", lambda: consumer.check() and http_status(f"http://{side}/readyz") == 200, 120, .02)
-            begun, total = time.monotonic(), self.a.events + self.a.events // 2
+            begun = time.monotonic()
             memory = Memory(consumer.pid)
             wait_until("all events", lambda: consumer.check() and landed(side) >= total, 1800, .05)
             seconds = time.monotonic() - begun
@@ -141,17 +158,18 @@ class Ingest:
 
     def report(self):
         b, peer, out = self.b, median_run(self.runs["peer"]), {}
-        for c in self.contenders[:-1]:
-            ours, pairs = median_run(self.runs[c]), list(zip(self.runs[c], self.runs["peer"]))
-            ledger, events = peer["seconds"] / ours["seconds"], 1.5 * peer["seconds"] / ours["seconds"]
-            each = [round(p["seconds"] / o["seconds"], 2) for o, p in pairs]
-            cpu = sum(peer["cpu_s"].values()) / (ours["cpu_s"]["nsc"] + ours["cpu_s"]["postgres"])
-            out[c] = {"ledger_rate_to_peer": round(ledger, 3), "event_rate_to_peer": round(events, 3), "ledger_each": each, "cpu_to_peer": round(cpu, 3)}
-            b.say(f"{c}: {ledger:.2f} of the peer's ledger rows/s, its orders landed as well (rounds {min(each):.2f} to {max(each):.2f}; {b.verdict(ledger >= RATE_BAR)} {RATE_BAR}); "
-                  f"{events:.2f} counting the orders; {cpu:.2f} rows for the peer's CPU second")
-        if "consume" in self.runs:
-            steady = max(r["memory"]["steady_mib"] for r in self.runs["consume"])
-            out["consume"]["steady_mib"] = steady
+        for c in self.ours:
+            ours, also = median_run(self.runs[c]), EVENTS_PER_ENTRY[c] > 1
+            ratio = peer["seconds"] / ours["seconds"]
+            each = [round(p["seconds"] / o["seconds"], 2) for o, p in zip(self.runs[c], self.runs["peer"])]
+            cpu = (ours["cpu_s"]["nsc"] + ours["cpu_s"]["postgres"]) / sum(peer["cpu_s"].values())
+            out[c] = {"ledger_rate_to_peer": round(ratio, 3), "each": each, "event_rate_to_peer": round(ratio * EVENTS_PER_ENTRY[c], 3), "cpu_to_peer": round(cpu, 2)}
+            bar = f"; {b.verdict(ratio >= RATE_BAR)} {RATE_BAR}" if c == "ledger" else ""
+            b.say(f"{c}: {ratio:.2f} of the peer's ledger rows/s (rounds {min(each):.2f} to {max(each):.2f}{bar})"
+                  + (f", their orders landed in the same time: {ratio * 1.5:.2f} counting them" if also else "") + f"; {cpu:.2f} times the peer's CPU time")
+        if "mixed" in self.runs:
+            steady = max(r["memory"]["steady_mib"] for c in ("ledger", "mixed") for r in self.runs[c])
+            out["steady_mib"] = steady
             b.say(f"consume: steady memory {steady / MEMORY_BAR_MIB:.2f} of {MEMORY_BAR_MIB} MiB ({b.verdict(steady < MEMORY_BAR_MIB)} below 1)")
         b.save("serving-consume", {"rows_before": self.a.rows, "events_a_round": {"ledger": self.a.events, "orders": self.a.events // 2},
                                    "batch": self.a.batch, "bar": RATE_BAR, "ratios": out, "runs": self.runs})

@@ -118,7 +118,8 @@ class Memory(threading.Thread):
 
     def read(self, field):
         with open(f"/proc/{self.pid}/status") as f:
-            return next(int(line.split()[1]) / 1024 for line in f if line.startswith(field + ":"))
+            # none of a process that has ended
+            return next((int(line.split()[1]) / 1024 for line in f if line.startswith(field + ":")), 0.0)
 
     def end(self):
         """MiB: the median of the second half, and the kernel's own peak. Ask before the process ends."""

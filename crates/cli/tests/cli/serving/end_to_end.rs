@@ -50,7 +50,7 @@ fn found(api: SocketAddr, target: &str) -> Value {
     body
 }
 
-/// 327 lines, one of them twice; 156 lines, four orders in two versions.
+/// 327 lines, one of them twice and one with 10.005 for an amount; 156 lines, four orders in two versions.
 async fn consume(world: &World) {
     let mut consumer = world.consume(&[]);
     let (entries, orders) = (
@@ -58,7 +58,7 @@ async fn consume(world: &World) {
         "SELECT count(*) FROM bo.payment_orders",
     );
     world
-        .wait_for(&mut consumer, "entries", entries, |seen| seen == 326)
+        .wait_for(&mut consumer, "entries", entries, |seen| seen == 325)
         .await;
     world
         .wait_for(&mut consumer, "orders", orders, |seen| seen == 152)
@@ -69,9 +69,32 @@ async fn consume(world: &World) {
         .await;
     let ended = consumer.stop();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+/// The one line that can never be stored: an operator finds it, with its reason.
+async fn dead_letter(world: &World) {
+    let id = world.number("SELECT dlq_id FROM bo.consumer_dlq_events").await;
     assert_eq!(
         world.number("SELECT count(*) FROM bo.consumer_dlq_events").await,
-        0
+        1
+    );
+    let url = world.database.url_of("nsc_consumer").await.unwrap();
+    let (directory, id) = (world.directory.path(), id.to_string());
+    let shown = run(
+        directory,
+        &["dlq", "show", &id, "--format", "json"],
+        &[("DATABASE_URL", &url)],
+    );
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+    let told = ["topic", "key", "error_class"].map(|field| shown[field].as_str().unwrap_or_default());
+    assert_eq!(
+        told,
+        ["ledger.entry.upserted", "tx-20260105-x902", "invalid_value"]
+    );
+    assert!(
+        shown["payload"].as_str().unwrap().contains("\"10.005\""),
+        "{shown}"
     );
 }
 
@@ -85,6 +108,7 @@ async fn the_sample_day_goes_from_its_files_to_an_admins_answer() {
         "ledger.entry.upserted: 327 events sent\npayment.order.upserted: 156 events sent\n"
     );
     consume(&world).await;
+    dead_letter(&world).await;
 
     let mut service = world.serve_api().await;
     let api = service.address();
@@ -190,12 +214,13 @@ async fn a_backfill_of_the_same_files_says_what_became_of_every_line() {
     assert_eq!(first.code, Some(0), "{}", first.stderr);
     assert_eq!(
         first.stdout,
-        "483 lines = 478 written + 5 stale or repeated + 0 dead letters + 0 outside of the time asked for + 0 blank\n"
+        "483 lines = 477 written + 5 stale or repeated + 1 dead letters + 0 outside of the time asked for + 0 blank\n"
     );
     let again = backfill(world.directory.path());
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
     assert_eq!(
         again.stdout,
-        "483 lines = 0 written + 483 stale or repeated + 0 dead letters + 0 outside of the time asked for + 0 blank\n"
+        "483 lines = 0 written + 482 stale or repeated + 1 dead letters + 0 outside of the time asked for + 0 blank\n"
     );
 }
 

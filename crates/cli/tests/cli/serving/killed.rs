@@ -16,11 +16,10 @@ const PLAIN: &str =
     "SELECT coalesce(sum(amount), 0)::bigint FROM bo.ledger_entries WHERE tx_id LIKE 'plain-%'";
 const LETTERS: &str = "SELECT count(*) FROM bo.consumer_dlq_events";
 
-/// Small transactions, so that a kill always finds one under way; a name of its own, so that the group does not wait for
-/// the member that was killed.
-fn consume(world: &World) -> Service {
-    world.consume(&[("NSC_BATCH_ROWS", "25"), ("KAFKA_INSTANCE_ID", "the-one")])
-}
+/// A name of its own, so that the group does not wait for the member that was killed.
+const NAME: (&str, &str) = ("KAFKA_INSTANCE_ID", "the-one");
+/// Small transactions, so that a kill always finds one under way.
+const SMALL: (&str, &str) = ("NSC_BATCH_ROWS", "25");
 
 /// What must never become less. (An entry without a version goes by arrival: read again after a kill it may step back,
 /// until its partition has been read to the end.)
@@ -51,7 +50,7 @@ async fn a_consumer_killed_under_load_loses_doubles_and_takes_back_nothing() {
     );
     let (mut last, mut unfinished) = ([0; 3], 0);
     for _ in 0..KILLS {
-        let mut consumer = consume(&world);
+        let mut consumer = world.consume(&[NAME, SMALL]);
         let more = |seen: i64| seen > last[0];
         world
             .wait_for(&mut consumer, "this life adds nothing", VERSIONS, more)
@@ -86,7 +85,7 @@ async fn a_consumer_killed_under_load_loses_doubles_and_takes_back_nothing() {
         "only {unfinished} kills hit a consumer that had work to do"
     );
 
-    let mut consumer = consume(&world);
+    let mut consumer = world.consume(&[NAME]);
     // 35 is the last amount of each entry without a version.
     let wanted = [2 * 3 * ORDERS, ORDERS, 35 * UNVERSIONED, POISON];
     for (sql, wanted) in [VERSIONS, PAIRS, PLAIN, LETTERS].into_iter().zip(wanted) {

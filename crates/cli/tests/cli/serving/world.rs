@@ -90,7 +90,7 @@ impl World {
         rows
     }
 
-    /// Until the condition holds, while the consumer runs.
+    /// Until the condition holds, while the consumer runs and something changes now and then.
     pub(crate) async fn wait_for(
         &self,
         consumer: &mut Service,
@@ -98,14 +98,17 @@ impl World {
         sql: &str,
         holds: impl Fn(i64) -> bool,
     ) -> i64 {
-        let begun = Instant::now();
+        let (mut since, mut last) = (Instant::now(), None);
         loop {
             let seen = self.number(sql).await;
             if holds(seen) {
                 return seen;
             }
+            if last.replace(seen) != Some(seen) {
+                since = Instant::now();
+            }
             assert!(
-                consumer.runs() && begun.elapsed() < PATIENCE,
+                consumer.runs() && since.elapsed() < PATIENCE,
                 "{what}: {sql} stays at {seen}\n{}",
                 consumer.log()
             );
