@@ -52,7 +52,7 @@ async fn the_process_that_is_killed() {
 async fn a_consumer_killed_at_any_moment_loses_and_doubles_nothing() {
     let world = World::new().await;
     let mut child = spawn(&world);
-    let (orders, rounds) = (2_000, 4);
+    let (orders, rounds) = (1_500, 3);
     for round in 0..rounds {
         let each = orders / rounds;
         let range = round * each..(round + 1) * each;
