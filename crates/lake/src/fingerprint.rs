@@ -87,10 +87,67 @@ fn encoded(columns: Vec<ArrayRef>, rows: usize) -> Result<arrow::row::Rows, Lake
     Ok(converter.convert_columns(&columns)?)
 }
 
+/// Odd, so that multiplying by it loses nothing; the golden ratio in 128 bits.
+const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+/// What a null counts as: no value's hash but with the probability of any other collision.
+const NULL: u128 = 0x6e73_632f_6e75_6c6c_0000_0000_0000_0001;
+
 /// One fingerprint a row over the named columns, nulls distinct from every value.
+///
+/// Column by column: each value is hashed by itself and folded into its row's state, `state * SPREAD + hash`, so the
+/// order of columns counts and neighbouring values cannot run into each other.
 pub(crate) fn rows(batch: &RecordBatch, columns: &[&str]) -> Result<Vec<u128>, LakeError> {
-    let rows = encoded(named(batch, columns)?, batch.num_rows())?;
-    Ok(rows.iter().map(|r| XxHash3_128::oneshot(r.as_ref())).collect())
+    let mut states = vec![0_u128; batch.num_rows()];
+    for column in named(batch, columns)? {
+        fold(&mut states, &column)?;
+    }
+    Ok(states)
+}
+
+fn fold(states: &mut [u128], column: &ArrayRef) -> Result<(), LakeError> {
+    use arrow::array::AsArray;
+    use arrow::datatypes::{Date32Type, Decimal128Type, Int64Type, TimestampMicrosecondType};
+    match column.data_type() {
+        DataType::Utf8View => fold_bytes(
+            states,
+            column.as_string_view().iter().map(|v| v.map(str::as_bytes)),
+        ),
+        DataType::Int64 => fold_bytes(
+            states,
+            column
+                .as_primitive::<Int64Type>()
+                .iter()
+                .map(|v| v.map(i64::to_le_bytes)),
+        ),
+        DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, _) => {
+            let times = column.as_primitive::<TimestampMicrosecondType>();
+            fold_bytes(states, times.iter().map(|v| v.map(i64::to_le_bytes)));
+        }
+        DataType::Date32 => fold_bytes(
+            states,
+            column
+                .as_primitive::<Date32Type>()
+                .iter()
+                .map(|v| v.map(i32::to_le_bytes)),
+        ),
+        DataType::Decimal128(..) => {
+            let amounts = column.as_primitive::<Decimal128Type>();
+            fold_bytes(states, amounts.iter().map(|v| v.map(i128::to_le_bytes)));
+        }
+        // Anything rarer goes through the engine's own row form.
+        _ => {
+            let rows = encoded(vec![Arc::clone(column)], column.len())?;
+            fold_bytes(states, rows.iter().map(|r| Some(r.data())));
+        }
+    }
+    Ok(())
+}
+
+fn fold_bytes<B: AsRef<[u8]>>(states: &mut [u128], values: impl Iterator<Item = Option<B>>) {
+    for (state, value) in states.iter_mut().zip(values) {
+        let hash = value.map_or(NULL, |v| XxHash3_128::oneshot(v.as_ref()));
+        *state = state.wrapping_mul(SPREAD).wrapping_add(hash);
+    }
 }
 
 /// Sortable version keys: "newest" of the contract (updated, extracted, ingested, position), nulls lowest.
