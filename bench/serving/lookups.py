@@ -19,7 +19,7 @@ SQL = os.path.join(HERE, "..", "..", "crates", "store", "sql")
 CONNECTIONS = 64
 BARS = {"rate": 1.0, "p95_saturated_ms": 40, "p95_paced_ms": 10, "memory_mib": 100}
 AUDIT = """INSERT INTO bo.admin_audit_logs (actor_id, actor_roles, action, resource_type, resource_id, result, status_code, request_method, request_path, request_query, client_ip, user_agent, correlation_id, duration_ms, result_count, requested_at)
-VALUES ('local', 'ADMIN_READ', '{action}', '{kind}', {id}, 'FOUND', 200, 'GET', '{path}' || {id}, NULL, '127.0.0.1', NULL, '01981e4b-7d3f-7c66-9a51-2f0c8a7d55e1', 3, 1, now());
+VALUES ('local', 'ADMIN_READ,ADMIN_AUDIT', '{action}', '{kind}', {id}, 'FOUND', 200, 'GET', '{path}' || {id}, NULL, '127.0.0.1', NULL, '01981e4b-7d3f-7c66-9a51-2f0c8a7d55e1', 3, 1, now());
 """
 KEY = f"* {data.FACTOR} % {data.MODULUS}"
 # weight, the statement, how an id begins, the number after it, action, kind, path
