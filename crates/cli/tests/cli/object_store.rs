@@ -25,7 +25,7 @@ fn remote_rows(emulator: &Azurite, root: &str, dir: &Path, table: &str) -> Vec<S
     let query = format!("SELECT * FROM {table}");
     let output = remote(emulator, root, dir, &["--format", "ndjson", "sql", &query]);
     if !output.status.success() {
-        assert!(stderr(&output).contains("not found"), "{}", stderr(&output));
+        assert!(stderr(&output).contains("NSC0103"), "{}", stderr(&output));
         return Vec::new();
     }
     let mut lines: Vec<String> = stdout(&output)
