@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nsc_core::{Money, UtcMicros};
 use nsc_store::{Batch, LedgerRow, RoleNames, Store, StoreOptions, migrate};
-use nsc_testkit::{Postgres, PostgresOptions};
+use nsc_testkit::{Database, Postgres, PostgresOptions};
 use secrecy::SecretString;
 use sqlx::{Connection, PgConnection};
 
@@ -36,9 +36,17 @@ const MERGE: &str = "INSERT INTO plain.ledger_entries AS stored SELECT * FROM st
         updated_at = EXCLUDED.updated_at, source_version = EXCLUDED.source_version, ingested_at = EXCLUDED.ingested_at
     WHERE EXCLUDED.updated_at >= stored.updated_at";
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program of its own reads its arguments"
+)]
+fn arguments() -> impl Iterator<Item = String> {
+    std::env::args().skip(1)
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let mut numbers = std::env::args().skip(1).map(|a| a.parse::<u64>());
+    let mut numbers = arguments().map(|a| a.parse::<u64>());
     let mut next = |default: u64| numbers.next().unwrap_or(Ok(default));
     let (there, measured, batch, rounds) = (next(1_000_000)?, next(100_000)?, next(2_000)?, next(3)?);
 
@@ -56,25 +64,71 @@ async fn main() -> Result<(), Failure> {
 
     ours(&store, 0, there, 10_000).await?;
     theirs(&mut peer, 0, there, 10_000).await?;
-    database.execute("VACUUM ANALYZE; CHECKPOINT").await?;
+    for maintenance in ["VACUUM ANALYZE", "CHECKPOINT"] {
+        database.execute(maintenance).await?;
+    }
     println!("{there} rows are there; {measured} rows a round, {batch} a batch");
+    let mine = value(
+        &database,
+        "SELECT pid FROM pg_stat_activity WHERE usename = 'nsc_consumer'",
+    )
+    .await?;
+    let plain: i32 = sqlx::query_scalar("SELECT pg_backend_pid()")
+        .fetch_one(&mut peer)
+        .await?;
     let mut from = there;
     for round in 1..=rounds {
-        let mine = rate(measured, ours(&store, from, from + measured, batch).await?);
+        let to = from + measured;
+        let before = cpu_seconds(mine)?;
+        let took = ours(&store, from, to, batch).await?;
+        let apply = Round::of(measured, took, cpu_seconds(mine)? - before);
         database.execute("CHECKPOINT").await?;
-        let plain = rate(measured, theirs(&mut peer, from, from + measured, batch).await?);
+        let before = cpu_seconds(plain)?;
+        let took = theirs(&mut peer, from, to, batch).await?;
+        let copy = Round::of(measured, took, cpu_seconds(plain)? - before);
         database.execute("CHECKPOINT").await?;
         println!(
-            "round {round}: apply {mine:.0} rows/s, COPY + INSERT {plain:.0} rows/s, {:.0}%",
-            100.0 * mine / plain
+            "round {round}: apply {:.0} rows/s, {:.1} us of server CPU a row; COPY + INSERT {:.0} rows/s, {:.1} us; {:.0}%, by CPU {:.0}%",
+            apply.rate,
+            apply.cpu,
+            copy.rate,
+            copy.cpu,
+            100.0 * apply.rate / copy.rate,
+            100.0 * copy.cpu / apply.cpu
         );
-        from += measured;
+        from = to;
     }
     Ok(())
 }
 
-fn rate(rows: u64, took: Duration) -> f64 {
-    rows as f64 / took.as_secs_f64()
+/// Rows a second, and microseconds of the server process a row, which a busy machine does not change.
+struct Round {
+    rate: f64,
+    cpu: f64,
+}
+
+impl Round {
+    fn of(rows: u64, took: Duration, cpu_seconds: f64) -> Self {
+        let rows = rows as f64;
+        Self {
+            rate: rows / took.as_secs_f64(),
+            cpu: cpu_seconds * 1e6 / rows,
+        }
+    }
+}
+
+async fn value(database: &Database, sql: &'static str) -> Result<i32, Failure> {
+    let mut connection = PgConnection::connect(&database.url()).await?;
+    Ok(sqlx::query_scalar(sql).fetch_one(&mut connection).await?)
+}
+
+/// User and system time of a process so far.
+fn cpu_seconds(pid: i32) -> Result<f64, Failure> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // Fields 14 and 15, counted behind the name in parentheses, in hundredths of a second.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: Result<Vec<f64>, _> = fields.skip(11).take(2).map(str::parse).collect();
+    Ok(ticks?.iter().sum::<f64>() / 100.0)
 }
 
 async fn ours(store: &Store, from: u64, to: u64, step: u64) -> Result<Duration, Failure> {
@@ -144,7 +198,7 @@ fn row(n: u64) -> LedgerRow {
     LedgerRow {
         tx_id: format!("tx-{}", id(n)),
         wallet_id: format!("wallet-{}", n.wrapping_mul(2_654_435_761) % 100_000),
-        entry_type: if n % 2 == 0 { "PAYMENT" } else { "RECEIVE" }.to_owned(),
+        entry_type: if n.is_multiple_of(2) { "PAYMENT" } else { "RECEIVE" }.to_owned(),
         amount: Money::from_units(i128::from(n % 1_000_000) + 1).unwrap_or_default(),
         amount_signed: None,
         related_id: Some(format!("order-{}", id(n / 2))),

@@ -8,9 +8,9 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA bo FROM PUBLIC, {consumer}, {api};
 GRANT USAGE ON SCHEMA bo TO {consumer}, {api};
 GRANT SELECT ON bo.schema_migrations TO {consumer}, {api};
 
-GRANT SELECT, INSERT, UPDATE ON bo.ledger_entries, bo.payment_orders, bo.moved_halves TO {consumer};
--- a pair row that was made only to lock an order without halves is removed again
-GRANT SELECT, INSERT, UPDATE, DELETE ON bo.payment_ledger_pairs TO {consumer};
+GRANT SELECT, INSERT, UPDATE
+    ON bo.ledger_entries, bo.payment_orders, bo.payment_ledger_pairs, bo.moved_halves
+    TO {consumer};
 GRANT SELECT, INSERT, DELETE ON bo.consumer_dlq_events TO {consumer};
 GRANT UPDATE (replayed_at) ON bo.consumer_dlq_events TO {consumer};
 

@@ -21,12 +21,16 @@ FROM unnest(
 ) AS former (
     payment_order_id, entry_type, tx_id, wallet_id, amount, event_time, updated_at, source_version, payload_hash
 )
-JOIN bo.ledger_entries AS e ON e.tx_id = former.tx_id
-WHERE (
-    e.related_id = former.payment_order_id
-    AND e.entry_type = former.entry_type
-    AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
-) IS NOT TRUE
+CROSS JOIN LATERAL (
+    SELECT
+        e.related_id = former.payment_order_id
+        AND e.entry_type = former.entry_type
+        AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER') AS is_this_half
+    FROM bo.ledger_entries AS e
+    WHERE e.tx_id = former.tx_id
+    LIMIT 1
+) AS entry
+WHERE entry.is_this_half IS NOT TRUE
 ORDER BY former.tx_id COLLATE "C", former.payment_order_id COLLATE "C", former.entry_type COLLATE "C"
 ON CONFLICT (payment_order_id, entry_type, tx_id) DO UPDATE SET
     wallet_id = EXCLUDED.wallet_id,

@@ -14,26 +14,42 @@ FROM (
         entry.tx_id, entry.wallet_id, entry.entry_type, entry.amount, entry.amount_signed, entry.related_id,
         entry.related_type, entry.event_time, entry.ingested_at
     FROM bo.ledger_entries AS entry
-    WHERE entry.wallet_id = $1::text
-        AND entry.event_time >= $2::timestamptz
-        AND entry.event_time < $3::timestamptz
-        AND entry.event_time <= $4::timestamptz
+    -- as rows, so that no other index fits than the wallet's
+    WHERE (entry.wallet_id, entry.event_time) >= ($1::text, $2::timestamptz)
+        AND (entry.wallet_id, entry.event_time) < ($1::text, $3::timestamptz)
+        AND (entry.wallet_id, entry.event_time) <= ($1::text, $4::timestamptz)
         AND (entry.event_time < $4::timestamptz OR entry.tx_id > $5::text)
-    ORDER BY entry.event_time DESC, entry.tx_id
+    ORDER BY entry.wallet_id DESC, entry.event_time DESC, entry.tx_id
     LIMIT $6::bigint
 ) AS e
-LEFT JOIN bo.payment_orders AS orders
-    ON orders.order_id = e.related_id AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
-LEFT JOIN bo.payment_ledger_pairs AS pair
-    ON pair.payment_order_id = e.related_id AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
+LEFT JOIN LATERAL (
+    SELECT o.order_id, o.user_id, o.merchant_name, o.amount, o.status, o.created_at, o.ingested_at
+    FROM bo.payment_orders AS o
+    WHERE o.order_id = e.related_id
+        AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
+    LIMIT 1
+) AS orders ON true
+LEFT JOIN LATERAL (
+    SELECT
+        p.payment_order_id, p.payment_tx_id, p.receive_tx_id, p.payer_wallet_id, p.payee_wallet_id, p.amount, p.status
+    FROM bo.payment_ledger_pairs AS p
+    WHERE p.payment_order_id = e.related_id
+        AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
+    LIMIT 1
+) AS pair ON true
 LEFT JOIN LATERAL (
     SELECT opposite.tx_id, opposite.wallet_id
-    FROM bo.ledger_entries AS opposite
-    WHERE (pair.payment_tx_id IS NULL OR pair.receive_tx_id IS NULL)
-        AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
-        AND opposite.related_id = e.related_id
-        AND (opposite.related_type IS NULL OR opposite.related_type = 'PAYMENT_ORDER')
-        AND opposite.entry_type = CASE e.entry_type WHEN 'PAYMENT' THEN 'RECEIVE' WHEN 'RECEIVE' THEN 'PAYMENT' END
+    FROM (
+        SELECT entry.tx_id, entry.wallet_id, entry.event_time
+        FROM bo.ledger_entries AS entry
+        WHERE (pair.payment_tx_id IS NULL OR pair.receive_tx_id IS NULL)
+            AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
+            AND entry.related_id = e.related_id
+            AND (entry.related_type IS NULL OR entry.related_type = 'PAYMENT_ORDER')
+            AND entry.entry_type = CASE e.entry_type WHEN 'PAYMENT' THEN 'RECEIVE' WHEN 'RECEIVE' THEN 'PAYMENT' END
+        -- a fence: else the plan may read the index of all event times until it meets one of this order
+        OFFSET 0
+    ) AS opposite
     ORDER BY opposite.event_time, opposite.tx_id
     LIMIT 1
 ) AS peer ON true

@@ -3,14 +3,17 @@
 //! Within each step rows are locked in the order of their keys, and the steps come in one order, so writers wait for
 //! each other in one direction only.
 
+use std::collections::{BTreeMap, HashSet};
+
 use nsc_core::UtcMicros;
+use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
 use crate::columns::{LedgerColumns, LetterColumns, OrderColumns};
 use crate::error::StoreError;
 use crate::fold::{Folded, Versioned};
 use crate::rows::{Applied, Batch, DeadLetter, LedgerRow, OrderRow};
-use crate::statements;
+use crate::statements::{self, Bound, Statement};
 use crate::store::Store;
 use crate::wire::Instant;
 
@@ -27,7 +30,7 @@ impl Store {
             return Ok(Applied::default());
         }
         let folded = Folded::of(batch);
-        let mut lease = self.writer().await?;
+        let mut lease = self.writer(self.common_pool()).await?;
         // What is dropped before the commit (an error, a caller that gave up) takes the connection and with it the
         // transaction along.
         let connection = lease.connection();
@@ -51,26 +54,31 @@ struct Writer<'t> {
     ingested_at: Instant,
 }
 
+/// What became of the pairs of a batch.
+#[derive(Default)]
+struct Pairs {
+    completed: u64,
+    opened_with_one_half: u64,
+}
+
 impl Writer<'_> {
     async fn write(&mut self, folded: &Folded<'_>, batch: &Batch) -> Result<Applied, StoreError> {
         let ledger_written = self.ledger(&folded.ledger).await?;
         let orders_written = self.orders(&folded.orders).await?;
-        let (pairs_complete, pairs_incomplete) = {
-            if ledger_written < folded.ledger.len() as u64 {
-                // Some were not the newest: what they say of other halves than the stored row does still counts.
-                self.former_halves(&folded.halves()).await?;
-            } else {
-                self.former_halves(&folded.former).await?;
-            }
-            self.pairs(&folded.affected).await?
-        };
+        if ledger_written < folded.ledger.len() as u64 {
+            // Some were not the newest: what they say of other halves than the stored row does still counts.
+            self.former_halves(&folded.halves()).await?;
+        } else {
+            self.former_halves(&folded.former).await?;
+        }
+        let pairs = self.pairs(&folded.with_half, &folded.without_half).await?;
         Ok(Applied {
             ledger_written,
             ledger_stale: batch.ledger.len() as u64 - ledger_written,
             orders_written,
             orders_stale: batch.orders.len() as u64 - orders_written,
-            pairs_complete,
-            pairs_incomplete,
+            pairs_complete: pairs.completed,
+            pairs_incomplete: pairs.opened_with_one_half,
             skipped_related: folded.skipped,
             dead_letters: self.dead_letters(&batch.dead_letters).await?,
         })
@@ -81,7 +89,7 @@ impl Writer<'_> {
             return Ok(0);
         }
         let columns = LedgerColumns::of(rows);
-        let query = statements::UPSERT_LEDGER
+        let bound = statements::UPSERT_LEDGER
             .bound()
             .bind(columns.tx_id)
             .bind(columns.wallet_id)
@@ -96,14 +104,7 @@ impl Writer<'_> {
             .bind(columns.source_version)
             .bind(columns.payload_hash)
             .bind(self.ingested_at);
-        let done = self
-            .store
-            .timed(
-                statements::UPSERT_LEDGER.name,
-                query.execute(&mut *self.connection),
-            )
-            .await?;
-        Ok(done.rows_affected())
+        self.execute(statements::UPSERT_LEDGER, bound).await
     }
 
     async fn orders(&mut self, rows: &[Versioned<'_, OrderRow>]) -> Result<u64, StoreError> {
@@ -111,7 +112,7 @@ impl Writer<'_> {
             return Ok(0);
         }
         let columns = OrderColumns::of(rows);
-        let query = statements::UPSERT_ORDERS
+        let bound = statements::UPSERT_ORDERS
             .bound()
             .bind(columns.order_id)
             .bind(columns.user_id)
@@ -123,14 +124,7 @@ impl Writer<'_> {
             .bind(columns.source_version)
             .bind(columns.payload_hash)
             .bind(self.ingested_at);
-        let done = self
-            .store
-            .timed(
-                statements::UPSERT_ORDERS.name,
-                query.execute(&mut *self.connection),
-            )
-            .await?;
-        Ok(done.rows_affected())
+        self.execute(statements::UPSERT_ORDERS, bound).await
     }
 
     /// Remembers what entries were according to events that are not the newest. Empty for an append-only ledger.
@@ -139,7 +133,7 @@ impl Writer<'_> {
             return Ok(());
         }
         let columns = LedgerColumns::of(rows);
-        let query = statements::KEEP_FORMER_HALVES
+        let bound = statements::KEEP_FORMER_HALVES
             .bound()
             .bind(columns.related_id)
             .bind(columns.entry_type)
@@ -150,68 +144,96 @@ impl Writer<'_> {
             .bind(columns.updated_at)
             .bind(columns.source_version)
             .bind(columns.payload_hash);
-        self.store
-            .timed(
-                statements::KEEP_FORMER_HALVES.name,
-                query.execute(&mut *self.connection),
-            )
-            .await?;
-        Ok(())
+        self.execute(statements::KEEP_FORMER_HALVES, bound)
+            .await
+            .map(drop)
     }
 
-    /// Brings the pairs of the affected orders to what they are; gives how many became complete and how many were
-    /// opened with one half.
+    /// Brings the pairs of the orders that the batch touches to what they are.
     ///
-    /// The two halves of an order, or a half and its order, may be under way in two transactions that cannot see each
-    /// other. Both lock the order's pair row first, made for that if need be. Who gets it last computes the pair in a
-    /// statement of its own, which sees what the other one committed.
-    async fn pairs(&mut self, orders: &[&str]) -> Result<(u64, u64), StoreError> {
+    /// Two halves, or a half and its order, may be under way in two transactions that cannot see each other. Of two
+    /// halves, who makes or locks the pair row last looks again in a statement of its own, and so sees what the other
+    /// one committed. An order alone makes no pair row: it and the halves of its order go through a gate one by one.
+    async fn pairs(&mut self, with_half: &[&str], without_half: &[&str]) -> Result<Pairs, StoreError> {
+        let mut pairs = Pairs::default();
+        let mut known = self.known(without_half).await?;
+        let unknown: Vec<&str> = without_half
+            .iter()
+            .copied()
+            .filter(|order| !known.contains(*order))
+            .collect();
+        self.pass_gates(with_half, &unknown).await?;
+        known.extend(self.known(&unknown).await?);
+        let mut orders: Vec<&str> = with_half.to_vec();
+        orders.extend(known.iter().map(String::as_str));
         if orders.is_empty() {
-            return Ok((0, 0));
+            return Ok(pairs);
         }
-        let open = statements::OPEN_PAIRS.bound().bind(orders).bind(self.ingested_at);
-        let opened = self
-            .store
-            .timed(statements::OPEN_PAIRS.name, open.fetch_all(&mut *self.connection))
+        let bound = statements::OPEN_PAIRS
+            .bound()
+            .bind(&orders)
+            .bind(self.ingested_at);
+        let rows = self.fetch(statements::OPEN_PAIRS, bound).await?;
+        let mut made = HashSet::with_capacity(rows.len());
+        for row in &rows {
+            let (order, complete) = opened(row).map_err(|e| statements::OPEN_PAIRS.failed(e))?;
+            made.insert(order);
+            pairs.completed += u64::from(complete);
+            pairs.opened_with_one_half += u64::from(!complete);
+        }
+        orders.retain(|order| !made.contains(order));
+        pairs.completed += self.recompute(&orders).await?;
+        Ok(pairs)
+    }
+
+    /// Those of some orders that have a pair.
+    async fn known(&mut self, orders: &[&str]) -> Result<HashSet<String>, StoreError> {
+        if orders.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let rows = self
+            .fetch(
+                statements::KNOWN_PAIRS,
+                statements::KNOWN_PAIRS.bound().bind(orders),
+            )
             .await?;
-        let (mut complete, mut incomplete, mut empty) = (0, 0, Vec::new());
-        for row in &opened {
-            let decoded = || -> Result<(&str, bool, bool), sqlx::Error> {
-                Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
-            };
-            match decoded().map_err(|e| StoreError::of_statement(statements::OPEN_PAIRS.name, e))? {
-                (_, true, true) => complete += 1,
-                (order, false, false) => empty.push(order),
-                _ => incomplete += 1,
-            }
+        let known = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>();
+        known.map_err(|e| statements::KNOWN_PAIRS.failed(e))
+    }
+
+    /// Waits for writers of the same orders: a gate is shared by those who bring halves, and passed alone by who brings
+    /// an order without any known half.
+    async fn pass_gates(&mut self, with_half: &[&str], alone: &[&str]) -> Result<(), StoreError> {
+        let mut gates = BTreeMap::new();
+        for order in with_half {
+            gates.entry(gate(order)).or_insert(false);
         }
-        let recompute = statements::RECOMPUTE_PAIRS
+        for order in alone {
+            gates.insert(gate(order), true);
+        }
+        if gates.is_empty() {
+            return Ok(());
+        }
+        let (numbers, alone): (Vec<i32>, Vec<bool>) = gates.into_iter().unzip();
+        let bound = statements::LOCK_ORDERS.bound().bind(numbers).bind(alone);
+        self.fetch(statements::LOCK_ORDERS, bound).await.map(drop)
+    }
+
+    /// Looks again at pairs that existed before; gives how many became complete.
+    async fn recompute(&mut self, orders: &[&str]) -> Result<u64, StoreError> {
+        if orders.is_empty() {
+            return Ok(0);
+        }
+        let bound = statements::RECOMPUTE_PAIRS
             .bound()
             .bind(orders)
             .bind(self.ingested_at);
-        let changed = self
-            .store
-            .timed(
-                statements::RECOMPUTE_PAIRS.name,
-                recompute.fetch_all(&mut *self.connection),
-            )
-            .await?;
-        for row in &changed {
-            let decoded = || -> Result<(bool, bool), sqlx::Error> { Ok((row.try_get(1)?, row.try_get(2)?)) };
-            let (was, is) =
-                decoded().map_err(|e| StoreError::of_statement(statements::RECOMPUTE_PAIRS.name, e))?;
-            complete += u64::from(is && !was);
+        let mut completed = 0;
+        for row in self.fetch(statements::RECOMPUTE_PAIRS, bound).await? {
+            let (was, is) = recomputed(&row).map_err(|e| statements::RECOMPUTE_PAIRS.failed(e))?;
+            completed += u64::from(is && !was);
         }
-        if !empty.is_empty() {
-            let close = statements::CLOSE_EMPTY_PAIRS.bound().bind(empty);
-            self.store
-                .timed(
-                    statements::CLOSE_EMPTY_PAIRS.name,
-                    close.execute(&mut *self.connection),
-                )
-                .await?;
-        }
-        Ok((complete, incomplete))
+        Ok(completed)
     }
 
     async fn dead_letters(&mut self, letters: &[DeadLetter]) -> Result<u64, StoreError> {
@@ -219,7 +241,7 @@ impl Writer<'_> {
             return Ok(0);
         }
         let columns = LetterColumns::of(letters);
-        let query = statements::INSERT_DEAD_LETTERS
+        let bound = statements::INSERT_DEAD_LETTERS
             .bound()
             .bind(columns.topic)
             .bind(columns.partition)
@@ -231,13 +253,36 @@ impl Writer<'_> {
             .bind(columns.correlation_id)
             .bind(columns.content_hash)
             .bind(self.ingested_at);
+        self.execute(statements::INSERT_DEAD_LETTERS, bound).await
+    }
+
+    async fn execute(&mut self, statement: Statement, bound: Bound<'_>) -> Result<u64, StoreError> {
         let done = self
             .store
-            .timed(
-                statements::INSERT_DEAD_LETTERS.name,
-                query.execute(&mut *self.connection),
-            )
+            .timed(statement.name, bound.execute(&mut *self.connection))
             .await?;
         Ok(done.rows_affected())
     }
+
+    async fn fetch(&mut self, statement: Statement, bound: Bound<'_>) -> Result<Vec<PgRow>, StoreError> {
+        self.store
+            .timed(statement.name, bound.fetch_all(&mut *self.connection))
+            .await
+    }
+}
+
+/// Which of the 256 gates an order goes through; the same one in every program that writes.
+fn gate(order_id: &str) -> i32 {
+    let hash = blake3::hash(order_id.as_bytes());
+    hash.as_bytes().first().copied().map_or(0, i32::from)
+}
+
+/// A pair row that was made: its order, and whether it is complete.
+fn opened(row: &PgRow) -> Result<(&str, bool), sqlx::Error> {
+    Ok((row.try_get(0)?, row.try_get(1)?))
+}
+
+/// A pair row that changed: whether it was and whether it is complete.
+fn recomputed(row: &PgRow) -> Result<(bool, bool), sqlx::Error> {
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::audit_columns::AuditColumns;
 use crate::error::StoreError;
+use crate::pool::Pool;
 use crate::statements;
 use crate::store::Store;
 
@@ -57,8 +58,9 @@ pub struct AuditRow {
 pub struct AuditOptions {
     /// Most rows in one transaction.
     pub max_group: usize,
-    /// Transactions that may be under way at once; each takes a connection of the store.
-    pub in_flight: usize,
+    /// Transactions that may be under way at once. Each has a connection of its own, besides those of the store, so that
+    /// no audit row waits behind lookups.
+    pub in_flight: u32,
     /// Most rows waiting; one more is refused.
     pub queue: usize,
     /// Longest a row may wait for its commit.
@@ -119,8 +121,10 @@ impl AuditLog {
         let (waiting, rows) = mpsc::channel(options.queue.max(1));
         let (ending, ended) = watch::channel(false);
         let stop = Arc::new(Notify::new());
+        let pool = store.own_pool(options.in_flight.max(1));
         let committer = Committer {
             store,
+            pool,
             options,
             rows,
             stop: Arc::clone(&stop),
@@ -168,6 +172,7 @@ impl AuditLog {
 /// The task that commits.
 struct Committer {
     store: Store,
+    pool: Pool,
     options: AuditOptions,
     rows: mpsc::Receiver<Waiting>,
     stop: Arc<Notify>,
@@ -176,7 +181,7 @@ struct Committer {
 impl Committer {
     async fn run(mut self) {
         let in_flight = self.options.in_flight.max(1);
-        let permits = Arc::new(Semaphore::new(in_flight));
+        let permits = Arc::new(Semaphore::new(in_flight as usize));
         let mut stopping = false;
         loop {
             // First a place for the group, then the group: what comes while none is free joins it.
@@ -197,24 +202,23 @@ impl Committer {
                 // Every handle is gone, or the log was closed, and nothing waits.
                 break;
             }
-            let store = self.store.clone();
+            let (store, pool) = (self.store.clone(), self.pool.clone());
             tokio::spawn(async move {
-                commit(&store, group).await;
+                commit(&store, &pool, group).await;
                 drop(permit);
             });
         }
-        // All places free: nothing is under way any more.
-        let _ = permits
-            .acquire_many(u32::try_from(in_flight).unwrap_or(u32::MAX))
-            .await;
+        // All places free: nothing is under way any more. The semaphore is never closed.
+        let _ = permits.acquire_many(in_flight).await;
+        self.pool.close().await;
     }
 }
 
 /// Commits a group and tells everyone in it.
-async fn commit(store: &Store, group: Vec<Waiting>) {
+async fn commit(store: &Store, pool: &Pool, group: Vec<Waiting>) {
     // Who has given up meanwhile is recorded nevertheless: the attempt was made.
     let (rows, waiting): (Vec<_>, Vec<_>) = group.into_iter().map(|w| (w.row, w.done)).unzip();
-    let outcome = insert(store, rows).await.map_err(|e| {
+    let outcome = insert(store, pool, rows).await.map_err(|e| {
         tracing::error!(
             error = &e as &dyn std::error::Error,
             rows = waiting.len(),
@@ -229,8 +233,8 @@ async fn commit(store: &Store, group: Vec<Waiting>) {
     }
 }
 
-async fn insert(store: &Store, rows: Vec<AuditRow>) -> Result<(), StoreError> {
-    let mut lease = store.writer().await?;
+async fn insert(store: &Store, pool: &Pool, rows: Vec<AuditRow>) -> Result<(), StoreError> {
+    let mut lease = store.writer(pool).await?;
     let columns = AuditColumns::of(rows);
     // One statement outside of a transaction is a transaction: it has committed when its result is here.
     let query = statements::INSERT_AUDIT_ROWS

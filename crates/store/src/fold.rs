@@ -34,8 +34,10 @@ pub(crate) struct Folded<'a> {
     pub(crate) former: Vec<Versioned<'a, LedgerRow>>,
     /// The newest event of every `order_id`.
     pub(crate) orders: Vec<Versioned<'a, OrderRow>>,
-    /// Orders whose pair this batch can change.
-    pub(crate) affected: Vec<&'a str>,
+    /// Orders of which the batch holds a half.
+    pub(crate) with_half: Vec<&'a str>,
+    /// Orders that the batch holds, and no half of them.
+    pub(crate) without_half: Vec<&'a str>,
     /// Ledger events that belong to something else than a payment order.
     pub(crate) skipped: u64,
 }
@@ -56,38 +58,34 @@ impl LedgerRow {
 
 impl<'a> Folded<'a> {
     pub(crate) fn of(batch: &'a Batch) -> Self {
-        let mut affected: BTreeSet<&str> = batch.orders.iter().map(|o| o.order_id.as_str()).collect();
+        let mut with_half = BTreeSet::new();
         let mut skipped = 0;
         for row in &batch.ledger {
             match row.half() {
-                Some((order, _)) => drop(affected.insert(order)),
+                Some((order, _)) => drop(with_half.insert(order)),
                 None if row.related_id.is_some() && row.order().is_none() => skipped += 1,
                 None => {}
             }
         }
         let (ledger, older) = newest(batch.ledger.iter().map(|row| {
-            (
-                row.tx_id.as_str(),
-                Versioned {
-                    row,
-                    version: row.version(),
-                },
-            )
+            let version = row.version();
+            (row.tx_id.as_str(), Versioned { row, version })
         }));
         let (orders, _) = newest(batch.orders.iter().map(|row| {
-            (
-                row.order_id.as_str(),
-                Versioned {
-                    row,
-                    version: row.version(),
-                },
-            )
+            let version = row.version();
+            (row.order_id.as_str(), Versioned { row, version })
         }));
+        let without_half = orders
+            .keys()
+            .copied()
+            .filter(|order| !with_half.contains(order))
+            .collect();
         Self {
             former: former(&ledger, older),
             ledger: ledger.into_values().collect(),
             orders: orders.into_values().collect(),
-            affected: affected.into_iter().collect(),
+            without_half,
+            with_half: with_half.into_iter().collect(),
             skipped,
         }
     }

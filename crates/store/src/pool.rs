@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use crate::error::StoreError;
 
@@ -46,7 +46,8 @@ struct Kept {
 pub(crate) struct Lease {
     connection: PgConnection,
     born: Instant,
-    reused: bool,
+    /// How long it lay idle before this loan; none when it was made for it.
+    idle_for: Option<Duration>,
     shared: Arc<Shared>,
     // Last, so that the place becomes free after the connection is back.
     _permit: OwnedSemaphorePermit,
@@ -80,10 +81,15 @@ impl Pool {
             Err(_) => return Err(busy()),
         };
         if let Some(kept) = shared.take() {
-            return Ok(self.on_loan(kept.connection, kept.born, true, permit));
+            return Ok(self.on_loan(
+                kept.connection,
+                kept.born,
+                Some(kept.idle_since.elapsed()),
+                permit,
+            ));
         }
         match timeout_at(deadline, shared.options.connect()).await {
-            Ok(Ok(connection)) => Ok(self.on_loan(connection, Instant::now(), false, permit)),
+            Ok(Ok(connection)) => Ok(self.on_loan(connection, Instant::now(), None, permit)),
             Ok(Err(source)) => Err(StoreError::Connect { source }),
             Err(_) => Err(StoreError::Timeout {
                 what: "connect",
@@ -95,16 +101,11 @@ impl Pool {
     /// A connection that answered just now: for what cannot be repeated blindly.
     pub(crate) async fn tested_lease(&self) -> Result<Lease, StoreError> {
         loop {
-            let idle_for = self
-                .shared
-                .kept()
-                .last()
-                .map_or(Duration::ZERO, |kept| kept.idle_since.elapsed());
             let mut lease = self.lease().await?;
-            if !lease.reused || idle_for < TRUSTED_IDLE {
+            if lease.idle_for.is_none_or(|idle_for| idle_for < TRUSTED_IDLE) {
                 return Ok(lease);
             }
-            let answer = tokio::time::timeout(self.shared.acquire_timeout, lease.connection.ping()).await;
+            let answer = timeout(self.shared.acquire_timeout, lease.connection.ping()).await;
             if let Ok(Ok(())) = answer {
                 return Ok(lease);
             }
@@ -145,13 +146,13 @@ impl Pool {
         &self,
         connection: PgConnection,
         born: Instant,
-        reused: bool,
+        idle_for: Option<Duration>,
         permit: OwnedSemaphorePermit,
     ) -> Lease {
         Lease {
             connection,
             born,
-            reused,
+            idle_for,
             shared: Arc::clone(&self.shared),
             _permit: permit,
         }
@@ -178,7 +179,7 @@ impl Lease {
 
     /// It was used before, so that an error may only mean that the server has gone since.
     pub(crate) const fn was_reused(&self) -> bool {
-        self.reused
+        self.idle_for.is_some()
     }
 
     /// Keeps the connection for the next user. Only after everything on it succeeded.

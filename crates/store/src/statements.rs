@@ -9,6 +9,20 @@ use crate::error::StoreError;
 /// A statement with its arguments.
 pub(crate) type Bound<'q> = Query<'q, Postgres, PgArguments>;
 
+/// Settings of every connection. A statement is planned once a connection and always goes by keys and indexes, nested
+/// loops from few rows to few rows: a plan made while a table was empty would otherwise read all of it when it no
+/// longer is.
+pub const SETTINGS: &[(&str, &str)] = &[
+    ("timezone", "UTC"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_material", "off"),
+    ("jit", "off"),
+];
+
 /// One statement.
 #[derive(Debug, Clone, Copy)]
 pub struct Statement {
@@ -59,7 +73,8 @@ statements! {
     OPEN_PAIRS = "open_pairs", concat!(include_str!("../sql/computed_pairs.sql"), include_str!("../sql/open_pairs.sql"));
     RECOMPUTE_PAIRS = "recompute_pairs",
         concat!(include_str!("../sql/computed_pairs.sql"), include_str!("../sql/recompute_pairs.sql"));
-    CLOSE_EMPTY_PAIRS = "close_empty_pairs", include_str!("../sql/close_empty_pairs.sql");
+    KNOWN_PAIRS = "known_pairs", include_str!("../sql/known_pairs.sql");
+    LOCK_ORDERS = "lock_orders", include_str!("../sql/lock_orders.sql");
     INSERT_DEAD_LETTERS = "insert_dead_letters", include_str!("../sql/insert_dead_letters.sql");
     LIST_DEAD_LETTERS = "list_dead_letters", include_str!("../sql/list_dead_letters.sql");
     SHOW_DEAD_LETTER = "show_dead_letter", include_str!("../sql/show_dead_letter.sql");

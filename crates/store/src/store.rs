@@ -1,5 +1,6 @@
 //! The handle to the database.
 
+use std::fmt;
 use std::future::Future;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -30,12 +31,22 @@ pub struct Store {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
+    options: PgConnectOptions,
+    acquire_timeout: Duration,
     pool: Pool,
     replica: Option<Pool>,
     statement_timeout: Duration,
     metrics: DbMetrics,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The options hold a password.
+        f.debug_struct("Shared")
+            .field("pool", &self.pool)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How pairing stands.
@@ -72,11 +83,8 @@ impl Store {
     /// # Errors
     /// When a URL cannot be understood.
     pub fn with_metrics(options: &StoreOptions, metrics: DbMetrics) -> Result<Self, StoreError> {
-        let pool = Pool::new(
-            connect_options(&options.url, options)?,
-            options.max_connections,
-            options.acquire_timeout,
-        );
+        let connect = connect_options(&options.url, options)?;
+        let pool = Pool::new(connect.clone(), options.max_connections, options.acquire_timeout);
         let replica = match &options.replica_url {
             Some(url) => Some(Pool::new(
                 connect_options(url, options)?,
@@ -88,6 +96,8 @@ impl Store {
         metrics.pool_size(options.max_connections.max(1));
         Ok(Self {
             shared: Arc::new(Shared {
+                options: connect,
+                acquire_timeout: options.acquire_timeout,
                 pool,
                 replica,
                 statement_timeout: options.statement_timeout,
@@ -224,9 +234,23 @@ impl Store {
         }
     }
 
+    /// The connections that all share.
+    pub(crate) fn common_pool(&self) -> &Pool {
+        &self.shared.pool
+    }
+
+    /// Connections of one's own to the same database, so that nobody else's work is waited for.
+    pub(crate) fn own_pool(&self, connections: u32) -> Pool {
+        Pool::new(
+            self.shared.options.clone(),
+            connections,
+            self.shared.acquire_timeout,
+        )
+    }
+
     /// A connection for a writer.
-    pub(crate) async fn writer(&self) -> Result<Lease, StoreError> {
-        self.leased(self.shared.pool.tested_lease()).await
+    pub(crate) async fn writer(&self, pool: &Pool) -> Result<Lease, StoreError> {
+        self.leased(pool.tested_lease()).await
     }
 
     /// Ends a writer's use of its connection: all went well.
@@ -270,8 +294,7 @@ impl Store {
     }
 }
 
-/// How to connect. Plans are made once per statement and connection and always go by keys and indexes: a plan made
-/// while a table was empty would otherwise read all of it when it no longer is.
+/// How to connect.
 fn connect_options(url: &SecretString, options: &StoreOptions) -> Result<PgConnectOptions, StoreError> {
     let parsed = PgConnectOptions::from_str(url.expose_secret()).map_err(|e| StoreError::Url {
         reason: e.to_string(),
@@ -279,16 +302,6 @@ fn connect_options(url: &SecretString, options: &StoreOptions) -> Result<PgConne
     Ok(parsed
         .application_name(&options.application_name)
         .disable_statement_logging()
-        .options([
-            (
-                "statement_timeout",
-                options.statement_timeout.as_millis().to_string().as_str(),
-            ),
-            ("timezone", "UTC"),
-            ("plan_cache_mode", "force_generic_plan"),
-            ("enable_seqscan", "off"),
-            ("enable_hashjoin", "off"),
-            ("enable_mergejoin", "off"),
-            ("jit", "off"),
-        ]))
+        .options([("statement_timeout", options.statement_timeout.as_millis())])
+        .options(statements::SETTINGS.iter().copied()))
 }

@@ -149,9 +149,12 @@ impl Encode<'_, Postgres> for Instant {
 impl<'r> Decode<'r, Postgres> for Instant {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
         let micros = i64::from_be_bytes(value.as_bytes()?.try_into()?);
-        let micros = micros
-            .checked_add(EPOCH_OFFSET_MICROS)
-            .ok_or("not a finite instant")?;
+        // Infinities become the ends of `i64` again.
+        let micros = if micros == i64::MIN {
+            micros
+        } else {
+            micros.saturating_add(EPOCH_OFFSET_MICROS)
+        };
         Ok(Self(UtcMicros::new(micros)))
     }
 }

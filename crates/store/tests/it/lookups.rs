@@ -3,9 +3,8 @@
 use nsc_core::UtcMicros;
 use nsc_store::{Batch, LedgerRow, PairView, PeerView, Store, StoreError, TxView, WalletCursor, WalletQuery};
 use nsc_testkit::Database;
-use sqlx::{Connection, PgConnection, Row};
 
-use crate::support::{api, at, consumer, entry, ledger, migrated, order, value, won};
+use crate::support::{api, at, consumer, entry, ledger, migrated, order, won};
 
 async fn stores() -> (Database, Store, Store) {
     let database = migrated().await;
@@ -338,56 +337,4 @@ async fn no_id_is_an_error_of_the_database() {
     ));
     assert_eq!(reader.wallet_entries(&page("w", 0)).await.unwrap(), []);
     assert_eq!(reader.wallet_entries(&page("w", u32::MAX)).await.unwrap(), []);
-}
-
-#[tokio::test]
-async fn a_lookup_is_one_statement_by_key_or_index() {
-    let (database, writer, reader) = stores().await;
-    let rows: Vec<_> = (0..3_000)
-        .map(|n| {
-            let side = if n % 2 == 0 { "PAYMENT" } else { "RECEIVE" };
-            entry(&format!("t{n}"), side, Some(&format!("o{}", n / 2)))
-        })
-        .collect();
-    writer.apply(&ledger(rows), at(0)).await.unwrap();
-    database.execute("ANALYZE").await.unwrap();
-    reader.tx("t1").await.unwrap();
-    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
-    for statement in nsc_store::statements::ALL {
-        if !["tx_lookup", "order_lookup", "wallet_entries"].contains(&statement.name) {
-            continue;
-        }
-        let settings =
-            "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
-             SET enable_mergejoin = off";
-        sqlx::raw_sql(settings).execute(&mut connection).await.unwrap();
-        let prepare = format!("PREPARE q AS {}", statement.sql);
-        sqlx::raw_sql(sqlx::AssertSqlSafe(prepare))
-            .execute(&mut connection)
-            .await
-            .unwrap();
-        let arguments = match statement.name {
-            "wallet_entries" => "('w', '-infinity', 'infinity', 'infinity', '', 10)",
-            _ => "('t1')",
-        };
-        let explain = format!("EXPLAIN EXECUTE q {arguments}");
-        let plan = sqlx::raw_sql(sqlx::AssertSqlSafe(explain))
-            .fetch_all(&mut connection)
-            .await
-            .unwrap();
-        let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
-        assert!(
-            !plan.iter().any(|line| line.contains("Seq Scan")),
-            "{}: {plan:#?}",
-            statement.name
-        );
-        sqlx::raw_sql("DEALLOCATE q")
-            .execute(&mut connection)
-            .await
-            .unwrap();
-    }
-    assert_eq!(
-        value::<i64>(&database, "SELECT count(*) FROM bo.payment_ledger_pairs").await,
-        1_500
-    );
 }

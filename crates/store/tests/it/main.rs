@@ -1,5 +1,11 @@
 //! The store against a real PostgreSQL: one cluster for the process, one database a test.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot be set up fails, also in the functions that set it up"
+)]
+
 mod audit;
 mod dead_letters;
 mod lookups;

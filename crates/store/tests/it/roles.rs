@@ -27,7 +27,7 @@ const TABLE: &[(&str, &str, bool)] = &[
         "UPDATE bo.payment_ledger_pairs SET status = status",
         true,
     ),
-    (CONSUMER, "DELETE FROM bo.payment_ledger_pairs WHERE false", true),
+    (CONSUMER, "DELETE FROM bo.payment_ledger_pairs", false),
     (CONSUMER, "UPDATE bo.moved_halves SET amount = amount", true),
     (CONSUMER, "DELETE FROM bo.moved_halves", false),
     // and keeps the dead letters

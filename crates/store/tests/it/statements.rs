@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use nsc_store::statements::ALL;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use nsc_store::statements::{ALL, SETTINGS, Statement};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use crate::support::migrated;
+use crate::support::{migrated, superuser};
 
 fn files() -> Vec<(String, String)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
@@ -35,6 +35,112 @@ async fn every_statement_is_prepared_against_the_schema() {
     let names: BTreeSet<_> = ALL.iter().map(|s| s.name).collect();
     assert_eq!(names.len(), ALL.len(), "names are used in metrics and differ");
 }
+
+/// A statement is planned once a connection, maybe while the tables are empty, and must not read a whole table later.
+#[tokio::test]
+async fn every_plan_goes_by_keys_even_when_it_is_made_for_empty_tables() {
+    let database = migrated().await;
+    let whole_by_purpose = ["pairing_health", "schema_version", "replication_lag"];
+    for filled in [false, true] {
+        if filled {
+            database.execute(FILL).await.unwrap();
+        }
+        let mut connection = superuser(&database).await;
+        run(&mut connection, "VACUUM ANALYZE".to_owned()).await;
+        for (setting, value) in SETTINGS {
+            run(&mut connection, format!("SET {setting} = '{value}'")).await;
+        }
+        for statement in ALL
+            .iter()
+            .filter(|s| !whole_by_purpose.contains(&s.name) && s.name != "lock_orders")
+        {
+            let plan = plan(&mut connection, *statement).await;
+            if let Some((_, index)) = INDEXES.iter().find(|(name, _)| *name == statement.name) {
+                let used = plan
+                    .iter()
+                    .any(|line| line.contains(&format!("using {index} on")));
+                assert!(used, "{}, filled: {filled}\n{}", statement.name, plan.join("\n"));
+            }
+            let lines: Vec<&str> = plan.iter().map(|line| line.trim_start()).collect();
+            let scans = lines
+                .iter()
+                .filter(|l| l.contains("Index Scan") || l.contains("Index Only Scan"))
+                .count();
+            let by_key = lines.iter().filter(|l| l.starts_with("Index Cond:")).count();
+            let whole = lines
+                .iter()
+                .any(|l| ["Seq Scan on", "Materialize"].iter().any(|w| l.contains(w)));
+            assert!(
+                scans == by_key && !whole,
+                "{}, filled: {filled}\n{}",
+                statement.name,
+                plan.join("\n")
+            );
+        }
+    }
+}
+
+/// Where an index that has the right order could be taken for one that has the right key.
+const INDEXES: &[(&str, &str)] = &[
+    ("tx_lookup", "ledger_entries_related_id"),
+    ("wallet_entries", "ledger_entries_wallet_id_event_time"),
+    ("order_lookup", "ledger_entries_related_id"),
+    ("open_pairs", "ledger_entries_related_id"),
+    ("recompute_pairs", "ledger_entries_related_id"),
+    ("purge_dead_letters", "consumer_dlq_events_ingested_at"),
+];
+
+async fn run(connection: &mut PgConnection, sql: String) {
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(connection)
+        .await
+        .unwrap();
+}
+
+/// The plan that is kept, which does not depend on the arguments.
+async fn plan(connection: &mut PgConnection, statement: Statement) -> Vec<String> {
+    run(
+        connection,
+        format!("PREPARE \"{}\" AS {}", statement.name, statement.sql),
+    )
+    .await;
+    let count = "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = $1";
+    let count: i32 = sqlx::query_scalar(count)
+        .bind(statement.name)
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    let nulls = vec!["NULL"; count.unsigned_abs() as usize].join(", ");
+    let arguments = if count == 0 {
+        String::new()
+    } else {
+        format!("({nulls})")
+    };
+    let explain = format!("EXPLAIN EXECUTE \"{}\" {arguments}", statement.name);
+    let rows = sqlx::raw_sql(AssertSqlSafe(explain))
+        .fetch_all(connection)
+        .await
+        .unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+const FILL: &str = "
+    INSERT INTO bo.ledger_entries (
+        tx_id, wallet_id, entry_type, amount, related_id, event_time, ingested_at, payload_hash
+    )
+    SELECT 't' || n, 'w' || n % 100, CASE n % 2 WHEN 0 THEN 'PAYMENT' ELSE 'RECEIVE' END, 1, 'o' || n / 2, now(), now(),
+        decode(md5(n::text), 'hex')
+    FROM generate_series(0, 19999) AS n;
+    INSERT INTO bo.payment_orders (order_id, amount, status, created_at, ingested_at, payload_hash)
+    SELECT 'o' || n, 1, 'SETTLED', now(), now(), decode(md5(n::text), 'hex') FROM generate_series(0, 9999) AS n;
+    INSERT INTO bo.payment_ledger_pairs (
+        payment_order_id, payment_tx_id, payer_wallet_id, amount, event_time, ingested_at
+    )
+    SELECT 'o' || n, 't', 'w', 1, now(), now() FROM generate_series(0, 9999) AS n;
+    INSERT INTO bo.consumer_dlq_events (
+        topic, partition, \"offset\", error_class, error, ingested_at, content_hash
+    )
+    SELECT 't', 0, n, 'c', 'e', now(), '' FROM generate_series(0, 9999) AS n";
 
 #[test]
 fn every_sql_file_says_grain_and_contract_and_is_used() {
