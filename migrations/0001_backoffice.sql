@@ -65,7 +65,6 @@ CREATE TABLE bo.payment_ledger_pairs (
     updated_at timestamptz,
     ingested_at timestamptz NOT NULL,
     CONSTRAINT payment_ledger_pairs_amount CHECK (amount <> 'NaN'),
-    CONSTRAINT payment_ledger_pairs_a_half CHECK (payment_tx_id IS NOT NULL OR receive_tx_id IS NOT NULL),
     CONSTRAINT payment_ledger_pairs_payment CHECK ((payment_tx_id IS NULL) = (payer_wallet_id IS NULL)),
     CONSTRAINT payment_ledger_pairs_receive CHECK ((receive_tx_id IS NULL) = (payee_wallet_id IS NULL))
 ) WITH (fillfactor = 85);

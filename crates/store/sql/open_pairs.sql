@@ -1,25 +1,52 @@
--- Makes the pair rows that do not exist yet and locks those that do.
--- Grain: one row per order of $1; gives the rows that were made. Contract: serving 3.
--- Rows are taken in the order of their keys, or two writers would lock each other out. A row that was made is right:
--- whoever had written a half that this statement does not see would have made the row before. One that exists may be
--- older than what is known now: recompute_pairs.sql follows.
-INSERT INTO bo.payment_ledger_pairs (
+-- Makes the pair rows that do not exist yet, locks those that do, and lets them follow their orders.
+-- Grain: one row per order of $1, with the halves that the batch holds; gives the rows that were written.
+-- Contract: serving 3. Rows are taken in the order of their keys, or two writers would lock each other out.
+-- A row that is made is right: whoever had written another half would have made it before. Of an order without a half in
+-- the batch an existing row takes over amount and status; nobody else can have written that order meanwhile. A row that
+-- exists and gets a half is only locked: recompute_pairs.sql follows.
+INSERT INTO bo.payment_ledger_pairs AS stored (
     payment_order_id, payment_tx_id, receive_tx_id, payer_wallet_id, payee_wallet_id, amount, status, event_time,
     updated_at, ingested_at
 )
 SELECT
-    computed.payment_order_id,
-    computed.payment_tx_id,
-    computed.receive_tx_id,
-    computed.payer_wallet_id,
-    computed.payee_wallet_id,
-    computed.amount,
-    computed.status,
-    computed.event_time,
-    computed.updated_at,
-    $2::timestamptz
-FROM computed
-ORDER BY computed.payment_order_id COLLATE "C"
-ON CONFLICT (payment_order_id) DO UPDATE SET payment_order_id = EXCLUDED.payment_order_id
-WHERE false
+    incoming.order_id,
+    incoming.payment_tx_id,
+    incoming.receive_tx_id,
+    incoming.payer_wallet_id,
+    incoming.payee_wallet_id,
+    coalesce(orders.amount, incoming.amount),
+    orders.status,
+    coalesce(incoming.event_time, orders.created_at),
+    greatest(incoming.updated_at, orders.updated_at),
+    $9::timestamptz
+FROM unnest(
+    $1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::timestamptz[], $8::timestamptz[]
+) AS incoming (
+    order_id, payment_tx_id, receive_tx_id, payer_wallet_id, payee_wallet_id, amount, event_time, updated_at
+)
+LEFT JOIN LATERAL (
+    SELECT true AS found
+    FROM bo.payment_ledger_pairs AS p
+    WHERE p.payment_order_id = incoming.order_id
+        AND incoming.event_time IS NULL
+    LIMIT 1
+) AS existing ON true
+LEFT JOIN LATERAL (
+    SELECT o.amount, o.status, o.created_at, o.updated_at
+    FROM bo.payment_orders AS o
+    WHERE o.order_id = incoming.order_id
+        AND (incoming.event_time IS NOT NULL OR existing.found)
+    LIMIT 1
+) AS orders ON true
+WHERE incoming.event_time IS NOT NULL OR existing.found
+ORDER BY incoming.order_id COLLATE "C"
+ON CONFLICT (payment_order_id) DO UPDATE SET
+    amount = EXCLUDED.amount,
+    status = EXCLUDED.status,
+    updated_at = greatest(stored.updated_at, EXCLUDED.updated_at),
+    ingested_at = EXCLUDED.ingested_at
+WHERE EXCLUDED.payment_tx_id IS NULL
+    AND EXCLUDED.receive_tx_id IS NULL
+    AND (stored.amount, stored.status, stored.updated_at)
+        IS DISTINCT FROM (EXCLUDED.amount, EXCLUDED.status, greatest(stored.updated_at, EXCLUDED.updated_at))
 RETURNING payment_order_id, payment_tx_id IS NOT NULL AND receive_tx_id IS NOT NULL AS is_complete

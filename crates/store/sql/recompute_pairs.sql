@@ -1,35 +1,86 @@
 -- Brings locked pair rows to what they are, now that everything committed before the locks can be seen.
 -- Grain: one row per order of $1; gives the rows that changed. Contract: serving 3.
--- The rows are found by key and written by their place: they are locked, so that they stay there.
+-- Per side the earliest event_time, then tx_id. A former half counts unless its entry is still, or again, that half.
+-- LATERAL with LIMIT makes the plan go by key, even one that was made while the tables were empty. The rows are found by
+-- key and written by their place: they are locked, so that they stay there.
 UPDATE bo.payment_ledger_pairs AS stored SET
-    payment_tx_id = changed.payment_tx_id,
-    receive_tx_id = changed.receive_tx_id,
-    payer_wallet_id = changed.payer_wallet_id,
-    payee_wallet_id = changed.payee_wallet_id,
-    amount = changed.amount,
-    status = changed.status,
-    event_time = changed.event_time,
-    updated_at = changed.updated_at,
+    payment_tx_id = now.payment_tx_id,
+    receive_tx_id = now.receive_tx_id,
+    payer_wallet_id = now.payer_wallet_id,
+    payee_wallet_id = now.payee_wallet_id,
+    amount = now.amount,
+    status = now.status,
+    event_time = now.event_time,
+    updated_at = now.updated_at,
     ingested_at = $2::timestamptz
 FROM (
-    SELECT computed.*, before.place, before.was_complete
-    FROM computed
-    CROSS JOIN LATERAL (
+    SELECT
+        pair.*,
+        coalesce(orders.amount, pair.payment_amount, pair.receive_amount) AS amount,
+        orders.status,
+        greatest(pair.latest_updated_at, orders.updated_at) AS updated_at
+    FROM (
+        -- at most one row per side is left: max only picks it
         SELECT
-            p.ctid AS place,
-            p.payment_tx_id IS NOT NULL AND p.receive_tx_id IS NOT NULL AS was_complete,
-            (
-                p.payment_tx_id, p.receive_tx_id, p.payer_wallet_id, p.payee_wallet_id, p.amount, p.status,
-                p.event_time, p.updated_at
-            ) IS DISTINCT FROM (
-                computed.payment_tx_id, computed.receive_tx_id, computed.payer_wallet_id, computed.payee_wallet_id,
-                computed.amount, computed.status, computed.event_time, computed.updated_at
-            ) AS differs
-        FROM bo.payment_ledger_pairs AS p
-        WHERE p.payment_order_id = computed.payment_order_id
+            half.order_id,
+            max(half.tx_id) FILTER (WHERE half.entry_type = 'PAYMENT') AS payment_tx_id,
+            max(half.tx_id) FILTER (WHERE half.entry_type = 'RECEIVE') AS receive_tx_id,
+            max(half.wallet_id) FILTER (WHERE half.entry_type = 'PAYMENT') AS payer_wallet_id,
+            max(half.wallet_id) FILTER (WHERE half.entry_type = 'RECEIVE') AS payee_wallet_id,
+            max(half.amount) FILTER (WHERE half.entry_type = 'PAYMENT') AS payment_amount,
+            max(half.amount) FILTER (WHERE half.entry_type = 'RECEIVE') AS receive_amount,
+            min(half.event_time) AS event_time,
+            max(half.updated_at) AS latest_updated_at
+        FROM (
+            SELECT DISTINCT ON (given.id COLLATE "C", known.entry_type)
+                given.id COLLATE "C" AS order_id, known.entry_type, known.tx_id, known.wallet_id, known.amount,
+                known.event_time, known.updated_at
+            FROM unnest($1::text[]) AS given (id)
+            CROSS JOIN LATERAL (
+                SELECT e.entry_type, e.tx_id, e.wallet_id, e.amount, e.event_time, e.updated_at
+                FROM bo.ledger_entries AS e
+                WHERE e.related_id = given.id
+                    AND e.entry_type IN ('PAYMENT', 'RECEIVE')
+                    AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
+                UNION ALL
+                SELECT m.entry_type, m.tx_id, m.wallet_id, m.amount, m.event_time, m.updated_at
+                FROM bo.moved_halves AS m
+                WHERE m.payment_order_id = given.id
+                    AND NOT EXISTS (
+                        SELECT 1
+                        FROM bo.ledger_entries AS e
+                        WHERE e.tx_id = m.tx_id
+                            AND e.related_id = m.payment_order_id
+                            AND e.entry_type = m.entry_type
+                            AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
+                    )
+            ) AS known
+            ORDER BY given.id COLLATE "C", known.entry_type, known.event_time, known.tx_id
+        ) AS half
+        GROUP BY half.order_id
+    ) AS pair
+    LEFT JOIN LATERAL (
+        SELECT o.amount, o.status, o.updated_at
+        FROM bo.payment_orders AS o
+        WHERE o.order_id = pair.order_id
         LIMIT 1
-    ) AS before
-    WHERE before.differs
-) AS changed
-WHERE stored.ctid = changed.place
-RETURNING changed.was_complete, stored.payment_tx_id IS NOT NULL AND stored.receive_tx_id IS NOT NULL AS is_complete
+    ) AS orders ON true
+) AS now
+CROSS JOIN LATERAL (
+    SELECT
+        p.ctid AS place,
+        p.payment_tx_id IS NOT NULL AND p.receive_tx_id IS NOT NULL AS was_complete,
+        (
+            p.payment_tx_id, p.receive_tx_id, p.payer_wallet_id, p.payee_wallet_id, p.amount, p.status, p.event_time,
+            p.updated_at
+        ) IS DISTINCT FROM (
+            now.payment_tx_id, now.receive_tx_id, now.payer_wallet_id, now.payee_wallet_id, now.amount, now.status,
+            now.event_time, now.updated_at
+        ) AS differs
+    FROM bo.payment_ledger_pairs AS p
+    WHERE p.payment_order_id = now.order_id
+    LIMIT 1
+) AS before
+WHERE stored.ctid = before.place
+    AND before.differs
+RETURNING before.was_complete, stored.payment_tx_id IS NOT NULL AND stored.receive_tx_id IS NOT NULL AS is_complete

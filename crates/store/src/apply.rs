@@ -9,9 +9,9 @@ use nsc_core::UtcMicros;
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
-use crate::columns::{LedgerColumns, LetterColumns, OrderColumns};
+use crate::columns::{LedgerColumns, LetterColumns, OrderColumns, PairColumns};
 use crate::error::StoreError;
-use crate::fold::{Folded, Versioned};
+use crate::fold::{Folded, Halves, Versioned};
 use crate::rows::{Applied, Batch, DeadLetter, LedgerRow, OrderRow};
 use crate::statements::{self, Bound, Statement};
 use crate::store::Store;
@@ -71,7 +71,7 @@ impl Writer<'_> {
         } else {
             self.former_halves(&folded.former).await?;
         }
-        let pairs = self.pairs(&folded.with_half, &folded.without_half).await?;
+        let pairs = self.pairs(&folded.pairs).await?;
         Ok(Applied {
             ledger_written,
             ledger_stale: batch.ledger.len() as u64 - ledger_written,
@@ -154,35 +154,44 @@ impl Writer<'_> {
     /// Two halves, or a half and its order, may be under way in two transactions that cannot see each other. Of two
     /// halves, who makes or locks the pair row last looks again in a statement of its own, and so sees what the other
     /// one committed. An order alone makes no pair row: it and the halves of its order go through a gate one by one.
-    async fn pairs(&mut self, with_half: &[&str], without_half: &[&str]) -> Result<Pairs, StoreError> {
+    async fn pairs(&mut self, orders: &BTreeMap<&str, Halves<'_>>) -> Result<Pairs, StoreError> {
         let mut pairs = Pairs::default();
-        let mut known = self.known(without_half).await?;
-        let unknown: Vec<&str> = without_half
-            .iter()
-            .copied()
-            .filter(|order| !known.contains(*order))
-            .collect();
-        self.pass_gates(with_half, &unknown).await?;
-        known.extend(self.known(&unknown).await?);
-        let mut orders: Vec<&str> = with_half.to_vec();
-        orders.extend(known.iter().map(String::as_str));
         if orders.is_empty() {
             return Ok(pairs);
         }
+        self.pass_gates(orders).await?;
+        let columns = PairColumns::of(orders);
         let bound = statements::OPEN_PAIRS
             .bound()
-            .bind(&orders)
+            .bind(columns.order_id)
+            .bind(columns.payment_tx_id)
+            .bind(columns.receive_tx_id)
+            .bind(columns.payer_wallet_id)
+            .bind(columns.payee_wallet_id)
+            .bind(columns.amount)
+            .bind(columns.event_time)
+            .bind(columns.updated_at)
             .bind(self.ingested_at);
         let rows = self.fetch(statements::OPEN_PAIRS, bound).await?;
-        let mut made = HashSet::with_capacity(rows.len());
+        let mut written = HashSet::with_capacity(rows.len());
         for row in &rows {
             let (order, complete) = opened(row).map_err(|e| statements::OPEN_PAIRS.failed(e))?;
-            made.insert(order);
-            pairs.completed += u64::from(complete);
-            pairs.opened_with_one_half += u64::from(!complete);
+            written.insert(order);
+            // With a half in the batch it was made, without one it follows its order.
+            let made = orders
+                .get(order)
+                .is_some_and(|halves| halves.known().next().is_some());
+            pairs.completed += u64::from(made && complete);
+            pairs.opened_with_one_half += u64::from(made && !complete);
         }
-        orders.retain(|order| !made.contains(order));
-        pairs.completed += self.recompute(&orders).await?;
+        let with_half = orders
+            .iter()
+            .filter(|(_, halves)| halves.known().next().is_some());
+        let existing: Vec<&str> = with_half
+            .map(|(order, _)| *order)
+            .filter(|o| !written.contains(o))
+            .collect();
+        pairs.completed += self.recompute(&existing).await?;
         Ok(pairs)
     }
 
@@ -203,14 +212,20 @@ impl Writer<'_> {
 
     /// Waits for writers of the same orders: a gate is shared by those who bring halves, and passed alone by who brings
     /// an order without any known half.
-    async fn pass_gates(&mut self, with_half: &[&str], alone: &[&str]) -> Result<(), StoreError> {
-        let mut gates = BTreeMap::new();
-        for order in with_half {
-            gates.entry(gate(order)).or_insert(false);
-        }
-        for order in alone {
-            gates.insert(gate(order), true);
-        }
+    async fn pass_gates(&mut self, orders: &BTreeMap<&str, Halves<'_>>) -> Result<(), StoreError> {
+        let (with_half, without): (Vec<_>, Vec<_>) = orders
+            .iter()
+            .partition(|(_, halves)| halves.known().next().is_some());
+        let without: Vec<&str> = without.into_iter().map(|(order, _)| *order).collect();
+        let known = self.known(&without).await?;
+        let mut gates: BTreeMap<i32, bool> =
+            with_half.iter().map(|(order, _)| (gate(order), false)).collect();
+        gates.extend(
+            without
+                .iter()
+                .filter(|order| !known.contains(**order))
+                .map(|order| (gate(order), true)),
+        );
         if gates.is_empty() {
             return Ok(());
         }
@@ -277,7 +292,7 @@ fn gate(order_id: &str) -> i32 {
     hash.as_bytes().first().copied().map_or(0, i32::from)
 }
 
-/// A pair row that was made: its order, and whether it is complete.
+/// A pair row that was written: its order, and whether it is complete.
 fn opened(row: &PgRow) -> Result<(&str, bool), sqlx::Error> {
     Ok((row.try_get(0)?, row.try_get(1)?))
 }

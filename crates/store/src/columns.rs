@@ -1,6 +1,8 @@
 //! Rows turned into columns, one array a column, as the statements with `unnest` take them.
 
-use crate::fold::Versioned;
+use std::collections::BTreeMap;
+
+use crate::fold::{Halves, Versioned};
 use crate::rows::{DeadLetter, LedgerRow, OrderRow};
 use crate::wire::{Amount, Instant};
 
@@ -69,6 +71,50 @@ impl<'a> OrderColumns<'a> {
             columns.updated_at.push(row.updated_at.map(Instant));
             columns.source_version.push(row.source_version);
             columns.payload_hash.push(&version.hash);
+        }
+        columns
+    }
+}
+
+/// Columns of `open_pairs.sql`. An order without halves has its key and nothing else.
+#[derive(Default)]
+pub(crate) struct PairColumns<'a> {
+    pub(crate) order_id: Vec<&'a str>,
+    pub(crate) payment_tx_id: Vec<Option<&'a str>>,
+    pub(crate) receive_tx_id: Vec<Option<&'a str>>,
+    pub(crate) payer_wallet_id: Vec<Option<&'a str>>,
+    pub(crate) payee_wallet_id: Vec<Option<&'a str>>,
+    pub(crate) amount: Vec<Option<Amount>>,
+    pub(crate) event_time: Vec<Option<Instant>>,
+    pub(crate) updated_at: Vec<Option<Instant>>,
+}
+
+impl<'a> PairColumns<'a> {
+    pub(crate) fn of(pairs: &BTreeMap<&'a str, Halves<'a>>) -> Self {
+        let mut columns = Self::default();
+        for (order, halves) in pairs {
+            columns.order_id.push(order);
+            columns
+                .payment_tx_id
+                .push(halves.payment.map(|row| row.tx_id.as_str()));
+            columns
+                .receive_tx_id
+                .push(halves.receive.map(|row| row.tx_id.as_str()));
+            columns
+                .payer_wallet_id
+                .push(halves.payment.map(|row| row.wallet_id.as_str()));
+            columns
+                .payee_wallet_id
+                .push(halves.receive.map(|row| row.wallet_id.as_str()));
+            columns
+                .amount
+                .push(halves.known().next().map(|row| Amount(row.amount)));
+            columns
+                .event_time
+                .push(halves.known().map(|row| row.event_time).min().map(Instant));
+            columns
+                .updated_at
+                .push(halves.known().filter_map(|row| row.updated_at).max().map(Instant));
         }
         columns
     }

@@ -1,6 +1,6 @@
 //! One batch before it is written: duplicates folded to the newest version, keys sorted, orders collected.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use crate::rows::{Batch, LedgerRow, OrderRow};
 use crate::version::Version;
@@ -24,6 +24,32 @@ impl<R> Copy for Versioned<'_, R> {}
 /// One side of a payment order's pair: (order, `PAYMENT` or `RECEIVE`).
 pub(crate) type Half<'a> = (&'a str, &'a str);
 
+/// Per side the half that counts, of those a batch holds: the earliest, then the one with the lowest `tx_id`.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Halves<'a> {
+    pub(crate) payment: Option<&'a LedgerRow>,
+    pub(crate) receive: Option<&'a LedgerRow>,
+}
+
+impl<'a> Halves<'a> {
+    fn take(&mut self, side: &str, row: &'a LedgerRow) {
+        let kept = if side == "PAYMENT" {
+            &mut self.payment
+        } else {
+            &mut self.receive
+        };
+        let earlier = |other: &LedgerRow| (row.event_time, &row.tx_id) < (other.event_time, &other.tx_id);
+        if kept.is_none_or(earlier) {
+            *kept = Some(row);
+        }
+    }
+
+    /// Both sides.
+    pub(crate) fn known(self) -> impl Iterator<Item = &'a LedgerRow> {
+        self.payment.into_iter().chain(self.receive)
+    }
+}
+
 /// A batch, ready to be written. Everything is sorted by key, as bytes: writers that lock rows in one order cannot
 /// lock each other out.
 #[derive(Debug, Default)]
@@ -34,10 +60,8 @@ pub(crate) struct Folded<'a> {
     pub(crate) former: Vec<Versioned<'a, LedgerRow>>,
     /// The newest event of every `order_id`.
     pub(crate) orders: Vec<Versioned<'a, OrderRow>>,
-    /// Orders of which the batch holds a half.
-    pub(crate) with_half: Vec<&'a str>,
-    /// Orders that the batch holds, and no half of them.
-    pub(crate) without_half: Vec<&'a str>,
+    /// Orders whose pair the batch can change, each with the halves that the batch holds.
+    pub(crate) pairs: BTreeMap<&'a str, Halves<'a>>,
     /// Ledger events that belong to something else than a payment order.
     pub(crate) skipped: u64,
 }
@@ -49,6 +73,11 @@ impl LedgerRow {
         matches!(self.entry_type.as_str(), "PAYMENT" | "RECEIVE").then_some((order, self.entry_type.as_str()))
     }
 
+    /// It belongs to something, and that is no payment order.
+    fn is_of_another_kind(&self) -> bool {
+        self.related_id.is_some() && self.order().is_none()
+    }
+
     /// The payment order this event belongs to.
     fn order(&self) -> Option<&str> {
         let of_an_order = matches!(self.related_type.as_deref(), None | Some("PAYMENT_ORDER"));
@@ -58,15 +87,6 @@ impl LedgerRow {
 
 impl<'a> Folded<'a> {
     pub(crate) fn of(batch: &'a Batch) -> Self {
-        let mut with_half = BTreeSet::new();
-        let mut skipped = 0;
-        for row in &batch.ledger {
-            match row.half() {
-                Some((order, _)) => drop(with_half.insert(order)),
-                None if row.related_id.is_some() && row.order().is_none() => skipped += 1,
-                None => {}
-            }
-        }
         let (ledger, older) = newest(batch.ledger.iter().map(|row| {
             let version = row.version();
             (row.tx_id.as_str(), Versioned { row, version })
@@ -75,19 +95,19 @@ impl<'a> Folded<'a> {
             let version = row.version();
             (row.order_id.as_str(), Versioned { row, version })
         }));
-        let without_half = orders
-            .keys()
-            .copied()
-            .filter(|order| !with_half.contains(order))
-            .collect();
-        Self {
+        let mut folded = Self {
             former: former(&ledger, older),
             ledger: ledger.into_values().collect(),
+            pairs: orders.keys().map(|order| (*order, Halves::default())).collect(),
             orders: orders.into_values().collect(),
-            without_half,
-            with_half: with_half.into_iter().collect(),
-            skipped,
+            skipped: batch.ledger.iter().filter(|row| row.is_of_another_kind()).count() as u64,
+        };
+        for half in folded.halves() {
+            if let Some((order, side)) = half.row.half() {
+                folded.pairs.entry(order).or_default().take(side, half.row);
+            }
         }
+        folded
     }
 
     /// Everything of the batch that is a half, once per order, side and `tx_id`.

@@ -70,9 +70,8 @@ statements! {
     UPSERT_LEDGER = "upsert_ledger_entries", include_str!("../sql/upsert_ledger_entries.sql");
     UPSERT_ORDERS = "upsert_payment_orders", include_str!("../sql/upsert_payment_orders.sql");
     KEEP_FORMER_HALVES = "keep_former_halves", include_str!("../sql/keep_former_halves.sql");
-    OPEN_PAIRS = "open_pairs", concat!(include_str!("../sql/computed_pairs.sql"), include_str!("../sql/open_pairs.sql"));
-    RECOMPUTE_PAIRS = "recompute_pairs",
-        concat!(include_str!("../sql/computed_pairs.sql"), include_str!("../sql/recompute_pairs.sql"));
+    OPEN_PAIRS = "open_pairs", include_str!("../sql/open_pairs.sql");
+    RECOMPUTE_PAIRS = "recompute_pairs", include_str!("../sql/recompute_pairs.sql");
     KNOWN_PAIRS = "known_pairs", include_str!("../sql/known_pairs.sql");
     LOCK_ORDERS = "lock_orders", include_str!("../sql/lock_orders.sql");
     INSERT_DEAD_LETTERS = "insert_dead_letters", include_str!("../sql/insert_dead_letters.sql");

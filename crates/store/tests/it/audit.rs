@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::support::{api, at, lines, migrated, value};
 
-fn row(resource_id: &str) -> AuditRow {
+pub(crate) fn row(resource_id: &str) -> AuditRow {
     AuditRow {
         actor_id: Some("operator-1".to_owned()),
         actor_roles: vec!["ADMIN_READ".to_owned(), "ADMIN_AUDIT".to_owned()],

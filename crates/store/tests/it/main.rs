@@ -9,6 +9,7 @@
 mod audit;
 mod dead_letters;
 mod lookups;
+mod measured;
 mod migrations;
 mod model;
 mod outage;

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use nsc_core::{ErrorCode, OperatorError};
-use nsc_store::{Store, StoreError, StoreOptions};
+use nsc_store::{AuditLog, AuditOptions, Batch, DeadLetter, Store, StoreError, StoreOptions};
 use nsc_testkit::Postgres;
 use sqlx::{Connection, PgConnection};
 
-use crate::support::{at, consumer, entry, ledger, migrated, migrated_in, options, value};
+use crate::audit::row as audit_row;
+use crate::support::{api, at, consumer, entry, ledger, migrated, migrated_in, options, value};
 
 #[tokio::test]
 async fn a_store_outlives_its_database() {
@@ -188,4 +189,58 @@ async fn a_secret_in_a_url_shows_nowhere() {
     ] {
         assert!(!text.contains("hunter2"), "{text}");
     }
+}
+
+#[tokio::test]
+async fn an_audit_row_that_cannot_be_committed_is_refused_and_the_log_comes_back() {
+    let postgres = Postgres::start().await.unwrap();
+    let database = migrated_in(&postgres).await;
+    let log = AuditLog::start(api(&database).await, AuditOptions::default());
+    log.record(audit_row("before")).await.unwrap();
+    postgres.kill().await.unwrap();
+    let begun = Instant::now();
+    let refused = futures::future::join_all((0..20).map(|_| log.record(audit_row("during")))).await;
+    assert!(refused.iter().all(Result::is_err), "{refused:?}");
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    postgres.restart().await.unwrap();
+    // Its connections were idle for longer than a moment, and are asked before they are used.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    log.record(audit_row("after")).await.unwrap();
+    let kept = "SELECT string_agg(resource_id, ',' ORDER BY audit_id) FROM bo.admin_audit_logs";
+    assert_eq!(value::<String>(&database, kept).await, "before,after");
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_cannot_be_stored_fails_its_whole_batch() {
+    let database = migrated().await;
+    let store = consumer(&database).await;
+    database
+        .execute("ALTER TABLE bo.consumer_dlq_events RENAME TO gone")
+        .await
+        .unwrap();
+    let letter = DeadLetter {
+        topic: "t".to_owned(),
+        partition: 0,
+        offset: 0,
+        key: None,
+        payload: None,
+        error_class: "c".to_owned(),
+        error: "e".to_owned(),
+        correlation_id: None,
+    };
+    let batch = Batch {
+        dead_letters: vec![letter],
+        ..ledger([entry("t", "CHARGE", None)])
+    };
+    store.apply(&batch, at(0)).await.unwrap_err();
+    assert_eq!(
+        value::<i64>(&database, "SELECT count(*) FROM bo.ledger_entries").await,
+        0
+    );
+    database
+        .execute("ALTER TABLE bo.gone RENAME TO consumer_dlq_events")
+        .await
+        .unwrap();
+    let applied = store.apply(&batch, at(0)).await.unwrap();
+    assert_eq!((applied.ledger_written, applied.dead_letters), (1, 1));
 }

@@ -170,7 +170,7 @@ async fn of_several_halves_the_earliest_counts_and_then_the_lowest_tx_id() {
 #[tokio::test]
 async fn a_correction_that_moves_a_half_away_leaves_the_pair_complete_in_any_order() {
     let (database, store) = fresh().await;
-    let mut eye = superuser(&database).await;
+    let mut eye = superuser(&database.url()).await;
     for (case, order) in permutations(5).iter().enumerate() {
         let (own, elsewhere, p, r) = (
             format!("o{case}"),

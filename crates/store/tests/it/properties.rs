@@ -233,7 +233,7 @@ fn check<S>(
 {
     let (database, store, eye) = RUNTIME.block_on(async {
         let database = migrated().await;
-        let (store, eye) = (consumer(&database).await, superuser(&database).await);
+        let (store, eye) = (consumer(&database).await, superuser(&database.url()).await);
         (database, store, Mutex::new(eye))
     });
     let number = std::cell::Cell::new(0);

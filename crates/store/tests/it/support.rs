@@ -50,7 +50,7 @@ pub(crate) async fn value<T>(database: &Database, sql: &str) -> T
 where
     T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
 {
-    value_on(&mut superuser(database).await, sql).await
+    value_on(&mut superuser(&database.url()).await, sql).await
 }
 
 /// The same on a connection that is kept.
@@ -64,8 +64,8 @@ where
         .unwrap()
 }
 
-pub(crate) async fn superuser(database: &Database) -> PgConnection {
-    PgConnection::connect(&database.url()).await.unwrap()
+pub(crate) async fn superuser(url: &str) -> PgConnection {
+    PgConnection::connect(url).await.unwrap()
 }
 
 /// Rows as text, columns joined by `|`, null as `-`.
