@@ -63,7 +63,7 @@ pub(crate) struct GlobalArgs {
     /// Colours; NO_COLOR is respected by auto
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     pub(crate) color: ColorChoice,
-    /// Memory of the engine before it spills to disk, e.g. 2GiB [env: NSC_MEMORY_LIMIT] [default: 1GiB]
+    /// Memory of the engine before it spills to disk, e.g. 4GiB [env: NSC_MEMORY_LIMIT] [default: 2GiB]
     #[arg(long, global = true, value_name = "SIZE")]
     pub(crate) memory_limit: Option<String>,
     /// Threads [env: NSC_THREADS] [default: one per core]

@@ -23,7 +23,6 @@ pub use source::{SOURCES, Source};
 pub use table::{Layer, TableContract, WriteStrategy};
 
 /// Every table of the contract, layer by layer.
-#[must_use]
 pub fn tables() -> impl Iterator<Item = &'static TableContract> {
     bronze::TABLES.iter().chain(silver::TABLES).chain(gold::TABLES)
 }

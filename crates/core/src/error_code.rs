@@ -93,6 +93,8 @@ registry! {
     TableMissing = 103, Storage, "table does not exist yet";
     /// Another writer committed first, again and again.
     WriteConflict = 104, Storage, "another writer changed the table";
+    /// The engine needs more memory than it may have, and cannot spill what it holds.
+    MemoryLimit = 105, Usage, "memory limit too small";
 
     /// A named input cannot be opened or read.
     InputUnreadable = 201, Usage, "input cannot be read";

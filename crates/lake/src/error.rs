@@ -120,12 +120,18 @@ impl LakeError {
     }
 }
 
+/// Joins hold one side in memory: when that does not fit, the engine gives up.
+fn is_exhausted(error: &DataFusionError) -> bool {
+    matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
+}
+
 impl OperatorError for LakeError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Missing { .. } => ErrorCode::TableMissing,
             Self::Schema { .. } | Self::Unsupported { .. } => ErrorCode::SchemaDisagrees,
             Self::Conflict { .. } => ErrorCode::WriteConflict,
+            Self::Engine(e) if is_exhausted(e) => ErrorCode::MemoryLimit,
             Self::Null { .. } | Self::Engine(_) | Self::Arrow(_) => ErrorCode::Unexpected,
             Self::Root { .. }
             | Self::Corrupt { .. }
@@ -169,6 +175,9 @@ impl OperatorError for LakeError {
             Self::Unsupported { .. } => "rewrite the table without the feature, or rebuild it from Bronze",
             Self::Store(_) | Self::Delta { .. } => {
                 "nsc doctor checks the root, its permissions and every table"
+            }
+            Self::Engine(e) if is_exhausted(e) => {
+                "give the engine more with --memory-limit (NSC_MEMORY_LIMIT), on a machine that has it; nothing was committed twice"
             }
             _ => return None,
         };

@@ -9,6 +9,7 @@ mod key_range;
 mod lock;
 mod lookup;
 mod maintenance;
+mod memory_pool;
 mod overwrite;
 mod provider;
 mod root;

@@ -160,7 +160,7 @@ impl TableProvider for FilesTable {
             .iter()
             .map(|f| self.partitioned_file(f))
             .collect::<Result<Vec<_>>>()?;
-        files.sort_by(|a, b| b.object_meta.size.cmp(&a.object_meta.size));
+        files.sort_by_key(|f| std::cmp::Reverse(f.object_meta.size));
         let groups = FileGroup::new(files).split_files(state.config().target_partitions());
         let config = FileScanConfigBuilder::new(self.store_url.clone(), Arc::new(source))
             .with_file_groups(groups)

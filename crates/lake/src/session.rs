@@ -4,11 +4,12 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::LakeError;
+use crate::memory_pool::UnspilledRepartition;
 
 /// What one process may use.
 #[derive(Debug, Clone)]
@@ -22,10 +23,10 @@ pub struct SessionOptions {
 }
 
 impl Default for SessionOptions {
-    /// One GiB, and a thread per core.
+    /// Two GiB, and a thread per core.
     fn default() -> Self {
         Self {
-            memory_bytes: 1 << 30,
+            memory_bytes: 2 << 30,
             threads: std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
             spill_dir: None,
         }
@@ -47,7 +48,7 @@ pub fn session(options: &SessionOptions) -> Result<SessionContext, LakeError> {
     settings.execution.parquet.pushdown_filters = false;
     settings.execution.time_zone = Some("UTC".to_owned());
     let pool = TrackConsumersPool::new(
-        FairSpillPool::new(options.memory_bytes),
+        UnspilledRepartition::new(options.memory_bytes),
         NonZeroUsize::MIN.saturating_add(4),
     );
     let mode = match &options.spill_dir {

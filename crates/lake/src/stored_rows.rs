@@ -186,10 +186,10 @@ impl FileRows {
     ) -> Result<Self, LakeError> {
         let mut rows = Self::default();
         let wanted = scope.keys.as_deref();
-        if let Some(wanted) = wanted {
-            if !holds_any(ctx, table, file, comparison.key, wanted).await? {
-                return Ok(rows);
-            }
+        if let Some(wanted) = wanted
+            && !holds_any(ctx, table, file, comparison.key, wanted).await?
+        {
+            return Ok(rows);
         }
         let mut stream = rows_of(ctx, table, file, scope)?.execute_stream().await?;
         while let Some(mut batch) = stream.try_next().await? {

@@ -350,13 +350,13 @@ impl UpsertWriter {
             .iter()
             .zip(contents)
             .enumerate()
-            .map(|(i, (key, content))| self.is_news(*key, content, versions.get(i)))
+            .map(|(i, (key, content))| self.is_news(*key, content, versions.get(i).map(AsRef::as_ref)))
             .collect();
         self.inner.write(&fingerprint::keep(batch, mask)?).await
     }
 
     /// Whether a row is to be written; counts it and remembers the stored row it replaces.
-    fn is_news(&mut self, key: u128, content: u128, version: Option<&Box<[u8]>>) -> bool {
+    fn is_news(&mut self, key: u128, content: u128, version: Option<&[u8]>) -> bool {
         let outcome = &mut self.part.outcome;
         if self.conflict == Conflict::Append && !self.stored.is_first(key, content) {
             outcome.unchanged += 1;
@@ -366,7 +366,7 @@ impl UpsertWriter {
             outcome.inserted += 1;
             return true;
         };
-        let older = self.conflict == Conflict::Newest && version.map(AsRef::as_ref) < stored.version;
+        let older = self.conflict == Conflict::Newest && version < stored.version;
         if stored.content == content || older {
             outcome.unchanged += 1;
             return false;

@@ -121,13 +121,13 @@ impl StagedWriter {
     pub(crate) fn new(table: &Table) -> Result<Self, LakeError> {
         let contract = table.contract();
         let schema = table.schema();
-        if let Some(column) = contract.partition.first() {
-            if schema.field_with_name(column)?.data_type() != &DataType::Date32 {
-                return Err(LakeError::Unsupported {
-                    table: table.name(),
-                    feature: format!("a partition column that is not a date ({column})"),
-                });
-            }
+        if let Some(column) = contract.partition.first()
+            && schema.field_with_name(column)?.data_type() != &DataType::Date32
+        {
+            return Err(LakeError::Unsupported {
+                table: table.name(),
+                feature: format!("a partition column that is not a date ({column})"),
+            });
         }
         let properties = properties(contract)?;
         Ok(Self {

@@ -70,14 +70,13 @@ pub(crate) async fn gating_tag(
     }
     let mut tags: Vec<String> = Vec::new();
     for source in SOURCES {
-        let of_source = windows
+        let mut of_source = windows
             .iter()
             .filter(|((s, _), _)| s == source)
-            .filter_map(|(_, (_, tag))| Some(tag))
-            .cloned();
+            .map(|(_, (_, tag))| tag.clone());
         match scope.as_str() {
             "any" => tags.extend(of_source.flatten()),
-            _ => tags.extend(of_source.last().flatten()),
+            _ => tags.extend(of_source.next_back().flatten()),
         }
     }
     Ok(ORDER

@@ -107,7 +107,7 @@ pub(crate) fn resolve(
                 &keys::MEMORY_LIMIT,
                 flag("--memory-limit", &flags.memory_limit),
                 file.resources.memory_limit,
-                ByteSize::new(1 << 30),
+                ByteSize::new(2 << 30),
             )?,
             threads: layers.pick(
                 &keys::THREADS,

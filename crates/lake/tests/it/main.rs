@@ -1,4 +1,9 @@
 //! The lake against plain-map models, on real Delta tables.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests stand outside #[test] functions"
+)]
+
 mod log_growth;
 mod upsert;
