@@ -9,11 +9,18 @@ use crate::error::StoreError;
 /// A statement with its arguments.
 pub(crate) type Bound<'q> = Query<'q, Postgres, PgArguments>;
 
-/// Settings of every connection. A statement is planned once a connection and always goes by keys and indexes, nested
-/// loops from few rows to few rows: a plan made while a table was empty would otherwise read all of it when it no
-/// longer is.
+/// Settings of every connection.
 pub const SETTINGS: &[(&str, &str)] = &[
     ("timezone", "UTC"),
+    // What a batch writes relies on each statement seeing what was committed before it.
+    ("default_transaction_isolation", "read committed"),
+    // A writer that vanished must not hold its locks for hours.
+    ("idle_in_transaction_session_timeout", "60s"),
+    ("tcp_keepalives_idle", "30"),
+    ("tcp_keepalives_interval", "10"),
+    ("tcp_keepalives_count", "3"),
+    // A statement is planned once a connection and always goes by keys and indexes, from few rows to few rows: a plan
+    // made while a table was empty would otherwise read all of it when it no longer is.
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),

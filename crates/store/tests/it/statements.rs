@@ -40,7 +40,6 @@ async fn every_statement_is_prepared_against_the_schema() {
 #[tokio::test]
 async fn every_plan_goes_by_keys_even_when_it_is_made_for_empty_tables() {
     let database = migrated().await;
-    let whole_by_purpose = ["pairing_health", "schema_version", "replication_lag"];
     for filled in [false, true] {
         if filled {
             database.execute(FILL).await.unwrap();
@@ -50,35 +49,43 @@ async fn every_plan_goes_by_keys_even_when_it_is_made_for_empty_tables() {
         for (setting, value) in SETTINGS {
             run(&mut connection, format!("SET {setting} = '{value}'")).await;
         }
-        for statement in ALL
-            .iter()
-            .filter(|s| !whole_by_purpose.contains(&s.name) && s.name != "lock_orders")
-        {
+        for statement in ALL {
             let plan = plan(&mut connection, *statement).await;
-            if let Some((_, index)) = INDEXES.iter().find(|(name, _)| *name == statement.name) {
-                let used = plan
-                    .iter()
-                    .any(|line| line.contains(&format!("using {index} on")));
-                assert!(used, "{}, filled: {filled}\n{}", statement.name, plan.join("\n"));
-            }
-            let lines: Vec<&str> = plan.iter().map(|line| line.trim_start()).collect();
-            let scans = lines
-                .iter()
-                .filter(|l| l.contains("Index Scan") || l.contains("Index Only Scan"))
-                .count();
-            let by_key = lines.iter().filter(|l| l.starts_with("Index Cond:")).count();
-            let whole = lines
-                .iter()
-                .any(|l| ["Seq Scan on", "Materialize"].iter().any(|w| l.contains(w)));
-            assert!(
-                scans == by_key && !whole,
-                "{}, filled: {filled}\n{}",
-                statement.name,
-                plan.join("\n")
-            );
+            let wrong = wrong_with(statement.name, &plan);
+            let plan = plan.join("\n");
+            assert_eq!(wrong, None, "{}, filled: {filled}\n{plan}", statement.name);
         }
     }
 }
+
+/// What of a plan would be slow in large tables.
+fn wrong_with(name: &str, plan: &[String]) -> Option<String> {
+    let has = |text: &str| plan.iter().any(|line| line.contains(text));
+    let index = INDEXES
+        .iter()
+        .find(|(of, _)| *of == name)
+        .map(|(_, index)| *index);
+    if let Some(index) = index.filter(|index| !has(&format!("using {index} on"))) {
+        return Some(format!("does not use {index}"));
+    }
+    if WITHOUT_KEY.contains(&name) {
+        return None;
+    }
+    let count = |text: &str| plan.iter().filter(|line| line.contains(text)).count();
+    let scans = count("Index Scan") + count("Index Only Scan");
+    if scans != count("Index Cond:") {
+        return Some("reads a whole index".to_owned());
+    }
+    (has("Seq Scan on") || has("Materialize")).then(|| "reads a whole table".to_owned())
+}
+
+/// They look for no key; the first one reads an index of few rows.
+const WITHOUT_KEY: &[&str] = &[
+    "pairing_health",
+    "schema_version",
+    "replication_lag",
+    "lock_orders",
+];
 
 /// Where an index that has the right order could be taken for one that has the right key.
 const INDEXES: &[(&str, &str)] = &[
@@ -87,6 +94,7 @@ const INDEXES: &[(&str, &str)] = &[
     ("order_lookup", "ledger_entries_related_id"),
     ("recompute_pairs", "ledger_entries_related_id"),
     ("purge_dead_letters", "consumer_dlq_events_ingested_at"),
+    ("pairing_health", "payment_ledger_pairs_incomplete"),
 ];
 
 async fn run(connection: &mut PgConnection, sql: String) {
