@@ -89,7 +89,8 @@ report_finding() {
   local kept=$home/findings/$target-$(basename "$found")
   cp "$found" "$kept"
   cp "$work/programs/$target" "$home/findings/$target"
-  die 1 "$target: a finding, above" "Its input: ${kept#"$ROOT"/}, $(wc -c <"$kept") bytes: $(head -c 200 "$kept" | od -An -c | tr -s ' \n' ' ')" \
+  die 1 "$target: $(grep -m 1 -A 1 'panicked at' "$work/log" | tail -n 1 | grep . || echo 'a finding, above')" \
+    "Its input: ${kept#"$ROOT"/}, $(wc -c <"$kept") bytes: $(head -c 200 "$kept" | od -An -c | tr -s ' \n' ' ')" \
     "Again: .nsc/fuzz/findings/$target ${kept#"$ROOT"/}"
 }
 
