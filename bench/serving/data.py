@@ -2,7 +2,8 @@
 comes, as lines of COPY for the peer, and (lookups.lua, lookups.py) as ids to ask for.
 
 Entry 2o-1 is the PAYMENT of order o and entry 2o its RECEIVE; of every fiftieth order the RECEIVE is missing and a CHARGE
-stands in its place. Keys look random, as real ones do: number times 48271 modulo 2^31-1.
+stands in its place. Keys and wallets look random, as real ones do (else an index would be written in order, which is cheaper
+than it is): number times 48271 modulo 2^31-1.
 """
 FACTOR, MODULUS = 48271, 2147483647
 USERS, SHOPS = 50_000, 2_000
@@ -11,10 +12,10 @@ INGESTED = "2026-02-01 00:00:00+00"
 
 BASE = """
 INSERT INTO bo.payment_orders (order_id, user_id, merchant_name, amount, status, created_at, updated_at, source_version, ingested_at, payload_hash)
-SELECT 'po-' || o * {factor} % {modulus}, 'user-' || o % {users}, 'merchant-' || o % {shops}, o % 100000 + 1.25, 'SETTLED', at, at, 1, now(), decode(md5(o::text), 'hex')
+SELECT 'po-' || o * {factor} % {modulus}, 'user-' || o * {factor} % {modulus} % {users}, 'merchant-' || o * {factor} % {modulus} % {shops}, o % 100000 + 1.25, 'SETTLED', at, at, 1, now(), decode(md5(o::text), 'hex')
 FROM (SELECT o, timestamptz '2026-01-05 00:00:00+00' + o % 86400 * interval '1 second' AS at FROM generate_series(1, {orders}::bigint) AS o) AS made;
 INSERT INTO bo.ledger_entries (tx_id, wallet_id, entry_type, amount, related_id, related_type, event_time, updated_at, source_version, ingested_at, payload_hash)
-SELECT 'tx-' || n * {factor} % {modulus}, CASE WHEN half OR lone THEN 'user-' || o % {users} ELSE 'shop-' || o % {shops} END,
+SELECT 'tx-' || n * {factor} % {modulus}, CASE WHEN half OR lone THEN 'user-' || o * {factor} % {modulus} % {users} ELSE 'shop-' || o * {factor} % {modulus} % {shops} END,
        CASE WHEN half THEN 'PAYMENT' WHEN lone THEN 'CHARGE' ELSE 'RECEIVE' END, o % 100000 + 1.25,
        CASE WHEN NOT lone THEN 'po-' || o * {factor} % {modulus} END, CASE WHEN NOT lone THEN 'PAYMENT_ORDER' END, at, at, 1, now(), decode(md5(n::text), 'hex')
 FROM (SELECT n, (n + 1) / 2 AS o, n % 2 = 1 AS half, n % 100 = 0 AS lone, timestamptz '2026-01-05 00:00:00+00' + (n + 1) / 2 % 86400 * interval '1 second' AS at
@@ -40,8 +41,8 @@ def entry(n):
     """tx_id, wallet, type, amount, order or None, time of day"""
     o = (n + 1) // 2
     if n % 100 == 0:
-        return f"tx-{key(n)}", f"user-{o % USERS}", "CHARGE", f"{o % 100000 + 1}.25", None, CLOCK[o % 86400]
-    kind, wallet = ("PAYMENT", f"user-{o % USERS}") if n % 2 else ("RECEIVE", f"shop-{o % SHOPS}")
+        return f"tx-{key(n)}", f"user-{key(o) % USERS}", "CHARGE", f"{o % 100000 + 1}.25", None, CLOCK[o % 86400]
+    kind, wallet = ("PAYMENT", f"user-{key(o) % USERS}") if n % 2 else ("RECEIVE", f"shop-{key(o) % SHOPS}")
     return f"tx-{key(n)}", wallet, kind, f"{o % 100000 + 1}.25", f"po-{key(o)}", CLOCK[o % 86400]
 
 
@@ -54,7 +55,7 @@ def ledger_event(n):
 
 def order_event(o):
     at = CLOCK[o % 86400]
-    return (f'{{"order_id":"po-{key(o)}","user_id":"user-{o % USERS}","merchant_name":"merchant-{o % SHOPS}","amount":"{o % 100000 + 1}.25",'
+    return (f'{{"order_id":"po-{key(o)}","user_id":"user-{key(o) % USERS}","merchant_name":"merchant-{key(o) % SHOPS}","amount":"{o % 100000 + 1}.25",'
             f'"status":"SETTLED","created_at":"2026-01-05T{at}Z","updated_at":"2026-01-05T{at}Z","source_version":1}}')
 
 

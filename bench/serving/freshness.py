@@ -22,6 +22,7 @@ class Freshness:
     def run(self):
         b, a = self.b, self.a
         b.base_database()
+        self.pg.warm()
         broker = Broker(a.broker, os.path.join(b.logs, "broker.log"))
         running = []
         try:

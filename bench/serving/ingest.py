@@ -48,6 +48,7 @@ class Ingest:
         b.base_database()
         b.step("the peer's table, with the same rows")
         self.pg.sql(PLAIN)
+        self.pg.warm()
         for i in range(self.a.rounds):
             b.step(f"round {i + 1} of {self.a.rounds}")
             slices = {}

@@ -50,6 +50,7 @@ class Lookups:
     def run(self):
         b, a = self.b, self.a
         b.base_database()
+        self.pg.warm()
         scripts = self.scripts()
         self.api = f"127.0.0.1:{free_port()}"
         env = b.env("nsc_api", AUTH_MODE="disabled", NSC_ENV="local")
