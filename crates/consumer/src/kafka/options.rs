@@ -111,7 +111,7 @@ impl KafkaOptions {
             max_poll_interval: Duration::from_mins(5),
             commit_interval: Duration::from_secs(1),
             fetch_wait: Duration::from_millis(100),
-            prefetch_bytes: 16 << 20,
+            prefetch_bytes: 4 << 20,
             metadata_refresh: Duration::from_secs(10),
             statistics_interval: Duration::from_secs(5),
             properties: BTreeMap::new(),
