@@ -31,9 +31,9 @@ SCENARIOS = ("consume", "backfill", "lookups", "freshness")
 class Bench:
     def __init__(self, a):
         self.a = a
-        self.work = os.path.join(TOP, ".nsc", "bench-serving")
+        # its own: two runs beside each other spoil each other's numbers, but not their files
+        self.work = os.path.join(TOP, ".nsc", "bench-serving", str(os.getpid()))
         self.logs = os.path.join(self.work, "logs")
-        shutil.rmtree(self.work, ignore_errors=True)
         os.makedirs(self.logs)
         self.began = {"load1": self.load()}
         self.pg = Postgres(self.logs)
@@ -144,9 +144,13 @@ def main():
             Lookups(b).run()
         if "freshness" in a.scenarios:
             Freshness(b).run()
+    except BaseException:
+        print(f"logs: {os.path.relpath(b.logs)}", file=sys.stderr)
+        raise
     finally:
         b.pg.stop()
-    print(f"results: {os.path.relpath(a.results)}/serving-*.json; logs: {os.path.relpath(b.logs)}")
+    shutil.rmtree(b.work, ignore_errors=True)
+    print(f"results: {os.path.relpath(a.results)}/serving-*.json")
 
 
 if __name__ == "__main__":
