@@ -1,9 +1,10 @@
--- Makes the pair rows that do not exist yet, locks those that do, and lets them follow their orders.
+-- Makes the pair rows that do not exist yet, puts other halves into those that do, and lets them follow their orders.
 -- Grain: one row per order of $1, with the halves that the batch holds; gives the rows that were written.
 -- Contract: serving 3. Rows are taken in the order of their keys, or two writers would lock each other out.
 -- A row that is made is right: whoever had written another half would have made it before. Of an order without a half in
--- the batch an existing row takes over amount and status; nobody else can have written that order meanwhile. A row that
--- exists and gets a half is only locked: recompute_pairs.sql follows.
+-- the batch an existing row takes over amount and status; nobody else can have written that order meanwhile. A half goes
+-- into an existing row whose side is empty: what the row says of the other half and of the order is newer than what this
+-- statement could read before it got the row. A side that is taken is only locked: recompute_pairs.sql follows.
 INSERT INTO bo.payment_ledger_pairs AS stored (
     payment_order_id, payment_tx_id, receive_tx_id, payer_wallet_id, payee_wallet_id, amount, status, event_time,
     updated_at, ingested_at
@@ -41,12 +42,32 @@ LEFT JOIN LATERAL (
 WHERE incoming.event_time IS NOT NULL OR existing.found
 ORDER BY incoming.order_id COLLATE "C"
 ON CONFLICT (payment_order_id) DO UPDATE SET
-    amount = EXCLUDED.amount,
-    status = EXCLUDED.status,
+    payment_tx_id = coalesce(stored.payment_tx_id, EXCLUDED.payment_tx_id),
+    receive_tx_id = coalesce(stored.receive_tx_id, EXCLUDED.receive_tx_id),
+    payer_wallet_id = coalesce(stored.payer_wallet_id, EXCLUDED.payer_wallet_id),
+    payee_wallet_id = coalesce(stored.payee_wallet_id, EXCLUDED.payee_wallet_id),
+    amount = CASE
+        WHEN EXCLUDED.payment_tx_id IS NULL AND EXCLUDED.receive_tx_id IS NULL THEN EXCLUDED.amount
+        WHEN stored.status IS NOT NULL THEN stored.amount
+        -- without an order the payment's amount counts, and that is the stored half's
+        WHEN EXCLUDED.status IS NULL AND EXCLUDED.payment_tx_id IS NULL THEN stored.amount
+        ELSE EXCLUDED.amount
+    END,
+    status = CASE
+        WHEN EXCLUDED.payment_tx_id IS NULL AND EXCLUDED.receive_tx_id IS NULL THEN EXCLUDED.status
+        ELSE coalesce(stored.status, EXCLUDED.status)
+    END,
+    event_time = CASE
+        WHEN EXCLUDED.payment_tx_id IS NULL AND EXCLUDED.receive_tx_id IS NULL THEN stored.event_time
+        ELSE least(stored.event_time, EXCLUDED.event_time)
+    END,
     updated_at = greatest(stored.updated_at, EXCLUDED.updated_at),
     ingested_at = EXCLUDED.ingested_at
-WHERE EXCLUDED.payment_tx_id IS NULL
-    AND EXCLUDED.receive_tx_id IS NULL
-    AND (stored.amount, stored.status, stored.updated_at)
-        IS DISTINCT FROM (EXCLUDED.amount, EXCLUDED.status, greatest(stored.updated_at, EXCLUDED.updated_at))
+WHERE CASE
+    WHEN EXCLUDED.payment_tx_id IS NULL AND EXCLUDED.receive_tx_id IS NULL
+        THEN (stored.amount, stored.status, stored.updated_at)
+            IS DISTINCT FROM (EXCLUDED.amount, EXCLUDED.status, greatest(stored.updated_at, EXCLUDED.updated_at))
+    ELSE (stored.payment_tx_id IS NULL OR EXCLUDED.payment_tx_id IS NULL)
+        AND (stored.receive_tx_id IS NULL OR EXCLUDED.receive_tx_id IS NULL)
+END
 RETURNING payment_order_id, payment_tx_id IS NOT NULL AND receive_tx_id IS NOT NULL AS is_complete

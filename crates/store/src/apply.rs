@@ -152,8 +152,9 @@ impl Writer<'_> {
     /// Brings the pairs of the orders that the batch touches to what they are.
     ///
     /// Two halves, or a half and its order, may be under way in two transactions that cannot see each other. Of two
-    /// halves, who makes or locks the pair row last looks again in a statement of its own, and so sees what the other
-    /// one committed. An order alone makes no pair row: it and the halves of its order go through a gate one by one.
+    /// halves, the one that gets the pair row last puts itself beside what the other one committed; where its side is
+    /// taken, it looks again at all halves in a statement of its own. An order alone makes no pair row: it and the
+    /// halves of its order go through a gate one by one.
     async fn pairs(&mut self, orders: &BTreeMap<&str, Halves<'_>>) -> Result<Pairs, StoreError> {
         let mut pairs = Pairs::default();
         if orders.is_empty() {
@@ -173,23 +174,24 @@ impl Writer<'_> {
             .bind(columns.updated_at)
             .bind(self.ingested_at);
         let rows = self.fetch(statements::OPEN_PAIRS, bound).await?;
-        let mut written = HashSet::with_capacity(rows.len());
+        let mut right = HashSet::with_capacity(rows.len());
         for row in &rows {
             let (order, complete) = opened(row).map_err(|e| statements::OPEN_PAIRS.failed(e))?;
-            written.insert(order);
-            // With a half in the batch it was made, without one it follows its order.
-            let made = orders
-                .get(order)
-                .is_some_and(|halves| halves.known().next().is_some());
-            pairs.completed += u64::from(made && complete);
-            pairs.opened_with_one_half += u64::from(made && !complete);
+            let halves = orders.get(order).copied().unwrap_or_default();
+            if halves.any() {
+                pairs.completed += u64::from(complete);
+                pairs.opened_with_one_half += u64::from(!complete);
+            }
+            // Complete with one half of ours: it existed, and took over nothing of an order.
+            let joined = complete && halves.any() && !halves.both();
+            if !(joined && halves.with_order) {
+                right.insert(order);
+            }
         }
-        let with_half = orders
+        let existing: Vec<&str> = orders
             .iter()
-            .filter(|(_, halves)| halves.known().next().is_some());
-        let existing: Vec<&str> = with_half
+            .filter(|(order, halves)| halves.any() && !right.contains(**order))
             .map(|(order, _)| *order)
-            .filter(|o| !written.contains(o))
             .collect();
         pairs.completed += self.recompute(&existing).await?;
         Ok(pairs)
@@ -213,9 +215,7 @@ impl Writer<'_> {
     /// Waits for writers of the same orders: a gate is shared by those who bring halves, and passed alone by who brings
     /// an order without any known half.
     async fn pass_gates(&mut self, orders: &BTreeMap<&str, Halves<'_>>) -> Result<(), StoreError> {
-        let (with_half, without): (Vec<_>, Vec<_>) = orders
-            .iter()
-            .partition(|(_, halves)| halves.known().next().is_some());
+        let (with_half, without): (Vec<_>, Vec<_>) = orders.iter().partition(|(_, halves)| halves.any());
         let without: Vec<&str> = without.into_iter().map(|(order, _)| *order).collect();
         let known = self.known(&without).await?;
         let mut gates: BTreeMap<i32, bool> =

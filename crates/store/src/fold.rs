@@ -29,9 +29,19 @@ pub(crate) type Half<'a> = (&'a str, &'a str);
 pub(crate) struct Halves<'a> {
     pub(crate) payment: Option<&'a LedgerRow>,
     pub(crate) receive: Option<&'a LedgerRow>,
+    /// The batch brings the order itself too.
+    pub(crate) with_order: bool,
 }
 
 impl<'a> Halves<'a> {
+    /// None yet, of an order that is in the batch.
+    fn of_order() -> Self {
+        Self {
+            with_order: true,
+            ..Self::default()
+        }
+    }
+
     fn take(&mut self, side: &str, row: &'a LedgerRow) {
         let kept = if side == "PAYMENT" {
             &mut self.payment
@@ -42,6 +52,16 @@ impl<'a> Halves<'a> {
         if kept.is_none_or(earlier) {
             *kept = Some(row);
         }
+    }
+
+    /// Whether a side is known.
+    pub(crate) fn any(self) -> bool {
+        self.payment.is_some() || self.receive.is_some()
+    }
+
+    /// Whether both sides are known.
+    pub(crate) fn both(self) -> bool {
+        self.payment.is_some() && self.receive.is_some()
     }
 
     /// Both sides.
@@ -98,7 +118,7 @@ impl<'a> Folded<'a> {
         let mut folded = Self {
             former: former(&ledger, older),
             ledger: ledger.into_values().collect(),
-            pairs: orders.keys().map(|order| (*order, Halves::default())).collect(),
+            pairs: orders.keys().map(|order| (*order, Halves::of_order())).collect(),
             orders: orders.into_values().collect(),
             skipped: batch.ledger.iter().filter(|row| row.is_of_another_kind()).count() as u64,
         };

@@ -260,3 +260,70 @@ async fn health_counts_the_pairs_that_wait_and_knows_the_oldest() {
         }
     );
 }
+
+#[tokio::test]
+async fn a_half_that_joins_while_the_order_changes_does_not_take_the_order_back() {
+    const ORDERS: usize = 300;
+    let (database, store) = fresh().await;
+    for n in 0..ORDERS {
+        let batch = Batch {
+            ledger: vec![entry(&format!("p{n}"), "PAYMENT", Some(&format!("o{n}")))],
+            orders: vec![order(&format!("o{n}"), "CREATED")],
+            ..Batch::default()
+        };
+        store.apply(&batch, at(0)).await.unwrap();
+    }
+    let barrier = Arc::new(Barrier::new(2));
+    let work = |batch: fn(usize) -> Batch| {
+        let (store, barrier) = (store.clone(), Arc::clone(&barrier));
+        tokio::spawn(async move {
+            for n in 0..ORDERS {
+                let batch = batch(n);
+                barrier.wait().await;
+                store.apply(&batch, at(0)).await.unwrap();
+            }
+        })
+    };
+    let workers = [
+        work(|n| ledger([entry(&format!("r{n}"), "RECEIVE", Some(&format!("o{n}")))])),
+        work(|n| {
+            orders([OrderRow {
+                amount: won("1234.50"),
+                updated_at: Some(at(1)),
+                ..order(&format!("o{n}"), "SETTLED")
+            }])
+        }),
+    ];
+    for worker in workers {
+        worker.await.unwrap();
+    }
+    let right = "SELECT count(*) FROM bo.payment_ledger_pairs WHERE payment_tx_id = replace(payment_order_id, 'o', 'p')
+        AND receive_tx_id = replace(payment_order_id, 'o', 'r') AND amount = 1234.50 AND status = 'SETTLED'";
+    assert_eq!(value::<i64>(&database, right).await, ORDERS as i64);
+}
+
+#[tokio::test]
+async fn a_half_that_joins_together_with_a_newer_order_brings_the_order_along() {
+    let (database, store) = fresh().await;
+    let first = Batch {
+        ledger: vec![entry("p", "PAYMENT", Some("o"))],
+        orders: vec![order("o", "CREATED")],
+        ..Batch::default()
+    };
+    store.apply(&first, at(0)).await.unwrap();
+    let second = Batch {
+        ledger: vec![entry("r", "RECEIVE", Some("o"))],
+        orders: vec![OrderRow {
+            amount: won("1234.50"),
+            updated_at: Some(at(1)),
+            ..order("o", "SETTLED")
+        }],
+        ..Batch::default()
+    };
+    let applied = store.apply(&second, at(0)).await.unwrap();
+    assert_eq!((applied.pairs_incomplete, applied.pairs_complete), (0, 1));
+    assert_eq!(
+        pairs(&database).await,
+        ["o|p|r|wallet-of-p|wallet-of-r|1234.50|SETTLED"]
+    );
+}
