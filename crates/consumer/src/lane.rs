@@ -39,10 +39,15 @@ pub(crate) struct Lane {
 
 #[derive(Debug, Clone, Copy)]
 struct Limits {
+    /// Of a batch.
     events: usize,
     bytes: usize,
     linger: Duration,
 }
+
+/// Batches that may wait in a lane, one message size aside. A broker sends long stretches of one partition: with room
+/// for one batch only, all the other lanes would stand still behind it.
+const BATCHES_AHEAD: usize = 3;
 
 #[derive(Debug)]
 struct State {
@@ -90,7 +95,7 @@ impl Lane {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a message, or gives it back when a whole batch is waiting already.
+    /// Queues a message, or gives it back when enough is waiting already.
     #[must_use]
     pub(crate) fn push(&self, message: Message) -> Option<Message> {
         let mut state = self.state();
@@ -104,7 +109,7 @@ impl Lane {
         state.queued_bytes += message.size_bytes();
         state.queue.push_back(message);
         // The task is woken for the first one and for a full batch, not for each in between.
-        if was_empty || state.is_full(self.limits) {
+        if was_empty || state.holds_a_batch(self.limits) {
             self.arrived.notify_one();
         }
         None
@@ -196,7 +201,7 @@ impl Lane {
                     return None;
                 }
                 let due = state.waiting_since + self.limits.linger;
-                if state.is_full(self.limits) || (!state.queue.is_empty() && due <= Instant::now()) {
+                if state.holds_a_batch(self.limits) || (!state.queue.is_empty() && due <= Instant::now()) {
                     let batch = state.take_batch(self.limits, stop);
                     self.changed.notify_all();
                     return Some(batch);
@@ -256,8 +261,12 @@ impl Drop for Ended<'_> {
 }
 
 impl State {
-    fn is_full(&self, limits: Limits) -> bool {
+    fn holds_a_batch(&self, limits: Limits) -> bool {
         self.queue.len() >= limits.events || self.queued_bytes >= limits.bytes
+    }
+
+    fn is_full(&self, limits: Limits) -> bool {
+        self.queue.len() >= limits.events.saturating_mul(BATCHES_AHEAD) || self.queued_bytes >= limits.bytes
     }
 
     fn drop_queued(&mut self, partitions: &[Partition]) {
@@ -265,7 +274,7 @@ impl State {
         self.queued_bytes = self.queue.iter().map(Message::size_bytes).sum();
     }
 
-    /// All that is queued: the queue never holds more than a batch.
+    /// The oldest that are queued. (Their bytes never exceed a batch's.)
     fn take_batch(&mut self, limits: Limits, stop: &CancellationToken) -> Vec<Message> {
         let events = self.queue.len().min(limits.events);
         let batch: Vec<Message> = self.queue.drain(..events).collect();

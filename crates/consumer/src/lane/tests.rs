@@ -44,19 +44,22 @@ fn offsets(batch: &[Message]) -> Vec<i64> {
 async fn a_batch_is_full_or_has_waited_long_enough() {
     let stop = CancellationToken::new();
     let patient = lane(3, LONG);
-    for offset in 0..3 {
+    for offset in 0..9 {
         assert!(patient.push(message(0, offset)).is_none());
     }
-    assert!(patient.push(message(0, 3)).is_some(), "a batch is waiting");
+    assert!(patient.push(message(0, 9)).is_some(), "three batches are waiting");
     let batch = patient.next_batch(&stop).await.expect("full");
     assert_eq!(offsets(&batch), [0, 1, 2]);
     assert!(
-        patient.push(message(0, 3)).is_none(),
+        patient.push(message(0, 9)).is_none(),
         "there is room while a batch is under way"
     );
     assert_eq!(patient.oldest(EventKind::LedgerEntry), Some(UtcMicros::new(0)));
     patient.finish(&batch);
     assert_eq!(patient.oldest(EventKind::LedgerEntry), Some(UtcMicros::new(3)));
+    for expected in [[3, 4, 5], [6, 7, 8]] {
+        assert_eq!(offsets(&patient.next_batch(&stop).await.expect("full")), expected);
+    }
     assert_eq!(patient.oldest(EventKind::PaymentOrder), None);
 
     let hasty = lane(3, Duration::from_millis(5));
