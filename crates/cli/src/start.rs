@@ -14,7 +14,7 @@ use crate::environment::Environment;
 use crate::failure::{Failure, Outcome, Refusal};
 use crate::failure_text::{self, FailureStyle};
 use crate::terminal::{ColorChoice, Terminal};
-use crate::{args, commands};
+use crate::{allocator, args, commands};
 
 /// Runs the process.
 pub(crate) fn start() -> ExitCode {
@@ -30,6 +30,7 @@ pub(crate) fn start() -> ExitCode {
 }
 
 fn execute(cli: Cli, env: Environment, terminal: Terminal) -> Outcome<ExitStatus> {
+    allocator::suit(&cli.command);
     let app = App::new(&cli, env, terminal)?;
     let args::Cli { command, .. } = cli;
     let runtime = tokio::runtime::Builder::new_multi_thread()
