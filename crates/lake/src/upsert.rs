@@ -85,6 +85,8 @@ pub struct UpsertPart {
 pub struct StagedUpsert {
     table: Table,
     staged: Staged,
+    /// Those of the staged files that hold new rows only.
+    new: Vec<DataFile>,
     removed: Vec<DataFile>,
     outcome: UpsertOutcome,
 }
@@ -153,6 +155,7 @@ impl Upsert {
             removed.push(file);
         }
         removed.sort_by(|a, b| a.path.cmp(&b.path));
+        let new = all.staged.data_files();
         let dead_rows = Arc::new(dead_rows);
         let rewritten = each_file::of(ctx, removed.clone(), |ctx, file| {
             let (table, key, dead_rows) = (self.table.clone(), self.comparison.key, Arc::clone(&dead_rows));
@@ -168,6 +171,7 @@ impl Upsert {
         Ok(StagedUpsert {
             table: self.table,
             staged: all.staged,
+            new,
             removed,
             outcome: all.outcome,
         })
@@ -414,10 +418,10 @@ impl StagedUpsert {
         self.outcome
     }
 
-    /// The new rows as a table, before they are committed.
+    /// The new rows as a table, before they are committed; not those that are rewritten because of them.
     #[must_use]
     pub fn scan(&self) -> Arc<FilesTable> {
-        self.table.scan(self.staged.data_files())
+        self.table.scan(self.new.clone())
     }
 
     /// Commits the change; a change of nothing writes nothing. Returns the table at its new version.

@@ -5,9 +5,10 @@ use std::time::Instant;
 use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::SessionContext;
 use nsc_core::DateKst;
-use nsc_lake::Table;
+use nsc_lake::{DataFile, Table};
 use nsc_transforms::analytics::payment_fact;
 
+use crate::derivation::{self, Derivation};
 use crate::exceptions::metadata;
 use crate::gate::{self, ANALYTICS};
 use crate::silver::scope;
@@ -47,11 +48,21 @@ async fn day_fact(run: &RunContext, day: DateKst, report: &mut RunReport) -> Res
     for table in [&orders, &items, &products] {
         report.read(table);
     }
-    let of_day: Vec<_> = orders
-        .files()?
-        .into_iter()
-        .filter(|f| f.partition_date() == Some(day))
-        .collect();
+    let of_day = files_of(&orders, day)?;
+    let mut table = run.table(FACT).await?;
+    let derivation = Derivation::new(format!("c-{day}"))
+        .with(&derivation::files_hash(
+            of_day.iter().map(|f| ("silver.order_events", f)),
+        ))
+        .with(&derivation::tables_hash(&[items.clone(), products.clone()])?)
+        .with(&salt_mark(run.settings.salt.expose()));
+    let known = derivation.recall(run, &outputs(&table, day)?).await?;
+    if let Some(record) = known {
+        record.report(report);
+        report.step(format!("unchanged since the last run {day}"), since, 0, 0);
+        return Ok(());
+    }
+    let mark = derivation::mark(report);
     let of_day = ctx
         .read_table(orders.scan(of_day))?
         .filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?;
@@ -60,12 +71,7 @@ async fn day_fact(run: &RunContext, day: DateKst, report: &mut RunReport) -> Res
     ctx.register_table("products", products.scan_all()?)?;
     let fact = payment_fact(&ctx, day, &run.run_id, run.settings.salt.expose()).await?;
 
-    let mut table = run.table(FACT).await?;
-    let files: Vec<_> = table
-        .files()?
-        .into_iter()
-        .filter(|f| f.partition_date() == Some(day))
-        .collect();
+    let files = files_of(&table, day)?;
     let outcome = table.overwrite(&ctx, files, fact, metadata(run)).await?;
     if outcome.changed() > 0 {
         report.wrote(&table);
@@ -78,7 +84,26 @@ async fn day_fact(run: &RunContext, day: DateKst, report: &mut RunReport) -> Res
         ..TableReport::default()
     });
     report.step(format!("C fact {day}"), since, rows, 0);
-    Ok(())
+    derivation.keep(run, outputs(&table, day)?, report, mark).await
+}
+
+/// The files of a day's partition.
+fn files_of(table: &Table, day: DateKst) -> Result<Vec<DataFile>, PipelineError> {
+    let of_day = |f: &DataFile| f.partition_date() == Some(day);
+    Ok(table.files()?.into_iter().filter(of_day).collect())
+}
+
+/// Names the files of the day's facts.
+fn outputs(table: &Table, day: DateKst) -> Result<String, PipelineError> {
+    let files = files_of(table, day)?;
+    Ok(derivation::files_hash(files.iter().map(|f| (FACT, f))))
+}
+
+/// Tells one salt from another in a record, without saying what it is.
+fn salt_mark(salt: &str) -> String {
+    blake3::Hash::from_bytes(blake3::derive_key("nsc salt of a derivation", salt.as_bytes()))
+        .to_hex()
+        .to_string()
 }
 
 /// Items of files that may hold the day's orders.

@@ -1,5 +1,7 @@
 //! `LEDGER_ENTRY_CONFLICT` findings of a run.
 
+use std::collections::HashSet;
+
 use datafusion::arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
@@ -18,9 +20,12 @@ struct Conflict {
     evidence: String,
 }
 
-/// What a run found.
+/// What a run found: one conflict a tx_id.
 #[derive(Default)]
-pub(super) struct Conflicts(Vec<Conflict>);
+pub(super) struct Conflicts {
+    found: Vec<Conflict>,
+    known: HashSet<String>,
+}
 
 impl Conflicts {
     /// Adds conflicts among Bronze copies whose newest copy is in the window.
@@ -61,10 +66,9 @@ impl Conflicts {
             let times = batch.column(2).as_primitive::<TimestampMicrosecondType>();
             for i in (0..batch.num_rows()).filter(|i| times.is_valid(*i)) {
                 let event_time = UtcMicros::new(times.value(i));
-                let known = self.0.iter().any(|c| c.tx_id == ids.value(i));
-                if wanted(event_time) && !known {
+                if wanted(event_time) && self.known.insert(ids.value(i).to_owned()) {
                     let facts = facts.as_primitive::<Int64Type>().value(i);
-                    self.0.push(Conflict {
+                    self.found.push(Conflict {
                         tx_id: ids.value(i).to_owned(),
                         facts,
                         event_time,
@@ -89,8 +93,8 @@ impl Conflicts {
             windows: Vec::new(),
         };
         let mut found = Vec::new();
-        if !self.0.is_empty() {
-            let findings: Vec<Finding> = self.0.iter().map(Conflict::finding).collect();
+        if !self.found.is_empty() {
+            let findings: Vec<Finding> = self.found.iter().map(Conflict::finding).collect();
             found.push(exceptions::rows(run, &findings)?);
         }
         exceptions::record(run, found, judged, report).await

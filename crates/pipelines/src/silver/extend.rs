@@ -116,6 +116,26 @@ impl ChangedOrders {
             None => stored,
         };
         let orders = in_memory(ctx, self.0)?;
+        // Which ones, by four columns; the others are read only when there are any.
+        let differing = stored
+            .clone()
+            .select_columns(&["tx_id", "wallet_id", "related_id", "status"])?
+            .join(orders, JoinType::Inner, &["related_id"], &["order_ref"], None)?
+            .filter(binary_expr(
+                col("status"),
+                Operator::IsDistinctFrom,
+                col("order_status"),
+            ))?
+            .select(vec![
+                col("tx_id").alias("of_tx"),
+                col("wallet_id").alias("of_wallet"),
+                col("order_status"),
+            ])?
+            .collect()
+            .await?;
+        if differing.iter().all(|b| b.num_rows() == 0) {
+            return Ok(());
+        }
         let columns: Vec<_> = table
             .contract()
             .columns
@@ -131,19 +151,16 @@ impl ChangedOrders {
             })
             .collect();
         let changed = stored
-            .join(orders, JoinType::Inner, &["related_id"], &["order_ref"], None)?
-            .filter(binary_expr(
-                col("status"),
-                Operator::IsDistinctFrom,
-                col("order_status"),
-            ))?
+            .join(
+                in_memory(ctx, differing)?,
+                JoinType::Inner,
+                &["tx_id", "wallet_id"],
+                &["of_tx", "of_wallet"],
+                None,
+            )?
             .select(columns)?
             .collect()
             .await?;
-        let count: usize = changed.iter().map(RecordBatch::num_rows).sum();
-        if count == 0 {
-            return Ok(());
-        }
         let upsert = Upsert::begin(ctx, &table, scope.for_rows(&table, &changed)?).await?;
         let mut writer = upsert.writer()?;
         for batch in &changed {
