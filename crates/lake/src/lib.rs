@@ -3,6 +3,7 @@
 
 mod data_file;
 mod each_file;
+mod each_part;
 mod error;
 mod fingerprint;
 mod key_range;

@@ -1,6 +1,5 @@
 //! Replaces the rows of some files as a whole, unless the new rows are the same multiset.
 
-use std::future::Future;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -8,11 +7,10 @@ use datafusion::physical_plan::SendableRecordBatchStream;
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
 use serde_json::Value;
-use tokio::task::JoinSet;
 
 use crate::stored_rows::Comparison;
 use crate::writer::{Staged, StagedWriter};
-use crate::{Commit, DataFile, LakeError, Table, UpsertOutcome, fingerprint};
+use crate::{Commit, DataFile, LakeError, Table, UpsertOutcome, each_part, fingerprint};
 
 /// Order-independent fingerprint of a multiset of rows.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -59,7 +57,7 @@ impl Table {
     ) -> Result<UpsertOutcome, LakeError> {
         let compared: Arc<[&'static str]> = Comparison::of(self.contract()).compared.into();
         let mut before = Multiset::default();
-        for part in in_parts(ctx.read_table(self.scan(files.clone()))?, |stream| {
+        for part in each_part::of(ctx.read_table(self.scan(files.clone()))?, |stream| {
             Multiset::of(stream, Arc::clone(&compared))
         })
         .await?
@@ -69,7 +67,7 @@ impl Table {
         let mut now = Multiset::default();
         let mut staged = Staged::default();
         let table = &*self;
-        for (part, files) in in_parts(rows, |stream| {
+        for (part, files) in each_part::of(rows, |stream| {
             let (writer, compared) = (table.writer(), Arc::clone(&compared));
             async move { written(stream, writer?, &compared).await }
         })
@@ -99,29 +97,6 @@ impl Table {
         .await?;
         Ok(outcome)
     }
-}
-
-/// Every part of a plan in a task of its own.
-async fn in_parts<T, F>(
-    rows: DataFrame,
-    work: impl Fn(SendableRecordBatchStream) -> F,
-) -> Result<Vec<T>, LakeError>
-where
-    T: Send + 'static,
-    F: Future<Output = Result<T, LakeError>> + Send + 'static,
-{
-    let mut tasks = JoinSet::new();
-    for stream in rows.execute_stream_partitioned().await? {
-        tasks.spawn(work(stream));
-    }
-    let mut parts = Vec::new();
-    while let Some(part) = tasks.join_next().await {
-        parts.push(part.map_err(|e| LakeError::Corrupt {
-            what: "a part of a plan".to_owned(),
-            reason: e.to_string(),
-        })??);
-    }
-    Ok(parts)
 }
 
 async fn written(

@@ -119,6 +119,13 @@ impl Lake {
         contract: &'static TableContract,
         version: Option<u64>,
     ) -> Result<Option<Table>, LakeError> {
+        // Looking for a table leaves no empty directory behind.
+        let dir = self
+            .local_dir()
+            .map(|root| root.join(contract.layer.name()).join(contract.name));
+        if dir.is_some_and(|dir| !dir.exists()) {
+            return Ok(None);
+        }
         let mut delta = DeltaTable::new(self.log_store(&[contract.layer.name(), contract.name])?);
         let failed = |e| LakeError::delta(&contract.full_name(), e);
         if !delta.verify_deltatable_existence().await.map_err(failed)? {

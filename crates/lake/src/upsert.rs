@@ -17,7 +17,7 @@ use crate::fingerprint::{FingerprintMap, FingerprintSet};
 use crate::stored_rows::{Comparison, StoredRows};
 use crate::writer::{Staged, StagedWriter};
 use crate::{
-    Commit, Conflict, DataFile, FilesTable, LakeError, Scope, Table, each_file, fingerprint,
+    Commit, Conflict, DataFile, FilesTable, LakeError, Scope, Table, each_part, fingerprint,
     key_range::KeyRange,
 };
 
@@ -141,33 +141,30 @@ impl Upsert {
             }
         }
         let mut removed = Vec::new();
-        let mut dead_rows: HashMap<String, FingerprintSet> = HashMap::new();
+        let mut dead_rows = FingerprintSet::default();
         for (number, dead) in std::mem::take(&mut all.dead) {
             if let Some(file) = self.scope.files.get(number as usize) {
-                dead_rows.insert(file.path.clone(), dead);
+                dead_rows.extend(dead);
                 removed.push(file.clone());
             }
         }
         for (file, dead) in self.moved_elsewhere(ctx, &mut all).await? {
             all.outcome.updated += dead.len() as u64;
             all.outcome.inserted = all.outcome.inserted.saturating_sub(dead.len() as u64);
-            dead_rows.insert(file.path.clone(), dead);
+            dead_rows.extend(dead);
             removed.push(file);
         }
         removed.sort_by(|a, b| a.path.cmp(&b.path));
         let new = all.staged.data_files();
-        let dead_rows = Arc::new(dead_rows);
-        let rewritten = each_file::of(ctx, removed.clone(), |ctx, file| {
-            let (table, key, dead_rows) = (self.table.clone(), self.comparison.key, Arc::clone(&dead_rows));
-            async move {
-                match dead_rows.get(&file.path) {
-                    Some(dead) => without(&ctx, &table, &file, key, dead).await,
-                    None => Ok(Staged::default()),
-                }
-            }
-        })
+        let rewritten = without(
+            ctx,
+            &self.table,
+            removed.clone(),
+            self.comparison.key,
+            Arc::new(dead_rows),
+        )
         .await?;
-        all.staged = rewritten.into_iter().fold(all.staged, Staged::merge);
+        all.staged = all.staged.merge(rewritten);
         Ok(StagedUpsert {
             table: self.table,
             staged: all.staged,
@@ -240,7 +237,7 @@ impl Upsert {
             }
         }
         if !stale.is_empty() {
-            self.drop_staged(ctx, all, &stale).await?;
+            self.drop_staged(ctx, all, stale).await?;
         }
         Ok(found)
     }
@@ -285,14 +282,12 @@ impl Upsert {
         &self,
         ctx: &SessionContext,
         all: &mut UpsertPart,
-        stale: &FingerprintSet,
+        stale: FingerprintSet,
     ) -> Result<(), LakeError> {
         let before = std::mem::take(&mut all.staged);
         let rows = before.rows();
-        let mut kept = Staged::default();
-        for file in before.data_files() {
-            kept = kept.merge(without(ctx, &self.table, &file, self.comparison.key, stale).await?);
-        }
+        let files = before.data_files();
+        let kept = without(ctx, &self.table, files, self.comparison.key, Arc::new(stale)).await?;
         all.outcome.inserted = all.outcome.inserted.saturating_sub(rows - kept.rows());
         all.outcome.unchanged += rows - kept.rows();
         before.discard().await?;
@@ -301,30 +296,39 @@ impl Upsert {
     }
 }
 
-/// A file without its dead rows, as new files. A key stands once in a file, in the scope or outside it: the key
-/// alone decides.
+/// Some files without their dead rows, as new files; the work is spread evenly, whatever the files' sizes. A key stands
+/// once in a table: the key alone decides.
 async fn without(
     ctx: &SessionContext,
     table: &Table,
-    file: &DataFile,
-    key: &[&str],
-    dead: &FingerprintSet,
+    files: Vec<DataFile>,
+    key: &'static [&'static str],
+    dead: Arc<FingerprintSet>,
 ) -> Result<Staged, LakeError> {
-    let mut writer = table.writer()?;
-    let rows = ctx.read_table(table.scan(vec![file.clone()]))?;
-    let mut stream = rows.execute_stream().await?;
-    while let Some(batch) = stream.try_next().await? {
-        let keys = fingerprint::rows(&batch, key)?;
-        let alive = keys.iter().map(|k| !dead.contains(k)).collect();
-        writer.write(&fingerprint::keep(&batch, alive)?).await?;
+    if files.is_empty() {
+        return Ok(Staged::default());
     }
     tracing::debug!(
         table = table.name(),
-        file = file.path,
+        files = files.len(),
         dead = dead.len(),
-        "file rewritten"
+        "files rewritten"
     );
-    writer.finish().await
+    let rows = ctx.read_table(table.scan(files))?;
+    let parts = each_part::of(rows, |mut stream| {
+        let (writer, dead) = (table.writer(), Arc::clone(&dead));
+        async move {
+            let mut writer = writer?;
+            while let Some(batch) = stream.try_next().await? {
+                let keys = fingerprint::rows(&batch, key)?;
+                let alive = keys.iter().map(|k| !dead.contains(k)).collect();
+                writer.write(&fingerprint::keep(&batch, alive)?).await?;
+            }
+            writer.finish().await
+        }
+    })
+    .await?;
+    Ok(parts.into_iter().fold(Staged::default(), Staged::merge))
 }
 
 impl UpsertWriter {

@@ -10,9 +10,10 @@ use datafusion::arrow::array::{
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Date32Type};
 use datafusion::datasource::MemTable;
-use datafusion::prelude::SessionContext;
+use datafusion::logical_expr::{col, lit};
+use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
-use nsc_lake::{Conflict, Scope, Upsert};
+use nsc_lake::{Conflict, DataFile, Scope, Upsert};
 
 use crate::{ExceptionCount, PipelineError, RunContext, RunReport, context::contract};
 
@@ -140,6 +141,23 @@ pub(crate) async fn record(
         }
     }
     Ok(())
+}
+
+/// The subjects that exceptions of a type, of the days of a window, were ever recorded for.
+pub(crate) async fn subjects(
+    run: &RunContext,
+    ctx: &SessionContext,
+    exception_type: &str,
+    window: UtcWindow,
+) -> Result<DataFrame, PipelineError> {
+    let table = run.table(LEDGER).await?;
+    let days: Vec<DateKst> = window.dates_kst().collect();
+    let of_days = |f: &DataFile| f.partition_date().is_some_and(|d| days.contains(&d));
+    let files = table.files()?.into_iter().filter(of_days).collect();
+    Ok(ctx
+        .read_table(table.scan(files))?
+        .filter(col("exception_type").eq(lit(exception_type)))?
+        .select_columns(&["subject"])?)
 }
 
 /// The commit metadata of a run.

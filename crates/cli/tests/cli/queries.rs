@@ -265,3 +265,16 @@ fn old_bad_records_go_when_asked() {
     );
     assert!(bad().as_array().unwrap().is_empty());
 }
+
+#[test]
+fn looking_for_a_table_that_was_never_written_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let shown = done(
+        dir.path(),
+        &["--root", "lake", "table", "show", "silver.ledger_entries"],
+    );
+    assert!(shown.contains("not yet"), "{shown}");
+    done(dir.path(), &["--root", "lake", "table", "list"]);
+    let left: Vec<_> = std::fs::read_dir(dir.path().join("lake")).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}

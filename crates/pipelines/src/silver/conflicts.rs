@@ -12,6 +12,9 @@ use nsc_transforms::silver::{conflicts_among_repeats, conflicts_with_stored};
 use crate::exceptions::{self, Finding, Judged};
 use crate::{PipelineError, RunContext, RunReport};
 
+/// The exception type.
+pub(super) const LEDGER_ENTRY_CONFLICT: &str = "LEDGER_ENTRY_CONFLICT";
+
 /// One tx_id whose copies disagree.
 struct Conflict {
     tx_id: String,
@@ -107,7 +110,7 @@ impl Conflict {
         Finding {
             date,
             domain: "ledger",
-            exception_type: "LEDGER_ENTRY_CONFLICT",
+            exception_type: LEDGER_ENTRY_CONFLICT,
             severity: "CRITICAL",
             source_table: "transaction_ledger_raw".to_owned(),
             window: date.window(),

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{Schema, SchemaRef};
+use datafusion::arrow::compute;
+use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::datasource::MemTable;
-use datafusion::logical_expr::{col, lit};
+use datafusion::logical_expr::{cast, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::rule::RuleSet;
 use nsc_core::UtcWindow;
@@ -16,12 +16,12 @@ use nsc_transforms::rules::Threshold;
 use nsc_transforms::silver::{Kind, Selection, SourcePlan, classified, repeated_keys, with_order_status};
 
 use super::bronze::BronzeInput;
-use super::conflicts::Conflicts;
+use super::conflicts::{Conflicts, LEDGER_ENTRY_CONFLICT};
 use super::drain::consume;
 use super::extend::{Base, ChangedOrders};
 use super::scope;
 use super::tally::Tally;
-use crate::{PipelineError, RunContext, RunReport};
+use crate::{PipelineError, RunContext, RunReport, exceptions};
 
 /// Sources that end in one table are staged as one change of it; orders come before the ledger.
 const GROUPS: &[&[&str]] = &[
@@ -374,9 +374,8 @@ impl Staging {
             .transpose()?
             .flatten();
         if let (Some(ledger), Some(rows)) = (ledger, rows) {
-            // A fresh row may repeat one that was taken before.
             let keys = match &self.base {
-                Some(_) => repeated(ledger.plan, &rows).await?,
+                Some(_) => self.suspects(ledger, window).await?,
                 None => self.repeated_entries.clone(),
             };
             if let Some(keys) = keys {
@@ -387,6 +386,28 @@ impl Staging {
             }
         }
         Ok(conflicts)
+    }
+
+    /// Beside a base: entries that may be in conflict, if any. A fresh row may repeat one that was taken before, and what was
+    /// in conflict still is.
+    async fn suspects(
+        &self,
+        ledger: &BronzeInput,
+        window: UtcWindow,
+    ) -> Result<Option<Vec<RecordBatch>>, PipelineError> {
+        let known = exceptions::subjects(&self.run, &self.ctx, LEDGER_ENTRY_CONFLICT, window).await?;
+        let keys = match ledger.window_rows(&self.ctx)? {
+            Some(fresh) => fresh
+                .select(vec![cast(col("tx_id"), DataType::Utf8View).alias("k0")])?
+                .union(known.select(vec![col("subject").alias("k0")])?)?,
+            None => known.select(vec![col("subject").alias("k0")])?,
+        };
+        let keys = keys
+            .filter(col("k0").is_not_null())?
+            .distinct()?
+            .collect()
+            .await?;
+        Ok(some_rows(keys))
     }
 
     /// The quarantine's change and the tables' changes.
@@ -403,8 +424,11 @@ pub(super) async fn repeated(
     plan: &SourcePlan,
     rows: &DataFrame,
 ) -> Result<Option<Vec<RecordBatch>>, PipelineError> {
-    let batches = repeated_keys(plan, rows.clone())?.collect().await?;
-    Ok(batches.iter().any(|b| b.num_rows() > 0).then_some(batches))
+    Ok(some_rows(repeated_keys(plan, rows.clone())?.collect().await?))
+}
+
+fn some_rows(batches: Vec<RecordBatch>) -> Option<Vec<RecordBatch>> {
+    batches.iter().any(|b| b.num_rows() > 0).then_some(batches)
 }
 
 pub(crate) fn in_memory(ctx: &SessionContext, batches: Vec<RecordBatch>) -> Result<DataFrame, PipelineError> {
@@ -429,7 +453,7 @@ fn in_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, Pip
         .columns()
         .iter()
         .zip(schema.fields())
-        .map(|(c, f)| cast(c, f.data_type()))
+        .map(|(c, f)| compute::cast(c, f.data_type()))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }
