@@ -11,6 +11,7 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::config::TableParquetOptions;
 use datafusion::common::{ScalarValue, Statistics, ToDFSchema, stats::Precision};
 use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
@@ -19,7 +20,7 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, utils::conjunction};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
-use object_store::DynObjectStore;
+use object_store::{DynObjectStore, ObjectStore};
 
 use crate::{DataFile, Table};
 
@@ -150,7 +151,14 @@ impl TableProvider for FilesTable {
             global: state.config_options().execution.parquet.clone(),
             ..TableParquetOptions::default()
         };
-        let mut source = ParquetSource::new(self.table_schema()).with_table_parquet_options(options);
+        // A file is looked into several times in a run: its footer is read once.
+        let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
+        let mut source = ParquetSource::new(self.table_schema())
+            .with_table_parquet_options(options)
+            .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(
+                Arc::clone(&self.store) as Arc<dyn ObjectStore>,
+                footers,
+            )));
         if let Some(filter) = conjunction(filters.to_vec()) {
             let schema = Arc::clone(&self.schema).to_dfschema()?;
             source = source.with_predicate(state.create_physical_expr(filter, &schema)?);

@@ -1,15 +1,21 @@
 //! The engine's session: bounded memory, spill to disk, exact decimals.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use datafusion::execution::cache::cache_manager::{CacheManagerConfig, FileMetadataCache};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::TrackConsumersPool;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use crate::LakeError;
 use crate::memory_pool::UnspilledRepartition;
+
+/// Footers of data files, for all sessions of the process: a run has several, and looks into the same files in each.
+/// Data files are immutable and their names unique, so a footer never grows old; the library bounds how many are kept.
+static FOOTERS: LazyLock<Arc<FileMetadataCache>> =
+    LazyLock::new(|| RuntimeEnv::default().cache_manager.get_file_metadata_cache());
 
 /// What one process may use.
 #[derive(Debug, Clone)]
@@ -58,6 +64,9 @@ pub fn session(options: &SessionOptions) -> Result<SessionContext, LakeError> {
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(Arc::new(pool))
         .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(mode))
+        .with_cache_manager(
+            CacheManagerConfig::default().with_file_metadata_cache(Some(Arc::clone(&FOOTERS))),
+        )
         .build_arc()?;
     Ok(SessionContext::new_with_config_rt(config, runtime))
 }

@@ -19,7 +19,7 @@ use crate::writer::{Staged, StagedWriter};
 use crate::{FilesTable, LakeError};
 
 /// A checkpoint every so many commits keeps opening a table fast however long its history is.
-const CHECKPOINT_INTERVAL: &str = "50";
+const CHECKPOINT_INTERVAL: &str = "10";
 
 /// A loaded Delta table of the contract, at one version.
 #[derive(Debug, Clone)]
