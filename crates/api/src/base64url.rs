@@ -17,7 +17,7 @@ pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::{prop_assert_eq, proptest};
+    use proptest::prelude::{any, prop_assert_eq, proptest};
 
     use super::{decode, encode};
 
@@ -46,6 +46,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_written_is_read_back(bytes in any::<Vec<u8>>()) {
+            prop_assert_eq!(decode(encode(&bytes).as_bytes()), Some(bytes));
+        }
+
         #[test]
         fn what_can_be_read_is_what_would_be_written(text in "[A-Za-z0-9_-]{0,40}") {
             if let Some(bytes) = decode(text.as_bytes()) {

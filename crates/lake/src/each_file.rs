@@ -24,15 +24,7 @@ where
     let at_once = ctx.state().config().target_partitions().max(1);
     let tasks: Vec<F> = files.into_iter().map(|file| work(ctx.clone(), file)).collect();
     futures::stream::iter(tasks)
-        .map(|task| async {
-            let joined = tokio::spawn(task).await;
-            joined.unwrap_or_else(|e| {
-                Err(LakeError::Corrupt {
-                    what: "work on a data file".to_owned(),
-                    reason: e.to_string(),
-                })
-            })
-        })
+        .map(|task| async { tokio::spawn(task).await? })
         .buffered(at_once)
         .try_collect()
         .await

@@ -26,10 +26,7 @@ where
     }
     let mut parts = Vec::new();
     while let Some(part) = tasks.join_next().await {
-        parts.push(part.map_err(|e| LakeError::Corrupt {
-            what: "work on a part of some rows".to_owned(),
-            reason: e.to_string(),
-        })??);
+        parts.push(part??);
     }
     Ok(parts)
 }

@@ -83,6 +83,9 @@ pub enum LakeError {
     /// Arrow could not convert a value.
     #[error("arrow: {0}")]
     Arrow(#[from] arrow::error::ArrowError),
+    /// A task died.
+    #[error("a task died: {0}")]
+    Task(#[from] tokio::task::JoinError),
 }
 
 impl LakeError {
@@ -132,7 +135,7 @@ impl OperatorError for LakeError {
             Self::Schema { .. } | Self::Unsupported { .. } => ErrorCode::SchemaDisagrees,
             Self::Conflict { .. } => ErrorCode::WriteConflict,
             Self::Engine(e) if is_exhausted(e) => ErrorCode::MemoryLimit,
-            Self::Null { .. } | Self::Engine(_) | Self::Arrow(_) => ErrorCode::Unexpected,
+            Self::Null { .. } | Self::Engine(_) | Self::Arrow(_) | Self::Task(_) => ErrorCode::Unexpected,
             Self::Root { .. }
             | Self::Corrupt { .. }
             | Self::Delta { .. }

@@ -12,6 +12,7 @@ use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::{DeltaTable, TableProperty};
 use futures::TryStreamExt;
 use nsc_contracts::{SchemaDifference, TableContract};
+use nsc_core::DateKst;
 use serde_json::Value;
 
 use crate::data_file::DataFile;
@@ -163,6 +164,15 @@ impl Table {
                 })
             })
             .collect()
+    }
+
+    /// Those of the data files that lie in the partitions of some days.
+    ///
+    /// # Errors
+    /// As [`Table::files`].
+    pub fn files_of(&self, days: &[DateKst]) -> Result<Vec<DataFile>, LakeError> {
+        let of_days = |f: &DataFile| f.partition_date().is_some_and(|d| days.contains(&d));
+        Ok(self.files()?.into_iter().filter(of_days).collect())
     }
 
     /// This version as a DataFusion table over some of its files.

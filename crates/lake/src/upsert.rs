@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -119,6 +119,24 @@ impl Upsert {
             conflict: self.scope.conflict,
             part: UpsertPart::default(),
         })
+    }
+
+    /// Writes all rows of a plan, each part of it through a writer of its own. No key may stand twice in the rows.
+    ///
+    /// # Errors
+    /// The engine's and those of [`StagedWriter::write`].
+    pub async fn write(&self, rows: DataFrame) -> Result<Vec<UpsertPart>, LakeError> {
+        each_part::of(rows, |mut stream| {
+            let writer = self.writer();
+            async move {
+                let mut writer = writer?;
+                while let Some(batch) = stream.try_next().await? {
+                    writer.write(&batch).await?;
+                }
+                writer.finish().await
+            }
+        })
+        .await
     }
 
     /// Puts the parts together: deletes what no longer belongs and rewrites the files that hold replaced rows.

@@ -5,7 +5,7 @@ use std::time::Instant;
 use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::SessionContext;
 use nsc_core::DateKst;
-use nsc_lake::{DataFile, Table};
+use nsc_lake::Table;
 use nsc_transforms::analytics::payment_fact;
 
 use crate::derivation::{self, Derivation};
@@ -48,7 +48,7 @@ async fn day_fact(run: &RunContext, day: DateKst, report: &mut RunReport) -> Res
     for table in [&orders, &items, &products] {
         report.read(table);
     }
-    let of_day = files_of(&orders, day)?;
+    let of_day = orders.files_of(&[day])?;
     let mut table = run.table(FACT).await?;
     let derivation = Derivation::new(format!("c-{day}"))
         .with(&derivation::files_hash(
@@ -71,7 +71,7 @@ async fn day_fact(run: &RunContext, day: DateKst, report: &mut RunReport) -> Res
     ctx.register_table("products", products.scan_all()?)?;
     let fact = payment_fact(&ctx, day, &run.run_id, run.settings.salt.expose()).await?;
 
-    let files = files_of(&table, day)?;
+    let files = table.files_of(&[day])?;
     let outcome = table.overwrite(&ctx, files, fact, metadata(run)).await?;
     if outcome.changed() > 0 {
         report.wrote(&table);
@@ -87,15 +87,9 @@ async fn day_fact(run: &RunContext, day: DateKst, report: &mut RunReport) -> Res
     derivation.keep(run, outputs(&table, day)?, report, mark).await
 }
 
-/// The files of a day's partition.
-fn files_of(table: &Table, day: DateKst) -> Result<Vec<DataFile>, PipelineError> {
-    let of_day = |f: &DataFile| f.partition_date() == Some(day);
-    Ok(table.files()?.into_iter().filter(of_day).collect())
-}
-
 /// Names the files of the day's facts.
 fn outputs(table: &Table, day: DateKst) -> Result<String, PipelineError> {
-    let files = files_of(table, day)?;
+    let files = table.files_of(&[day])?;
     Ok(derivation::files_hash(files.iter().map(|f| (FACT, f))))
 }
 

@@ -8,10 +8,9 @@ use datafusion::arrow::datatypes::{DataType, Decimal128Type};
 use datafusion::common::JoinType;
 use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
-use futures::TryStreamExt;
 use nsc_contracts::rule::{Rule, RuleSet};
 use nsc_core::Money;
-use nsc_lake::{Conflict, Scope, Upsert, UpsertPart};
+use nsc_lake::{Conflict, Scope, Upsert};
 use nsc_transforms::controls::{
     ControlDay, StatusRule, admin_tx_search, pairing_quality, payment_day, payment_failure, payment_refund,
     positions_next, recon_exceptions, reconciliation, supply, supply_exceptions, wallet_day,
@@ -176,11 +175,8 @@ impl Day<'_> {
         let mut files = Vec::new();
         for name in OUTPUTS {
             let table = self.run.table(name).await?;
-            let of_day = table
-                .files()?
-                .into_iter()
-                .filter(|f| f.partition_date() == Some(self.day.date));
-            files.extend(of_day.map(|f| (name, f)));
+            let of_day = table.files_of(&[self.day.date])?;
+            files.extend(of_day.into_iter().map(|f| (name, f)));
         }
         Ok(derivation::files_hash(
             files.iter().map(|(name, file)| (*name, file)),
@@ -238,13 +234,9 @@ impl Day<'_> {
         report: &mut RunReport,
     ) -> Result<u64, PipelineError> {
         let table = self.run.table(name).await?;
-        let files = table
-            .files()?
-            .into_iter()
-            .filter(|f| f.partition_date() == Some(self.day.date))
-            .collect();
+        let files = table.files_of(&[self.day.date])?;
         let upsert = Upsert::begin(ctx, &table, Scope::of(files, Conflict::Replace)).await?;
-        let parts = write_partitions(&upsert, rows).await?;
+        let parts = upsert.write(rows).await?;
         let (table, outcome) = upsert
             .finish(ctx, parts)
             .await?
@@ -401,25 +393,6 @@ async fn materialise(ctx: &SessionContext, name: &str, plan: DataFrame) -> Resul
     let rows = plan.cache().await?;
     ctx.register_table(name, rows.clone().into_view())?;
     Ok(rows)
-}
-
-/// Writes every partition of a plan through a writer of its own.
-async fn write_partitions(upsert: &Upsert, rows: DataFrame) -> Result<Vec<UpsertPart>, PipelineError> {
-    let mut tasks = Vec::new();
-    for mut stream in rows.execute_stream_partitioned().await? {
-        let mut writer = upsert.writer()?;
-        tasks.push(tokio::spawn(async move {
-            while let Some(batch) = stream.try_next().await? {
-                writer.write(&batch).await?;
-            }
-            Ok::<_, PipelineError>(writer.finish().await?)
-        }));
-    }
-    let mut parts = Vec::new();
-    for task in tasks {
-        parts.push(task.await??);
-    }
-    Ok(parts)
 }
 
 /// The amount in a column of the first row.

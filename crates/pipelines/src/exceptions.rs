@@ -13,7 +13,7 @@ use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
-use nsc_lake::{Conflict, DataFile, Scope, Upsert};
+use nsc_lake::{Conflict, Scope, Upsert};
 
 use crate::{ExceptionCount, PipelineError, RunContext, RunReport, context::contract};
 
@@ -97,11 +97,7 @@ pub(crate) async fn record(
     for attempt in 0.. {
         let mut dates: Vec<DateKst> = judged.dates.clone();
         dates.extend(dates_of(&found)?);
-        let files: Vec<_> = table
-            .files()?
-            .into_iter()
-            .filter(|f| f.partition_date().is_some_and(|d| dates.contains(&d)))
-            .collect();
+        let files = table.files_of(&dates)?;
         if files.is_empty() && found.iter().all(|b| b.num_rows() == 0) {
             return Ok(());
         }
@@ -152,10 +148,8 @@ pub(crate) async fn subjects(
 ) -> Result<DataFrame, PipelineError> {
     let table = run.table(LEDGER).await?;
     let days: Vec<DateKst> = window.dates_kst().collect();
-    let of_days = |f: &DataFile| f.partition_date().is_some_and(|d| days.contains(&d));
-    let files = table.files()?.into_iter().filter(of_days).collect();
     Ok(ctx
-        .read_table(table.scan(files))?
+        .read_table(table.scan(table.files_of(&days)?))?
         .filter(col("exception_type").eq(lit(exception_type)))?
         .select_columns(&["subject"])?)
 }

@@ -255,11 +255,7 @@ async fn write_status(
 ) -> Result<(), PipelineError> {
     let table = run.table(STATUS).await?;
     let dates: Vec<_> = judged.iter().map(|j| j.window.start.date_kst()).collect();
-    let files = table
-        .files()?
-        .into_iter()
-        .filter(|f| f.partition_date().is_some_and(|d| dates.contains(&d)))
-        .collect();
+    let files = table.files_of(&dates)?;
     let upsert = Upsert::begin(ctx, &table, Scope::of(files, Conflict::Append)).await?;
     let mut writer = upsert.writer()?;
     writer.write(&status_rows(run, judged)?).await?;

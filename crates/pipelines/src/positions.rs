@@ -172,15 +172,8 @@ async fn load(
     let ctx = run.session()?;
     let fingerprint = history.fingerprint(at);
     let valid = col("fingerprint").eq(lit(fingerprint));
-    let of = |table: &Table| -> Result<Vec<DataFile>, PipelineError> {
-        Ok(table
-            .files()?
-            .into_iter()
-            .filter(|f| f.partition_date() == Some(at))
-            .collect())
-    };
     let found = ctx
-        .read_table(supply.scan(of(supply)?))?
+        .read_table(supply.scan(supply.files_of(&[at])?))?
         .filter(valid.clone())?
         .select_columns(&["issued_supply"])?
         .collect()
@@ -197,7 +190,9 @@ async fn load(
         return Ok(None);
     };
     let wallets = run.lake.table(&WALLET_POSITION).await?;
-    let rows = ctx.read_table(wallets.scan(of(&wallets)?))?.filter(valid)?;
+    let rows = ctx
+        .read_table(wallets.scan(wallets.files_of(&[at])?))?
+        .filter(valid)?;
     let rows = rows
         .select_columns(&["user_id", "snapshot_ts", "balance_total", "flow_after"])?
         .collect()
@@ -294,11 +289,7 @@ pub(crate) async fn store(
     )])?)?;
     for (contract, rows) in [(&WALLET_POSITION, wallets), (&SUPPLY_POSITION, vec![supply])] {
         let mut table = run.lake.table(contract).await?;
-        let files: Vec<_> = table
-            .files()?
-            .into_iter()
-            .filter(|f| f.partition_date() == Some(at))
-            .collect();
+        let files = table.files_of(&[at])?;
         if rows.iter().all(|b| b.num_rows() == 0) && files.is_empty() {
             continue;
         }

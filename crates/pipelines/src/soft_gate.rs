@@ -38,13 +38,8 @@ pub(crate) async fn gating_tag(
     let Some(table) = run.existing("silver.dq_status").await? else {
         return Ok(None);
     };
-    let files: Vec<_> = table
-        .files()?
-        .into_iter()
-        .filter(|f| f.partition_date() == Some(day))
-        .collect();
     let rows = ctx
-        .read_table(table.scan(files))?
+        .read_table(table.scan(table.files_of(&[day])?))?
         .select_columns(&["source_table", "window_end_ts", "generated_at", "dq_tag"])?
         .collect()
         .await?;

@@ -169,6 +169,7 @@ impl KafkaOptions {
             ("fetch.wait.max.ms", ms(self.fetch_wait)),
             ("fetch.max.bytes", (kilobytes * 1024).min(52_428_800).to_string()),
             ("queued.max.messages.kbytes", kilobytes.to_string()),
+            // No partition fills the queue alone while others have something too.
             ("max.partition.fetch.bytes", (kilobytes * 128).to_string()),
             // A full queue is looked at again soon: a consumer that has caught up with it must not wait a second.
             ("fetch.queue.backoff.ms", "50".to_owned()),

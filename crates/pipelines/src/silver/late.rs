@@ -168,11 +168,7 @@ pub(super) async fn closed_late(
         .filter(col("kind").eq(lit(Kind::Row as i8)).and(on_edge.clone()))?;
     let table = run.table("silver.wallet_snapshot").await?;
     let day = window.start.date_kst();
-    let files = table
-        .files()?
-        .into_iter()
-        .filter(|f| f.partition_date() == Some(day))
-        .collect();
+    let files = table.files_of(&[day])?;
     let stored = ctx.read_table(table.scan(files))?.filter(on_edge)?.select(vec![
         col("user_id").alias("stored_user"),
         col("balance_total").alias("stored_total"),

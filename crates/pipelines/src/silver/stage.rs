@@ -388,19 +388,21 @@ impl Staging {
         Ok(conflicts)
     }
 
-    /// Beside a base: entries that may be in conflict, if any. A fresh row may repeat one that was taken before, and what was
-    /// in conflict still is.
+    /// Beside a base: entries that may be in conflict, if any. A fresh row may repeat one that was taken before, and
+    /// what was in conflict still is.
     async fn suspects(
         &self,
         ledger: &BronzeInput,
         window: UtcWindow,
     ) -> Result<Option<Vec<RecordBatch>>, PipelineError> {
-        let known = exceptions::subjects(&self.run, &self.ctx, LEDGER_ENTRY_CONFLICT, window).await?;
+        let known = exceptions::subjects(&self.run, &self.ctx, LEDGER_ENTRY_CONFLICT, window)
+            .await?
+            .select(vec![col("subject").alias("k0")])?;
         let keys = match ledger.window_rows(&self.ctx)? {
             Some(fresh) => fresh
                 .select(vec![cast(col("tx_id"), DataType::Utf8View).alias("k0")])?
-                .union(known.select(vec![col("subject").alias("k0")])?)?,
-            None => known.select(vec![col("subject").alias("k0")])?,
+                .union(known)?,
+            None => known,
         };
         let keys = keys
             .filter(col("k0").is_not_null())?

@@ -25,29 +25,35 @@ async fn fresh() -> (Database, Store) {
     (database, store)
 }
 
-#[tokio::test]
-async fn halves_processed_at_the_same_instant_always_find_each_other() {
-    const ORDERS: usize = 500;
-    let (database, store) = fresh().await;
-    let barrier = Arc::new(Barrier::new(3));
+/// Batches number 0 to `rounds` of several writers, those of one number at the same instant.
+async fn in_step(store: &Store, rounds: usize, writers: &[fn(usize) -> Batch]) {
+    let barrier = Arc::new(Barrier::new(writers.len()));
     let work = |batch: fn(usize) -> Batch| {
         let (store, barrier) = (store.clone(), Arc::clone(&barrier));
         tokio::spawn(async move {
-            for n in 0..ORDERS {
+            for n in 0..rounds {
                 let batch = batch(n);
                 barrier.wait().await;
                 store.apply(&batch, at(0)).await.unwrap();
             }
         })
     };
-    let workers = [
-        work(|n| ledger([entry(&format!("p{n}"), "PAYMENT", Some(&format!("o{n}")))])),
-        work(|n| ledger([entry(&format!("r{n}"), "RECEIVE", Some(&format!("o{n}")))])),
-        work(|n| orders([order(&format!("o{n}"), "SETTLED")])),
-    ];
+    let workers: Vec<_> = writers.iter().map(|batch| work(*batch)).collect();
     for worker in workers {
         worker.await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn halves_processed_at_the_same_instant_always_find_each_other() {
+    const ORDERS: usize = 500;
+    let (database, store) = fresh().await;
+    let writers: [fn(usize) -> Batch; 3] = [
+        |n| ledger([entry(&format!("p{n}"), "PAYMENT", Some(&format!("o{n}")))]),
+        |n| ledger([entry(&format!("r{n}"), "RECEIVE", Some(&format!("o{n}")))]),
+        |n| orders([order(&format!("o{n}"), "SETTLED")]),
+    ];
+    in_step(&store, ORDERS, &writers).await;
     assert_eq!(
         value::<i64>(&database, "SELECT count(*) FROM bo.payment_ledger_pairs").await,
         ORDERS as i64
@@ -273,30 +279,17 @@ async fn a_half_that_joins_while_the_order_changes_does_not_take_the_order_back(
         };
         store.apply(&batch, at(0)).await.unwrap();
     }
-    let barrier = Arc::new(Barrier::new(2));
-    let work = |batch: fn(usize) -> Batch| {
-        let (store, barrier) = (store.clone(), Arc::clone(&barrier));
-        tokio::spawn(async move {
-            for n in 0..ORDERS {
-                let batch = batch(n);
-                barrier.wait().await;
-                store.apply(&batch, at(0)).await.unwrap();
-            }
-        })
-    };
-    let workers = [
-        work(|n| ledger([entry(&format!("r{n}"), "RECEIVE", Some(&format!("o{n}")))])),
-        work(|n| {
+    let writers: [fn(usize) -> Batch; 2] = [
+        |n| ledger([entry(&format!("r{n}"), "RECEIVE", Some(&format!("o{n}")))]),
+        |n| {
             orders([OrderRow {
                 amount: won("1234.50"),
                 updated_at: Some(at(1)),
                 ..order(&format!("o{n}"), "SETTLED")
             }])
-        }),
+        },
     ];
-    for worker in workers {
-        worker.await.unwrap();
-    }
+    in_step(&store, ORDERS, &writers).await;
     let right = "SELECT count(*) FROM bo.payment_ledger_pairs WHERE payment_tx_id = replace(payment_order_id, 'o', 'p')
         AND receive_tx_id = replace(payment_order_id, 'o', 'r') AND amount = 1234.50 AND status = 'SETTLED'";
     assert_eq!(value::<i64>(&database, right).await, ORDERS as i64);
