@@ -194,6 +194,11 @@ pub(crate) static TABLES: &[TableContract] = &[
                 Text,
                 "JSON: Bronze versions the last success read (what arrived since is late)",
             ),
+            Column::new(
+                "repeat_days",
+                Text,
+                "JSON: days pipeline_b and pipeline_c have to compute again, because Silver changed their rows (Silver only)",
+            ),
         ],
         key: &["pipeline_name"],
         partition: &[],

@@ -2,6 +2,7 @@
 //! tables and changed in one commit each. Owns how rows are stored; knows nothing about what they mean.
 
 mod data_file;
+mod days;
 mod each_file;
 mod each_part;
 mod error;
@@ -13,6 +14,7 @@ mod maintenance;
 mod memory_pool;
 mod overwrite;
 mod provider;
+mod repeats;
 mod root;
 mod rules;
 mod run_log;
@@ -27,10 +29,12 @@ mod upsert;
 mod writer;
 
 pub use data_file::DataFile;
+pub use days::Days;
 pub use error::LakeError;
 pub use lock::{Holder, PipelineLock};
 pub use maintenance::{Compacted, Expired};
 pub use provider::FilesTable;
+pub use repeats::Repeats;
 pub use root::{Lake, LakeOptions, StoreWrapper};
 pub use run_log::RunLogEntry;
 pub use scope::{Conflict, Scope};

@@ -1,4 +1,4 @@
-//! Which files may hold rows of some lookup values: found by the lookup column alone, whatever the history.
+//! Which files may hold rows of some values: found by one column alone, whatever the history.
 
 use std::collections::HashSet;
 
@@ -11,8 +11,8 @@ use nsc_core::DateKst;
 use crate::{DataFile, LakeError, Table};
 
 impl Table {
-    /// Of some files those whose partition holds a value of `wanted` (its first column) in the contract's lookup
-    /// column; all of them when the table has none.
+    /// Of some files those whose partition holds a value of `wanted` (its first column) in a column; all of them when the
+    /// table has no partitions.
     ///
     /// # Errors
     /// Storage and engine errors.
@@ -20,21 +20,18 @@ impl Table {
         &self,
         ctx: &SessionContext,
         files: Vec<DataFile>,
+        column: &str,
         wanted: DataFrame,
     ) -> Result<Vec<DataFile>, LakeError> {
-        let contract = self.contract();
-        let (Some(lookup), Some(day)) = (contract.lookup, contract.partition.first()) else {
+        let Some(day) = self.contract().partition.first().filter(|_| !files.is_empty()) else {
             return Ok(files);
         };
-        if files.is_empty() {
-            return Ok(files);
-        }
         let name = wanted.schema().field(0).name().clone();
         let wanted = wanted.with_column_renamed(name, "wanted")?.distinct()?;
         let days = ctx
             .read_table(self.scan(files.clone()))?
-            .select_columns(&[lookup, day])?
-            .join(wanted, JoinType::LeftSemi, &[lookup], &["wanted"], None)?
+            .select_columns(&[column, day])?
+            .join(wanted, JoinType::LeftSemi, &[column], &["wanted"], None)?
             .select_columns(&[day])?
             .distinct()?
             .collect()

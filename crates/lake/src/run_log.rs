@@ -1,7 +1,7 @@
 //! Stored run reports: `<root>/_nsc/runs/<run>.json`, written once a run has ended.
 
 use futures::TryStreamExt;
-use object_store::{ObjectStoreExt, path::Path};
+use object_store::{ObjectStoreExt, PutMode, path::Path};
 use serde_json::Value;
 
 use crate::{Lake, LakeError};
@@ -9,7 +9,7 @@ use crate::{Lake, LakeError};
 /// A stored report.
 #[derive(Debug, Clone)]
 pub struct RunLogEntry {
-    /// `<run id>` or, for a step of a chain, `<run id>.<step>`.
+    /// `<run id>`, or `<run id>~<n>` for the n-th run whose id was used again.
     pub name: String,
     /// The report as it was printed with `--format json`.
     pub report: Value,
@@ -24,14 +24,31 @@ fn derivation_path(name: &str) -> Path {
 }
 
 impl Lake {
-    /// Stores a report under a name; a later report of the same name replaces it.
+    /// Stores a report under a run id. The report of an earlier run of that id is kept as `<run id>~<n>`.
     ///
     /// # Errors
     /// Storage errors.
     pub async fn store_run(&self, name: &str, report: &Value) -> Result<(), LakeError> {
-        self.internal_store()?
-            .put(&path_of(name), report.to_string().into())
-            .await?;
+        let store = self.internal_store()?;
+        match store.get(&path_of(name)).await {
+            Ok(earlier) => {
+                let earlier = earlier.bytes().await?;
+                for n in 1.. {
+                    let kept = path_of(&format!("{name}~{n}"));
+                    let options = PutMode::Create.into();
+                    match store.put_opts(&kept, earlier.clone().into(), options).await {
+                        Err(object_store::Error::AlreadyExists { .. }) => {}
+                        other => {
+                            other?;
+                            break;
+                        }
+                    }
+                }
+            }
+            Err(object_store::Error::NotFound { .. }) => {}
+            Err(e) => return Err(e.into()),
+        }
+        store.put(&path_of(name), report.to_string().into()).await?;
         Ok(())
     }
 

@@ -8,9 +8,11 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use datafusion::prelude::SessionContext;
 use nsc_contracts::{TableContract, table};
-use nsc_core::{DateKst, UtcMicros};
+use nsc_core::UtcMicros;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use crate::{Commit, Lake, LakeError, Table};
+use crate::{Commit, Days, Lake, LakeError, Repeats, Table};
 
 /// How often a write that lost a race is redone on the newest version.
 const ATTEMPTS: usize = 20;
@@ -32,10 +34,12 @@ pub struct PipelineState {
     pub zero_windows: BTreeMap<String, u64>,
     /// When the row was written.
     pub updated_at: UtcMicros,
-    /// Business days processed successfully, as closed ranges in order.
-    pub processed_dates: Vec<(DateKst, DateKst)>,
+    /// Business days processed successfully.
+    pub processed_dates: Days,
     /// Bronze versions the last success read, by table (Silver only).
     pub input_versions: BTreeMap<String, u64>,
+    /// Days the other pipelines have to compute again (Silver only).
+    pub repeats: Repeats,
 }
 
 impl PipelineState {
@@ -50,31 +54,10 @@ impl PipelineState {
             last_run_id: None,
             zero_windows: BTreeMap::new(),
             updated_at: UtcMicros::new(0),
-            processed_dates: Vec::new(),
+            processed_dates: Days::default(),
             input_versions: BTreeMap::new(),
+            repeats: Repeats::default(),
         }
-    }
-
-    /// Whether a business day was processed successfully.
-    #[must_use]
-    pub fn has_processed(&self, date: DateKst) -> bool {
-        self.processed_dates
-            .iter()
-            .any(|(first, last)| (*first..=*last).contains(&date))
-    }
-
-    /// Adds a business day, joining neighbouring ranges.
-    pub fn add_date(&mut self, date: DateKst) {
-        self.processed_dates.push((date, date));
-        self.processed_dates.sort_unstable();
-        let mut joined: Vec<(DateKst, DateKst)> = Vec::new();
-        for (first, last) in self.processed_dates.drain(..) {
-            match joined.last_mut() {
-                Some(before) if first <= before.1.next() => before.1 = before.1.max(last),
-                _ => joined.push((first, last)),
-            }
-        }
-        self.processed_dates = joined;
     }
 }
 
@@ -120,27 +103,30 @@ impl PipelineStates {
         &self.0
     }
 
-    /// Changes one pipeline's row, whatever other pipelines write meanwhile.
+    /// One pipeline's row to be changed, that of a pipeline that has never run when there is none.
+    pub fn row(&mut self, pipeline_name: &str) -> &mut PipelineState {
+        let known = self.0.iter().position(|s| s.pipeline_name == pipeline_name);
+        let at = known.unwrap_or_else(|| {
+            self.0.push(PipelineState::never(pipeline_name));
+            self.0.len() - 1
+        });
+        &mut self.0[at]
+    }
+
+    /// Changes rows, whatever other pipelines write meanwhile.
     ///
     /// # Errors
     /// Storage errors; [`LakeError::Conflict`] after many lost races.
     pub async fn update(
         lake: &Lake,
         ctx: &SessionContext,
-        pipeline_name: &str,
-        change: impl Fn(&mut PipelineState),
+        change: impl Fn(&mut Self),
     ) -> Result<(), LakeError> {
         for attempt in 1.. {
             let mut table = lake.table(contract()?).await?;
-            let mut states = Self::read(&table, ctx).await?.0;
-            match states.iter_mut().find(|s| s.pipeline_name == pipeline_name) {
-                Some(state) => change(state),
-                None => {
-                    let mut state = PipelineState::never(pipeline_name);
-                    change(&mut state);
-                    states.push(state);
-                }
-            }
+            let mut states = Self::read(&table, ctx).await?;
+            change(&mut states);
+            let mut states = states.0;
             states.sort_by(|a, b| a.pipeline_name.cmp(&b.pipeline_name));
             let removed = table.files()?;
             let mut writer = table.writer()?;
@@ -184,10 +170,11 @@ fn rows_of(batch: &RecordBatch, states: &mut Vec<PipelineState>) -> Result<(), L
         text(batch, "status")?,
         text(batch, "last_run_id")?,
     );
-    let (zero, dates, inputs) = (
+    let (zero, dates, inputs, repeats) = (
         text(batch, "dq_zero_window_counts")?,
         text(batch, "processed_dates")?,
         text(batch, "input_versions")?,
+        text(batch, "repeat_days")?,
     );
     let time = |name: &str| -> Result<Vec<Option<UtcMicros>>, LakeError> {
         let column = batch
@@ -213,33 +200,26 @@ fn rows_of(batch: &RecordBatch, states: &mut Vec<PipelineState>) -> Result<(), L
             last_success_ts: at(&success, i),
             last_processed_end: at(&end, i),
             last_run_id: own(&runs, i),
-            zero_windows: counts_of(own(&zero, i), "dq_zero_window_counts")?,
+            zero_windows: of_json(own(&zero, i), "dq_zero_window_counts")?,
             updated_at: at(&updated, i).unwrap_or(UtcMicros::new(0)),
-            processed_dates: match own(&dates, i) {
-                Some(json) => dates_of(&json)?,
-                None => Vec::new(),
-            },
-            input_versions: counts_of(own(&inputs, i), "input_versions")?,
+            processed_dates: of_json(own(&dates, i), "processed_dates")?,
+            input_versions: of_json(own(&inputs, i), "input_versions")?,
+            repeats: of_json(own(&repeats, i), "repeat_days")?,
         });
     }
     Ok(())
 }
 
-fn counts_of(json: Option<String>, column: &str) -> Result<BTreeMap<String, u64>, LakeError> {
+fn of_json<T: Default + DeserializeOwned>(json: Option<String>, column: &str) -> Result<T, LakeError> {
     json.map_or_else(
-        || Ok(BTreeMap::new()),
+        || Ok(T::default()),
         |json| serde_json::from_str(&json).map_err(|e| corrupt(column, e)),
     )
 }
 
-fn dates_of(json: &str) -> Result<Vec<(DateKst, DateKst)>, LakeError> {
-    let ranges: Vec<(String, String)> =
-        serde_json::from_str(json).map_err(|e| corrupt("processed_dates", e))?;
-    let date = |text: String| text.parse::<DateKst>().map_err(|e| corrupt("processed_dates", e));
-    ranges
-        .into_iter()
-        .map(|(first, last)| Ok((date(first)?, date(last)?)))
-        .collect()
+/// JSON of what is there, null for nothing.
+fn json(value: &impl Serialize, is_empty: bool) -> Option<String> {
+    (!is_empty).then(|| serde_json::to_string(value).unwrap_or_default())
 }
 
 fn batch_of(states: &[PipelineState]) -> Result<RecordBatch, LakeError> {
@@ -249,12 +229,6 @@ fn batch_of(states: &[PipelineState]) -> Result<RecordBatch, LakeError> {
     let times = |f: &dyn Fn(&PipelineState) -> Option<UtcMicros>| {
         let micros: TimestampMicrosecondArray = states.iter().map(|s| f(s).map(UtcMicros::micros)).collect();
         Arc::new(micros.with_timezone("UTC")) as ArrayRef
-    };
-    let json = |counts: &BTreeMap<String, u64>| {
-        (!counts.is_empty()).then(|| serde_json::to_string(counts).unwrap_or_default())
-    };
-    let dates = |s: &PipelineState| {
-        (!s.processed_dates.is_empty()).then(|| serde_json::to_string(&s.processed_dates).unwrap_or_default())
     };
     Ok(RecordBatch::try_from_iter_with_nullable([
         ("pipeline_name", texts(&|s| Some(s.pipeline_name.clone())), false),
@@ -266,27 +240,26 @@ fn batch_of(states: &[PipelineState]) -> Result<RecordBatch, LakeError> {
         ("last_success_ts", times(&|s| s.last_success_ts), true),
         ("last_processed_end", times(&|s| s.last_processed_end), true),
         ("last_run_id", texts(&|s| s.last_run_id.clone()), true),
-        ("dq_zero_window_counts", texts(&|s| json(&s.zero_windows)), true),
+        (
+            "dq_zero_window_counts",
+            texts(&|s| json(&s.zero_windows, s.zero_windows.is_empty())),
+            true,
+        ),
         ("updated_at", times(&|s| Some(s.updated_at)), false),
-        ("processed_dates", texts(&dates), true),
-        ("input_versions", texts(&|s| json(&s.input_versions)), true),
+        (
+            "processed_dates",
+            texts(&|s| json(&s.processed_dates, s.processed_dates.is_empty())),
+            true,
+        ),
+        (
+            "input_versions",
+            texts(&|s| json(&s.input_versions, s.input_versions.is_empty())),
+            true,
+        ),
+        (
+            "repeat_days",
+            texts(&|s| json(&s.repeats, s.repeats.is_empty())),
+            true,
+        ),
     ])?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::PipelineState;
-    use nsc_core::DateKst;
-
-    #[test]
-    fn processed_days_are_kept_as_ranges_with_their_gaps() {
-        let mut state = PipelineState::never("pipeline_silver");
-        for day in [5, 7, 1, 6, 2, 7] {
-            state.add_date(DateKst::from_days(day));
-        }
-        let days = |a, b| (DateKst::from_days(a), DateKst::from_days(b));
-        assert_eq!(state.processed_dates, [days(1, 2), days(5, 7)]);
-        assert!(state.has_processed(DateKst::from_days(6)));
-        assert!(!state.has_processed(DateKst::from_days(3)));
-    }
 }

@@ -4,12 +4,13 @@
 //! re-run over unchanged input writes nothing, a first run is a plain append, and a correction costs what it
 //! changes (docs/decisions/0004). The change is one commit; until then all new files are invisible.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
+use nsc_core::DateKst;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -89,6 +90,18 @@ pub struct StagedUpsert {
     new: Vec<DataFile>,
     removed: Vec<DataFile>,
     outcome: UpsertOutcome,
+    elsewhere: Elsewhere,
+}
+
+/// What new rows met in files outside the scope.
+#[derive(Debug, Default)]
+struct Elsewhere {
+    /// Files that lose rows to the new ones, with the keys of those rows.
+    lost: Vec<(DataFile, FingerprintSet)>,
+    /// Days of those files.
+    days: BTreeSet<DateKst>,
+    /// The key columns of all stored rows whose key came anew, whichever version is the newer one.
+    met: Vec<RecordBatch>,
 }
 
 impl Upsert {
@@ -166,7 +179,8 @@ impl Upsert {
                 removed.push(file.clone());
             }
         }
-        for (file, dead) in self.moved_elsewhere(ctx, &mut all).await? {
+        let mut elsewhere = self.moved_elsewhere(ctx, &mut all).await?;
+        for (file, dead) in std::mem::take(&mut elsewhere.lost) {
             all.outcome.updated += dead.len() as u64;
             all.outcome.inserted = all.outcome.inserted.saturating_sub(dead.len() as u64);
             dead_rows.extend(dead);
@@ -189,6 +203,7 @@ impl Upsert {
             new,
             removed,
             outcome: all.outcome,
+            elsewhere,
         })
     }
 
@@ -198,9 +213,10 @@ impl Upsert {
         &self,
         ctx: &SessionContext,
         all: &mut UpsertPart,
-    ) -> Result<Vec<(DataFile, FingerprintSet)>, LakeError> {
+    ) -> Result<Elsewhere, LakeError> {
+        let mut found = Elsewhere::default();
         let Some(first) = self.comparison.key.first() else {
-            return Ok(Vec::new());
+            return Ok(found);
         };
         let candidates: Vec<DataFile> = self
             .scope
@@ -210,23 +226,22 @@ impl Upsert {
             .cloned()
             .collect();
         if candidates.is_empty() || all.staged.is_empty() {
-            return Ok(Vec::new());
+            return Ok(found);
         }
         let candidates = match self.table.contract().lookup {
             Some(lookup) => {
                 let new = ctx
                     .read_table(self.table.scan(all.staged.data_files()))?
                     .select_columns(&[lookup])?;
-                self.table.files_holding(ctx, candidates, new).await?
+                self.table.files_holding(ctx, candidates, lookup, new).await?
             }
             None => candidates,
         };
         if candidates.is_empty() {
-            return Ok(Vec::new());
+            return Ok(found);
         }
         let new = self.staged_versions(ctx, &all.staged).await?;
         let mut stale = FingerprintSet::default();
-        let mut found = Vec::new();
         for file in candidates {
             let mut dead = FingerprintSet::default();
             let columns: Vec<&str> = self.version_columns();
@@ -242,6 +257,8 @@ impl Upsert {
                     continue;
                 }
                 let batch = fingerprint::keep(&batch, hits)?;
+                let own = (0..self.comparison.key.len()).collect::<Vec<_>>();
+                found.met.push(batch.project(&own)?);
                 let keys = fingerprint::rows(&batch, self.comparison.key)?;
                 for (key, version) in keys.into_iter().zip(fingerprint::versions(&batch)?) {
                     match new.get(&key) {
@@ -251,7 +268,8 @@ impl Upsert {
                 }
             }
             if !dead.is_empty() {
-                found.push((file.clone(), dead));
+                found.days.extend(file.partition_date());
+                found.lost.push((file, dead));
             }
         }
         if !stale.is_empty() {
@@ -438,6 +456,18 @@ impl StagedUpsert {
     #[must_use]
     pub fn outcome(&self) -> UpsertOutcome {
         self.outcome
+    }
+
+    /// The days outside the scope that lose rows to the new ones: whatever was computed from them is out of date.
+    #[must_use]
+    pub fn days_left(&self) -> &BTreeSet<DateKst> {
+        &self.elsewhere.days
+    }
+
+    /// The key columns of stored rows outside the scope whose key came anew, whichever version is the newer one.
+    #[must_use]
+    pub fn met_elsewhere(&self) -> &[RecordBatch] {
+        &self.elsewhere.met
     }
 
     /// The new rows as a table, before they are committed; not those that are rewritten because of them.

@@ -9,6 +9,7 @@ use nsc_lake::Table;
 use nsc_transforms::analytics::payment_fact;
 
 use crate::derivation::{self, Derivation};
+use crate::due::{Extent, Work};
 use crate::exceptions::metadata;
 use crate::gate::{self, ANALYTICS};
 use crate::silver::scope;
@@ -20,23 +21,17 @@ const FACT: &str = "gold.fact_payment_anonymized";
 pub(crate) async fn run(
     run: &RunContext,
     period: Period,
+    extent: Extent,
     report: &mut RunReport,
 ) -> Result<(), PipelineError> {
-    let days = period.days(run.now)?;
-    report.windows.push(period.daily(run.now)?);
-    gate::assert_silver_ready(run, &run.session()?, &days).await?;
-    for day in &days {
+    let ctx = run.session()?;
+    let work = Work::of(run, &ctx, ANALYTICS, period, extent).await?;
+    report.windows.extend(work.windows());
+    gate::assert_silver_ready(run, &ctx, &work.days).await?;
+    for day in &work.days {
         day_fact(run, *day, report).await?;
     }
-    gate::succeeded(
-        run,
-        &run.session()?,
-        ANALYTICS,
-        days.last().map(|d| d.end()),
-        &days,
-        |_| {},
-    )
-    .await
+    gate::succeeded(run, &ctx, work.success(ANALYTICS), |_| {}).await
 }
 
 async fn day_fact(run: &RunContext, day: DateKst, report: &mut RunReport) -> Result<(), PipelineError> {

@@ -1,11 +1,8 @@
 //! Runs one pipeline under its lock, or the whole chain (seed 4.3: sync_rules, A, Silver, then B and C together).
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
-use nsc_core::DateKst;
-use nsc_lake::PipelineStates;
-
+use crate::due::Extent;
 use crate::gate::{self, ANALYTICS, CONTROLS, GUARDRAIL, SILVER};
 use crate::{
     Period, PipelineError, RuleSource, RunContext, RunReport, analytics, controls, guardrail, rules, silver,
@@ -53,7 +50,13 @@ pub async fn run(
     let mut report = RunReport::new(&run.run_id, pipeline.name(), run.now);
     let outcome = match pipeline {
         Pipeline::Chain(rules) => chain(run, rules, period, &mut report).await,
-        single => locked(run, single, period, &mut report).await,
+        single => {
+            let extent = match period {
+                Period::Scheduled => Extent::WithDue,
+                Period::Window(_) => Extent::Period,
+            };
+            locked(run, single, period, extent, &mut report).await
+        }
     };
     report.seconds = begun.elapsed().as_secs_f64();
     report.peak_memory_bytes = nsc_telemetry::peak_memory_bytes();
@@ -79,6 +82,7 @@ async fn locked(
     run: &RunContext,
     pipeline: &Pipeline,
     period: Period,
+    extent: Extent,
     report: &mut RunReport,
 ) -> Result<(), PipelineError> {
     let name = pipeline.name();
@@ -95,8 +99,8 @@ async fn locked(
     let outcome = match pipeline {
         Pipeline::Silver => Box::pin(silver::run(run, period, report)).await,
         Pipeline::Guardrail => Box::pin(guardrail::run(run, period, report)).await,
-        Pipeline::Controls => Box::pin(controls::run(run, period, report)).await,
-        Pipeline::Analytics => Box::pin(analytics::run(run, period, report)).await,
+        Pipeline::Controls => Box::pin(controls::run(run, period, extent, report)).await,
+        Pipeline::Analytics => Box::pin(analytics::run(run, period, extent, report)).await,
         Pipeline::SyncRules(wanted) => return sync(run, wanted, report).await,
         Pipeline::Chain(_) => return Ok(()),
     };
@@ -133,70 +137,17 @@ async fn chain(
         (Pipeline::Silver, period),
     ];
     for (pipeline, period) in first {
-        part(run, &pipeline, period, report).await?;
-    }
-    let silver = report.parts.iter().find(|p| p.pipeline == SILVER);
-    let affected = silver.map(|p| p.affected_days.clone()).unwrap_or_default();
-    let changed_from = silver.and_then(|p| p.balances_changed_from);
-    let mut outcome = Ok(());
-    // Oldest first: each day's positions build on the day before.
-    for day in repeated_days(run, &affected, changed_from, period).await? {
-        let period = Period::dates(day, day)?;
-        outcome = outcome.and(repeat(run, period, affected.contains(&day), report).await);
-    }
-    outcome.and(repeat(run, period, true, report).await)
-}
-
-/// The days whose controls are repeated: those late rows changed and, when entries or snapshots changed, every
-/// processed day after them, since supply and positions chain.
-async fn repeated_days(
-    run: &RunContext,
-    affected: &[DateKst],
-    from: Option<DateKst>,
-    period: Period,
-) -> Result<Vec<DateKst>, PipelineError> {
-    let mut days: BTreeSet<DateKst> = affected.iter().copied().collect();
-    if let Some(from) = from {
-        let target = period.daily(run.now)?.start.date_kst();
-        let states = PipelineStates::load(&run.lake, &run.session()?)
-            .await?
-            .unwrap_or_default();
-        let judged = states.get(CONTROLS);
-        let later = (from.days()..target.days()).map(DateKst::from_days);
-        days.extend(later.filter(|d| judged.is_some_and(|s| s.has_processed(*d))));
-    }
-    Ok(days.into_iter().collect())
-}
-
-/// B and, where its inputs changed, C, side by side.
-async fn repeat(
-    run: &RunContext,
-    period: Period,
-    with_analytics: bool,
-    report: &mut RunReport,
-) -> Result<(), PipelineError> {
-    if !with_analytics {
-        let (part, done) = one(run, &Pipeline::Controls, period).await;
+        let (part, outcome) = one(run, &pipeline, period).await;
         report.parts.push(part);
-        return done;
+        outcome?;
     }
+    // Side by side, each with the days Silver found it has to compute again.
     let (b, c) = tokio::join!(
         one(run, &Pipeline::Controls, period),
         one(run, &Pipeline::Analytics, period)
     );
     report.parts.extend([b.0, c.0]);
     b.1.and(c.1)
-}
-
-async fn part(
-    run: &RunContext,
-    pipeline: &Pipeline,
-    period: Period,
-    report: &mut RunReport,
-) -> Result<(), PipelineError> {
-    let (part, outcome) = one(run, pipeline, period).await;
-    report.parts.push(part);
-    outcome
 }
 
 async fn one(
@@ -206,7 +157,7 @@ async fn one(
 ) -> (RunReport, Result<(), PipelineError>) {
     let begun = Instant::now();
     let mut report = RunReport::new(&run.run_id, pipeline.name(), run.now);
-    let outcome = locked(run, pipeline, period, &mut report).await;
+    let outcome = locked(run, pipeline, period, Extent::WithDue, &mut report).await;
     report.seconds = begun.elapsed().as_secs_f64();
     if let Err(e) = &outcome {
         report.status = "failure".to_owned();

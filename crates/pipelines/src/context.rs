@@ -63,6 +63,8 @@ pub struct RunContext {
     pub run_id: RunId,
     /// The run's now.
     pub now: UtcMicros,
+    /// The machine's time, whatever the run's now.
+    pub clock: UtcMicros,
     /// Rules in force at this instant instead of the current ones.
     pub rules_as_of: Option<UtcMicros>,
 }

@@ -18,6 +18,7 @@ use nsc_transforms::controls::{
 use nsc_transforms::rules::SeverityRule;
 
 use crate::derivation::{self, Derivation};
+use crate::due::{Extent, Work};
 use crate::exceptions::{self, Judged, metadata};
 use crate::gate::{self, CONTROLS};
 use crate::positions::{self, History, Positions};
@@ -75,18 +76,19 @@ impl ControlRules {
 pub(crate) async fn run(
     run: &RunContext,
     period: Period,
+    extent: Extent,
     report: &mut RunReport,
 ) -> Result<(), PipelineError> {
-    let days = period.days(run.now)?;
-    report.windows.push(period.daily(run.now)?);
     let ctx = run.session()?;
-    gate::assert_silver_ready(run, &ctx, &days).await?;
+    let work = Work::of(run, &ctx, CONTROLS, period, extent).await?;
+    report.windows.extend(work.windows());
+    gate::assert_silver_ready(run, &ctx, &work.days).await?;
     let rules = run.rules(&ctx).await?;
     let control = ControlRules::of(&rules)?;
     let history = History::open(run).await?;
     report.read(&history.ledger);
     report.read(&history.snapshots);
-    for date in &days {
+    for date in &work.days {
         let since = Instant::now();
         let before = positions::before(run, &history, *date).await?;
         report.step(
@@ -110,7 +112,7 @@ pub(crate) async fn run(
         .run(&before, report)
         .await?;
     }
-    gate::succeeded(run, &ctx, CONTROLS, days.last().map(|d| d.end()), &days, |_| {}).await
+    gate::succeeded(run, &ctx, work.success(CONTROLS), |_| {}).await
 }
 
 /// One day's controls.

@@ -2,8 +2,9 @@
 
 use datafusion::prelude::SessionContext;
 use nsc_core::{DateKst, UtcMicros};
-use nsc_lake::PipelineStates;
+use nsc_lake::{PipelineState, PipelineStates};
 
+use crate::due::Settled;
 use crate::{PipelineError, RunContext};
 
 /// Name of Pipeline Silver in `gold.pipeline_state`.
@@ -47,32 +48,44 @@ pub(crate) async fn assert_silver_ready(
                 &format!("it has processed {end}, the day ends at {}", day.end()),
             ));
         }
-        if !silver.has_processed(day) {
+        if !silver.processed_dates.contains(day) {
             return Err(not_ready(day, "it has processed later days but not this one"));
         }
     }
     Ok(())
 }
 
-/// Records a success: status, times (the end never goes backwards), run id and the days processed.
+/// What a success is recorded with.
+pub(crate) struct Success<'a> {
+    pub(crate) pipeline: &'a str,
+    /// How far the run got; the recorded end never goes backwards.
+    pub(crate) end: Option<UtcMicros>,
+    /// Business days processed.
+    pub(crate) days: &'a [DateKst],
+    /// Days that were due and no longer are.
+    pub(crate) settled: Option<&'a Settled>,
+}
+
+/// Records a success: status, times, run id and the days processed.
 pub(crate) async fn succeeded(
     run: &RunContext,
     ctx: &SessionContext,
-    pipeline: &str,
-    end: Option<UtcMicros>,
-    days: &[DateKst],
-    change: impl Fn(&mut nsc_lake::PipelineState),
+    success: Success<'_>,
+    change: impl Fn(&mut PipelineState),
 ) -> Result<(), PipelineError> {
-    Ok(PipelineStates::update(&run.lake, ctx, pipeline, |state| {
+    let now = run.now;
+    Ok(PipelineStates::update(&run.lake, ctx, |states| {
+        let state = states.row(success.pipeline);
         state.success = true;
-        state.last_success_ts = state.last_success_ts.max(Some(run.now));
-        state.last_processed_end = state.last_processed_end.max(end);
+        state.last_success_ts = state.last_success_ts.max(Some(now));
+        state.last_processed_end = state.last_processed_end.max(success.end);
         state.last_run_id = Some(run.run_id.to_string());
-        state.updated_at = run.now;
-        for day in days {
-            state.add_date(*day);
-        }
+        state.updated_at = now;
+        state.processed_dates.extend(success.days.iter().copied());
         change(state);
+        if let Some(settled) = success.settled {
+            settled.apply(success.pipeline, states);
+        }
     })
     .await?)
 }
@@ -83,7 +96,8 @@ pub(crate) async fn failed(
     ctx: &SessionContext,
     pipeline: &str,
 ) -> Result<(), PipelineError> {
-    Ok(PipelineStates::update(&run.lake, ctx, pipeline, |state| {
+    Ok(PipelineStates::update(&run.lake, ctx, |states| {
+        let state = states.row(pipeline);
         state.success = false;
         state.last_run_id = Some(run.run_id.to_string());
         state.updated_at = run.now;

@@ -19,7 +19,8 @@ use nsc_transforms::guardrail::{
 use nsc_transforms::rules::SeverityRule;
 
 use crate::exceptions::{self, Finding, Judged, metadata};
-use crate::gate::{self, GUARDRAIL};
+use crate::gate::{self, GUARDRAIL, Success};
+use crate::period::not_too_early;
 use crate::silver::scope::instant;
 use crate::{Period, PipelineError, RunContext, RunReport, TableReport, Verdict};
 
@@ -46,10 +47,11 @@ pub(crate) async fn run(
     let rules = run.rules(&ctx).await?;
     let states = PipelineStates::load(&run.lake, &ctx).await?.unwrap_or_default();
     let before = states.get(GUARDRAIL);
-    let span = span(period, before.and_then(|s| s.last_processed_end), run.now)?;
+    let span = span(run, period, before.and_then(|s| s.last_processed_end))?;
     let Some(span) = span else {
-        return gate::succeeded(run, &ctx, GUARDRAIL, None, &[], |_| {}).await;
+        return gate::succeeded(run, &ctx, success(None), |_| {}).await;
     };
+    not_too_early(span)?;
     report.windows.push(span);
     let windows = Windows::consecutive(span, WINDOW_MICROS)?;
     // A backfill neither takes up nor leaves the carried count of empty windows.
@@ -89,7 +91,7 @@ pub(crate) async fn run(
         0,
     );
     let end = (period == Period::Scheduled).then_some(span.end);
-    gate::succeeded(run, &ctx, GUARDRAIL, end, &[], |state| {
+    gate::succeeded(run, &ctx, success(end), |state| {
         if end.is_some() {
             state.zero_windows.clone_from(&zero);
         }
@@ -97,15 +99,26 @@ pub(crate) async fn run(
     .await
 }
 
+fn success(end: Option<UtcMicros>) -> Success<'static> {
+    Success {
+        pipeline: GUARDRAIL,
+        end,
+        days: &[],
+        settled: None,
+    }
+}
+
 /// The whole windows of a run, aligned to the clock's tens of minutes; `None` when none is over yet.
 fn span(
+    run: &RunContext,
     period: Period,
     last_end: Option<UtcMicros>,
-    now: UtcMicros,
 ) -> Result<Option<UtcWindow>, PipelineError> {
+    let now = run.now;
     let end = now.floor_to(WINDOW_MICROS);
     match period {
         Period::Scheduled => {
+            let last_end = last_end.filter(|e| !is_astray(*e, end, run.clock));
             let start = last_end.unwrap_or_else(|| end.plus(-WINDOW_MICROS));
             Ok((start < end).then_some(UtcWindow { start, end }))
         }
@@ -121,6 +134,19 @@ fn span(
         }
         Period::Window(w) => Ok(Some(w)),
     }
+}
+
+/// Whether a recorded end lies ahead of this run and of the clock: some run was given a `--now` of the future. Waiting
+/// for it would leave everything until then unjudged, so the run begins as if it were the first.
+fn is_astray(last_end: UtcMicros, end: UtcMicros, clock: UtcMicros) -> bool {
+    let astray = last_end > end && last_end > clock;
+    if astray {
+        tracing::warn!(
+            last_processed_end = %last_end,
+            "an earlier run got ahead of the clock; the last whole window is judged, and only that"
+        );
+    }
+    astray
 }
 
 fn severity_rule(rule: &Rule) -> Result<SeverityRule, PipelineError> {

@@ -8,6 +8,7 @@ mod chain;
 mod context;
 mod controls;
 mod derivation;
+mod due;
 mod error;
 mod exceptions;
 mod gate;

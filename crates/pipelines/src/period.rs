@@ -55,6 +55,7 @@ impl Period {
             Self::Scheduled => now.date_kst().previous().window(),
             Self::Window(w) => w,
         };
+        not_too_early(window)?;
         if window.end > now {
             return Err(PipelineError::Future {
                 date: window.end.plus(-1).date_kst(),
@@ -78,4 +79,18 @@ impl Period {
         }
         Ok(window.dates_kst().collect())
     }
+}
+
+/// Refuses windows before 1970, which no source has rows of: such a time is a slip.
+///
+/// # Errors
+/// When the window begins there.
+pub(crate) fn not_too_early(window: UtcWindow) -> Result<(), PipelineError> {
+    let first = DateKst::from_days(0);
+    if window.start >= first.start() {
+        return Ok(());
+    }
+    Err(PipelineError::Window {
+        reason: format!("it begins before {first}; is --now or the date mistyped?"),
+    })
 }

@@ -1,6 +1,7 @@
 //! `sync_rules`: the rules file into `gold.dim_rule_scd2`, as SCD2.
 
-use nsc_contracts::rule::{Rule, RuleVersion, plan_sync};
+use nsc_contracts::rule::{Rule, RuleSet, RuleVersion, plan_sync};
+use nsc_core::{ErrorCode, OperatorError};
 use nsc_lake::session;
 use serde::Serialize;
 
@@ -76,6 +77,7 @@ pub async fn sync_rules(
             &ctx,
             |stored| -> Result<Option<Vec<RuleVersion>>, PipelineError> {
                 let plan = plan_sync(stored, &source.wanted(stored), run.now, bump)?;
+                usable(&plan.open)?;
                 let ids =
                     |versions: &[RuleVersion]| versions.iter().map(|v| v.rule.rule_id.clone()).collect();
                 if let Ok(mut report) = report.lock() {
@@ -106,4 +108,16 @@ pub async fn sync_rules(
         )
         .await?;
     Ok(report.into_inner().unwrap_or_default())
+}
+
+/// Refuses rules that could not answer what a pipeline will ask: stored, they would close good ones and stop every run.
+fn usable(opened: &[RuleVersion]) -> Result<(), PipelineError> {
+    let problems = RuleSet::current(opened)?.problems();
+    match problems
+        .into_iter()
+        .find(|p| p.code() == ErrorCode::RuleMalformed)
+    {
+        Some(problem) => Err(problem.into()),
+        None => Ok(()),
+    }
 }

@@ -145,6 +145,7 @@ pub(crate) fn context(
         },
         run_id: run_id.unwrap_or_else(RunId::fresh),
         now: app.now(now),
+        clock: app.now(None),
         rules_as_of,
     })
 }

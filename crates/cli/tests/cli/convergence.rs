@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use super::world::{SOURCES, assert_same, chain_steps, dump, generate, ingest_arguments, lake, load_all};
+use super::world::{
+    Lcg, SOURCES, assert_same, chain_steps, dump, generate, ingest_arguments, lake, load_all,
+};
 
 const DAYS: [&str; 3] = ["2026-01-05", "2026-01-06", "2026-01-07"];
 /// Where a row came from differs between loads of the same lines in another order.
@@ -37,19 +39,6 @@ fn world(dir: &Path) -> std::path::PathBuf {
 fn run_chain(root: &Path) {
     for step in chain_steps(&DAYS) {
         lake(root, &step);
-    }
-}
-
-/// A small generator of pseudo-random numbers: the tests are the same on every machine.
-struct Lcg(u64);
-
-impl Lcg {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % n.max(1)
     }
 }
 

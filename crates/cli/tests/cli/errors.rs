@@ -128,3 +128,81 @@ fn controls_wait_for_silver() {
     let list = nsc(dir.path(), &["runs", "list", "--format", "csv"]);
     assert!(stdout(&list).contains("pipeline_b,failure"), "{}", stdout(&list));
 }
+
+#[test]
+fn rules_that_no_run_could_use_are_not_stored() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(nsc(dir.path(), &["rules", "sync"]).status.code(), Some(0));
+    let empty = "
+version: 1
+rules:
+- {rule_id: silver_entry_type_allowed_v2, domain: silver, metric: entry_type_allowed}
+";
+    std::fs::write(dir.path().join("empty.yaml"), empty).unwrap();
+    for command in ["sync", "check"] {
+        let refused = nsc(dir.path(), &["rules", command, "empty.yaml"]);
+        assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+        let said = stdout(&refused) + &stderr(&refused);
+        assert!(
+            said.contains("silver_entry_type_allowed_v2") && said.contains("allowed_values"),
+            "{command}: {said}"
+        );
+    }
+    let list = nsc(dir.path(), &["rules", "list", "--format", "csv"]);
+    assert!(stdout(&list).contains("silver_entry_type_allowed_v1"));
+}
+
+#[test]
+fn a_time_before_any_source_is_refused_and_leaves_no_trace() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(nsc(dir.path(), &["rules", "sync"]).status.code(), Some(0));
+    for pipeline in ["silver", "a", "b", "e2e"] {
+        let refused = nsc(dir.path(), &["run", pipeline, "--now", "0001-01-01T00:00:00Z"]);
+        assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+        assert!(stderr(&refused).contains("NSC0404"), "{}", stderr(&refused));
+    }
+    let usual = nsc(dir.path(), &["run", "e2e", "--now", "2026-01-06T00:00:00Z"]);
+    assert_eq!(usual.status.code(), Some(0), "{}", stderr(&usual));
+}
+
+#[test]
+fn a_run_ahead_of_the_clock_does_not_stop_the_guardrail() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(nsc(dir.path(), &["rules", "sync"]).status.code(), Some(0));
+    let windows = |now: &str| {
+        let output = nsc(dir.path(), &["run", "a", "--now", now, "--format", "json"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        report["windows"].to_string()
+    };
+    assert!(windows("2199-01-01T00:00:00Z").contains("2198-12-31T23:50:00Z"));
+    assert!(windows("2026-01-06T00:10:00Z").contains("2026-01-06T00:00:00Z"));
+    // Looking back, with no run ahead of the clock, still judges nothing twice.
+    assert!(windows("2199-01-01T00:00:00Z").contains("[]"));
+}
+
+#[test]
+fn a_run_id_used_twice_keeps_both_reports() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(nsc(dir.path(), &["rules", "sync"]).status.code(), Some(0));
+    for pipeline in ["silver", "a"] {
+        let arguments = [
+            "run",
+            pipeline,
+            "--run-id",
+            "again",
+            "--now",
+            "2026-01-06T00:00:00Z",
+        ];
+        assert_eq!(nsc(dir.path(), &arguments).status.code(), Some(0));
+    }
+    let pipeline_of = |run: &str| {
+        let shown = nsc(dir.path(), &["runs", "show", run, "--format", "json"]);
+        let report: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+        report["pipeline"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(pipeline_of("again"), "pipeline_a");
+    assert_eq!(pipeline_of("again~1"), "pipeline_silver");
+    let list = nsc(dir.path(), &["runs", "list", "--format", "csv"]);
+    assert_eq!(stdout(&list).lines().count(), 3, "{}", stdout(&list));
+}

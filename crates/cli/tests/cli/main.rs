@@ -11,6 +11,7 @@ mod error_pages;
 mod errors;
 mod killed;
 mod object_store;
+mod other_days;
 mod queries;
 mod readers;
 mod scenarios;

@@ -86,6 +86,16 @@ fn tables_are_queried_and_travelled() {
         count("SELECT count(*) AS n FROM as_of('bronze.orders_raw', '2100-01-01T00:00:00Z')"),
         now
     );
+    let unknown = nsc(
+        path,
+        &["sql", "SELECT * FROM version_of('bronze.orders_raw', 99)"],
+    );
+    assert_eq!(unknown.status.code(), Some(2), "{}", stderr(&unknown));
+    assert!(
+        stderr(&unknown).contains("has no version 99; its newest is 1"),
+        "{}",
+        stderr(&unknown)
+    );
     let early = nsc(
         path,
         &[

@@ -157,3 +157,16 @@ pub(crate) fn assert_same(found: &BTreeMap<String, Vec<String>>, wanted: &BTreeM
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
+
+/// A small generator of pseudo-random numbers: the tests are the same on every machine.
+pub(crate) struct Lcg(pub(crate) u64);
+
+impl Lcg {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % n.max(1)
+    }
+}

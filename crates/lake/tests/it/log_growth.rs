@@ -9,8 +9,8 @@ async fn a_table_of_many_commits_is_opened_from_a_recent_checkpoint() {
     let lake = Lake::open(&dir.path().to_string_lossy(), LakeOptions::default()).unwrap();
     let ctx = session(&SessionOptions::default()).unwrap();
     for n in 0..130 {
-        PipelineStates::update(&lake, &ctx, "pipeline_a", |s| {
-            s.last_processed_end = Some(UtcMicros::new(n))
+        PipelineStates::update(&lake, &ctx, |s| {
+            s.row("pipeline_a").last_processed_end = Some(UtcMicros::new(n));
         })
         .await
         .unwrap();

@@ -32,11 +32,6 @@ impl BronzeInput {
         self.rows(ctx, self.taken_files())
     }
 
-    /// Rows of all files that can hold rows of the window; `None` when there is none.
-    pub(super) fn all_window_rows(&self, ctx: &SessionContext) -> Result<Option<DataFrame>, PipelineError> {
-        self.rows(ctx, &self.window_files)
-    }
-
     fn taken_files(&self) -> &[DataFile] {
         self.fresh_files.as_deref().unwrap_or(&self.window_files)
     }
@@ -54,7 +49,39 @@ impl BronzeInput {
             .map(|t| t.scan(self.late_files.clone()))
     }
 
-    fn rows(&self, ctx: &SessionContext, files: &[DataFile]) -> Result<Option<DataFrame>, PipelineError> {
+    /// All files of the table that may hold a text between two (inclusive) in a column.
+    pub(super) fn files_with_text(
+        &self,
+        column: &str,
+        low: &str,
+        high: &str,
+    ) -> Result<Vec<DataFile>, PipelineError> {
+        let Some(table) = &self.table else {
+            return Ok(Vec::new());
+        };
+        Ok(table
+            .files()?
+            .into_iter()
+            .filter(|f| f.may_hold_text(column, low, high))
+            .collect())
+    }
+
+    /// All files that can hold rows of the window.
+    pub(super) fn window_files(&self) -> &[DataFile] {
+        &self.window_files
+    }
+
+    /// Files that arrived since the last success.
+    pub(super) fn late_files(&self) -> &[DataFile] {
+        &self.late_files
+    }
+
+    /// Rows of some files; `None` when there is none.
+    pub(super) fn rows(
+        &self,
+        ctx: &SessionContext,
+        files: &[DataFile],
+    ) -> Result<Option<DataFrame>, PipelineError> {
         match &self.table {
             Some(table) if !files.is_empty() => Ok(Some(ctx.read_table(table.scan(files.to_vec()))?)),
             _ => Ok(None),

@@ -1,14 +1,24 @@
-//! `LEDGER_ENTRY_CONFLICT` findings of a run.
+//! `LEDGER_ENTRY_CONFLICT`: valid copies of one tx_id that disagree (lakehouse contract 3).
+//!
+//! A run looks for tx_ids in conflict where they can come up: among the Bronze rows it takes, and between what it
+//! takes and what is stored, on whatever day. What is recorded of them is read from all their copies in Bronze, so that
+//! it is the same whichever run finds them, and in whatever order the copies came.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
-use datafusion::prelude::DataFrame;
+use datafusion::common::ScalarValue;
+use datafusion::functions_aggregate::expr_fn::{max, min};
+use datafusion::logical_expr::col;
+use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::{UtcMicros, UtcWindow};
-use nsc_transforms::silver::{conflicts_among_repeats, conflicts_with_stored};
+use nsc_lake::{DataFile, Table};
+use nsc_transforms::silver::{conflicts_among_copies, disagreeing_with_stored};
 
+use super::bronze::BronzeInput;
+use super::stage::in_memory;
 use crate::exceptions::{self, Finding, Judged};
 use crate::{PipelineError, RunContext, RunReport};
 
@@ -17,95 +27,170 @@ pub(super) const LEDGER_ENTRY_CONFLICT: &str = "LEDGER_ENTRY_CONFLICT";
 
 /// One tx_id whose copies disagree.
 struct Conflict {
-    tx_id: String,
     facts: i64,
     event_time: UtcMicros,
     evidence: String,
 }
 
-/// What a run found: one conflict a tx_id.
+/// What a run found so far.
 #[derive(Default)]
 pub(super) struct Conflicts {
-    found: Vec<Conflict>,
-    known: HashSet<String>,
+    /// By tx_id, as far as the copies that were read tell.
+    among: BTreeMap<String, Conflict>,
+    /// Files those copies were read from.
+    read: HashSet<String>,
+    /// Further tx_ids of which a copy contradicts a stored entry.
+    stored: BTreeSet<String>,
 }
 
 impl Conflicts {
-    /// Adds conflicts among Bronze copies whose newest copy is in the window.
+    /// Adds conflicts among the copies in some Bronze files, of the tx_ids in `wanted` (column `k0`), of which some copy
+    /// happened within `times`.
     pub(super) async fn among(
         &mut self,
         bronze: DataFrame,
-        repeated: DataFrame,
+        files: &[DataFile],
+        wanted: DataFrame,
         allowed: &[String],
-        window: UtcWindow,
+        times: UtcWindow,
     ) -> Result<(), PipelineError> {
-        let found = conflicts_among_repeats(bronze, repeated, allowed)?
-            .collect()
-            .await?;
-        self.take(&found, |t| window.start <= t && t < window.end)
+        let found = conflicts_among_copies(bronze, wanted, allowed, Some(times))?;
+        for (tx_id, conflict) in read_conflicts(&found.collect().await?)? {
+            self.among.insert(tx_id, conflict);
+        }
+        self.read.extend(files.iter().map(|f| f.path.clone()));
+        Ok(())
     }
 
-    /// Adds conflicts of new entries with stored ones.
+    /// Adds entries that contradict a stored one in some files of the ledger.
     pub(super) async fn with_stored(
         &mut self,
+        ctx: &SessionContext,
         new: DataFrame,
-        stored: DataFrame,
+        ledger: &Table,
+        files: Vec<DataFile>,
     ) -> Result<(), PipelineError> {
-        let found = conflicts_with_stored(new, stored)?.collect().await?;
-        self.take(&found, |_| true)
+        let Some((low, high)) = tx_range(new.clone()).await? else {
+            return Ok(());
+        };
+        let near = files
+            .into_iter()
+            .filter(|f| f.may_hold_text("tx_id", &low, &high))
+            .collect();
+        let ids = new.clone().select_columns(&["tx_id"])?;
+        let files = ledger.files_holding(ctx, near, "tx_id", ids).await?;
+        if files.is_empty() {
+            return Ok(());
+        }
+        let found = disagreeing_with_stored(new, ctx.read_table(ledger.scan(files))?)?;
+        self.met(&found.collect().await?)
     }
 
-    fn take(
-        &mut self,
-        found: &[RecordBatch],
-        wanted: impl Fn(UtcMicros) -> bool,
-    ) -> Result<(), PipelineError> {
-        for batch in found {
-            let text = |i: usize| -> Result<StringArray, PipelineError> {
-                Ok(cast(batch.column(i), &DataType::Utf8)?.as_string::<i32>().clone())
-            };
-            let (ids, evidence) = (text(0)?, text(3)?);
-            let facts = cast(batch.column(1), &DataType::Int64)?;
-            let times = batch.column(2).as_primitive::<TimestampMicrosecondType>();
-            for i in (0..batch.num_rows()).filter(|i| times.is_valid(*i)) {
-                let event_time = UtcMicros::new(times.value(i));
-                if wanted(event_time) && self.known.insert(ids.value(i).to_owned()) {
-                    let facts = facts.as_primitive::<Int64Type>().value(i);
-                    self.found.push(Conflict {
-                        tx_id: ids.value(i).to_owned(),
-                        facts,
-                        event_time,
-                        evidence: evidence.value(i).to_owned(),
-                    });
-                }
-            }
+    /// Adds the tx_ids (first column) of entries that stand on another day as well.
+    pub(super) fn met(&mut self, keys: &[RecordBatch]) -> Result<(), PipelineError> {
+        for batch in keys {
+            let ids = cast(batch.column(0), &DataType::Utf8)?;
+            self.stored
+                .extend(ids.as_string::<i32>().iter().flatten().map(str::to_owned));
         }
         Ok(())
     }
 
     /// Writes the exceptions, and closes a bad-records refusal this run has overcome.
     pub(super) async fn record(
-        self,
+        mut self,
         run: &RunContext,
+        ledger: Option<&BronzeInput>,
+        allowed: &[String],
         window: UtcWindow,
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
-        let judged = Judged {
-            dates: super::whole_days(window),
-            types: vec!["BAD_RECORDS_RATE_EXCEEDED"],
-            windows: Vec::new(),
-        };
+        if let Some(ledger) = ledger {
+            self.complete(run, ledger, allowed).await?;
+        }
         let mut found = Vec::new();
-        if !self.found.is_empty() {
-            let findings: Vec<Finding> = self.found.iter().map(Conflict::finding).collect();
+        if !self.among.is_empty() {
+            let findings: Vec<Finding> = self.among.iter().map(|(id, c)| c.finding(id)).collect();
             found.push(exceptions::rows(run, &findings)?);
         }
-        exceptions::record(run, found, judged, report).await
+        exceptions::record(run, found, overcome(window), report).await
+    }
+
+    /// Reads what is recorded from all copies, where some of them are in files that were not read.
+    async fn complete(
+        &mut self,
+        run: &RunContext,
+        ledger: &BronzeInput,
+        allowed: &[String],
+    ) -> Result<(), PipelineError> {
+        let wanted: BTreeSet<&String> = self.among.keys().chain(&self.stored).collect();
+        let (Some(low), Some(high)) = (wanted.first(), wanted.last()) else {
+            return Ok(());
+        };
+        let files = ledger.files_with_text("tx_id", low, high)?;
+        let is_complete = self.stored.iter().all(|id| self.among.contains_key(id))
+            && files.iter().all(|f| self.read.contains(&f.path));
+        if is_complete {
+            return Ok(());
+        }
+        let ctx = run.session()?;
+        let ids: StringArray = wanted.iter().map(|id| Some(id.as_str())).collect();
+        let ids = RecordBatch::try_from_iter([("k0", std::sync::Arc::new(ids) as _)])?;
+        if let Some(rows) = ledger.rows(&ctx, &files)? {
+            let found = conflicts_among_copies(rows, in_memory(&ctx, vec![ids])?, allowed, None)?;
+            self.among = read_conflicts(&found.collect().await?)?.into_iter().collect();
+        }
+        Ok(())
     }
 }
 
+/// What a successful run of a window closes: a refusal of it.
+pub(super) fn overcome(window: UtcWindow) -> Judged {
+    Judged {
+        dates: super::whole_days(window),
+        types: vec!["BAD_RECORDS_RATE_EXCEEDED"],
+        windows: Vec::new(),
+    }
+}
+
+/// The smallest and greatest tx_id.
+async fn tx_range(rows: DataFrame) -> Result<Option<(String, String)>, PipelineError> {
+    let ends = vec![min(col("tx_id")).alias("low"), max(col("tx_id")).alias("high")];
+    let found = rows.aggregate(vec![], ends)?.collect().await?;
+    let end = |i: usize| {
+        found
+            .first()
+            .and_then(|b| ScalarValue::try_from_array(b.column(i), 0).ok())
+            .and_then(|v| v.try_as_str().flatten().map(str::to_owned))
+    };
+    Ok(end(0).zip(end(1)))
+}
+
+fn read_conflicts(found: &[RecordBatch]) -> Result<Vec<(String, Conflict)>, PipelineError> {
+    let mut conflicts = Vec::new();
+    for batch in found {
+        let text = |i: usize| -> Result<StringArray, PipelineError> {
+            Ok(cast(batch.column(i), &DataType::Utf8)?.as_string::<i32>().clone())
+        };
+        let (ids, evidence) = (text(0)?, text(3)?);
+        let facts = cast(batch.column(1), &DataType::Int64)?;
+        let times = batch.column(2).as_primitive::<TimestampMicrosecondType>();
+        for i in (0..batch.num_rows()).filter(|i| times.is_valid(*i)) {
+            conflicts.push((
+                ids.value(i).to_owned(),
+                Conflict {
+                    facts: facts.as_primitive::<Int64Type>().value(i),
+                    event_time: UtcMicros::new(times.value(i)),
+                    evidence: evidence.value(i).to_owned(),
+                },
+            ));
+        }
+    }
+    Ok(conflicts)
+}
+
 impl Conflict {
-    fn finding(&self) -> Finding {
+    fn finding(&self, tx_id: &str) -> Finding {
         let date = self.event_time.date_kst();
         Finding {
             date,
@@ -116,9 +201,9 @@ impl Conflict {
             window: date.window(),
             metric: "facts",
             metric_value: Some(i128::from(self.facts) * 1_000_000),
-            message: serde_json::json!({ "tx_id": self.tx_id, "versions": self.facts.to_string(), "facts": self.evidence }),
+            message: serde_json::json!({ "tx_id": tx_id, "versions": self.facts.to_string(), "facts": self.evidence }),
             rule_id: None,
-            subject: Some(self.tx_id.clone()),
+            subject: Some(tx_id.to_owned()),
         }
     }
 }

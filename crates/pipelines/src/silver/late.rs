@@ -6,18 +6,19 @@
 
 use std::collections::BTreeSet;
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::Date32Type;
-use datafusion::common::{JoinType, ScalarValue};
-use datafusion::functions_aggregate::expr_fn::{max, min};
-use datafusion::logical_expr::{Expr, col, lit};
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
-use nsc_core::{DateKst, UtcWindow};
-use nsc_lake::{Conflict, Scope, Table, Upsert};
+use nsc_core::{DateKst, UtcMicros, UtcWindow};
+use nsc_lake::{Conflict, DataFile, Scope, Table, Upsert};
 use nsc_transforms::silver::{Kind, Selection, classified, with_order_status};
 
+use super::affected::{Affected, Change};
 use super::bronze::BronzeInput;
+use super::changed_orders::ChangedOrders;
 use super::commit::add_outcome;
 use super::conflicts::Conflicts;
 use super::drain::stamp;
@@ -30,6 +31,14 @@ use crate::{PipelineError, RunContext, RunReport};
 pub(super) struct Late {
     pub(super) rules: SilverRules,
     pub(super) undated: Vec<RecordBatch>,
+}
+
+/// What a run finds out about the rest of the lake while it merges.
+pub(super) struct Findings {
+    pub(super) conflicts: Conflicts,
+    pub(super) affected: Affected,
+    /// Payment orders that were merged.
+    pub(super) orders: ChangedOrders,
 }
 
 /// Rows of one table to be merged by version.
@@ -46,6 +55,7 @@ impl Late {
     pub(super) async fn merge_undated(
         &self,
         run: &RunContext,
+        findings: &mut Findings,
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
         let ctx = run.session()?;
@@ -60,59 +70,85 @@ impl Late {
             rule_id: None,
             rows,
         }
-        .merge(report)
+        .merge(findings, report)
         .await
-        .map(|_| ())
     }
 
-    /// Merges late rows of every source, and notes the days they change.
+    /// Merges late rows of every source, and announces the days they change.
     pub(super) async fn merge(
         &self,
         run: &RunContext,
         inputs: &[BronzeInput],
         window: UtcWindow,
-        conflicts: &mut Conflicts,
+        findings: &mut Findings,
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
-        self.merge_undated(run, report).await?;
+        self.merge_undated(run, findings, report).await?;
         let ctx = run.session()?;
-        let (mut affected, mut balances) = (BTreeSet::new(), BTreeSet::new());
         for input in inputs {
-            let Some(bronze) = input.late_rows(&ctx)? else {
+            let Some(bronze) = input.rows(&ctx, input.late_files())? else {
                 continue;
             };
-            let rows = self.plan(run, &ctx, input, bronze, window).await?;
-            let rule_id =
-                (input.plan.source == "transaction_ledger").then_some(self.rules.allowed_rule.as_str());
-            if input.plan.source == "transaction_ledger" {
-                disagreements(run, &ctx, rows.clone(), conflicts).await?;
+            let is_ledger = input.plan.source == "transaction_ledger";
+            let repeated = repeated(input.plan, &bronze).await?;
+            if is_ledger && let Some(keys) = repeated.clone() {
+                let earlier = UtcWindow {
+                    start: UtcMicros::new(i64::MIN),
+                    end: window.start,
+                };
+                let (keys, allowed) = (in_memory(&ctx, keys)?, &self.rules.allowed_types);
+                let files = input.late_files();
+                findings
+                    .conflicts
+                    .among(bronze.clone(), files, keys, allowed, earlier)
+                    .await?;
             }
-            let days = LateRows {
+            let rows = self.plan(run, &ctx, input, bronze, repeated, window).await?;
+            if is_ledger {
+                let table = run.table(input.plan.silver).await?;
+                let files = table.files()?;
+                findings
+                    .conflicts
+                    .with_stored(&ctx, rows.clone(), &table, files)
+                    .await?;
+            }
+            LateRows {
                 run,
                 ctx: &ctx,
                 silver: input.plan.silver,
-                rule_id,
+                rule_id: is_ledger.then_some(self.rules.allowed_rule.as_str()),
                 rows,
             }
-            .merge(report)
+            .merge(findings, report)
             .await?;
-            match input.plan.source {
-                "transaction_ledger" | "user_wallets" => balances.extend(days),
-                _ => affected.extend(days),
-            }
         }
-        let earlier = |d: &DateKst| *d < window.start.date_kst();
-        report.balances_changed_from = report
-            .balances_changed_from
-            .into_iter()
-            .chain(balances.iter().copied().filter(earlier))
-            .min();
-        let opened_by_midnight = report.affected_days.iter().copied().collect();
-        report.affected_days = (&(&affected | &balances) | &opened_by_midnight)
-            .into_iter()
-            .filter(earlier)
-            .collect();
-        Ok(())
+        let files = run.table("silver.ledger_entries").await?.files()?;
+        self.restate(run, &ctx, files, findings, report).await
+    }
+
+    /// Gives stored entries in some files of the ledger the status of the orders that changed.
+    pub(super) async fn restate(
+        &self,
+        run: &RunContext,
+        ctx: &SessionContext,
+        files: Vec<DataFile>,
+        findings: &mut Findings,
+        report: &mut RunReport,
+    ) -> Result<(), PipelineError> {
+        let table = run.table("silver.ledger_entries").await?;
+        let orders = std::mem::take(&mut findings.orders);
+        let files = orders.files_naming(ctx, &table, files).await?;
+        findings
+            .affected
+            .announce(
+                Change::NamedOrders,
+                files.iter().filter_map(DataFile::partition_date),
+            )
+            .await?;
+        let scope = Scope::of(files, Conflict::Newest);
+        orders
+            .update_entries(run, ctx, &table, scope, &self.rules.allowed_rule, report)
+            .await
     }
 
     /// The valid newest late rows of a source.
@@ -122,12 +158,10 @@ impl Late {
         ctx: &SessionContext,
         input: &BronzeInput,
         bronze: DataFrame,
+        repeated: Option<Vec<RecordBatch>>,
         window: UtcWindow,
     ) -> Result<DataFrame, PipelineError> {
-        let keys = repeated(input.plan, &bronze)
-            .await?
-            .map(|k| in_memory(ctx, k))
-            .transpose()?;
+        let keys = repeated.map(|k| in_memory(ctx, k)).transpose()?;
         let mut rows = classified(
             input.plan,
             bronze.clone(),
@@ -149,49 +183,13 @@ impl Late {
     }
 }
 
-/// A snapshot on the window's start closes the day before. When it arrives after that day's run, that day's
-/// controls are to be repeated: returns the day before when there is such a snapshot.
-pub(super) async fn closed_late(
-    run: &RunContext,
-    ctx: &SessionContext,
-    inputs: &[BronzeInput],
-    window: UtcWindow,
-) -> Result<Option<DateKst>, PipelineError> {
-    let Some(input) = inputs.iter().find(|i| i.plan.source == "user_wallets") else {
-        return Ok(None);
-    };
-    let Some(bronze) = input.late_rows(ctx)? else {
-        return Ok(None);
-    };
-    let on_edge = col("snapshot_ts").eq(scope::instant(window.start));
-    let arrived = classified(input.plan, bronze, None, Selection::Window(window), &[])?
-        .filter(col("kind").eq(lit(Kind::Row as i8)).and(on_edge.clone()))?;
-    let table = run.table("silver.wallet_snapshot").await?;
-    let day = window.start.date_kst();
-    let files = table.files_of(&[day])?;
-    let stored = ctx.read_table(table.scan(files))?.filter(on_edge)?.select(vec![
-        col("user_id").alias("stored_user"),
-        col("balance_total").alias("stored_total"),
-    ])?;
-    let new = arrived.select_columns(&["user_id", "balance_total"])?.join(
-        stored,
-        JoinType::LeftAnti,
-        &["user_id", "balance_total"],
-        &["stored_user", "stored_total"],
-        None,
-    )?;
-    Ok((new.count().await? > 0).then(|| day.previous()))
-}
-
 impl LateRows<'_> {
-    /// Merges the rows day by day; returns the days on which something changed.
-    async fn merge(&self, report: &mut RunReport) -> Result<BTreeSet<DateKst>, PipelineError> {
+    /// Merges the rows day by day.
+    async fn merge(&self, findings: &mut Findings, report: &mut RunReport) -> Result<(), PipelineError> {
         let table = self.run.table(self.silver).await?;
         let Some(column) = table.contract().partition.first().copied() else {
-            self.merge_dimension(&table, report).await?;
-            return Ok(BTreeSet::new());
+            return self.merge_dimension(&table, findings, report).await;
         };
-        let mut changed = BTreeSet::new();
         for day in days_of(self.rows.clone(), column).await? {
             let value = lit(ScalarValue::Date32(day.map(DateKst::days)));
             let of_day = if day.is_some() {
@@ -205,29 +203,26 @@ impl LateRows<'_> {
                 .into_iter()
                 .partition(|f| f.partition_date() == day);
             let scope = Scope::of(files, Conflict::Newest).or_elsewhere(elsewhere);
-            if self
-                .merge_into(&table, scope, self.rows.clone().filter(of_day)?, report)
-                .await?
-            {
-                changed.extend(day);
-            }
+            let rows = self.rows.clone().filter(of_day)?;
+            self.merge_into(&table, scope, rows, day, findings, report)
+                .await?;
         }
-        Ok(changed)
+        Ok(())
     }
 
-    async fn merge_dimension(&self, table: &Table, report: &mut RunReport) -> Result<(), PipelineError> {
+    async fn merge_dimension(
+        &self,
+        table: &Table,
+        findings: &mut Findings,
+        report: &mut RunReport,
+    ) -> Result<(), PipelineError> {
         let Some(key) = table.contract().key.first().copied() else {
             return Ok(());
         };
         let files = scope::overlapping(table.files()?, key, self.rows.clone(), col(key)).await?;
-        self.merge_into(
-            table,
-            Scope::of(files, Conflict::Newest),
-            self.rows.clone(),
-            report,
-        )
-        .await
-        .map(|_| ())
+        let scope = Scope::of(files, Conflict::Newest);
+        self.merge_into(table, scope, self.rows.clone(), None, findings, report)
+            .await
     }
 
     async fn merge_into(
@@ -235,8 +230,10 @@ impl LateRows<'_> {
         table: &Table,
         scope: Scope,
         rows: DataFrame,
+        day: Option<DateKst>,
+        findings: &mut Findings,
         report: &mut RunReport,
-    ) -> Result<bool, PipelineError> {
+    ) -> Result<(), PipelineError> {
         let upsert = Upsert::begin(self.ctx, table, scope).await?;
         let mut writer = upsert.writer()?;
         let mut stream = rows.execute_stream().await?;
@@ -250,16 +247,20 @@ impl LateRows<'_> {
             writer.write(&stamped).await?;
         }
         let part = writer.finish().await?;
-        let (table, outcome) = upsert
-            .finish(self.ctx, vec![part])
-            .await?
-            .commit(metadata(self.run))
+        let staged = upsert.finish(self.ctx, vec![part]).await?;
+        findings
+            .affected
+            .announce_staged(self.silver, &staged, day.as_slice())
             .await?;
+        if self.silver == "silver.order_events" {
+            findings.orders.take(self.ctx, &staged).await?;
+        }
+        let (table, outcome) = staged.commit(metadata(self.run)).await?;
         if outcome.changed() > 0 {
             report.wrote(&table);
         }
         add_outcome(report, self.silver, outcome);
-        Ok(outcome.changed() > 0)
+        Ok(())
     }
 }
 
@@ -273,40 +274,4 @@ async fn days_of(rows: DataFrame, column: &str) -> Result<BTreeSet<Option<DateKs
             .collect::<Vec<_>>()
     });
     Ok(days.collect())
-}
-
-/// Late entries that disagree with a stored entry of the same tx_id.
-async fn disagreements(
-    run: &RunContext,
-    ctx: &SessionContext,
-    late: DataFrame,
-    conflicts: &mut Conflicts,
-) -> Result<(), PipelineError> {
-    let table = run.table("silver.ledger_entries").await?;
-    let ids: Vec<Expr> = vec![min(col("tx_id")).alias("low"), max(col("tx_id")).alias("high")];
-    let range = late.clone().aggregate(vec![], ids)?.collect().await?;
-    let bound = |i: usize| {
-        range
-            .first()
-            .filter(|b| b.column(i).is_valid(0))
-            .and_then(|b| ScalarValue::try_from_array(b.column(i), 0).ok())
-    };
-    let (Some(low), Some(high)) = (bound(0), bound(1)) else {
-        return Ok(());
-    };
-    let (low, high) = (
-        low.try_as_str().flatten().unwrap_or_default().to_owned(),
-        high.try_as_str().flatten().unwrap_or_default().to_owned(),
-    );
-    let files: Vec<_> = table
-        .files()?
-        .into_iter()
-        .filter(|f| f.may_hold_text("tx_id", &low, &high))
-        .collect();
-    if files.is_empty() {
-        return Ok(());
-    }
-    conflicts
-        .with_stored(late, ctx.read_table(table.scan(files))?)
-        .await
 }

@@ -3,7 +3,9 @@
 //! All new data files of all tables are written first and stay invisible; only when every source is under the
 //! bad-records rate are they committed. A run that refuses leaves no Silver data table changed.
 
+mod affected;
 pub(crate) mod bronze;
+mod changed_orders;
 mod commit;
 mod conflicts;
 mod drain;
@@ -20,14 +22,18 @@ use nsc_transforms::silver::Selection;
 
 use datafusion::prelude::SessionContext;
 use nsc_contracts::rule::RuleSet;
-use nsc_lake::Table;
+use nsc_lake::{DataFile, Table};
 
 use crate::derivation::{self, Derivation};
-use crate::gate::{self, SILVER};
+use crate::exceptions;
+use crate::gate::{self, SILVER, Success};
 use crate::{Period, PipelineError, RunContext, RunReport};
 
+use affected::Affected;
 use bronze::BronzeInput;
+use changed_orders::ChangedOrders;
 use extend::Base;
+use late::Findings;
 use stage::Staging;
 pub(crate) use stage::in_memory;
 
@@ -55,6 +61,8 @@ pub(crate) async fn run(
     };
     if let Some(record) = known.as_ref().filter(|r| derivation.is_unchanged(r)) {
         record.clone().report(report);
+        // The result stands, but a refusal under other rules may have come after it.
+        exceptions::record(run, Vec::new(), conflicts::overcome(window), report).await?;
         report.step("unchanged since the last run", begun, 0, 0);
         return finish(run, &ctx, period, window, &inputs, report).await;
     }
@@ -84,25 +92,40 @@ pub(crate) async fn run(
         return Err(refusal);
     }
     let since = Instant::now();
-    let mut conflicts = staging.conflicts(&inputs, window).await?;
-    let closed_late = if period == Period::Scheduled {
-        late::closed_late(run, &ctx, &inputs, window).await?
-    } else {
-        None
+    let mut findings = Findings {
+        conflicts: staging.conflicts(&inputs, window).await?,
+        affected: Affected::begin(run, &ctx, window, period).await?,
+        orders: ChangedOrders::default(),
     };
-    report.affected_days.extend(closed_late);
-    report.balances_changed_from = closed_late;
-    let changed_orders = staging.take_changed_orders();
-    let late = commit::all(run, staging, report).await?;
-    changed_orders
-        .update_entries(run, &ctx, window, &late.rules.allowed_rule, report)
-        .await?;
-    if period == Period::Scheduled {
-        late.merge(run, &inputs, window, &mut conflicts, report).await?;
+    let is_scheduled = period == Period::Scheduled;
+    let mut reach = if staging.base().is_some() {
+        Reach::Window
     } else {
-        late.merge_undated(run, report).await?;
+        Reach::DayBefore
+    };
+    for (name, staged) in &staging.staged {
+        findings.affected.announce_staged(name, staged, &[]).await?;
+        if *name == "silver.order_events" {
+            findings.orders.take(&ctx, staged).await?;
+            if staged.outcome().updated > 0 {
+                reach = Reach::Everywhere;
+            }
+        }
     }
-    conflicts.record(run, window, report).await?;
+    let late = commit::all(run, staging, report).await?;
+    late.restate(run, &ctx, reach.files(run, window).await?, &mut findings, report)
+        .await?;
+    if is_scheduled {
+        late.merge(run, &inputs, window, &mut findings, report).await?;
+    } else {
+        late.merge_undated(run, &mut findings, report).await?;
+    }
+    findings.affected.report(report);
+    let ledger = inputs.iter().find(|i| i.plan.source == "transaction_ledger");
+    findings
+        .conflicts
+        .record(run, ledger, &late.rules.allowed_types, window, report)
+        .await?;
     report.step(
         "commit",
         since,
@@ -115,6 +138,30 @@ pub(crate) async fn run(
         derivation.keep(run, outputs, report, mark).await?;
     }
     finish(run, &ctx, period, window, &inputs, report).await
+}
+
+/// Where entries may stand that name an order of the window and are stored already.
+#[derive(Clone, Copy)]
+enum Reach {
+    /// The order is new: an entry may be a moment older than its order, so on the day before.
+    DayBefore,
+    /// There as well as in the window itself, when that was added to.
+    Window,
+    /// Orders were known before: on any day.
+    Everywhere,
+}
+
+impl Reach {
+    async fn files(self, run: &RunContext, window: UtcWindow) -> Result<Vec<DataFile>, PipelineError> {
+        let table = run.table("silver.ledger_entries").await?;
+        let mut days = vec![window.start.date_kst().previous()];
+        match self {
+            Self::DayBefore => {}
+            Self::Window => days.extend(window.dates_kst()),
+            Self::Everywhere => return Ok(table.files()?),
+        }
+        Ok(table.files_of(&days)?)
+    }
 }
 
 /// The tables a run may change.
@@ -161,8 +208,19 @@ async fn finish(
     // A scheduled run leaves no earlier row behind, so the days it merged late rows into are complete as well.
     let scheduled = period == Period::Scheduled;
     let mut days = whole_days(window);
-    days.extend(report.affected_days.iter().filter(|_| scheduled));
-    gate::succeeded(run, ctx, SILVER, Some(window.end), &days, |state| {
+    let earlier = report
+        .affected_days
+        .iter()
+        .filter(|d| **d < window.start.date_kst());
+    days.extend(earlier.filter(|_| scheduled));
+    let success = Success {
+        pipeline: SILVER,
+        end: Some(window.end),
+        days: &days,
+        settled: None,
+    };
+    gate::succeeded(run, ctx, success, |state| {
+        state.repeats.promote();
         // An explicit window says nothing of rows outside it: what is late stays late until a scheduled run.
         if scheduled {
             state.input_versions.clone_from(&versions);

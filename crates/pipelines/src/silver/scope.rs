@@ -121,7 +121,9 @@ pub(crate) async fn files_of_orders(
     let wanted = refs
         .filter(col(&column).is_not_null())?
         .select(vec![text_key(col(&column)).alias("wanted")])?;
-    Ok(orders.files_holding(ctx, orders.files()?, wanted).await?)
+    Ok(orders
+        .files_holding(ctx, orders.files()?, "order_key", wanted)
+        .await?)
 }
 
 /// `order_ref`, `order_status` and `version` (the greatest is the newest) of the payment orders among Silver orders.

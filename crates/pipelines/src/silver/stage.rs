@@ -18,7 +18,7 @@ use nsc_transforms::silver::{Kind, Selection, SourcePlan, classified, repeated_k
 use super::bronze::BronzeInput;
 use super::conflicts::{Conflicts, LEDGER_ENTRY_CONFLICT};
 use super::drain::consume;
-use super::extend::{Base, ChangedOrders};
+use super::extend::Base;
 use super::scope;
 use super::tally::Tally;
 use crate::{PipelineError, RunContext, RunReport, exceptions};
@@ -66,8 +66,6 @@ pub(super) struct Staging {
     lines: u64,
     /// The stored result this run adds to; without one it stands for everything.
     base: Option<Base>,
-    /// With a base: the payment orders the run changes.
-    changed_orders: ChangedOrders,
     pub(super) staged: Vec<(&'static str, StagedUpsert)>,
     /// Valid orders without a business day: merged by version, not by day.
     pub(super) undated: Vec<RecordBatch>,
@@ -100,7 +98,6 @@ impl Staging {
             tallies: BTreeMap::new(),
             lines: 0,
             base,
-            changed_orders: ChangedOrders::default(),
             staged: Vec::new(),
             undated: Vec::new(),
             late_orders: None,
@@ -152,10 +149,6 @@ impl Staging {
                 self.undated.extend(taken.undated);
             }
             let upsert = upsert.finish(&self.ctx, parts).await?;
-            if self.base.is_some() && silver == "silver.order_events" {
-                let changed = scope::payment_statuses(self.ctx.read_table(upsert.scan())?)?;
-                self.changed_orders = ChangedOrders(changed.collect().await?);
-            }
             self.staged.push((silver, upsert));
             report.step(
                 format!("stage {silver}"),
@@ -226,17 +219,11 @@ impl Staging {
 
     /// Whether the stored result cannot be added to after all: everything is to be computed again.
     pub(super) fn needs_everything(&self) -> bool {
-        self.base.is_some()
-            && (self.changed_orders.lost_a_status() || self.undated.iter().any(|b| b.num_rows() > 0))
+        self.base.is_some() && self.undated.iter().any(|b| b.num_rows() > 0)
     }
 
     pub(super) fn base(&self) -> Option<&Base> {
         self.base.as_ref()
-    }
-
-    /// The payment orders whose entries may need another status.
-    pub(super) fn take_changed_orders(&mut self) -> ChangedOrders {
-        std::mem::take(&mut self.changed_orders)
     }
 
     /// Gives everything staged up.
@@ -361,27 +348,40 @@ impl Staging {
             }))
     }
 
-    /// Copies of one tx_id that disagree, among the Bronze rows of this run.
+    /// Conflicts of the window's entries: among their Bronze copies, and with what is stored on other days.
     pub(super) async fn conflicts(
         &self,
         inputs: &[BronzeInput],
         window: UtcWindow,
     ) -> Result<Conflicts, PipelineError> {
         let mut conflicts = Conflicts::default();
-        let ledger = inputs.iter().find(|i| i.plan.source == "transaction_ledger");
-        let rows = ledger
-            .map(|l| l.all_window_rows(&self.ctx))
-            .transpose()?
-            .flatten();
-        if let (Some(ledger), Some(rows)) = (ledger, rows) {
-            let keys = match &self.base {
-                Some(_) => self.suspects(ledger, window).await?,
-                None => self.repeated_entries.clone(),
-            };
-            if let Some(keys) = keys {
-                let keys = in_memory(&self.ctx, keys)?;
+        let Some(ledger) = inputs.iter().find(|i| i.plan.source == "transaction_ledger") else {
+            return Ok(conflicts);
+        };
+        let keys = match &self.base {
+            Some(_) => self.suspects(ledger, window).await?,
+            None => self.repeated_entries.clone(),
+        };
+        let files = ledger.window_files();
+        if let (Some(keys), Some(rows)) = (keys, ledger.rows(&self.ctx, files)?) {
+            let keys = in_memory(&self.ctx, keys)?;
+            conflicts
+                .among(rows, files, keys, &self.rules.allowed_types, window)
+                .await?;
+        }
+        if let Some((name, upsert)) = self.staged.iter().find(|(name, _)| *name == ledger.plan.silver) {
+            conflicts.met(upsert.met_elsewhere())?;
+            let new = upsert.scan();
+            if new.row_count() > 0 {
+                let stored = self.run.table(name).await?;
+                let days: Vec<_> = window.dates_kst().collect();
+                let elsewhere = stored
+                    .files()?
+                    .into_iter()
+                    .filter(|f| f.partition_date().is_none_or(|d| !days.contains(&d)))
+                    .collect();
                 conflicts
-                    .among(rows, keys, &self.rules.allowed_types, window)
+                    .with_stored(&self.ctx, self.ctx.read_table(new)?, &stored, elsewhere)
                     .await?;
             }
         }

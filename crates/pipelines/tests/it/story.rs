@@ -53,6 +53,7 @@ pub(crate) fn context(lake: Lake, name: &str) -> RunContext {
         },
         run_id: RunId::parse(name).unwrap(),
         now: UtcMicros::parse("2026-01-20T00:00:00Z").unwrap(),
+        clock: UtcMicros::parse("2026-01-20T00:00:00Z").unwrap(),
         rules_as_of: None,
     }
 }

@@ -1,7 +1,7 @@
 //! Every Bronze row of a selection exactly once: Silver row, duplicate, or quarantined.
 
 use datafusion::arrow::datatypes::DataType;
-use datafusion::common::{JoinType, ScalarValue};
+use datafusion::common::JoinType;
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::{Expr, ExprFunctionExt, SortExpr, cast, col, lit, when};
 use datafusion::prelude::DataFrame;
@@ -136,12 +136,7 @@ pub(super) fn selected(
     let checked = checked(plan, bronze, allowed_types)?;
     let instant = parsed(&checked, plan.instant)?;
     let business = parsed(&checked, plan.business_time)?;
-    let at = |t: UtcMicros| {
-        lit(ScalarValue::TimestampMicrosecond(
-            Some(t.micros()),
-            Some("UTC".into()),
-        ))
-    };
+    let at = |t: UtcMicros| lit(crate::output::instant(t));
     let inside = |w: UtcWindow| {
         let end = if plan.end_inclusive {
             instant.clone().lt_eq(at(w.end))

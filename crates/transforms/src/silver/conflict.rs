@@ -2,31 +2,36 @@
 //! A ledger is append-only, so this is critical (lakehouse contract 3).
 
 use datafusion::common::JoinType;
-use datafusion::logical_expr::{Expr, col};
+use datafusion::functions_aggregate::expr_fn::bool_or;
+use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::prelude::DataFrame;
+use nsc_core::UtcWindow;
 
 use super::classify::{checked, version_order};
 use super::plan_of;
 use crate::TransformError;
+use crate::output::instant;
 
 const WHAT: &str = "ledger conflicts";
 
-/// Copies among `bronze` rows of repeated tx_ids, whatever their window: `tx_id`, `facts` (how many different
-/// ones), `event_time` of the newest copy (which dates the conflict), and the facts themselves in `evidence`.
+/// Of some tx_ids those whose valid `bronze` copies disagree: `tx_id`, `facts` (how many different ones), `event_time` of
+/// the newest copy (which dates the conflict), and the facts themselves in `evidence`. With `times` only those of which
+/// some copy happened within them. `wanted` names the tx_ids in its column `k0`.
 ///
 /// # Errors
 /// When the plan cannot be built.
-pub fn conflicts_among_repeats(
+pub fn conflicts_among_copies(
     bronze: DataFrame,
-    repeated: DataFrame,
+    wanted: DataFrame,
     allowed_types: &[String],
+    times: Option<UtcWindow>,
 ) -> Result<DataFrame, TransformError> {
     let failed = |e| TransformError::plan(WHAT)(e);
     let Some(plan) = plan_of("transaction_ledger") else {
         return Err(TransformError::Source("transaction_ledger".to_owned()));
     };
     let copies = bronze
-        .join(repeated, JoinType::LeftSemi, &["tx_id"], &["k0"], None)
+        .join(wanted, JoinType::LeftSemi, &["tx_id"], &["k0"], None)
         .map_err(failed)?;
     let copies = checked(plan, copies, allowed_types)?;
     let copies = copies
@@ -48,25 +53,35 @@ pub fn conflicts_among_repeats(
         "count(DISTINCT fact) AS facts",
         "string_agg(DISTINCT fact, ' / ' ORDER BY fact) AS evidence",
     ];
-    let mut wanted = aggregates
+    let mut measures = aggregates
         .iter()
         .map(|a| sql(&copies, a))
         .collect::<Result<Vec<Expr>, _>>()?;
-    wanted.push(newest);
-    let grouped = copies.aggregate(vec![col("tx_id")], wanted).map_err(failed)?;
-    let disagree = sql(&grouped, "facts > 1")?;
+    measures.push(newest);
+    let inside = match times {
+        Some(w) => {
+            let happened = sql(&copies, "c['event_time']")?;
+            happened
+                .clone()
+                .gt_eq(lit(instant(w.start)))
+                .and(happened.lt(lit(instant(w.end))))
+        }
+        None => lit(true),
+    };
+    measures.push(bool_or(inside).alias("is_inside"));
+    let grouped = copies.aggregate(vec![col("tx_id")], measures).map_err(failed)?;
+    let disagree = sql(&grouped, "facts > 1 AND is_inside")?;
     grouped
         .filter(disagree)
         .and_then(|d| d.select_columns(&["tx_id", "facts", "event_time", "evidence"]))
         .map_err(failed)
 }
 
-/// New Silver rows that disagree with a stored row of the same tx_id: same columns as
-/// [`conflicts_among_repeats`].
+/// `tx_id` of new Silver rows that disagree with a stored row of the same tx_id.
 ///
 /// # Errors
 /// When the plan cannot be built.
-pub fn conflicts_with_stored(new: DataFrame, stored: DataFrame) -> Result<DataFrame, TransformError> {
+pub fn disagreeing_with_stored(new: DataFrame, stored: DataFrame) -> Result<DataFrame, TransformError> {
     let failed = |e| TransformError::plan(WHAT)(e);
     let facts = ["tx_id", "wallet_id", "entry_type", "amount", "event_time"];
     let renamed: Vec<Expr> = facts
@@ -80,24 +95,11 @@ pub fn conflicts_with_stored(new: DataFrame, stored: DataFrame) -> Result<DataFr
         .map_err(failed)?;
     let disagree = "wallet_id <> stored_wallet_id OR entry_type <> stored_entry_type OR amount <> stored_amount OR event_time <> stored_event_time";
     let disagree = sql(&joined, disagree)?;
-    let found = joined.filter(disagree).map_err(failed)?;
-    let fact = "concat_ws('|', wallet_id, entry_type, CAST(amount AS VARCHAR), CAST(event_time AS VARCHAR))";
-    let found = found
-        .clone()
-        .with_column("fact", sql(&found, fact)?)
-        .map_err(failed)?;
-    let evidence = "min(concat_ws('|', wallet_id, entry_type, CAST(amount AS VARCHAR), CAST(event_time AS VARCHAR)) || ' / ' || \
-                    concat_ws('|', stored_wallet_id, stored_entry_type, CAST(stored_amount AS VARCHAR), CAST(stored_event_time AS VARCHAR))) AS evidence";
-    let wanted = [
-        "count(DISTINCT fact) + 1 AS facts",
-        "max(event_time) AS event_time",
-        evidence,
-    ];
-    let wanted = wanted
-        .iter()
-        .map(|w| sql(&found, w))
-        .collect::<Result<Vec<_>, _>>()?;
-    found.aggregate(vec![col("tx_id")], wanted).map_err(failed)
+    joined
+        .filter(disagree)
+        .and_then(|d| d.select_columns(&["tx_id"]))
+        .and_then(DataFrame::distinct)
+        .map_err(failed)
 }
 
 fn sql(df: &DataFrame, text: &str) -> Result<Expr, TransformError> {

@@ -15,7 +15,7 @@ mod status;
 mod text_key;
 
 pub use classify::{Kind, Selection, classified, repeated_keys};
-pub use conflict::{conflicts_among_repeats, conflicts_with_stored};
+pub use conflict::{conflicts_among_copies, disagreeing_with_stored};
 pub use source_plan::{PLANS, SourcePlan, plan_of};
 pub use status::with_order_status;
 pub use text_key::text_key;

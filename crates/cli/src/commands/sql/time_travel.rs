@@ -81,14 +81,21 @@ async fn open(lake: &Lake, contract: &'static TableContract, point: Point) -> Re
             table: contract.full_name(),
         })
     };
+    let newest = lake
+        .unchecked(contract, None)
+        .await
+        .map_err(external)?
+        .ok_or_else(missing)?;
     let version = match point {
+        Point::Version(version) if version > newest.version() => {
+            return Err(plan_error(&format!(
+                "{} has no version {version}; its newest is {}",
+                contract.full_name(),
+                newest.version()
+            )));
+        }
         Point::Version(version) => version,
         Point::Instant(at) => {
-            let newest = lake
-                .unchecked(contract, None)
-                .await
-                .map_err(external)?
-                .ok_or_else(missing)?;
             let found = newest.version_at(at).await.map_err(external)?;
             found.ok_or_else(|| plan_error(&format!("{} has no version at {at}", contract.full_name())))?
         }

@@ -1,0 +1,97 @@
+//! Which days a daily pipeline computes: those of its period and, where asked for, those Silver changed since it last
+//! computed them (lakehouse contract 3, "re-run B and C for those days").
+
+use std::collections::BTreeSet;
+
+use datafusion::prelude::SessionContext;
+use nsc_core::{DateKst, UtcMicros, UtcWindow};
+use nsc_lake::{Days, PipelineState, PipelineStates};
+
+use crate::gate::{SILVER, Success};
+use crate::{Period, PipelineError, RunContext};
+
+/// How far a run of B or C reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// The period's days and nothing else: what an operator names.
+    Period,
+    /// The days that are due as well: a scheduled run, or a step of the chain.
+    WithDue,
+}
+
+/// The days of one run.
+pub(crate) struct Work {
+    /// Oldest first: each day's positions build on the day before.
+    pub(crate) days: Vec<DateKst>,
+    settled: Settled,
+}
+
+/// Days that were due when a run began: its success settles them.
+pub(crate) struct Settled {
+    days: Days,
+    /// Silver's row as it was then, in short.
+    silver: Option<(Option<String>, UtcMicros)>,
+}
+
+fn mark(state: &PipelineState) -> (Option<String>, UtcMicros) {
+    (state.last_run_id.clone(), state.updated_at)
+}
+
+impl Settled {
+    /// Takes the days off the list, unless Silver has run meanwhile: then they may have changed once more, and computing
+    /// them again costs little.
+    pub(crate) fn apply(&self, pipeline: &str, states: &mut PipelineStates) {
+        if !self.days.is_empty() && states.get(SILVER).map(mark) == self.silver {
+            let repeats = &mut states.row(SILVER).repeats;
+            self.days.iter().for_each(|day| repeats.done(pipeline, day));
+        }
+    }
+}
+
+impl Work {
+    pub(crate) async fn of(
+        run: &RunContext,
+        ctx: &SessionContext,
+        pipeline: &str,
+        period: Period,
+        extent: Extent,
+    ) -> Result<Self, PipelineError> {
+        let mut days: BTreeSet<DateKst> = period.days(run.now)?.into_iter().collect();
+        let states = PipelineStates::load(&run.lake, ctx).await?.unwrap_or_default();
+        let silver = states.get(SILVER);
+        let due = silver.map(|s| s.repeats.due(pipeline)).unwrap_or_default();
+        if extent == Extent::WithDue {
+            let is_ready = |d: &DateKst| silver.is_some_and(|s| s.processed_dates.contains(*d));
+            days.extend(due.iter().filter(is_ready).filter(|d| d.end() <= run.now));
+        }
+        Ok(Self {
+            settled: Settled {
+                days: due.iter().filter(|d| days.contains(d)).collect(),
+                silver: silver.map(mark),
+            },
+            days: days.into_iter().collect(),
+        })
+    }
+
+    /// The run's success.
+    pub(crate) fn success<'a>(&'a self, pipeline: &'a str) -> Success<'a> {
+        Success {
+            pipeline,
+            end: self.days.last().map(|d| d.end()),
+            days: &self.days,
+            settled: Some(&self.settled),
+        }
+    }
+
+    /// The days as windows, neighbours joined.
+    pub(crate) fn windows(&self) -> Vec<UtcWindow> {
+        let mut windows: Vec<UtcWindow> = Vec::new();
+        for day in &self.days {
+            match windows.last_mut() {
+                Some(before) if before.end == day.start() => before.end = day.end(),
+                _ => windows.push(day.window()),
+            }
+        }
+        windows
+    }
+}

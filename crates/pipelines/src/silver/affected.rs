@@ -1,0 +1,174 @@
+//! The days outside its window that a run changes: what B and C computed from them is out of date.
+//!
+//! A day is announced in `gold.pipeline_state` before the change is committed, so that a run that dies in between
+//! still leaves word of it (`nsc_lake::Repeats`).
+
+use std::collections::BTreeSet;
+
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::datatypes::TimestampMicrosecondType;
+use datafusion::prelude::SessionContext;
+use nsc_core::{DateKst, UtcMicros, UtcWindow};
+use nsc_lake::{Days, PipelineState, PipelineStates, Repeats, StagedUpsert};
+
+use crate::gate::{ANALYTICS, CONTROLS, SILVER};
+use crate::{Period, PipelineError, RunContext, RunReport};
+
+/// What changed on a day, and so who has to compute it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Entries or snapshots: B, and every later day it has judged as well, since supply and positions chain.
+    Balances,
+    /// Orders: B and C.
+    Orders,
+    /// The orders that entries of the day name: B.
+    NamedOrders,
+}
+
+impl Change {
+    /// What a change of a Silver table's rows of a day means; `None` for tables without days.
+    pub(super) fn of(silver: &str) -> Option<Self> {
+        match silver {
+            "silver.ledger_entries" | "silver.wallet_snapshot" => Some(Self::Balances),
+            "silver.order_events" => Some(Self::Orders),
+            _ => None,
+        }
+    }
+}
+
+/// What a run has announced so far.
+pub(super) struct Affected {
+    run: RunContext,
+    ctx: SessionContext,
+    window: UtcWindow,
+    /// Whether days Silver has not processed count as well: a scheduled run completes them.
+    is_scheduled: bool,
+    /// Days Silver has processed.
+    processed: Days,
+    /// Days B has judged.
+    judged: Days,
+    repeats: Repeats,
+    days: BTreeSet<DateKst>,
+    balances_from: Option<DateKst>,
+}
+
+impl Affected {
+    pub(super) async fn begin(
+        run: &RunContext,
+        ctx: &SessionContext,
+        window: UtcWindow,
+        period: Period,
+    ) -> Result<Self, PipelineError> {
+        let states = PipelineStates::load(&run.lake, ctx).await?.unwrap_or_default();
+        let silver = states.get(SILVER).cloned();
+        let silver = silver.unwrap_or_else(|| PipelineState::never(SILVER));
+        Ok(Self {
+            run: run.clone(),
+            ctx: ctx.clone(),
+            window,
+            is_scheduled: period == Period::Scheduled,
+            processed: silver.processed_dates,
+            judged: states
+                .get(CONTROLS)
+                .map(|s| s.processed_dates.clone())
+                .unwrap_or_default(),
+            repeats: silver.repeats,
+            days: BTreeSet::new(),
+            balances_from: None,
+        })
+    }
+
+    /// Announces a change of some days; those of the window are computed anyway.
+    pub(super) async fn announce(
+        &mut self,
+        change: Change,
+        days: impl IntoIterator<Item = DateKst>,
+    ) -> Result<(), PipelineError> {
+        let inside: BTreeSet<DateKst> = self.window.dates_kst().collect();
+        let is_known = |d: &DateKst| self.is_scheduled || self.processed.contains(*d);
+        let days: BTreeSet<DateKst> = days
+            .into_iter()
+            .filter(|d| !inside.contains(d) && is_known(d))
+            .collect();
+        let Some(first) = days.first().copied() else {
+            return Ok(());
+        };
+        let mut controls = days.clone();
+        if change == Change::Balances {
+            self.balances_from = Some(self.balances_from.map_or(first, |f| f.min(first)));
+            controls.extend(self.judged.iter().filter(|d| first <= *d));
+        }
+        let mut repeats = self.repeats.clone();
+        repeats.announce(CONTROLS, controls.iter().copied());
+        if change == Change::Orders {
+            repeats.announce(ANALYTICS, days.iter().copied());
+        }
+        if repeats != self.repeats {
+            PipelineStates::update(&self.run.lake, &self.ctx, |states| {
+                let row = states.row(SILVER);
+                row.updated_at = self.run.now;
+                row.repeats.announce(CONTROLS, controls.iter().copied());
+                if change == Change::Orders {
+                    row.repeats.announce(ANALYTICS, days.iter().copied());
+                }
+            })
+            .await?;
+            self.repeats = repeats;
+        }
+        self.days.extend(days);
+        Ok(())
+    }
+
+    /// Announces what a staged change of a Silver table means for other days: those its rows left, `own` ones, and the
+    /// day before one whose opening snapshot it brings, since a snapshot on midnight closes a day and opens the next.
+    pub(super) async fn announce_staged(
+        &mut self,
+        silver: &str,
+        staged: &StagedUpsert,
+        own: &[DateKst],
+    ) -> Result<(), PipelineError> {
+        let Some(change) = Change::of(silver).filter(|_| staged.outcome().changed() > 0) else {
+            return Ok(());
+        };
+        let mut days = staged.days_left().clone();
+        days.extend(own);
+        if silver == "silver.wallet_snapshot" {
+            days.extend(self.closed_days(staged).await?);
+        }
+        self.announce(change, days).await
+    }
+
+    /// The processed days that end with a snapshot among some new ones. (The day before the first has nothing to close.)
+    async fn closed_days(&self, staged: &StagedUpsert) -> Result<Vec<DateKst>, PipelineError> {
+        let new = staged.scan();
+        if new.row_count() == 0 {
+            return Ok(Vec::new());
+        }
+        let times = self
+            .ctx
+            .read_table(new)?
+            .select_columns(&["snapshot_ts"])?
+            .distinct()?
+            .collect()
+            .await?;
+        let times = times.iter().flat_map(|b| {
+            let column = b.column(0).as_primitive::<TimestampMicrosecondType>();
+            column
+                .values()
+                .iter()
+                .map(|t| UtcMicros::new(*t))
+                .collect::<Vec<_>>()
+        });
+        Ok(times
+            .filter(|t| t.date_kst().start() == *t)
+            .map(|t| t.date_kst().previous())
+            .filter(|d| self.processed.contains(*d))
+            .collect())
+    }
+
+    /// Puts the days into the report.
+    pub(super) fn report(self, report: &mut RunReport) {
+        report.affected_days = self.days.into_iter().collect();
+        report.balances_changed_from = self.balances_from;
+    }
+}

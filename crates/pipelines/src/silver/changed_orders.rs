@@ -1,0 +1,186 @@
+//! Payment orders that changed, and the stored entries that name them: an entry's status is that of its order, on
+//! whatever day the entry stands (lakehouse contract 3, "status").
+
+use datafusion::arrow::array::{Array, RecordBatch};
+use datafusion::common::JoinType;
+use datafusion::functions::core::expr_fn::coalesce;
+use datafusion::logical_expr::{Operator, binary_expr, col};
+use datafusion::prelude::{DataFrame, SessionContext};
+use nsc_lake::{DataFile, Scope, StagedUpsert, Table, Upsert};
+
+use super::commit::line_of;
+use super::drain::stamp;
+use super::scope::payment_statuses;
+use super::stage::in_memory;
+use crate::exceptions::metadata;
+use crate::{PipelineError, RunContext, RunReport};
+
+const ENTRIES: &str = "silver.ledger_entries";
+
+/// Payment orders with their new status: `order_ref`, `order_status`.
+#[derive(Debug, Default)]
+pub(super) struct ChangedOrders(Vec<RecordBatch>);
+
+impl ChangedOrders {
+    /// Adds the payment orders among the new rows of a change of `silver.order_events`.
+    pub(super) async fn take(
+        &mut self,
+        ctx: &SessionContext,
+        upsert: &StagedUpsert,
+    ) -> Result<(), PipelineError> {
+        let rows = upsert.scan();
+        if rows.row_count() > 0 {
+            self.0
+                .extend(payment_statuses(ctx.read_table(rows)?)?.collect().await?);
+        }
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(|b| b.num_rows() == 0)
+    }
+
+    /// Of some files of the ledger those of days with an entry that names one of the orders.
+    pub(super) async fn files_naming(
+        &self,
+        ctx: &SessionContext,
+        ledger: &Table,
+        files: Vec<DataFile>,
+    ) -> Result<Vec<DataFile>, PipelineError> {
+        if self.is_empty() {
+            return Ok(Vec::new());
+        }
+        let refs = in_memory(ctx, self.0.clone())?.select_columns(&["order_ref"])?;
+        Ok(ledger.files_holding(ctx, files, "related_id", refs).await?)
+    }
+
+    /// Gives the stored entries of a scope that name one of the orders its status; without one, their own.
+    pub(super) async fn update_entries(
+        &self,
+        run: &RunContext,
+        ctx: &SessionContext,
+        table: &Table,
+        scope: Scope,
+        rule_id: &str,
+        report: &mut RunReport,
+    ) -> Result<(), PipelineError> {
+        if self.is_empty() || scope.files.is_empty() {
+            return Ok(());
+        }
+        let stored = ctx.read_table(table.scan(scope.files.clone()))?;
+        let Some(restated) = self.restated(run, ctx, stored.clone()).await? else {
+            return Ok(());
+        };
+        let columns: Vec<_> = table
+            .contract()
+            .columns
+            .iter()
+            .map(|c| c.name)
+            .filter(|name| !["run_id", "rule_id"].contains(name))
+            .map(|name| match name {
+                "status" => col("new_status").alias(name),
+                _ => col(name),
+            })
+            .collect();
+        let changed = stored
+            .join(
+                in_memory(ctx, restated)?,
+                JoinType::Inner,
+                &["tx_id", "wallet_id"],
+                &["of_tx", "of_wallet"],
+                None,
+            )?
+            .select(columns)?
+            .collect()
+            .await?;
+        let upsert = Upsert::begin(ctx, table, scope.for_rows(table, &changed)?).await?;
+        let mut writer = upsert.writer()?;
+        for batch in &changed {
+            writer
+                .write(&stamp(batch, run.run_id.as_str(), Some(rule_id))?)
+                .await?;
+        }
+        let part = writer.finish().await?;
+        let staged = upsert.finish(ctx, vec![part]).await?;
+        let (table, outcome) = staged.commit(metadata(run)).await?;
+        report.wrote(&table);
+        // These rows were counted as unchanged.
+        let line = line_of(report, ENTRIES);
+        line.outcome.updated += outcome.updated;
+        line.outcome.unchanged = line.outcome.unchanged.saturating_sub(outcome.updated);
+        Ok(())
+    }
+
+    /// `of_tx`, `of_wallet` and `new_status` of the entries whose status is to change, found by few columns: the others
+    /// are read only when there are any.
+    async fn restated(
+        &self,
+        run: &RunContext,
+        ctx: &SessionContext,
+        stored: DataFrame,
+    ) -> Result<Option<Vec<RecordBatch>>, PipelineError> {
+        let orders = in_memory(ctx, self.0.clone())?;
+        let named = stored
+            .select_columns(&["tx_id", "wallet_id", "related_id", "status", "source_ref"])?
+            .join(orders, JoinType::Inner, &["related_id"], &["order_ref"], None)?
+            .filter(binary_expr(
+                col("status"),
+                Operator::IsDistinctFrom,
+                col("order_status"),
+            ))?
+            .select(vec![
+                col("tx_id").alias("of_tx"),
+                col("wallet_id").alias("of_wallet"),
+                col("status"),
+                col("order_status").alias("new_status"),
+                col("source_ref"),
+            ])?
+            .collect()
+            .await?;
+        let has_lost = |b: &RecordBatch| b.column_by_name("new_status").is_none_or(|c| c.null_count() > 0);
+        let restated = if named.iter().any(has_lost) {
+            with_own_status(run, ctx, named).await?
+        } else {
+            in_memory(ctx, named)?
+        };
+        let restated = restated.select_columns(&["of_tx", "of_wallet", "new_status"])?;
+        let restated = restated.collect().await?;
+        let is_empty = restated.iter().all(|b| b.num_rows() == 0);
+        Ok((!is_empty).then_some(restated))
+    }
+}
+
+/// Entries whose order has no status (any more) with the one they came with, which only Bronze knows.
+async fn with_own_status(
+    run: &RunContext,
+    ctx: &SessionContext,
+    named: Vec<RecordBatch>,
+) -> Result<DataFrame, PipelineError> {
+    let bronze = run.table("bronze.transaction_ledger_raw").await?;
+    let named = in_memory(ctx, named)?;
+    let rows = ctx.read_table(bronze.scan_all()?)?;
+    let own = rows
+        .clone()
+        .select(vec![
+            col("source_ref").alias("own_ref"),
+            rows.parse_sql_expr("nsc_clean(status)")?.alias("own_status"),
+        ])?
+        .join(
+            named
+                .clone()
+                .filter(col("new_status").is_null())?
+                .select(vec![col("source_ref").alias("wanted_ref")])?,
+            JoinType::LeftSemi,
+            &["own_ref"],
+            &["wanted_ref"],
+            None,
+        )?;
+    let restated = named
+        .join(own, JoinType::Left, &["source_ref"], &["own_ref"], None)?
+        .with_column("new_status", coalesce(vec![col("new_status"), col("own_status")]))?;
+    Ok(restated.filter(binary_expr(
+        col("status"),
+        Operator::IsDistinctFrom,
+        col("new_status"),
+    ))?)
+}
