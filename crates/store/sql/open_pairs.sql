@@ -4,7 +4,9 @@
 -- A row that is made is right: whoever had written another half would have made it before. Of an order without a half in
 -- the batch an existing row takes over amount and status; nobody else can have written that order meanwhile. A half goes
 -- into an existing row whose side is empty: what the row says of the other half and of the order is newer than what this
--- statement could read before it got the row. A side that is taken is only locked: recompute_pairs.sql follows.
+-- statement could read before it got the row. A row is only locked, and left to recompute_pairs.sql, where the side is
+-- taken or the other side is what the same entry was once. So it is, or made and left to it, for an order that a
+-- correction concerns, which comes with '' on both sides.
 INSERT INTO bo.payment_ledger_pairs AS stored (
     payment_order_id, payment_tx_id, receive_tx_id, payer_wallet_id, payee_wallet_id, amount, status, event_time,
     updated_at, ingested_at
@@ -69,5 +71,7 @@ WHERE CASE
             IS DISTINCT FROM (EXCLUDED.amount, EXCLUDED.status, greatest(stored.updated_at, EXCLUDED.updated_at))
     ELSE (stored.payment_tx_id IS NULL OR EXCLUDED.payment_tx_id IS NULL)
         AND (stored.receive_tx_id IS NULL OR EXCLUDED.receive_tx_id IS NULL)
+        AND stored.payment_tx_id IS DISTINCT FROM EXCLUDED.receive_tx_id
+        AND stored.receive_tx_id IS DISTINCT FROM EXCLUDED.payment_tx_id
 END
 RETURNING payment_order_id, payment_tx_id IS NOT NULL AND receive_tx_id IS NOT NULL AS is_complete

@@ -1,7 +1,8 @@
 -- Ledger entries of a batch; the latest version wins.
 -- Grain: one row per tx_id, folded and sorted by the caller. Contract: serving 2.
 -- Rows are taken in the order of their keys, or two writers would lock each other out. A row that is not newer than the
--- stored one is locked and left as it is.
+-- stored one is locked and left as it is. So is, unless $14, one that would take its entry out of a pair: which pairs are
+-- left must be known first.
 INSERT INTO bo.ledger_entries AS stored (
     tx_id, wallet_id, entry_type, amount, amount_signed, related_id, related_type, event_time, created_at, updated_at,
     source_version, payload_hash, ingested_at
@@ -41,7 +42,16 @@ ON CONFLICT (tx_id) DO UPDATE SET
     source_version = EXCLUDED.source_version,
     payload_hash = EXCLUDED.payload_hash,
     ingested_at = EXCLUDED.ingested_at
-WHERE CASE
+WHERE (
+    $14::boolean
+    OR stored.related_id IS NULL
+    OR stored.entry_type NOT IN ('PAYMENT', 'RECEIVE')
+    OR stored.related_type <> 'PAYMENT_ORDER'
+    OR (stored.related_id, stored.entry_type, coalesce(stored.related_type, 'PAYMENT_ORDER'))
+        IS NOT DISTINCT FROM
+        (EXCLUDED.related_id, EXCLUDED.entry_type, coalesce(EXCLUDED.related_type, 'PAYMENT_ORDER'))
+)
+AND CASE
     -- neither version: by arrival, never over a row that has one, and no write when nothing changed
     WHEN EXCLUDED.updated_at IS NULL AND EXCLUDED.source_version IS NULL
         THEN stored.updated_at IS NULL

@@ -1,4 +1,4 @@
-//! One batch, one transaction: ledger entries, orders, pairs, dead letters, always in this order.
+//! One batch, one transaction: ledger entries and their corrections, orders, pairs, dead letters, always in this order.
 //!
 //! Within each step rows are locked in the order of their keys, and the steps come in one order, so writers wait for
 //! each other in one direction only.
@@ -40,15 +40,24 @@ impl Store {
             connection: &mut transaction,
             ingested_at: Instant(ingested_at),
         };
-        let applied = writer.write(&folded, batch).await?;
+        let applied = writer.write(folded, batch).await?;
         self.timed("commit", transaction.commit()).await?;
         self.written(lease);
         Ok(applied)
     }
 }
 
+/// What the upsert does with an entry that would leave the pair it is half of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moves {
+    /// It stays as it is, locked.
+    Deferred,
+    /// It is moved.
+    Made,
+}
+
 /// The statements of one transaction.
-struct Writer<'t> {
+pub(crate) struct Writer<'t> {
     store: &'t Store,
     connection: &'t mut PgConnection,
     ingested_at: Instant,
@@ -62,16 +71,16 @@ struct Pairs {
 }
 
 impl Writer<'_> {
-    async fn write(&mut self, folded: &Folded<'_>, batch: &Batch) -> Result<Applied, StoreError> {
-        let ledger_written = self.ledger(&folded.ledger).await?;
+    async fn write(&mut self, folded: Folded<'_>, batch: &Batch) -> Result<Applied, StoreError> {
+        let written = self.ledger(&folded.ledger, Moves::Deferred).await?;
+        let corrected = self.corrections(&folded, written).await?;
+        let ledger_written = written + corrected.moved;
         let orders_written = self.orders(&folded.orders).await?;
-        if ledger_written < folded.ledger.len() as u64 {
-            // Some were not the newest: what they say of other halves than the stored row does still counts.
-            self.former_halves(&folded.halves()).await?;
-        } else {
-            self.former_halves(&folded.former).await?;
+        let mut touched = folded.pairs;
+        for order in &corrected.orders {
+            touched.entry(order).or_default().unsettled = true;
         }
-        let pairs = self.pairs(&folded.pairs).await?;
+        let pairs = self.pairs(&touched).await?;
         Ok(Applied {
             ledger_written,
             ledger_stale: batch.ledger.len() as u64 - ledger_written,
@@ -84,7 +93,12 @@ impl Writer<'_> {
         })
     }
 
-    async fn ledger(&mut self, rows: &[Versioned<'_, LedgerRow>]) -> Result<u64, StoreError> {
+    /// Gives how many were inserted or replaced.
+    pub(crate) async fn ledger(
+        &mut self,
+        rows: &[Versioned<'_, LedgerRow>],
+        moves: Moves,
+    ) -> Result<u64, StoreError> {
         if rows.is_empty() {
             return Ok(0);
         }
@@ -103,7 +117,8 @@ impl Writer<'_> {
             .bind(columns.updated_at)
             .bind(columns.source_version)
             .bind(columns.payload_hash)
-            .bind(self.ingested_at);
+            .bind(self.ingested_at)
+            .bind(moves == Moves::Made);
         self.execute(statements::UPSERT_LEDGER, bound).await
     }
 
@@ -127,34 +142,12 @@ impl Writer<'_> {
         self.execute(statements::UPSERT_ORDERS, bound).await
     }
 
-    /// Remembers what entries were according to events that are not the newest. Empty for an append-only ledger.
-    async fn former_halves(&mut self, rows: &[Versioned<'_, LedgerRow>]) -> Result<(), StoreError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let columns = LedgerColumns::of(rows);
-        let bound = statements::KEEP_FORMER_HALVES
-            .bound()
-            .bind(columns.related_id)
-            .bind(columns.entry_type)
-            .bind(columns.tx_id)
-            .bind(columns.wallet_id)
-            .bind(columns.amount)
-            .bind(columns.event_time)
-            .bind(columns.updated_at)
-            .bind(columns.source_version)
-            .bind(columns.payload_hash);
-        self.execute(statements::KEEP_FORMER_HALVES, bound)
-            .await
-            .map(drop)
-    }
-
     /// Brings the pairs of the orders that the batch touches to what they are.
     ///
     /// Two halves, or a half and its order, may be under way in two transactions that cannot see each other. Of two
     /// halves, the one that gets the pair row last puts itself beside what the other one committed; where its side is
-    /// taken, it looks again at all halves in a statement of its own. An order alone makes no pair row: it and the
-    /// halves of its order go through a gate one by one.
+    /// taken, it looks again at all halves in a statement of its own; always so where a correction is concerned.
+    /// An order alone makes no pair row: it and the halves of its order go through a gate one by one.
     async fn pairs(&mut self, orders: &BTreeMap<&str, Halves<'_>>) -> Result<Pairs, StoreError> {
         let mut pairs = Pairs::default();
         if orders.is_empty() {
@@ -178,6 +171,9 @@ impl Writer<'_> {
         for row in &rows {
             let (order, complete) = opened(row).map_err(|e| statements::OPEN_PAIRS.failed(e))?;
             let halves = orders.get(order).copied().unwrap_or_default();
+            if halves.unsettled {
+                continue;
+            }
             if halves.any() {
                 pairs.completed += u64::from(complete);
                 pairs.opened_with_one_half += u64::from(!complete);
@@ -188,12 +184,12 @@ impl Writer<'_> {
                 right.insert(order);
             }
         }
-        let existing: Vec<&str> = orders
+        let again: Vec<&str> = orders
             .iter()
-            .filter(|(order, halves)| halves.any() && !right.contains(**order))
+            .filter(|(order, halves)| halves.unsettled || (halves.any() && !right.contains(**order)))
             .map(|(order, _)| *order)
             .collect();
-        pairs.completed += self.recompute(&existing).await?;
+        self.recompute(&again, &mut pairs).await?;
         Ok(pairs)
     }
 
@@ -234,21 +230,22 @@ impl Writer<'_> {
         self.fetch(statements::LOCK_ORDERS, bound).await.map(drop)
     }
 
-    /// Looks again at pairs that existed before; gives how many became complete.
-    async fn recompute(&mut self, orders: &[&str]) -> Result<u64, StoreError> {
+    /// Looks again at locked pairs, and adds what has become of them.
+    async fn recompute(&mut self, orders: &[&str], pairs: &mut Pairs) -> Result<(), StoreError> {
         if orders.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let bound = statements::RECOMPUTE_PAIRS
             .bound()
             .bind(orders)
             .bind(self.ingested_at);
-        let mut completed = 0;
         for row in self.fetch(statements::RECOMPUTE_PAIRS, bound).await? {
-            let (was, is) = recomputed(&row).map_err(|e| statements::RECOMPUTE_PAIRS.failed(e))?;
-            completed += u64::from(is && !was);
+            let (was_complete, was_unsettled, complete) =
+                recomputed(&row).map_err(|e| statements::RECOMPUTE_PAIRS.failed(e))?;
+            pairs.completed += u64::from(complete && !was_complete);
+            pairs.opened_with_one_half += u64::from(!complete && was_unsettled);
         }
-        Ok(completed)
+        Ok(())
     }
 
     async fn dead_letters(&mut self, letters: &[DeadLetter]) -> Result<u64, StoreError> {
@@ -271,7 +268,11 @@ impl Writer<'_> {
         self.execute(statements::INSERT_DEAD_LETTERS, bound).await
     }
 
-    async fn execute(&mut self, statement: Statement, bound: Bound<'_>) -> Result<u64, StoreError> {
+    pub(crate) async fn execute(
+        &mut self,
+        statement: Statement,
+        bound: Bound<'_>,
+    ) -> Result<u64, StoreError> {
         let done = self
             .store
             .timed(statement.name, bound.execute(&mut *self.connection))
@@ -279,7 +280,11 @@ impl Writer<'_> {
         Ok(done.rows_affected())
     }
 
-    async fn fetch(&mut self, statement: Statement, bound: Bound<'_>) -> Result<Vec<PgRow>, StoreError> {
+    pub(crate) async fn fetch(
+        &mut self,
+        statement: Statement,
+        bound: Bound<'_>,
+    ) -> Result<Vec<PgRow>, StoreError> {
         self.store
             .timed(statement.name, bound.fetch_all(&mut *self.connection))
             .await
@@ -297,7 +302,7 @@ fn opened(row: &PgRow) -> Result<(&str, bool), sqlx::Error> {
     Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
-/// A pair row that changed: whether it was and whether it is complete.
-fn recomputed(row: &PgRow) -> Result<(bool, bool), sqlx::Error> {
-    Ok((row.try_get(0)?, row.try_get(1)?))
+/// A pair row that changed: whether it was complete, whether it was unsettled, and whether it is complete now.
+fn recomputed(row: &PgRow) -> Result<(bool, bool, bool), sqlx::Error> {
+    Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use nsc_core::{Money, UtcMicros};
+
 use crate::fold::{Halves, Versioned};
 use crate::rows::{DeadLetter, LedgerRow, OrderRow};
 use crate::wire::{Amount, Instant};
@@ -76,7 +78,28 @@ impl<'a> OrderColumns<'a> {
     }
 }
 
-/// Columns of `open_pairs.sql`. An order without halves has its key and nothing else.
+/// Columns of `corrected_entries.sql`.
+#[derive(Default)]
+pub(crate) struct HalfColumns<'a> {
+    pub(crate) tx_id: Vec<&'a str>,
+    pub(crate) order_id: Vec<Option<&'a str>>,
+    pub(crate) entry_type: Vec<&'a str>,
+}
+
+impl<'a> HalfColumns<'a> {
+    pub(crate) fn of(events: &[Versioned<'a, LedgerRow>]) -> Self {
+        let mut columns = Self::default();
+        for Versioned { row, .. } in events {
+            columns.tx_id.push(&row.tx_id);
+            columns.order_id.push(row.half().map(|(order, _)| order));
+            columns.entry_type.push(&row.entry_type);
+        }
+        columns
+    }
+}
+
+/// Columns of `open_pairs.sql`. An order without halves has its key and nothing else; an unsettled one has an empty text
+/// on both sides.
 #[derive(Default)]
 pub(crate) struct PairColumns<'a> {
     pub(crate) order_id: Vec<&'a str>,
@@ -94,29 +117,41 @@ impl<'a> PairColumns<'a> {
         let mut columns = Self::default();
         for (order, halves) in pairs {
             columns.order_id.push(order);
-            columns
-                .payment_tx_id
-                .push(halves.payment.map(|row| row.tx_id.as_str()));
-            columns
-                .receive_tx_id
-                .push(halves.receive.map(|row| row.tx_id.as_str()));
-            columns
-                .payer_wallet_id
-                .push(halves.payment.map(|row| row.wallet_id.as_str()));
-            columns
-                .payee_wallet_id
-                .push(halves.receive.map(|row| row.wallet_id.as_str()));
-            columns
-                .amount
-                .push(halves.known().next().map(|row| Amount(row.amount)));
-            columns
-                .event_time
-                .push(halves.known().map(|row| row.event_time).min().map(Instant));
-            columns
-                .updated_at
-                .push(halves.known().filter_map(|row| row.updated_at).max().map(Instant));
+            if halves.unsettled {
+                columns.push_unsettled();
+            } else {
+                columns.push_halves(*halves);
+            }
         }
         columns
+    }
+
+    fn push_halves(&mut self, halves: Halves<'a>) {
+        self.payment_tx_id
+            .push(halves.payment.map(|row| row.tx_id.as_str()));
+        self.receive_tx_id
+            .push(halves.receive.map(|row| row.tx_id.as_str()));
+        self.payer_wallet_id
+            .push(halves.payment.map(|row| row.wallet_id.as_str()));
+        self.payee_wallet_id
+            .push(halves.receive.map(|row| row.wallet_id.as_str()));
+        self.amount
+            .push(halves.known().next().map(|row| Amount(row.amount)));
+        self.event_time
+            .push(halves.known().map(|row| row.event_time).min().map(Instant));
+        self.updated_at
+            .push(halves.known().filter_map(|row| row.updated_at).max().map(Instant));
+    }
+
+    /// The row must be there, locked; what it says is for `recompute_pairs.sql`.
+    fn push_unsettled(&mut self) {
+        self.payment_tx_id.push(Some(""));
+        self.receive_tx_id.push(Some(""));
+        self.payer_wallet_id.push(Some(""));
+        self.payee_wallet_id.push(Some(""));
+        self.amount.push(Some(Amount(Money::ZERO)));
+        self.event_time.push(Some(Instant(UtcMicros::new(0))));
+        self.updated_at.push(None);
     }
 }
 

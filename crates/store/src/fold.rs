@@ -31,6 +31,8 @@ pub(crate) struct Halves<'a> {
     pub(crate) receive: Option<&'a LedgerRow>,
     /// The batch brings the order itself too.
     pub(crate) with_order: bool,
+    /// A correction is concerned: which halves count, what the batch holds cannot say.
+    pub(crate) unsettled: bool,
 }
 
 impl<'a> Halves<'a> {
@@ -122,18 +124,12 @@ impl<'a> Folded<'a> {
             orders: orders.into_values().collect(),
             skipped: batch.ledger.iter().filter(|row| row.is_of_another_kind()).count() as u64,
         };
-        for half in folded.halves() {
-            if let Some((order, side)) = half.row.half() {
-                folded.pairs.entry(order).or_default().take(side, half.row);
+        for event in folded.ledger.iter().chain(&folded.former) {
+            if let Some((order, side)) = event.row.half() {
+                folded.pairs.entry(order).or_default().take(side, event.row);
             }
         }
         folded
-    }
-
-    /// Everything of the batch that is a half, once per order, side and `tx_id`.
-    pub(crate) fn halves(&self) -> Vec<Versioned<'a, LedgerRow>> {
-        let newest = self.ledger.iter().filter(|entry| entry.row.half().is_some());
-        newest.chain(&self.former).copied().collect()
     }
 }
 

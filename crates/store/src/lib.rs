@@ -8,6 +8,7 @@ mod apply;
 mod audit;
 mod audit_columns;
 mod columns;
+mod corrections;
 mod dead_letters;
 mod error;
 mod fold;

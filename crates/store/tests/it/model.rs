@@ -53,6 +53,38 @@ fn latest_entry(events: &[&LedgerRow]) -> LedgerRow {
     )
 }
 
+/// The order and the side an event is a half of.
+fn half_of(row: &LedgerRow) -> Option<(&str, &str)> {
+    let paired = row.related_type.is_none() || row.related_type.as_deref() == Some("PAYMENT_ORDER");
+    let side = row.entry_type == "PAYMENT" || row.entry_type == "RECEIVE";
+    let order = row.related_id.as_deref()?;
+    (paired && side).then_some((order, row.entry_type.as_str()))
+}
+
+/// What an entry is for a side of an order, or, a former half, was before it was corrected.
+struct Half {
+    row: LedgerRow,
+    former: bool,
+}
+
+/// Which halves make the pair: two different entries if there are two; then as few former halves as can be; then the
+/// earliest payment and the earliest receipt, and of equally early ones the lowest `tx_id`.
+fn chosen<'h>(payments: &'h [Half], receipts: &'h [Half]) -> (Option<&'h Half>, Option<&'h Half>) {
+    let or_none = |side: &'h [Half]| side.iter().map(Some).chain([None]);
+    let all = or_none(payments).flat_map(|p| or_none(receipts).map(move |r| (p, r)));
+    let possible = all.filter(|pair| match pair {
+        (Some(p), Some(r)) => p.row.tx_id != r.row.tx_id,
+        (p, r) => p.is_some() || r.is_some(),
+    });
+    let rank = |half: Option<&'h Half>| half.map(|h| (h.row.event_time, &h.row.tx_id));
+    let best = possible.min_by_key(|(p, r)| {
+        let former = [p, r].into_iter().flatten().filter(|h| h.former).count();
+        let (p, r) = (rank(*p), rank(*r));
+        (p.is_none() || r.is_none(), former, p.is_none(), p, r)
+    });
+    best.unwrap()
+}
+
 /// Everything that the events, taken together, amount to.
 pub(crate) fn tables(events: &[Event]) -> Tables {
     let mut entries: BTreeMap<&str, Vec<&LedgerRow>> = BTreeMap::new();
@@ -63,12 +95,9 @@ pub(crate) fn tables(events: &[Event]) -> Tables {
         match event {
             Event::Entry(row) => {
                 entries.entry(&row.tx_id).or_default().push(row);
-                let paired =
-                    row.related_type.is_none() || row.related_type.as_deref() == Some("PAYMENT_ORDER");
-                let side = row.entry_type == "PAYMENT" || row.entry_type == "RECEIVE";
-                if let (Some(order), true, true) = (row.related_id.as_deref(), paired, side) {
-                    let half = halves.entry((order, &row.entry_type)).or_default();
-                    half.entry(&row.tx_id).or_default().push(row);
+                if let Some(half) = half_of(row) {
+                    let of_entry = halves.entry(half).or_default();
+                    of_entry.entry(&row.tx_id).or_default().push(row);
                 }
             }
             Event::Order(row) => orders.entry(&row.order_id).or_default().push(row),
@@ -87,17 +116,23 @@ pub(crate) fn tables(events: &[Event]) -> Tables {
             )
         })
         .collect();
-    let earliest = |order: &str, side: &str| {
-        let candidates = halves
-            .get(&(order, side))?
-            .values()
-            .map(|events| latest_entry(events));
-        candidates.min_by_key(|row| (row.event_time, row.tx_id.clone()))
+    let entries: BTreeMap<String, LedgerRow> = entries
+        .into_iter()
+        .map(|(id, rows)| (id.to_owned(), latest_entry(&rows)))
+        .collect();
+    let side = |order: &str, side: &str| -> Vec<Half> {
+        let known = halves.get(&(order, side)).into_iter().flatten();
+        let half = |(tx_id, events): (&&str, &Vec<&LedgerRow>)| Half {
+            row: latest_entry(events),
+            former: half_of(&entries[*tx_id]) != Some((order, side)),
+        };
+        known.map(half).collect()
     };
     let mut pairs = BTreeMap::new();
     for (id, _) in halves.keys() {
-        let (payment, receive) = (earliest(id, "PAYMENT"), earliest(id, "RECEIVE"));
-        let known: Vec<&LedgerRow> = payment.iter().chain(&receive).collect();
+        let (payments, receipts) = (side(id, "PAYMENT"), side(id, "RECEIVE"));
+        let (payment, receive) = chosen(&payments, &receipts);
+        let known: Vec<&LedgerRow> = [payment, receive].into_iter().flatten().map(|h| &h.row).collect();
         let order = orders.get(*id);
         let pair = Pair {
             amount: order.map_or(known[0].amount, |o| o.amount),
@@ -109,20 +144,13 @@ pub(crate) fn tables(events: &[Event]) -> Tables {
                 .chain(order.map(|o| o.updated_at))
                 .max()
                 .flatten(),
-            payment: payment
-                .as_ref()
-                .map(|row| (row.tx_id.clone(), row.wallet_id.clone())),
-            receive: receive
-                .as_ref()
-                .map(|row| (row.tx_id.clone(), row.wallet_id.clone())),
+            payment: payment.map(|h| (h.row.tx_id.clone(), h.row.wallet_id.clone())),
+            receive: receive.map(|h| (h.row.tx_id.clone(), h.row.wallet_id.clone())),
         };
         pairs.insert((*id).to_owned(), pair);
     }
     Tables {
-        entries: entries
-            .into_iter()
-            .map(|(id, rows)| (id.to_owned(), latest_entry(&rows)))
-            .collect(),
+        entries,
         orders,
         pairs,
     }

@@ -222,6 +222,182 @@ async fn a_correction_that_moves_a_half_away_leaves_the_pair_complete_in_any_ord
     }
 }
 
+/// A half of an order in some version, and when it happened.
+fn half(tx_id: &str, side: &str, order: &str, version: i64, time: i64) -> LedgerRow {
+    LedgerRow {
+        event_time: at(time),
+        source_version: Some(version),
+        ..entry(tx_id, side, Some(order))
+    }
+}
+
+/// Events of the order `o` in every order, one by one, some at once and all at once: the pairs there are in the end.
+async fn whatever_comes_first(events: &[LedgerRow], expected: &[&str]) {
+    let (database, store) = fresh().await;
+    for order in permutations(events.len()) {
+        for size in 1..=events.len() {
+            for indices in order.chunks(size) {
+                let rows: Vec<LedgerRow> = indices.iter().map(|i| events[*i].clone()).collect();
+                store.apply(&ledger(rows), at(0)).await.unwrap();
+            }
+            assert_eq!(pairs(&database).await, expected, "{order:?}, {size} a batch");
+            let clean = "DELETE FROM bo.payment_ledger_pairs; DELETE FROM bo.ledger_entries; DELETE FROM bo.moved_halves";
+            database.execute(clean).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_entry_corrected_to_the_other_side_is_not_both_halves() {
+    let (was, is) = (half("t", "PAYMENT", "o", 1, 0), half("t", "RECEIVE", "o", 2, 0));
+    whatever_comes_first(&[was.clone(), is.clone()], &["o|-|t|-|wallet-of-t|1000.00|-"]).await;
+    let payment = half("p", "PAYMENT", "o", 1, 5);
+    let expected = ["o|p|t|wallet-of-p|wallet-of-t|1000.00|-"];
+    whatever_comes_first(&[was, is, payment], &expected).await;
+}
+
+#[tokio::test]
+async fn an_entry_that_comes_back_to_the_other_side_is_not_both_halves() {
+    let events = [
+        half("t", "RECEIVE", "o", 1, 0),
+        half("t", "REFUND_OUT", "o", 2, 0),
+        half("t", "PAYMENT", "o", 3, 0),
+    ];
+    whatever_comes_first(&events, &["o|t|-|wallet-of-t|-|1000.00|-"]).await;
+}
+
+#[tokio::test]
+async fn an_entry_that_was_both_sides_and_is_none_stays_one_of_them() {
+    let events = [
+        half("t", "PAYMENT", "o", 1, 0),
+        half("t", "RECEIVE", "o", 2, 0),
+        half("t", "REFUND_OUT", "o", 3, 0),
+    ];
+    whatever_comes_first(&events, &["o|t|-|wallet-of-t|-|1000.00|-"]).await;
+}
+
+#[tokio::test]
+async fn a_current_half_comes_before_a_former_one() {
+    let events = [
+        LedgerRow {
+            amount: won("1"),
+            ..half("t", "PAYMENT", "o", 1, 0)
+        },
+        half("t", "PAYMENT", "x", 2, 0),
+        LedgerRow {
+            amount: won("2"),
+            ..half("p", "PAYMENT", "o", 1, 5)
+        },
+        half("r", "RECEIVE", "o", 1, 5),
+    ];
+    let expected = [
+        "o|p|r|wallet-of-p|wallet-of-r|2.00|-",
+        "x|t|-|wallet-of-t|-|1000.00|-",
+    ];
+    whatever_comes_first(&events, &expected).await;
+}
+
+#[tokio::test]
+async fn a_pair_that_only_a_former_half_completes_stays_complete() {
+    // Without the former half there is no payment; with `t` as receipt, as it is now, it would be both.
+    let events = [
+        half("t", "PAYMENT", "o", 1, 0),
+        half("t", "RECEIVE", "o", 2, 0),
+        half("r", "RECEIVE", "o", 1, 5),
+    ];
+    whatever_comes_first(&events, &["o|t|r|wallet-of-t|wallet-of-r|1000.00|-"]).await;
+}
+
+#[tokio::test]
+async fn a_correction_is_counted_as_what_it_makes_of_its_pairs() {
+    let (_database, store) = fresh().await;
+    let counts = async |rows: Vec<LedgerRow>| {
+        let applied = store.apply(&ledger(rows), at(0)).await.unwrap();
+        (
+            applied.ledger_written,
+            applied.ledger_stale,
+            applied.pairs_incomplete,
+            applied.pairs_complete,
+        )
+    };
+    let (was, is) = (half("t", "PAYMENT", "o", 1, 0), half("t", "RECEIVE", "o", 2, 0));
+    assert_eq!(counts(vec![was.clone()]).await, (1, 0, 1, 0));
+    assert_eq!(counts(vec![is.clone()]).await, (1, 0, 0, 0));
+    assert_eq!(counts(vec![was, is]).await, (0, 2, 0, 0));
+    assert_eq!(counts(vec![half("p", "PAYMENT", "o", 1, 0)]).await, (1, 0, 0, 1));
+    // It opens one pair and leaves another, which stays complete.
+    assert_eq!(
+        counts(vec![half("t", "RECEIVE", "other", 3, 0)]).await,
+        (1, 0, 1, 0)
+    );
+    // Of an order that nobody has heard of.
+    let (was, is) = (
+        half("u", "PAYMENT", "new", 1, 0),
+        half("u", "RECEIVE", "new", 2, 0),
+    );
+    assert_eq!(counts(vec![is.clone(), was.clone()]).await, (1, 1, 1, 0));
+    let rows = vec![
+        half("v", "PAYMENT", "newer", 1, 0),
+        half("v", "RECEIVE", "newer", 2, 0),
+        half("w", "RECEIVE", "newer", 1, 0),
+    ];
+    assert_eq!(counts(rows).await, (2, 1, 0, 1));
+}
+
+#[tokio::test]
+async fn corrections_and_halves_processed_at_the_same_instant_end_alike() {
+    const ORDERS: usize = 200;
+    let (database, store) = fresh().await;
+    let right = async |sql: &str| {
+        let sql = format!("SELECT count(*) FROM bo.payment_ledger_pairs WHERE {sql}");
+        assert_eq!(value::<i64>(&database, &sql).await, ORDERS as i64, "{sql}");
+    };
+    // A side that only a former half holds.
+    for n in 0..ORDERS {
+        for (order, version) in [("a", 1), ("elsewhere", 2)] {
+            let row = half(&format!("t{n}"), "PAYMENT", &format!("{order}{n}"), version, 0);
+            store.apply(&ledger([row]), at(0)).await.unwrap();
+        }
+    }
+    let writers: [fn(usize) -> Batch; 4] = [
+        |n| ledger([half(&format!("p{n}"), "PAYMENT", &format!("a{n}"), 1, 5)]),
+        |n| ledger([half(&format!("r{n}"), "RECEIVE", &format!("a{n}"), 1, 5)]),
+        |n| ledger([half(&format!("t{n}"), "PAYMENT", &format!("a{n}"), 1, 0)]),
+        |n| orders([order(&format!("a{n}"), "SETTLED")]),
+    ];
+    in_step(&store, ORDERS, &writers).await;
+    right("payment_order_id LIKE 'a%' AND payment_tx_id LIKE 'p%' AND receive_tx_id LIKE 'r%' AND status = 'SETTLED'")
+        .await;
+
+    // A half that leaves while the one that takes its place comes.
+    for n in 0..ORDERS {
+        let row = half(&format!("u{n}"), "PAYMENT", &format!("b{n}"), 1, 0);
+        store.apply(&ledger([row]), at(0)).await.unwrap();
+    }
+    let writers: [fn(usize) -> Batch; 4] = [
+        |n| ledger([half(&format!("u{n}"), "PAYMENT", &format!("c{n}"), 2, 0)]),
+        |n| ledger([half(&format!("q{n}"), "PAYMENT", &format!("b{n}"), 1, 5)]),
+        |n| ledger([half(&format!("s{n}"), "RECEIVE", &format!("b{n}"), 1, 5)]),
+        |n| ledger([half(&format!("x{n}"), "RECEIVE", &format!("c{n}"), 1, 5)]),
+    ];
+    in_step(&store, ORDERS, &writers).await;
+    right("payment_order_id LIKE 'b%' AND payment_tx_id LIKE 'q%' AND receive_tx_id LIKE 's%'").await;
+    right("payment_order_id LIKE 'c%' AND payment_tx_id LIKE 'u%' AND receive_tx_id LIKE 'x%'").await;
+
+    // A half that changes sides while the one that takes its place comes.
+    for n in 0..ORDERS {
+        let row = half(&format!("v{n}"), "PAYMENT", &format!("d{n}"), 1, 0);
+        store.apply(&ledger([row]), at(0)).await.unwrap();
+    }
+    let writers: [fn(usize) -> Batch; 3] = [
+        |n| ledger([half(&format!("v{n}"), "RECEIVE", &format!("d{n}"), 2, 0)]),
+        |n| ledger([half(&format!("y{n}"), "PAYMENT", &format!("d{n}"), 1, 5)]),
+        |n| ledger([half(&format!("z{n}"), "RECEIVE", &format!("d{n}"), 1, 5)]),
+    ];
+    in_step(&store, ORDERS, &writers).await;
+    right("payment_order_id LIKE 'd%' AND payment_tx_id LIKE 'y%' AND receive_tx_id LIKE 'v%'").await;
+}
+
 fn permutations(n: usize) -> Vec<Vec<usize>> {
     if n == 0 {
         return vec![vec![]];
