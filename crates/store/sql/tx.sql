@@ -22,6 +22,9 @@ LEFT JOIN LATERAL (
     FROM bo.payment_ledger_pairs AS p
     WHERE p.payment_order_id = e.related_id
         AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
+        -- what an entry was before a correction is not its own other half
+        AND CASE e.entry_type WHEN 'PAYMENT' THEN p.receive_tx_id WHEN 'RECEIVE' THEN p.payment_tx_id END
+            IS DISTINCT FROM e.tx_id
     LIMIT 1
 ) AS pair ON true
 LEFT JOIN LATERAL (

@@ -91,6 +91,36 @@ async fn without_a_complete_pair_the_opposite_entry_is_looked_up() {
 }
 
 #[tokio::test]
+async fn an_entry_is_not_its_own_other_half() {
+    let (_database, writer, reader) = stores().await;
+    let version = |n: i64, side: &str| LedgerRow {
+        updated_at: Some(at(n)),
+        ..entry("t", side, Some("o"))
+    };
+    let rows = [
+        version(1, "PAYMENT"),
+        version(2, "RECEIVE"),
+        entry("r", "RECEIVE", Some("o")),
+    ];
+    for row in rows {
+        writer.apply(&ledger([row]), at(0)).await.unwrap();
+    }
+    // What `t` was completes the pair; what it is has no other half.
+    let pair = reader.tx("r").await.unwrap().unwrap().pair.unwrap();
+    assert_eq!(
+        (pair.payment_tx_id.as_deref(), pair.receive_tx_id.as_deref()),
+        (Some("t"), Some("r"))
+    );
+    let view = reader.tx("t").await.unwrap().unwrap();
+    assert_eq!(
+        (view.entry.entry_type.as_str(), view.pair, view.peer),
+        ("RECEIVE", None, None)
+    );
+    let listed = reader.wallet_entries(&page("wallet-of-t", 10)).await.unwrap();
+    assert_eq!(listed[0].pair, None);
+}
+
+#[tokio::test]
 async fn what_is_related_to_something_else_has_neither_order_nor_pair() {
     let (_database, writer, reader) = stores().await;
     let coupon = LedgerRow {
