@@ -15,6 +15,7 @@ mod other_days;
 mod queries;
 mod readers;
 mod scenarios;
+mod serving;
 mod streams;
 mod world;
 
