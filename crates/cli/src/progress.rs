@@ -69,7 +69,16 @@ impl LogBesideBars {
 
 impl Write for LogBesideBars {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().write_all(line))?;
+        let hidden = self.0.is_hidden();
+        // A terminal that is gone: a bar that cannot be drawn there ends the process when it is suspended.
+        if !hidden && self.0.clear().is_err() {
+            self.0.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        if hidden {
+            io::stderr().write_all(line)?;
+        } else {
+            self.0.suspend(|| io::stderr().write_all(line))?;
+        }
         Ok(line.len())
     }
 
@@ -83,5 +92,69 @@ impl tracing_subscriber::fmt::MakeWriter<'_> for LogBesideBars {
 
     fn make_writer(&self) -> Self {
         self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+
+    use indicatif::{MultiProgress, ProgressDrawTarget, TermLike};
+
+    use super::{LogBesideBars, count_bar};
+
+    /// A terminal whose window was closed.
+    #[derive(Debug)]
+    struct Gone;
+
+    impl TermLike for Gone {
+        fn width(&self) -> u16 {
+            80
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn write_line(&self, _: &str) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn write_str(&self, _: &str) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_is_gone_ends_the_bars_and_nothing_else() {
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::term_like(Box::new(Gone)));
+        let bar = count_bar(&bars, "work", 10);
+        bar.inc(1);
+        let mut log = LogBesideBars::new(&bars);
+        log.write_all(b"").unwrap();
+        log.write_all(b"a line of the log beside bars\n").unwrap();
+        assert!(bars.is_hidden());
+        bar.inc(1);
+        bar.finish();
     }
 }

@@ -1,6 +1,7 @@
 //! What a process says about itself: its log (on stderr, never on stdout), its metrics, the ids that tie
 //! both to one request or event, and the memory it took.
 
+mod best_effort;
 pub mod correlation;
 mod json_line;
 mod log;

@@ -8,6 +8,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::JsonFields;
 
+use crate::best_effort::BestEffort;
 use crate::json_line::JsonLine;
 
 /// How a log line is written.
@@ -82,7 +83,7 @@ pub enum LogError {
 
 const LEVELS: &[&str] = &["off", "error", "warn", "info", "debug", "trace"];
 
-/// Sends the process's log to stderr.
+/// Sends the process's log to stderr. A line that cannot be written is lost; the process goes on.
 ///
 /// # Errors
 /// When the filter is not understood, or the log was set up before.
@@ -100,7 +101,8 @@ where
 {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter(&options.filter)?)
-        .with_writer(writer);
+        .with_writer(BestEffort(writer))
+        .log_internal_errors(false);
     let set = match options.format {
         LogFormat::Pretty => tracing::subscriber::set_global_default(lines.with_ansi(options.color).finish()),
         LogFormat::Json => {

@@ -192,8 +192,9 @@ pub(crate) fn shutdown() -> Outcome<CancellationToken> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("asked to stop");
+        // First what was asked for, then the word about it.
         asked.cancel();
+        tracing::info!("asked to stop");
     });
     Ok(token)
 }

@@ -9,4 +9,5 @@ mod secrets;
 mod stopped;
 mod story;
 mod together;
+mod unwritable_log;
 mod world;

@@ -1,5 +1,6 @@
 //! The interactive session: history, completion, multi-line statements, backslash commands.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -31,7 +32,10 @@ pub(super) async fn run(app: &mut App, engine: &Engine) -> Outcome {
     let mut editor = editor(app);
     let mut session = Session { timing: false };
     if app.terminal.stderr_is_terminal {
-        eprintln!("nsc sql on {}; read-only, \\? for help", engine.lake().root());
+        aside(&format!(
+            "nsc sql on {}; read-only, \\? for help",
+            engine.lake().root()
+        ));
     }
     loop {
         let read = tokio::task::block_in_place(|| editor.read_line(&SqlPrompt));
@@ -54,7 +58,12 @@ fn show(app: &App, failure: &Failure) {
         color: app.terminal.stderr_color,
     };
     // Without stderr there is nobody to tell.
-    let _ = failure_text::print(&mut std::io::stderr(), failure.error(), style);
+    let _ = failure_text::print(&mut io::stderr(), failure.error(), style);
+}
+
+/// A word to the operator on stderr; without stderr there is nobody to tell.
+fn aside(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 enum Next {
@@ -94,9 +103,10 @@ impl Session {
         let rows = execute::print(engine, text, &mut app.printer).await?;
         let plural = if rows == 1 { "" } else { "s" };
         if self.timing {
-            eprintln!("({rows} row{plural}, {:.3} s)", begun.elapsed().as_secs_f64());
+            let seconds = begun.elapsed().as_secs_f64();
+            aside(&format!("({rows} row{plural}, {seconds:.3} s)"));
         } else {
-            eprintln!("({rows} row{plural})");
+            aside(&format!("({rows} row{plural})"));
         }
         Ok(())
     }

@@ -34,9 +34,29 @@ pub(crate) struct Ended {
 impl Service {
     /// Starts `nsc` in a directory; its output goes to files there.
     pub(crate) fn start(directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::spawn(directory, arguments, environment, None)
+    }
+
+    /// As [`Service::start`], with a stderr of the test's choice: its log is then read nowhere.
+    pub(crate) fn start_with_stderr(
+        directory: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        stderr: Stdio,
+    ) -> Self {
+        Self::spawn(directory, arguments, environment, Some(stderr))
+    }
+
+    fn spawn(
+        directory: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        other_stderr: Option<Stdio>,
+    ) -> Self {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let path = |stream: &str| directory.join(format!("{number}.{stream}"));
         let (stdout, stderr) = (path("stdout"), path("stderr"));
+        let stderr_file = File::create(&stderr).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_nsc"))
             .args(arguments)
             .current_dir(directory)
@@ -45,7 +65,7 @@ impl Service {
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(File::create(&stdout).unwrap())
-            .stderr(File::create(&stderr).unwrap())
+            .stderr(other_stderr.unwrap_or_else(|| stderr_file.into()))
             .spawn()
             .unwrap();
         Self {

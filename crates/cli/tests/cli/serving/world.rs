@@ -61,14 +61,19 @@ impl World {
     /// `nsc consume` with some more variables.
     pub(crate) fn consume(&self, more: &[(&str, &str)]) -> Service {
         let bootstrap = self.broker.bootstrap();
-        let own = [
+        let environment = [&self.consumer_environment(&bootstrap)[..], more].concat();
+        Service::start(self.directory.path(), &["consume"], &environment)
+    }
+
+    /// What `nsc consume` is told of this world.
+    pub(crate) fn consumer_environment<'a>(&'a self, bootstrap: &'a str) -> [(&'a str, &'a str); 5] {
+        [
             ("DATABASE_URL", self.consumer_url.as_str()),
-            ("KAFKA_BROKERS", bootstrap.as_str()),
+            ("KAFKA_BROKERS", bootstrap),
             ("NSC_METRICS_LISTEN", "127.0.0.1:0"),
             ("NSC_LOG", "info"),
             SHORT_SESSION,
-        ];
-        Service::start(self.directory.path(), &["consume"], &[&own, more].concat())
+        ]
     }
 
     /// `nsc serve api` on a free port, without authentication.
