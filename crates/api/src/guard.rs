@@ -69,10 +69,11 @@ async fn admitted(
         .await
         .map_err(|failure| match failure {
             AuthFailure::Token(error) => Problem::unauthenticated(error),
-            AuthFailure::KeysUnavailable => Problem::new(
+            AuthFailure::KeysUnavailable { retry_after } => Problem::new(
                 ProblemKind::KeysUnavailable,
                 "the token cannot be judged; try again",
-            ),
+            )
+            .retry_after(retry_after),
         })?;
     if !attempt.by(principal).may_read() {
         return Err(Problem::forbidden());

@@ -3,6 +3,7 @@
 //! A handler gives a [`Problem`]; the outermost layer, which knows the correlation id, writes it (`edge`).
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -16,7 +17,7 @@ use crate::params::{Fault, ParameterError};
 
 /// The media type.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
-const RETRY_AFTER_SECONDS: &str = "1";
+const RETRY_AFTER_SECONDS: u64 = 1;
 
 /// Declares the kinds once: status, the last part of the type URI, and the title.
 macro_rules! kinds {
@@ -70,6 +71,7 @@ pub(crate) struct Problem {
     detail: Cow<'static, str>,
     errors: Vec<ParameterError>,
     challenge: Option<HeaderValue>,
+    retry_after_seconds: u64,
 }
 
 /// What a client gets when a request is not answered (RFC 9457).
@@ -119,7 +121,15 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             challenge: None,
+            retry_after_seconds: RETRY_AFTER_SECONDS,
         }
+    }
+
+    /// When another try is worth it, in place of soon; in whole seconds, never too early. Told with a 503 only.
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        let begun = u64::from(wait.subsec_nanos() > 0);
+        self.retry_after_seconds = (wait.as_secs() + begun).max(RETRY_AFTER_SECONDS);
+        self
     }
 
     /// Parameters that were refused. One that is not understood at all makes the whole request malformed.
@@ -205,7 +215,7 @@ impl IntoResponse for Problem {
             headers.insert(WWW_AUTHENTICATE, challenge.clone());
         }
         if self.kind.status() == 503 {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+            headers.insert(RETRY_AFTER, HeaderValue::from(self.retry_after_seconds));
         }
         response.extensions_mut().insert(self);
         response

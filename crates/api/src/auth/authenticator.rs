@@ -1,5 +1,7 @@
 //! From a request's headers to a principal.
 
+use std::time::Duration;
+
 use http::HeaderMap;
 use jsonwebtoken::{Algorithm, crypto};
 use nsc_core::UtcMicros;
@@ -19,7 +21,10 @@ pub(crate) enum AuthFailure {
     /// The token is at fault: 401.
     Token(TokenError),
     /// The issuer's keys are at fault: 503, for another try may succeed.
-    KeysUnavailable,
+    KeysUnavailable {
+        /// When it is worth one.
+        retry_after: Duration,
+    },
 }
 
 /// Knows who asks.
@@ -94,7 +99,7 @@ impl Oidc {
             .map_err(AuthFailure::Token)?;
         let key = self.keys.find(&token.jose).await.map_err(|e| match e {
             KeyError::Unknown => AuthFailure::Token(TokenError::UnknownKey),
-            KeyError::Unavailable => AuthFailure::KeysUnavailable,
+            KeyError::Unavailable { retry_after } => AuthFailure::KeysUnavailable { retry_after },
         })?;
         let algorithm = match key.algorithm {
             SigningAlgorithm::Rs256 => Algorithm::RS256,

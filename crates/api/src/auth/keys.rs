@@ -33,8 +33,11 @@ pub(super) struct KeyPolicy {
 pub(super) enum KeyError {
     /// The issuer was asked and publishes none of this id.
     Unknown,
-    /// The issuer cannot be asked, so nobody knows.
-    Unavailable,
+    /// The issuer cannot be asked now, so nobody knows; it may be worth another try after this time.
+    Unavailable {
+        /// Until the issuer may be asked again.
+        retry_after: Duration,
+    },
 }
 
 pub(super) struct Keys {
@@ -52,7 +55,7 @@ struct Fetched {
 struct OnDemand {
     allowed: u32,
     counted_from: Instant,
-    last_failed: bool,
+    failed_at: Option<Instant>,
 }
 
 impl Keys {
@@ -64,29 +67,43 @@ impl Keys {
             on_demand: Mutex::new(OnDemand {
                 allowed: BURST,
                 counted_from: Instant::now(),
-                last_failed: true,
+                failed_at: None,
             }),
         }
     }
 
-    /// The key a token is signed with. Asks the issuer only when it is not among the keys we have.
+    /// The key a token is signed with. Asks the issuer only when it is not among the keys we have. That there is no
+    /// such key is said only on the issuer's word: a token whose key we may not ask for at this moment can be good.
     pub(super) async fn find(&self, jose: &Jose) -> Result<Arc<VerifyingKey>, KeyError> {
         if let Some(key) = self.usable().and_then(|fetched| fetched.keys.find(jose)) {
             return Ok(key);
         }
+        let arrived = Instant::now();
         // One asks, the others wait for the answer.
         let mut on_demand = self.on_demand.lock().await;
-        if let Some(key) = self.usable().and_then(|fetched| fetched.keys.find(jose)) {
-            return Ok(key);
+        if let Some(known) = self.known_since(arrived, jose) {
+            return known;
         }
-        if on_demand.may_ask(self.policy.refetch_every) {
-            on_demand.last_failed = self.fetch().await.is_err();
+        let failed_meanwhile = on_demand.failed_at.is_some_and(|at| at >= arrived);
+        if !failed_meanwhile && on_demand.may_ask(self.policy.refetch_every) {
+            if self.fetch().await.is_err() {
+                on_demand.failed_at = Some(Instant::now());
+            } else if let Some(known) = self.known_since(arrived, jose) {
+                return known;
+            }
         }
-        if on_demand.last_failed {
-            return Err(KeyError::Unavailable);
+        Err(KeyError::Unavailable {
+            retry_after: on_demand.next_in(self.policy.refetch_every),
+        })
+    }
+
+    /// The key, or that there is none when the issuer has said so since then; nothing when that is not known.
+    fn known_since(&self, arrived: Instant, jose: &Jose) -> Option<Result<Arc<VerifyingKey>, KeyError>> {
+        let fetched = self.usable()?;
+        match fetched.keys.find(jose) {
+            Some(key) => Some(Ok(key)),
+            None => (fetched.at >= arrived).then_some(Err(KeyError::Unknown)),
         }
-        let fetched = self.usable().ok_or(KeyError::Unavailable)?;
-        fetched.keys.find(jose).ok_or(KeyError::Unknown)
     }
 
     /// Whether tokens can be verified.
@@ -155,6 +172,15 @@ impl OnDemand {
         self.allowed = self.allowed.saturating_sub(1);
         may
     }
+
+    /// How long until it may be asked again.
+    fn next_in(&self, every: Duration) -> Duration {
+        if self.allowed > 0 {
+            Duration::ZERO
+        } else {
+            every.saturating_sub(self.counted_from.elapsed())
+        }
+    }
 }
 
 #[cfg(test)]
@@ -171,12 +197,16 @@ mod tests {
         let mut on_demand = OnDemand {
             allowed: BURST,
             counted_from: Instant::now(),
-            last_failed: false,
+            failed_at: None,
         };
+        assert_eq!(on_demand.next_in(every), Duration::ZERO);
         let mut asked = || (0..5).filter(|_| on_demand.may_ask(every)).count();
         assert_eq!(asked(), BURST as usize);
         assert_eq!(asked(), 0);
-        on_demand.counted_from -= Duration::from_secs(11);
+        on_demand.counted_from -= Duration::from_secs(4);
+        let wait = on_demand.next_in(every).as_secs_f64();
+        assert!((5.0..=6.0).contains(&wait), "{wait}");
+        on_demand.counted_from -= Duration::from_secs(7);
         let mut asked = || (0..5).filter(|_| on_demand.may_ask(every)).count();
         assert_eq!(asked(), 1);
         on_demand.counted_from -= Duration::from_secs(1_000);

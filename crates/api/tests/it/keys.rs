@@ -31,7 +31,7 @@ async fn unknown_keys_do_not_make_us_ask_the_issuer_again_and_again() {
     let world = World::start().await;
     let unknown = SigningKey::generate(KeyKind::Ec, "nobodys").expect("a key");
     let before = world.issuer.fetches();
-    for _ in 0..20 {
+    for _ in 0..3 {
         let answer = with_key(&world, &unknown).await;
         assert_eq!(answer.status, 401);
         assert!(
@@ -40,9 +40,39 @@ async fn unknown_keys_do_not_make_us_ask_the_issuer_again_and_again() {
                 .is_some_and(|d| d.contains("does not publish"))
         );
     }
-    let asked = world.issuer.fetches() - before;
-    assert!((1..=3).contains(&asked), "asked {asked} times");
+    // From here on the issuer is not asked for a while, and what it would say is not known.
+    for _ in 0..17 {
+        let answer = with_key(&world, &unknown).await;
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (503, "keys-unavailable")
+        );
+    }
+    assert_eq!(world.issuer.fetches() - before, 3);
     assert_eq!(world.get("/admin/wallets/w/tx").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_good_token_with_a_new_key_is_never_called_bad_because_of_made_up_ones() {
+    let every = Duration::from_secs(3);
+    let world = World::with(|setup| setup.oidc().refetch_every = every).await;
+    let unknown = SigningKey::generate(KeyKind::Ec, "nobodys").expect("a key");
+    for _ in 0..3 {
+        assert_eq!(with_key(&world, &unknown).await.status, 401);
+    }
+    let new = world.issuer.rotate(KeyKind::Rsa).expect("a key");
+    let refused = with_key(&world, &new).await;
+    assert_eq!(
+        (refused.status, refused.problem().as_str()),
+        (503, "keys-unavailable")
+    );
+    let wait: u64 = refused
+        .header("retry-after")
+        .and_then(|seconds| seconds.parse().ok())
+        .expect("whole seconds");
+    assert!((1..=3).contains(&wait), "{wait}");
+    tokio::time::sleep(Duration::from_secs(wait)).await;
+    assert_eq!(with_key(&world, &new).await.status, 200, "after {wait} s");
 }
 
 #[tokio::test]
