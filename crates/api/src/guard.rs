@@ -15,6 +15,7 @@ use tracing::Instrument;
 use crate::app::{App, Shared};
 use crate::attempt::Attempt;
 use crate::auth::AuthFailure;
+use crate::loopback_host::is_for_loopback;
 use crate::options::Limits;
 use crate::problem::{Problem, ProblemKind};
 
@@ -63,6 +64,10 @@ async fn admitted(
         .try_acquire()
         .map_err(|_| Problem::new(ProblemKind::Overloaded, "try again in a moment"))?;
     within_limits(&request, &app.limits)?;
+    if app.auth.needs_loopback_host() && !is_for_loopback(&request) {
+        let detail = "without authentication only requests to localhost, 127.0.0.1 or [::1] are answered";
+        return Err(Problem::new(ProblemKind::Misdirected, detail));
+    }
     let principal = app
         .auth
         .authenticate(request.headers(), app.clock.now())

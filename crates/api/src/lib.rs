@@ -16,6 +16,7 @@ mod edge;
 mod error;
 mod gauges;
 mod guard;
+mod loopback_host;
 mod openapi;
 mod options;
 pub mod params;

@@ -20,7 +20,7 @@ const CORRELATION: &str = "X-Correlation-ID";
 const EXAMPLE_ID: &str = "01980f3a-7a52-7c05-9f4e-2f6f8d1c2b3a";
 const NOT_READY: &str = "NotReady";
 /// What a lookup may be answered with when it is not answered.
-const ADMIN_PROBLEMS: [u16; 11] = [400, 401, 403, 404, 413, 414, 422, 431, 500, 503, 504];
+const ADMIN_PROBLEMS: [u16; 12] = [400, 401, 403, 404, 413, 414, 421, 422, 431, 500, 503, 504];
 
 #[derive(OpenApi)]
 #[openapi(

@@ -53,6 +53,7 @@ kinds! {
     MethodNotAllowed = 405, "method-not-allowed", "The path does not take this method";
     BodyTooLarge = 413, "body-too-large", "The request body is too large";
     TargetTooLong = 414, "target-too-long", "Path and query are too long";
+    Misdirected = 421, "misdirected-request", "The request is for another host";
     InvalidParameter = 422, "invalid-parameter", "A parameter is not acceptable";
     HeadersTooLarge = 431, "headers-too-large", "The request headers are too large";
     Internal = 500, "internal", "The server made a mistake";

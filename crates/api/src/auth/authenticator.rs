@@ -30,7 +30,10 @@ pub(crate) enum AuthFailure {
 /// Knows who asks.
 pub(crate) enum Authenticator {
     /// Whoever reaches the address.
-    Disabled,
+    Disabled {
+        /// Under any name, as the operator has said explicitly.
+        on_any_address: bool,
+    },
     /// The holder of a token.
     Oidc(Box<Oidc>),
 }
@@ -43,7 +46,9 @@ pub(crate) struct Oidc {
 impl Authenticator {
     pub(crate) fn new(options: &AuthOptions, local: bool) -> Result<Self, ApiError> {
         match options {
-            AuthOptions::Disabled { .. } => Ok(Self::Disabled),
+            AuthOptions::Disabled { on_any_address } => Ok(Self::Disabled {
+                on_any_address: *on_any_address,
+            }),
             AuthOptions::Oidc(oidc) => Ok(Self::Oidc(Box::new(Oidc::new(oidc, local)?))),
         }
     }
@@ -54,15 +59,26 @@ impl Authenticator {
         now: UtcMicros,
     ) -> Result<Principal, AuthFailure> {
         match self {
-            Self::Disabled => Ok(Principal::local()),
+            Self::Disabled { .. } => Ok(Principal::local()),
             Self::Oidc(oidc) => oidc.authenticate(headers, now).await,
         }
+    }
+
+    /// Whether a request must be addressed to this machine: nothing else tells its users from a web page that one of
+    /// them looks at.
+    pub(crate) const fn needs_loopback_host(&self) -> bool {
+        matches!(
+            self,
+            Self::Disabled {
+                on_any_address: false
+            }
+        )
     }
 
     /// Whether somebody can be authenticated at this moment.
     pub(crate) fn ready(&self) -> bool {
         match self {
-            Self::Disabled => true,
+            Self::Disabled { .. } => true,
             Self::Oidc(oidc) => oidc.keys.ready(),
         }
     }

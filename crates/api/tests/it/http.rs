@@ -16,6 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Request {
     method: String,
     target: String,
+    host: String,
     headers: Vec<(String, Vec<u8>)>,
 }
 
@@ -28,6 +29,7 @@ impl Request {
         Self {
             method: method.to_owned(),
             target: target.to_owned(),
+            host: "test".to_owned(),
             headers: Vec::new(),
         }
     }
@@ -37,14 +39,20 @@ impl Request {
         self
     }
 
+    /// The one `Host` header.
+    pub(crate) fn host(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
+        self
+    }
+
     pub(crate) fn bearer(self, token: &str) -> Self {
         self.header("authorization", format!("Bearer {token}"))
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!(
-            "{} {} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n",
-            self.method, self.target
+            "{} {} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n",
+            self.method, self.target, self.host
         )
         .into_bytes();
         for (name, value) in &self.headers {

@@ -74,11 +74,39 @@ async fn authentication_is_disabled_on_loopback_only_unless_it_is_said_explicitl
 async fn without_authentication_everybody_is_local_and_headers_say_nothing() {
     let world = World::with(|setup| setup.options = ApiOptions::new("local", DISABLED)).await;
     let request = Request::get("/admin/wallets/w/tx")
+        .host("localhost:8080")
         .header("x-correlation-id", "local")
         .header("authorization", "Bearer whatever")
         .header("x-ms-client-principal-id", "admin");
     assert_eq!(world.send(&request).await.status, 200);
     assert_eq!(world.audited("local").await.actor_id.as_deref(), Some("local"));
+}
+
+#[tokio::test]
+async fn without_authentication_only_requests_to_this_machine_are_answered() {
+    let world = World::with(|setup| setup.options = ApiOptions::new("local", DISABLED)).await;
+    for host in ["localhost", "127.0.0.1:8080", "[::1]:8080"] {
+        let request = Request::get("/admin/wallets/w/tx").host(host);
+        assert_eq!(world.send(&request).await.status, 200, "{host}");
+    }
+    // A page whose name leads here: the browser takes us for the page's own server.
+    for target in ["/admin/wallets/w/tx", "/admin/nothing"] {
+        let request = Request::get(target)
+            .host("attacker.example")
+            .header("x-correlation-id", "rebound");
+        let answer = world.send(&request).await;
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (421, "misdirected-request")
+        );
+    }
+    let row = &world.audit().await[3];
+    assert_eq!((row.status_code, row.result.as_str()), (421, "REFUSED"));
+
+    let anywhere = AuthOptions::Disabled { on_any_address: true };
+    let world = World::with(|setup| setup.options = ApiOptions::new("local", anywhere)).await;
+    let request = Request::get("/admin/wallets/w/tx").host("nsc.internal");
+    assert_eq!(world.send(&request).await.status, 200);
 }
 
 #[tokio::test]
