@@ -1,5 +1,6 @@
 //! The effective configuration: flags over environment over file over defaults, each value with its origin.
 
+mod credentials;
 mod file;
 mod find;
 mod keys;

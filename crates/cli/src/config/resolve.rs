@@ -9,6 +9,7 @@ use std::str::FromStr;
 use nsc_telemetry::LogFormat;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::credentials;
 use super::file::{FileConfig, Secret};
 use super::keys::{self, Key};
 use super::{
@@ -24,7 +25,6 @@ const LOCAL_SALT: &str = "local-salt-v1";
 const LEAST_FILES_DAYS: u32 = 7;
 /// Below this the engine cannot sort one batch of each of its threads.
 const LEAST_MEMORY: ByteSize = ByteSize::new(64 << 20);
-
 /// What the command line sets.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Flags {
@@ -131,12 +131,17 @@ pub(crate) fn resolve(
         file: path,
     };
     check(&config)?;
+    credentials::refuse(&config)?;
     Ok(config)
 }
 
 fn check(config: &Config) -> Result<(), Refusal> {
     let refuse = |key: &Key, origin: &Origin, problem: String| {
-        Err(Refusal::configuration(format!("{} ({origin}) is not usable", key.name)).with_detail(problem))
+        Err(
+            Refusal::configuration(format!("{} ({origin}) is not usable", key.name))
+                .with_detail(problem)
+                .with_hint("docs/configuration.md explains every key."),
+        )
     };
     if config.lake.root.value.trim().is_empty() {
         return refuse(&keys::ROOT, &config.lake.root.origin, "it is blank".to_owned());

@@ -140,6 +140,54 @@ fn outside_local_no_secret_may_stand_in_the_configuration_file() {
 }
 
 #[test]
+fn an_address_with_a_user_in_it_is_refused_wherever_it_stands() {
+    let none = Environment::default();
+    let url = "https://user:s3cret@host/path";
+    let written = [
+        ("lake.root", format!("[lake]\nroot = '{url}'\n")),
+        (
+            "kafka.brokers",
+            "[kafka]\nbrokers = 'a:9092,user:s3cret@b:9092'\n".to_owned(),
+        ),
+        (
+            "kafka.oauth_token_url",
+            format!("[kafka]\noauth_token_url = '{url}'\n"),
+        ),
+        ("auth.issuer", format!("[auth]\nissuer = '{url}'\n")),
+        ("auth.jwks_url", format!("[auth]\njwks_url = '{url}'\n")),
+        (
+            "telemetry.otlp_endpoint",
+            format!("[telemetry]\notlp_endpoint = '{url}'\n"),
+        ),
+    ];
+    for (name, file) in written {
+        for environment in ["local", "prod"] {
+            let file = format!("environment = '{environment}'\n{file}");
+            let error = with(&file, &none, &Flags::default()).unwrap_err();
+            let said = format!("{error} {:?} {:?}", error.detail(), error.hint());
+            assert!(
+                said.starts_with(&format!("{name} (file nsc.toml) is not usable")),
+                "{said}"
+            );
+            assert!(
+                error.hint().is_some_and(|h| h.contains("Take them out")),
+                "{said}"
+            );
+            assert!(!said.contains("s3cret"), "{said}");
+        }
+    }
+    let variable = Environment::from([("OTEL_EXPORTER_OTLP_ENDPOINT", url)]);
+    let said = refused("", &variable);
+    assert!(
+        said.starts_with("telemetry.otlp_endpoint (environment OTEL_EXPORTER_OTLP_ENDPOINT)"),
+        "{said}"
+    );
+    // An `@` elsewhere is none of this.
+    let file = "[lake]\nroot = './lake@home'\n[auth]\njwks_url = 'https://issuer.example/@tenant/keys'\n";
+    assert!(with(file, &none, &Flags::default()).is_ok());
+}
+
+#[test]
 fn serving_reads_its_variables_and_refuses_what_it_does_not_know() {
     let env = Environment::from([
         ("DATABASE_URL", "postgres://nsc_api:s3cret@db/bo"),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+use super::credentials;
 use super::keys::{self, Key};
 use super::serving::ServingConfig;
 use super::{Config, Setting};
@@ -16,7 +17,7 @@ const MASK: &str = "********";
 pub(crate) fn sheet(config: &Config) -> Sheet {
     let mut rows = Rows(Vec::new());
     rows.plain(&keys::ENVIRONMENT, Some(&config.environment));
-    rows.plain(&keys::ROOT, Some(&without_query(&config.lake.root)));
+    rows.address(&keys::ROOT, Some(&config.lake.root));
     for (name, setting) in &config.lake.storage {
         rows.push(
             &format!("lake.storage.{name}"),
@@ -40,15 +41,15 @@ pub(crate) fn sheet(config: &Config) -> Sheet {
     }
 }
 
-/// A URL may carry a signature in its query.
-fn without_query(root: &Setting<String>) -> Setting<String> {
-    let value = match root.value.split_once('?') {
+/// A URL may carry a signature in its query. One with a user in it was refused when it was read; should one come here
+/// all the same, nothing of it is shown. (A local path without a colon is no URL.)
+fn without_secrets(address: &str) -> String {
+    if credentials::stand_in(address) && address.contains(':') {
+        return MASK.to_owned();
+    }
+    match address.split_once('?') {
         Some((url, _)) => format!("{url}?{MASK}"),
-        None => root.value.clone(),
-    };
-    Setting {
-        value,
-        origin: root.origin.clone(),
+        None => address.to_owned(),
     }
 }
 
@@ -63,6 +64,14 @@ impl Rows {
     fn path(&mut self, key: &Key, setting: Option<&Setting<PathBuf>>) {
         let shown = setting.map(|s| Setting {
             value: s.value.display().to_string(),
+            origin: s.origin.clone(),
+        });
+        self.plain(key, shown.as_ref());
+    }
+
+    fn address(&mut self, key: &Key, setting: Option<&Setting<String>>) {
+        let shown = setting.map(|s| Setting {
+            value: without_secrets(&s.value),
             origin: s.origin.clone(),
         });
         self.plain(key, shown.as_ref());
@@ -87,13 +96,13 @@ impl Rows {
         self.secret(&keys::DATABASE_URL, database.url.as_ref());
         self.secret(&keys::REPLICA_URL, database.replica_url.as_ref());
         self.plain(&keys::DATABASE_CONNECTIONS, Some(&database.max_connections));
-        self.plain(&keys::KAFKA_BROKERS, Some(&kafka.brokers));
+        self.address(&keys::KAFKA_BROKERS, Some(&kafka.brokers));
         self.plain(&keys::KAFKA_GROUP, Some(&kafka.group));
         self.plain(&keys::KAFKA_SECURITY, Some(&kafka.security));
         self.plain(&keys::KAFKA_USERNAME, kafka.username.as_ref());
         self.secret(&keys::KAFKA_PASSWORD, kafka.password.as_ref());
         self.path(&keys::KAFKA_CA_FILE, kafka.ca_file.as_ref());
-        self.plain(&keys::KAFKA_OAUTH_URL, kafka.oauth_token_url.as_ref());
+        self.address(&keys::KAFKA_OAUTH_URL, kafka.oauth_token_url.as_ref());
         self.plain(&keys::KAFKA_OAUTH_CLIENT, kafka.oauth_client_id.as_ref());
         self.secret(&keys::KAFKA_OAUTH_SECRET, kafka.oauth_client_secret.as_ref());
         self.plain(&keys::KAFKA_OAUTH_SCOPE, kafka.oauth_scope.as_ref());
@@ -113,11 +122,11 @@ impl Rows {
         self.plain(&keys::API_PROXIES, api.trusted_proxies.as_ref());
         self.plain(&keys::AUTH_MODE, Some(&auth.mode));
         self.plain(&keys::AUTH_ANY_ADDRESS, Some(&auth.disabled_on_any_address));
-        self.plain(&keys::OIDC_ISSUER, auth.issuer.as_ref());
+        self.address(&keys::OIDC_ISSUER, auth.issuer.as_ref());
         self.plain(&keys::OIDC_AUDIENCE, auth.audience.as_ref());
-        self.plain(&keys::OIDC_JWKS_URL, auth.jwks_url.as_ref());
+        self.address(&keys::OIDC_JWKS_URL, auth.jwks_url.as_ref());
         self.plain(&keys::OIDC_ROLES_CLAIM, Some(&auth.roles_claim));
-        self.plain(&keys::OTLP_ENDPOINT, otlp_endpoint.as_ref());
+        self.address(&keys::OTLP_ENDPOINT, otlp_endpoint.as_ref());
     }
 
     fn push(&mut self, name: &str, value: Option<String>, origin: String, about: &str) {
@@ -128,5 +137,31 @@ impl Rows {
             Cell::Text(origin),
             Cell::text(about),
         ]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_secrets;
+
+    #[test]
+    fn an_address_is_shown_without_what_lets_somebody_in() {
+        for (address, shown) in [
+            ("https://issuer.example/v2", "https://issuer.example/v2"),
+            (
+                "https://issuer.example/keys?sig=s3cret",
+                "https://issuer.example/keys?********",
+            ),
+            ("https://user:s3cret@collector:4318", "********"),
+            ("https://user:s3cret@bad host", "********"),
+            ("a:9092,user:s3cret@b:9092", "********"),
+            (
+                "abfss://c@a.dfs.core.windows.net/lake",
+                "abfss://c@a.dfs.core.windows.net/lake",
+            ),
+            ("./lake@home", "./lake@home"),
+        ] {
+            assert_eq!(without_secrets(address), shown);
+        }
     }
 }

@@ -72,6 +72,35 @@ fn the_configuration_is_shown_without_them() {
     ends(directory.path(), "config show", &[("DATABASE_URL_FILE", "url")]);
 }
 
+#[test]
+fn an_address_that_holds_one_is_refused_without_being_quoted() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("https://nsc:{PASSWORD}@collector.example/x");
+    for (section, key) in [
+        ("telemetry", "otlp_endpoint"),
+        ("auth", "jwks_url"),
+        ("auth", "issuer"),
+        ("kafka", "oauth_token_url"),
+    ] {
+        let file = format!("[{section}]\n{key} = '{url}'\n");
+        std::fs::write(directory.path().join("nsc.toml"), file).unwrap();
+        for (line, environment) in [
+            ("config show", "local"),
+            ("config show", "prod"),
+            ("consume", "prod"),
+        ] {
+            let ended = ends(directory.path(), line, &[("NSC_ENV", environment)]);
+            assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+            let named = format!("{section}.{key}");
+            assert!(
+                ended.stderr.contains(&named) && ended.stderr.contains("HINT"),
+                "{}",
+                ended.stderr
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn services_that_log_everything_do_not_log_them() {
     let world = World::new().await;
