@@ -108,7 +108,8 @@ impl Consumer {
                 }
             });
         }
-        let housekeeping = Housekeeping::new(&self.options, &self.services, Arc::clone(&lanes));
+        let (lanes_too, assignment) = (Arc::clone(&lanes), Arc::clone(&self.assignment));
+        let housekeeping = Housekeeping::new(&self.options, &self.services, lanes_too, assignment);
         let keep = stop.clone();
         tasks.spawn(async move { housekeeping.run(keep).await });
 

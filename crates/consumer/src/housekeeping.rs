@@ -9,6 +9,7 @@ use nsc_core::UtcMicros;
 use tokio_util::sync::CancellationToken;
 
 use crate::dlq::DeadLetterQueue;
+use crate::kafka::Assignment;
 use crate::lane::Lane;
 use crate::options::{ConsumerOptions, DeadLetterOptions, Services};
 
@@ -21,15 +22,22 @@ const PAIRS: Duration = Duration::from_secs(15);
 pub(crate) struct Housekeeping {
     services: Services,
     lanes: Arc<[Lane]>,
+    assignment: Arc<Assignment>,
     topics: [(EventKind, String); 2],
     dead_letters: DeadLetterOptions,
 }
 
 impl Housekeeping {
-    pub(crate) fn new(options: &ConsumerOptions, services: &Services, lanes: Arc<[Lane]>) -> Self {
+    pub(crate) fn new(
+        options: &ConsumerOptions,
+        services: &Services,
+        lanes: Arc<[Lane]>,
+        assignment: Arc<Assignment>,
+    ) -> Self {
         Self {
             services: services.clone(),
             lanes,
+            assignment,
             topics: EventKind::ALL.map(|kind| (kind, options.profile.topic(kind).to_owned())),
             dead_letters: options.landing.dead_letters.clone(),
         }
@@ -46,7 +54,8 @@ impl Housekeeping {
         }
     }
 
-    /// On a timer: while the database is away nothing lands, and the age must be seen to grow.
+    /// On a timer: while the database is away nothing lands, and the age must be seen to grow. Of a topic that this
+    /// member does not read, because it is not there or others read it, nothing is known, and so nothing is told.
     async fn tell_freshness(&self) {
         let metrics = self.services.metrics.consumer();
         let mut tick = tokio::time::interval(FRESHNESS);
@@ -55,7 +64,13 @@ impl Housekeeping {
             let now = self.services.clock.now();
             for (kind, topic) in &self.topics {
                 let oldest = self.lanes.iter().filter_map(|lane| lane.oldest(*kind)).min();
-                metrics.freshness(topic, oldest.map_or(0.0, |oldest| seconds(oldest, now)));
+                if let Some(oldest) = oldest {
+                    metrics.freshness(topic, seconds(oldest, now));
+                } else if self.assignment.reads(*kind) {
+                    metrics.freshness(topic, 0.0);
+                } else {
+                    metrics.forget_freshness(topic);
+                }
             }
         }
     }

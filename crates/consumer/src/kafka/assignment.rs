@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use nsc_contracts::event::EventKind;
+
 use crate::message::Partition;
 
 /// How a partition is owned.
@@ -73,6 +75,11 @@ impl Assignment {
         self.state().owned.keys().copied().collect()
     }
 
+    /// Whether this member reads a topic: it owns one of its partitions.
+    pub(crate) fn reads(&self, kind: EventKind) -> bool {
+        self.state().owned.keys().any(|p| p.kind == kind)
+    }
+
     /// True the first time, for a partition that is to begin at its beginning once.
     pub(crate) fn rewinds(&self, partition: Partition) -> bool {
         self.state().rewound.insert(partition)
@@ -86,8 +93,6 @@ impl Assignment {
 
 #[cfg(test)]
 mod tests {
-    use nsc_contracts::event::EventKind;
-
     use super::*;
 
     fn p(number: i32) -> Partition {
@@ -114,6 +119,7 @@ mod tests {
         assert!(!assignment.owns(p(1), before));
         assert_eq!(assignment.ownership(p(1)).map(|o| o.lane), Some(1));
         assert_eq!(assignment.partitions(), [p(0), p(1), p(2)]);
+        assert!(assignment.reads(EventKind::LedgerEntry) && !assignment.reads(EventKind::PaymentOrder));
         assert!(assignment.rewinds(p(0)) && !assignment.rewinds(p(0)));
     }
 }

@@ -15,6 +15,9 @@ use super::connection_string;
 use crate::error::ConsumerError;
 use crate::options::StartAt;
 
+/// How long what brokers said of topics counts without a new word from them, at least.
+const KEEP_METADATA: Duration = Duration::from_secs(30);
+
 /// A token for SASL OAUTHBEARER.
 #[derive(Debug, Clone)]
 pub struct OauthToken {
@@ -88,7 +91,7 @@ pub struct KafkaOptions {
     pub fetch_wait: Duration,
     /// Bytes fetched ahead.
     pub prefetch_bytes: usize,
-    /// How often topics are looked for that are not there yet.
+    /// How often topics and partitions are looked for that were not there yet. One small question to a broker.
     pub metadata_refresh: Duration,
     /// How often the library tells its lag.
     pub statistics_interval: Duration,
@@ -112,7 +115,7 @@ impl KafkaOptions {
             commit_interval: Duration::from_secs(1),
             fetch_wait: Duration::from_millis(100),
             prefetch_bytes: 4 << 20,
-            metadata_refresh: Duration::from_secs(10),
+            metadata_refresh: Duration::from_secs(1),
             statistics_interval: Duration::from_secs(5),
             properties: BTreeMap::new(),
         }
@@ -165,6 +168,12 @@ impl KafkaOptions {
                 ms(self.max_poll_interval.max(self.session_timeout)),
             ),
             ("topic.metadata.refresh.interval.ms", ms(self.metadata_refresh)),
+            // Three times the interval unless said otherwise; a broker may be away for longer than three seconds
+            // without all that is known of it being forgotten.
+            (
+                "metadata.max.age.ms",
+                ms((self.metadata_refresh * 3).max(KEEP_METADATA)),
+            ),
             ("statistics.interval.ms", ms(self.statistics_interval)),
             ("fetch.wait.max.ms", ms(self.fetch_wait)),
             ("fetch.max.bytes", (kilobytes * 1024).min(52_428_800).to_string()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use nsc_consumer::{ConsumerError, Security, TokenError};
+use nsc_consumer::{ConsumerError, KafkaOptions, Security, TokenError};
 use nsc_contracts::event::EventKind;
 use nsc_core::{ErrorCode, OperatorError};
 use nsc_testkit::{Broker, FaultProxy, Postgres, PostgresOptions, Record};
@@ -226,6 +226,39 @@ async fn topics_that_are_not_there_yet_are_waited_for() {
         .await
         .expect("made");
     until("the other topic is taken", || running.status.partitions() == 3).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn topics_that_appear_are_read_within_seconds_and_said_to_be_unread_before() {
+    let postgres = Postgres::shared().await.expect("PostgreSQL");
+    let world = World::with(Broker::start().expect("a broker"), postgres, 0).await;
+    let mut options = world.options();
+    options.kafka.metadata_refresh = KafkaOptions::new("", "").metadata_refresh;
+    let running = world.consume_with(options).await;
+    let freshness = |kind| {
+        let series = format!("consumer_freshness_seconds{{topic=\"{}\"}}", topic(kind));
+        world.metrics.render().contains(&series)
+    };
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(
+        EventKind::ALL.into_iter().all(|kind| !freshness(kind)),
+        "nothing is read yet"
+    );
+    let ledger = topic(EventKind::LedgerEntry);
+    world.broker.create_topic(&ledger, 2).await.expect("made");
+    let made = Instant::now();
+    world
+        .produce(EventKind::LedgerEntry, records(&entries(0, 20)))
+        .await;
+    world.wait_for_entries(20).await;
+    let took = made.elapsed();
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    until("it is said how fresh it is", || freshness(EventKind::LedgerEntry)).await;
+    assert!(
+        !freshness(EventKind::PaymentOrder),
+        "the other topic is not there"
+    );
     running.stop().await;
 }
 

@@ -42,7 +42,8 @@ impl ConsumerMetrics {
             freshness: Level::new(
                 meter,
                 "consumer_freshness_seconds",
-                "Age of the oldest message that waits to become visible; 0 when none does",
+                "Age of the oldest message that waits to become visible; 0 when none does, absent while no partition \
+                 of the topic is assigned",
             ),
             dlq: meter
                 .u64_counter("consumer_dlq_total")
@@ -89,6 +90,11 @@ impl ConsumerMetrics {
     /// must grow or `DataFreshnessHigh` sleeps through the outage.
     pub fn freshness(&self, topic: &str, seconds: f64) {
         self.freshness.set([("topic", topic)], seconds.max(0.0));
+    }
+
+    /// No partition of a topic is assigned: how fresh its data is, is not known here.
+    pub fn forget_freshness(&self, topic: &str) {
+        self.freshness.forget([("topic", topic)]);
     }
 
     /// `n` messages of a topic went to the dead letter queue for one class of error. Call it with 0 at the start
