@@ -138,6 +138,8 @@ pub(crate) fn landing(config: &Config) -> LandingOptions {
 pub(crate) fn kafka(config: &Config) -> Outcome<KafkaOptions> {
     let kafka = &config.serving.kafka;
     let mut options = KafkaOptions::new(kafka.brokers.value.as_str(), kafka.group.value.as_str());
+    options.instance_id = kafka.instance_id.as_ref().map(|id| id.value.clone());
+    options.session_timeout = Duration::from_millis(u64::from(kafka.session_timeout_ms.value));
     options.ca_file = kafka.ca_file.as_ref().map(|f| f.value.clone());
     options.security = match kafka.security.value {
         KafkaSecurity::Plaintext => Security::Plaintext,

@@ -42,7 +42,7 @@ macro_rules! section {
 }
 
 section!(FileDatabase: url_file, max_connections; url, replica_url);
-section!(FileKafka: brokers, group, security, username, password_file, ca_file, oauth_token_url, oauth_client_id,
+section!(FileKafka: brokers, group, instance_id, session_timeout_ms, security, username, password_file, ca_file, oauth_token_url, oauth_client_id,
     oauth_client_secret_file, oauth_scope; password, oauth_client_secret);
 section!(FileEvents: profile, profiles_file, ledger_topic, order_topic;);
 section!(FileConsumer: batch_rows, batch_wait_ms, metrics_listen;);

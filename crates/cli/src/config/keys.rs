@@ -37,6 +37,8 @@ keys! {
     DATABASE_CONNECTIONS = "database.max_connections", "NSC_DATABASE_MAX_CONNECTIONS", "connections of one process";
     KAFKA_BROKERS = "kafka.brokers", "KAFKA_BROKERS", "host:port list of the brokers";
     KAFKA_GROUP = "kafka.group", "KAFKA_GROUP", "consumer group";
+    KAFKA_INSTANCE = "kafka.instance_id", "KAFKA_INSTANCE_ID", "name of this member that outlives restarts; one each";
+    KAFKA_SESSION = "kafka.session_timeout_ms", "KAFKA_SESSION_TIMEOUT_MS", "a member that is silent this long is thought dead";
     KAFKA_SECURITY = "kafka.security", "KAFKA_SECURITY", "plaintext, tls, plain (SASL over TLS) or oauthbearer";
     KAFKA_USERNAME = "kafka.username", "KAFKA_USERNAME", "SASL user; $ConnectionString for Event Hubs";
     KAFKA_PASSWORD = "kafka.password", "KAFKA_PASSWORD", "SASL password; the connection string for Event Hubs";

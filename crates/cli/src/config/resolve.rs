@@ -25,6 +25,9 @@ const LOCAL_SALT: &str = "local-salt-v1";
 const LEAST_FILES_DAYS: u32 = 7;
 /// Below this the engine cannot sort one batch of each of its threads.
 const LEAST_MEMORY: ByteSize = ByteSize::new(64 << 20);
+/// A member says that it lives ten times in this; oftener would be noise, and a short pause would be its end.
+const LEAST_SESSION_MS: u32 = 1_000;
+
 /// What the command line sets.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Flags {
@@ -176,6 +179,14 @@ fn check(config: &Config) -> Result<(), Refusal> {
             &keys::MEMORY_LIMIT,
             &memory.origin,
             format!("it is {}, the least is {LEAST_MEMORY}", memory.value),
+        );
+    }
+    let session = &config.serving.kafka.session_timeout_ms;
+    if session.value < LEAST_SESSION_MS {
+        return refuse(
+            &keys::KAFKA_SESSION,
+            &session.origin,
+            format!("it is {}, the least is {LEAST_SESSION_MS}", session.value),
         );
     }
     Ok(())

@@ -74,6 +74,13 @@ pub(super) fn serving(
                 text(kafka.group),
                 "tx-lookup".to_owned(),
             )?,
+            instance_id: layers.pick_optional(&keys::KAFKA_INSTANCE, None, text(kafka.instance_id))?,
+            session_timeout_ms: layers.pick(
+                &keys::KAFKA_SESSION,
+                None,
+                text(kafka.session_timeout_ms),
+                30_000,
+            )?,
             security: layers.pick(
                 &keys::KAFKA_SECURITY,
                 None,

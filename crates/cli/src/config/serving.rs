@@ -37,6 +37,8 @@ pub(crate) struct DatabaseConfig {
 pub(crate) struct KafkaConfig {
     pub(crate) brokers: Setting<String>,
     pub(crate) group: Setting<String>,
+    pub(crate) instance_id: Option<Setting<String>>,
+    pub(crate) session_timeout_ms: Setting<u32>,
     pub(crate) security: Setting<KafkaSecurity>,
     pub(crate) username: Option<Setting<String>>,
     pub(crate) password: Option<Setting<SecretString>>,

@@ -98,6 +98,8 @@ impl Rows {
         self.plain(&keys::DATABASE_CONNECTIONS, Some(&database.max_connections));
         self.address(&keys::KAFKA_BROKERS, Some(&kafka.brokers));
         self.plain(&keys::KAFKA_GROUP, Some(&kafka.group));
+        self.plain(&keys::KAFKA_INSTANCE, kafka.instance_id.as_ref());
+        self.plain(&keys::KAFKA_SESSION, Some(&kafka.session_timeout_ms));
         self.plain(&keys::KAFKA_SECURITY, Some(&kafka.security));
         self.plain(&keys::KAFKA_USERNAME, kafka.username.as_ref());
         self.secret(&keys::KAFKA_PASSWORD, kafka.password.as_ref());
