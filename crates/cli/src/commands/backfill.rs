@@ -1,6 +1,6 @@
 //! `nsc backfill`: events from files, through the same code as those from the broker.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
 use nsc_consumer::{BackfillOptions, backfill};
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::serving::{self, EventArgs};
 use crate::app::App;
 use crate::config::Flags;
-use crate::failure::Outcome;
+use crate::failure::{Outcome, Refusal};
 use crate::progress;
 
 /// Load events from files of JSON lines into the backoffice database
@@ -46,6 +46,7 @@ impl BackfillArgs {
 }
 
 pub(crate) async fn handle(args: BackfillArgs, app: &mut App) -> Outcome<ExitStatus> {
+    check(&args)?;
     let options = BackfillOptions {
         profile: serving::subscription(&app.config)?,
         landing: serving::landing(&app.config),
@@ -80,4 +81,24 @@ pub(crate) async fn handle(args: BackfillArgs, app: &mut App) -> Outcome<ExitSta
         )
     })?;
     Ok(ExitStatus::Ok)
+}
+
+/// What the flags say together.
+fn check(args: &BackfillArgs) -> Result<(), Refusal> {
+    if let (Some(since), Some(until)) = (args.since, args.until)
+        && since >= until
+    {
+        return Err(Refusal::usage("--since must be before --until")
+            .with_detail(format!("no event is at or after {since} and before {until}"))
+            .with_hint("Exchange the two, or leave one out."));
+    }
+    let stdin = |file: &Option<PathBuf>| file.as_deref().is_some_and(|f| f == Path::new("-"));
+    if stdin(&args.ledger_file) && stdin(&args.payment_order_file) {
+        return Err(
+            Refusal::usage("standard input cannot be both --ledger-file and --payment-order-file")
+                .with_detail("it is read once: one of the two would find nothing")
+                .with_hint("Give one of them as a file, or load them one after the other."),
+        );
+    }
+    Ok(())
 }

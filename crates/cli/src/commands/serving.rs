@@ -84,7 +84,7 @@ pub(crate) fn database_url(config: &Config) -> Outcome<SecretString> {
 pub(crate) fn store(config: &Config, name: &str, metrics: &Metrics) -> Outcome<Store> {
     let database = &config.serving.database;
     let options = StoreOptions {
-        max_connections: database.max_connections.value.max(1),
+        max_connections: database.max_connections.value,
         application_name: name.to_owned(),
         replica_url: database.replica_url.as_ref().map(|u| u.value.clone()),
         ..StoreOptions::new(database_url(config)?)
@@ -120,7 +120,7 @@ pub(crate) fn services(config: &Config, name: &str) -> Outcome<Services> {
 pub(crate) fn landing(config: &Config) -> LandingOptions {
     let (consumer, dlq) = (&config.serving.consumer, &config.serving.dlq);
     LandingOptions {
-        batch_events: consumer.batch_rows.value.max(1),
+        batch_events: consumer.batch_rows.value,
         batch_linger: Duration::from_millis(consumer.batch_wait_ms.value),
         dead_letters: DeadLetterOptions {
             backend: match dlq.backend.value {

@@ -181,12 +181,28 @@ fn check(config: &Config) -> Result<(), Refusal> {
             format!("it is {}, the least is {LEAST_MEMORY}", memory.value),
         );
     }
+    let rows = &config.serving.consumer.batch_rows;
+    if rows.value == 0 {
+        return refuse(
+            &keys::BATCH_ROWS,
+            &rows.origin,
+            "it is 0, the least is 1".to_owned(),
+        );
+    }
     let session = &config.serving.kafka.session_timeout_ms;
     if session.value < LEAST_SESSION_MS {
         return refuse(
             &keys::KAFKA_SESSION,
             &session.origin,
             format!("it is {}, the least is {LEAST_SESSION_MS}", session.value),
+        );
+    }
+    let connections = &config.serving.database.max_connections;
+    if connections.value == 0 {
+        return refuse(
+            &keys::DATABASE_CONNECTIONS,
+            &connections.origin,
+            "it is 0, the least is 1".to_owned(),
         );
     }
     Ok(())

@@ -188,6 +188,23 @@ fn an_address_with_a_user_in_it_is_refused_wherever_it_stands() {
 }
 
 #[test]
+fn serving_refuses_batches_of_nothing_and_pools_without_a_connection() {
+    let said = [
+        refused("", &Environment::from([("NSC_BATCH_ROWS", "0")])),
+        refused("[consumer]\nbatch_rows = 0\n", &Environment::default()),
+        refused("[database]\nmax_connections = 0\n", &Environment::default()),
+    ];
+    assert_eq!(
+        said,
+        [
+            "consumer.batch_rows (environment NSC_BATCH_ROWS) is not usable | it is 0, the least is 1",
+            "consumer.batch_rows (file nsc.toml) is not usable | it is 0, the least is 1",
+            "database.max_connections (file nsc.toml) is not usable | it is 0, the least is 1",
+        ]
+    );
+}
+
+#[test]
 fn serving_reads_its_variables_and_refuses_what_it_does_not_know() {
     let env = Environment::from([
         ("DATABASE_URL", "postgres://nsc_api:s3cret@db/bo"),

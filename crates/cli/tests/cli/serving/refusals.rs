@@ -99,6 +99,27 @@ fn a_command_without_a_database_is_refused() {
 }
 
 #[test]
+fn a_backfill_that_could_load_nothing_is_refused() {
+    let (earlier, later) = ("2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z");
+    for (since, until) in [(later, earlier), (earlier, earlier)] {
+        let line = format!("backfill --ledger-file x.jsonl --since {since} --until {until}");
+        let ended = refused(&line, &[SOME_DATABASE], "NSC0002");
+        assert!(ended.stderr.contains("--since"), "{}", ended.stderr);
+    }
+    let line = "backfill --ledger-file - --payment-order-file -";
+    let ended = refused(line, &[SOME_DATABASE], "NSC0002");
+    assert!(ended.stderr.contains("standard input"), "{}", ended.stderr);
+}
+
+#[test]
+fn batches_of_nothing_are_refused() {
+    for line in [CONSUME, "backfill --ledger-file x.jsonl"] {
+        let ended = refused(line, &[SOME_DATABASE, ("NSC_BATCH_ROWS", "0")], "NSC0003");
+        assert!(ended.stderr.contains("NSC_BATCH_ROWS"), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn an_event_profile_that_does_not_say_which_event_is_which_is_refused() {
     refused(
         &format!("{CONSUME} --profile nobody-v9"),
