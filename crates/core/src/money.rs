@@ -39,13 +39,14 @@ impl Money {
         self.0
     }
 
-    /// Reads the text of a JSON number or string: surrounding blanks, a sign, `.5`, `5.` and exponents are
+    /// Reads the text of a JSON number or string: surrounding ASCII blanks, a sign, `.5`, `5.` and exponents are
     /// taken, and the value must be exact in two decimals (lakehouse contract, ground rule "Money is exact").
+    /// A no-break space is no blank here: like a full-width digit it looks right and is none of a number's characters.
     ///
     /// # Errors
     /// See [`MoneyError`]; the text is never rounded or cut.
     pub fn parse(text: &str) -> Result<Self, MoneyError> {
-        let bytes = text.trim().as_bytes();
+        let bytes = text.as_bytes().trim_ascii();
         let (negative, rest) = match bytes.split_first() {
             Some((b'-', rest)) => (true, rest),
             Some((b'+', rest)) => (false, rest),
@@ -171,6 +172,7 @@ mod tests {
             ("10.500", "10.50"),
             ("1e3", "1000.00"),
             (" 10.00 ", "10.00"),
+            ("\t10.00\r\n", "10.00"),
             ("1234.50", "1234.50"),
             ("+5", "5.00"),
             (".5", "0.50"),
@@ -213,6 +215,10 @@ mod tests {
             ("12,000", NotANumber),
             ("1_000", NotANumber),
             ("１２", NotANumber),
+            ("\u{a0}10.00", NotANumber),
+            ("10.00\u{a0}", NotANumber),
+            ("\u{3000}10.00", NotANumber),
+            ("\u{feff}10.00", NotANumber),
             ("", NotANumber),
             (".", NotANumber),
             ("-", NotANumber),

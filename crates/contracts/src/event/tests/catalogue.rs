@@ -133,6 +133,8 @@ fn values_that_break_a_rule_are_refused_with_class_and_field() {
         ("amount", s("1_000"), InvalidValue),
         ("amount", s("12,000"), InvalidValue),
         ("amount", s("１２"), InvalidValue),
+        ("amount", s("\u{a0}12"), InvalidValue),
+        ("amount", s("12\u{a0}"), InvalidValue),
         ("amount", s("Infinity"), InvalidValue),
         ("amount", n("0"), InvalidValue),
         ("amount", s("0.00"), InvalidValue),
