@@ -26,7 +26,7 @@ const ADMIN_PROBLEMS: [u16; 12] = [400, 401, 403, 404, 413, 414, 421, 422, 431, 
 #[openapi(
     info(
         title = "Admin API",
-        description = "What happened to this transaction, this payment order, in this wallet. Read only; every attempt is audited.",
+        description = "What happened to this transaction, this payment order, in this wallet. Read only; every attempt is audited.\n\nAn error is a problem (RFC 9457). What is no HTTP/1.1 request, has more than 100 header lines or a head over 128 KiB is refused before it is read: 400 or 431 (or the connection just ends), without a body, a correlation id and an audit row.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
     paths(

@@ -63,6 +63,29 @@ async fn what_is_larger_than_any_request_is_not_even_read() {
 }
 
 #[tokio::test]
+async fn what_the_http_library_refuses_has_no_body_and_no_row() {
+    let world = World::start().await;
+    let mut many = Request::get("/admin/tx/a").bearer(world.token());
+    for n in 0..120 {
+        many = many.header(&format!("x-{n}"), "1");
+    }
+    let unread = [
+        (many.bytes(), 431),
+        (b"GET /admin/tx/a b HTTP/1.1\r\nhost: x\r\n\r\n".to_vec(), 400),
+        (b"GET /admin/tx/a HTTP/1.1\r\nbad header\r\n\r\n".to_vec(), 400),
+    ];
+    for (bytes, status) in unread {
+        let answer = exchange(world.address, &bytes).await.expect("an answer");
+        assert_eq!((answer.status, answer.body.as_str()), (status, ""), "{answer:?}");
+        for name in ["content-type", "x-correlation-id"] {
+            assert_eq!(answer.header(name), None, "{answer:?}");
+        }
+    }
+    assert_eq!(world.get("/admin/wallets/w/tx").await.status, 200);
+    assert_eq!(world.audit().await.len(), 1, "of the last one only");
+}
+
+#[tokio::test]
 async fn what_is_no_http_is_not_answered_with_data() {
     let world = World::start().await;
     for bytes in [
