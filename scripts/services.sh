@@ -145,7 +145,8 @@ start_broker() {
 
 start_consumer() {
   if ! runs consumer; then
-    DATABASE_URL=$CONSUMER_URL KAFKA_BROKERS=127.0.0.1:$BROKER_PORT keep consumer "$nsc" consume \
+    # This broker keeps a member that joins waiting for half of its session; Kafka does not.
+    KAFKA_SESSION_TIMEOUT_MS=6000 DATABASE_URL=$CONSUMER_URL KAFKA_BROKERS=127.0.0.1:$BROKER_PORT keep consumer "$nsc" consume \
       --metrics-listen "127.0.0.1:$METRICS_PORT" --log info
   fi
   ok "consumer, metrics on http://127.0.0.1:$METRICS_PORT/metrics"
