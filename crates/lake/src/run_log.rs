@@ -9,7 +9,7 @@ use crate::{Lake, LakeError};
 /// A stored report.
 #[derive(Debug, Clone)]
 pub struct RunLogEntry {
-    /// `<run id>`, or `<run id>~<n>` for the n-th run whose id was used again.
+    /// `<run id>`, or `<run id>.<n>` for the n-th run whose id was used again.
     pub name: String,
     /// The report as it was printed with `--format json`.
     pub report: Value,
@@ -24,7 +24,7 @@ fn derivation_path(name: &str) -> Path {
 }
 
 impl Lake {
-    /// Stores a report under a run id. The report of an earlier run of that id is kept as `<run id>~<n>`.
+    /// Stores a report under a run id. The report of an earlier run of that id is kept as `<run id>.<n>`.
     ///
     /// # Errors
     /// Storage errors.
@@ -34,7 +34,7 @@ impl Lake {
             Ok(earlier) => {
                 let earlier = earlier.bytes().await?;
                 for n in 1.. {
-                    let kept = path_of(&format!("{name}~{n}"));
+                    let kept = path_of(&format!("{name}.{n}"));
                     let options = PutMode::Create.into();
                     match store.put_opts(&kept, earlier.clone().into(), options).await {
                         Err(object_store::Error::AlreadyExists { .. }) => {}

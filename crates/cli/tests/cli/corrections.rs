@@ -188,10 +188,10 @@ fn an_order_that_changes_its_status_changes_the_stored_entries_that_name_it() {
 }
 
 #[test]
-fn when_an_order_loses_its_status_everything_is_computed_again() {
+fn when_an_order_loses_its_status_its_entries_go_back_to_their_own() {
     let (added, computed) = corrected(lost_statuses);
     let (taken, all) = taken(&added);
-    assert_eq!(taken, all);
+    assert!(taken * 20 < all, "took {taken} of {all}");
     assert_eq!(tables(&added), tables(&computed));
 }
 

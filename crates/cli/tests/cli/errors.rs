@@ -202,7 +202,7 @@ fn a_run_id_used_twice_keeps_both_reports() {
         report["pipeline"].as_str().unwrap().to_owned()
     };
     assert_eq!(pipeline_of("again"), "pipeline_a");
-    assert_eq!(pipeline_of("again~1"), "pipeline_silver");
+    assert_eq!(pipeline_of("again.1"), "pipeline_silver");
     let list = nsc(dir.path(), &["runs", "list", "--format", "csv"]);
     assert_eq!(stdout(&list).lines().count(), 3, "{}", stdout(&list));
 }

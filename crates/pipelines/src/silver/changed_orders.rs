@@ -137,6 +137,9 @@ impl ChangedOrders {
             ])?
             .collect()
             .await?;
+        if named.iter().all(|b| b.num_rows() == 0) {
+            return Ok(None);
+        }
         let has_lost = |b: &RecordBatch| b.column_by_name("new_status").is_none_or(|c| c.null_count() > 0);
         let restated = if named.iter().any(has_lost) {
             with_own_status(run, ctx, named).await?

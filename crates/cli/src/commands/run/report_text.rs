@@ -68,7 +68,7 @@ impl Text {
         self.windows(list(report, "windows"));
         let days: Vec<String> = list(report, "affected_days").iter().map(text).collect();
         if !days.is_empty() {
-            self.line(&format!("  late rows changed: {}", days.join(", ")));
+            self.line(&format!("  other days changed: {}", days.join(", ")));
         }
         self.rules(report.get("rules"));
         self.tables(list(report, "tables"));
