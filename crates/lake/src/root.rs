@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use deltalake::logstore::{LogStoreRef, StorageConfig, logstore_for, logstore_with, object_store_factories};
 use deltalake::{DeltaTable, ensure_table_uri};
@@ -27,11 +27,13 @@ pub struct LakeOptions {
 /// Directory beside the layers that holds locks, run reports and derived caches.
 const INTERNAL: &str = "_nsc";
 
-/// A lakehouse root. Cheap to clone; holds no table open.
+/// A lakehouse root. Cheap to clone.
 #[derive(Clone)]
 pub struct Lake {
     root: Url,
     options: LakeOptions,
+    /// Tables as they were last read, by name: opening one again reads only the commits since, not its whole log.
+    read: Arc<Mutex<HashMap<String, Table>>>,
 }
 
 impl fmt::Debug for Lake {
@@ -59,7 +61,11 @@ impl Lake {
             deltalake::azure::register_handlers(None);
         }
         let url = ensure_table_uri(root).map_err(|e| unusable(e.to_string()))?;
-        Ok(Self { root: url, options })
+        Ok(Self {
+            root: url,
+            options,
+            read: Arc::default(),
+        })
     }
 
     /// The root as a URL.
@@ -126,6 +132,13 @@ impl Lake {
         if dir.is_some_and(|dir| !dir.exists()) {
             return Ok(None);
         }
+        let newest = version.is_none();
+        let known = newest.then(|| self.tables().get(&contract.full_name()).cloned());
+        if let Some(mut table) = known.flatten() {
+            table.reload().await?;
+            self.keep(&table);
+            return Ok(Some(table));
+        }
         let mut delta = DeltaTable::new(self.log_store(&[contract.layer.name(), contract.name])?);
         let failed = |e| LakeError::delta(&contract.full_name(), e);
         if !delta.verify_deltatable_existence().await.map_err(failed)? {
@@ -136,7 +149,20 @@ impl Lake {
             Some(version) => delta.load_version(version).await,
         }
         .map_err(failed)?;
-        Ok(Some(Table::new(delta, contract)))
+        let table = Table::new(delta, contract);
+        if newest {
+            self.keep(&table);
+        }
+        Ok(Some(table))
+    }
+
+    fn tables(&self) -> MutexGuard<'_, HashMap<String, Table>> {
+        // Nothing that can panic happens while it is held.
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, table: &Table) {
+        self.tables().insert(table.name(), table.clone());
     }
 
     fn log_store(&self, path: &[&str]) -> Result<LogStoreRef, LakeError> {

@@ -33,10 +33,12 @@ impl Lake {
         match store.get(&path_of(name)).await {
             Ok(earlier) => {
                 let earlier = earlier.bytes().await?;
-                for n in 1.. {
-                    let kept = path_of(&format!("{name}.{n}"));
-                    let options = PutMode::Create.into();
-                    match store.put_opts(&kept, earlier.clone().into(), options).await {
+                let kept = self.kept_before(name).await?;
+                // A number somebody else took meanwhile is passed over.
+                for n in kept + 1.. {
+                    let path = path_of(&format!("{name}.{n}"));
+                    let put = store.put_opts(&path, earlier.clone().into(), PutMode::Create.into());
+                    match put.await {
                         Err(object_store::Error::AlreadyExists { .. }) => {}
                         other => {
                             other?;
@@ -50,6 +52,20 @@ impl Lake {
         }
         store.put(&path_of(name), report.to_string().into()).await?;
         Ok(())
+    }
+
+    /// The greatest number an earlier report of a run id is kept under.
+    async fn kept_before(&self, name: &str) -> Result<u64, LakeError> {
+        let store = self.internal_store()?;
+        let found: Vec<_> = store.list(Some(&Path::from("runs"))).try_collect().await?;
+        let number = |file: &str| {
+            let rest = file.strip_prefix(name)?.strip_prefix('.')?;
+            rest.strip_suffix(".json")?.parse::<u64>().ok()
+        };
+        let numbers = found
+            .iter()
+            .filter_map(|m| m.location.filename().and_then(number));
+        Ok(numbers.max().unwrap_or_default())
     }
 
     /// The report of a run, when there is one.

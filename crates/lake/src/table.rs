@@ -1,7 +1,7 @@
 //! One open Delta table and its commits.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
@@ -27,6 +27,8 @@ const CHECKPOINT_INTERVAL: &str = "10";
 pub struct Table {
     delta: DeltaTable,
     contract: &'static TableContract,
+    /// The data files of the loaded version, once they were asked for: the log keeps them as JSON.
+    files: Arc<OnceLock<Vec<DataFile>>>,
 }
 
 /// One atomic change of a table.
@@ -44,7 +46,11 @@ pub struct Commit {
 
 impl Table {
     pub(crate) fn new(delta: DeltaTable, contract: &'static TableContract) -> Self {
-        Self { delta, contract }
+        Self {
+            delta,
+            contract,
+            files: Arc::default(),
+        }
     }
 
     /// Creates the table from its contract.
@@ -145,6 +151,18 @@ impl Table {
     /// # Errors
     /// [`LakeError::Unsupported`] for deletion vectors, which this reader does not apply.
     pub fn files(&self) -> Result<Vec<DataFile>, LakeError> {
+        Ok(self.known_files()?.to_vec())
+    }
+
+    fn known_files(&self) -> Result<&[DataFile], LakeError> {
+        if let Some(files) = self.files.get() {
+            return Ok(files);
+        }
+        let files = self.logged_files()?;
+        Ok(self.files.get_or_init(|| files))
+    }
+
+    fn logged_files(&self) -> Result<Vec<DataFile>, LakeError> {
         let snapshot = self
             .delta
             .snapshot()
@@ -172,7 +190,12 @@ impl Table {
     /// As [`Table::files`].
     pub fn files_of(&self, days: &[DateKst]) -> Result<Vec<DataFile>, LakeError> {
         let of_days = |f: &DataFile| f.partition_date().is_some_and(|d| days.contains(&d));
-        Ok(self.files()?.into_iter().filter(of_days).collect())
+        Ok(self
+            .known_files()?
+            .iter()
+            .filter(|f| of_days(f))
+            .cloned()
+            .collect())
     }
 
     /// This version as a DataFusion table over some of its files.
@@ -219,11 +242,15 @@ impl Table {
     /// # Errors
     /// When the log cannot be read.
     pub async fn reload(&mut self) -> Result<(), LakeError> {
-        let name = self.name();
+        let (name, before) = (self.name(), self.version());
         self.delta
             .update_state()
             .await
-            .map_err(|e| LakeError::delta(&name, e))
+            .map_err(|e| LakeError::delta(&name, e))?;
+        if self.version() != before {
+            self.files = Arc::default();
+        }
+        Ok(())
     }
 
     /// Adds nullable text columns (Bronze schema evolution); those that exist are left alone.

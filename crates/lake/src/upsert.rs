@@ -399,6 +399,12 @@ impl UpsertWriter {
         self.inner.write(&fingerprint::keep(batch, mask)?).await
     }
 
+    /// Rows so far whose key was not stored in the scope.
+    #[must_use]
+    pub fn inserted(&self) -> u64 {
+        self.part.outcome.inserted
+    }
+
     /// Whether a row is to be written; counts it and remembers the stored row it replaces.
     fn is_news(&mut self, key: u128, content: u128, version: Option<&[u8]>) -> bool {
         let outcome = &mut self.part.outcome;
@@ -435,12 +441,6 @@ impl UpsertWriter {
 }
 
 impl UpsertPart {
-    /// Rows whose key was not stored in the scope.
-    #[must_use]
-    pub fn inserted(&self) -> u64 {
-        self.outcome.inserted
-    }
-
     fn absorb(&mut self, other: Self) {
         self.staged = std::mem::take(&mut self.staged).merge(other.staged);
         self.outcome = self.outcome.plus(other.outcome);

@@ -6,4 +6,5 @@
 )]
 
 mod log_growth;
+mod opening;
 mod upsert;

@@ -11,6 +11,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Int8Type, Schema};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::DataFrame;
 use futures::TryStreamExt;
+use futures::stream::select_all;
 use nsc_contracts::reason;
 use nsc_lake::{Upsert, UpsertPart, UpsertWriter};
 use nsc_transforms::silver::Kind;
@@ -23,27 +24,37 @@ use crate::{PipelineError, RunContext};
 /// What a stream of classified rows became.
 #[derive(Default)]
 pub(super) struct Taken {
-    pub(super) parts: Vec<UpsertPart>,
+    /// Those that were given, to go on with.
+    pub(super) writers: Vec<UpsertWriter>,
+    /// Rows that had a key of their own.
+    pub(super) inserted: u64,
     pub(super) bad_parts: Vec<UpsertPart>,
     pub(super) tally: Tally,
     pub(super) undated: Vec<RecordBatch>,
 }
 
-/// Streams classified rows into the table's new files and the quarantine's; without an upsert the rows are only
-/// counted.
+/// Streams classified rows into the table's new files and the quarantine's, a task a writer: as many files as writers,
+/// whatever the plan's parts. Without a writer the rows are only counted.
 pub(super) async fn consume(
     run: &RunContext,
     rows: DataFrame,
     input: &BronzeInput,
-    upsert: Option<&Upsert>,
+    writers: Vec<UpsertWriter>,
     bad: &Upsert,
     rules: &SilverRules,
 ) -> Result<Taken, PipelineError> {
     let stamps = Stamps::new(run, input, rules);
+    let mut lots: Vec<Vec<SendableRecordBatchStream>> = Vec::new();
+    lots.resize_with(writers.len().max(1), Vec::new);
+    let count = lots.len();
+    for (n, stream) in rows.execute_stream_partitioned().await?.into_iter().enumerate() {
+        lots[n % count].push(stream);
+    }
+    let mut writers = writers.into_iter();
     let mut tasks = Vec::new();
-    for stream in rows.execute_stream_partitioned().await? {
-        let writer = upsert.map(Upsert::writer).transpose()?;
-        tasks.push(tokio::spawn(drain(stream, writer, bad.writer()?, stamps.clone())));
+    for lot in lots {
+        let (writer, bad) = (writers.next(), bad.writer()?);
+        tasks.push(tokio::spawn(drain(lot, writer, bad, stamps.clone())));
     }
     gather(tasks).await
 }
@@ -54,7 +65,8 @@ async fn gather(
     let mut all = Taken::default();
     for task in tasks {
         let taken = task.await??;
-        all.parts.extend(taken.parts);
+        all.writers.extend(taken.writers);
+        all.inserted += taken.inserted;
         all.bad_parts.extend(taken.bad_parts);
         all.undated.extend(taken.undated);
         all.tally.absorb(taken.tally);
@@ -91,12 +103,14 @@ impl Stamps {
 }
 
 async fn drain(
-    mut stream: SendableRecordBatchStream,
+    streams: Vec<SendableRecordBatchStream>,
     mut writer: Option<UpsertWriter>,
     mut bad: UpsertWriter,
     stamps: Stamps,
 ) -> Result<Taken, PipelineError> {
     let mut taken = Taken::default();
+    let before = writer.as_ref().map_or(0, UpsertWriter::inserted);
+    let mut stream = select_all(streams);
     while let Some(batch) = stream.try_next().await? {
         let Some(kinds) = batch
             .column_by_name("kind")
@@ -118,9 +132,8 @@ async fn drain(
             taken.undated.extend(undated);
         }
     }
-    if let Some(writer) = writer {
-        taken.parts.push(writer.finish().await?);
-    }
+    taken.inserted = writer.as_ref().map_or(0, UpsertWriter::inserted) - before;
+    taken.writers.extend(writer);
     taken.bad_parts.push(bad.finish().await?);
     Ok(taken)
 }

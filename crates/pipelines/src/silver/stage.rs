@@ -138,15 +138,21 @@ impl Staging {
             }
             let scope = self.scope(&table, &members, window, &mut taken).await?;
             let upsert = Upsert::begin(&self.ctx, &table, scope).await?;
-            let mut parts = Vec::new();
+            // Sources of one table go through the same writers: few files a day, whatever a later day has to open.
+            let mut writers = (0..self.ctx.state().config().target_partitions())
+                .map(|_| upsert.writer())
+                .collect::<Result<Vec<_>, _>>()?;
             let mut lines = 0;
             for (input, rows) in taken {
-                let taken = consume(&self.run, rows, input, Some(&upsert), &self.bad, &self.rules).await?;
+                let taken = consume(&self.run, rows, input, writers, &self.bad, &self.rules).await?;
                 lines += taken.tally.lines();
-                let inserted = taken.parts.iter().map(UpsertPart::inserted).sum();
-                parts.extend(taken.parts);
-                self.absorb(input, taken.bad_parts, taken.tally, inserted);
+                writers = taken.writers;
+                self.absorb(input, taken.bad_parts, taken.tally, taken.inserted);
                 self.undated.extend(taken.undated);
+            }
+            let mut parts = Vec::new();
+            for writer in writers {
+                parts.push(writer.finish().await?);
             }
             let upsert = upsert.finish(&self.ctx, parts).await?;
             self.staged.push((silver, upsert));
@@ -174,7 +180,7 @@ impl Staging {
                 continue;
             };
             let rows = self.plan(input, rows, Selection::LateFor(window)).await?;
-            let taken = consume(&self.run, rows, input, None, &self.bad, &self.rules).await?;
+            let taken = consume(&self.run, rows, input, Vec::new(), &self.bad, &self.rules).await?;
             lines += taken.tally.lines();
             let rows = taken.tally.rows;
             self.absorb(input, taken.bad_parts, taken.tally, rows);
