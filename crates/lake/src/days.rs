@@ -56,10 +56,12 @@ impl Days {
             .flat_map(|(first, last)| (first.days()..=last.days()).map(DateKst::from_days))
     }
 
-    /// The last of them.
-    #[must_use]
-    pub fn last(&self) -> Option<DateKst> {
-        self.0.last().map(|(_, last)| *last)
+    /// Days that are missing between the first of them and `end` (exclusive).
+    pub fn gaps_before(&self, end: DateKst) -> impl Iterator<Item = DateKst> + '_ {
+        let first = self.0.first().map_or(end, |(first, _)| *first);
+        (first.days()..end.days())
+            .map(DateKst::from_days)
+            .filter(|day| !self.contains(*day))
     }
 }
 
@@ -97,7 +99,19 @@ mod tests {
         assert_eq!(days.0, [range(1, 2), range(5, 7)]);
         assert!(days.contains(DateKst::from_days(6)));
         assert!(!days.contains(DateKst::from_days(3)));
-        assert_eq!(days.last(), Some(DateKst::from_days(7)));
+        let gaps = |end| {
+            days.gaps_before(DateKst::from_days(end))
+                .map(DateKst::days)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(gaps(10), [3, 4, 8, 9]);
+        assert!(
+            gaps(1).is_empty()
+                && Days::default()
+                    .gaps_before(DateKst::from_days(9))
+                    .next()
+                    .is_none()
+        );
     }
 
     #[test]

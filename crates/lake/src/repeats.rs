@@ -44,11 +44,20 @@ impl Repeats {
         self.announced.retain(|_, days| !days.is_empty());
     }
 
-    /// The run that announced them has succeeded: the days are due.
-    pub fn promote(&mut self) {
+    /// The run that announced them has succeeded: the days are due. Returns them.
+    pub fn promote(&mut self) -> Days {
+        let mut all = Days::default();
         for (pipeline, days) in std::mem::take(&mut self.announced) {
+            all.extend(days.iter());
             self.due.entry(pipeline).or_default().extend(days.iter());
         }
+        all
+    }
+
+    /// A pipeline has computed days from rows that changed meanwhile: they are due once more.
+    pub fn again(&mut self, pipeline: &str, days: impl IntoIterator<Item = DateKst>) {
+        self.due.entry(pipeline.to_owned()).or_default().extend(days);
+        self.due.retain(|_, days| !days.is_empty());
     }
 
     /// A pipeline has computed a day.

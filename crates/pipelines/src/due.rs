@@ -26,8 +26,9 @@ pub(crate) struct Work {
     settled: Settled,
 }
 
-/// Days that were due when a run began: its success settles them.
+/// What a run's success does to the days that are due.
 pub(crate) struct Settled {
+    /// The days it computed.
     days: Days,
     /// Silver's row as it was then, in short.
     silver: Option<(Option<String>, UtcMicros)>,
@@ -38,12 +39,17 @@ fn mark(state: &PipelineState) -> (Option<String>, UtcMicros) {
 }
 
 impl Settled {
-    /// Takes the days off the list, unless Silver has run meanwhile: then they may have changed once more, and computing
-    /// them again costs little.
+    /// Takes the days off the list. When Silver has run meanwhile they may have been computed from rows that changed, so
+    /// they are due once more: computing them again costs little.
     pub(crate) fn apply(&self, pipeline: &str, states: &mut PipelineStates) {
-        if !self.days.is_empty() && states.get(SILVER).map(mark) == self.silver {
-            let repeats = &mut states.row(SILVER).repeats;
+        let Some(now) = states.get(SILVER).map(mark) else {
+            return;
+        };
+        let repeats = &mut states.row(SILVER).repeats;
+        if Some(now) == self.silver {
             self.days.iter().for_each(|day| repeats.done(pipeline, day));
+        } else {
+            repeats.again(pipeline, self.days.iter());
         }
     }
 }
@@ -66,7 +72,7 @@ impl Work {
         }
         Ok(Self {
             settled: Settled {
-                days: due.iter().filter(|d| days.contains(d)).collect(),
+                days: days.iter().copied().collect(),
                 silver: silver.map(mark),
             },
             days: days.into_iter().collect(),

@@ -47,6 +47,8 @@ pub(super) struct Affected {
     processed: Days,
     /// Days B has judged.
     judged: Days,
+    /// Days C has computed.
+    analysed: Days,
     repeats: Repeats,
     days: BTreeSet<DateKst>,
     balances_from: Option<DateKst>,
@@ -72,50 +74,63 @@ impl Affected {
                 .get(CONTROLS)
                 .map(|s| s.processed_dates.clone())
                 .unwrap_or_default(),
+            analysed: states
+                .get(ANALYTICS)
+                .map(|s| s.processed_dates.clone())
+                .unwrap_or_default(),
             repeats: silver.repeats,
             days: BTreeSet::new(),
             balances_from: None,
         })
     }
 
-    /// Announces a change of some days; those of the window are computed anyway.
+    /// Announces a change of some days. Those of the window are somebody's concern once B and C have computed them: a first
+    /// run of theirs comes anyway.
     pub(super) async fn announce(
         &mut self,
         change: Change,
         days: impl IntoIterator<Item = DateKst>,
     ) -> Result<(), PipelineError> {
-        let inside: BTreeSet<DateKst> = self.window.dates_kst().collect();
+        let all: BTreeSet<DateKst> = days.into_iter().collect();
+        let window: BTreeSet<DateKst> = self.window.dates_kst().collect();
         let is_known = |d: &DateKst| self.is_scheduled || self.processed.contains(*d);
-        let days: BTreeSet<DateKst> = days
-            .into_iter()
-            .filter(|d| !inside.contains(d) && is_known(d))
+        let outside: BTreeSet<DateKst> = all
+            .iter()
+            .copied()
+            .filter(|d| !window.contains(d) && is_known(d))
             .collect();
-        let Some(first) = days.first().copied() else {
-            return Ok(());
-        };
-        let mut controls = days.clone();
-        if change == Change::Balances {
-            self.balances_from = Some(self.balances_from.map_or(first, |f| f.min(first)));
+        let inside = all.intersection(&window).copied();
+        let mut controls = outside.clone();
+        controls.extend(inside.clone().filter(|d| self.judged.contains(*d)));
+        if change == Change::Balances
+            && let Some(first) = all.first().copied()
+        {
             controls.extend(self.judged.iter().filter(|d| first <= *d));
+        }
+        let mut analytics = BTreeSet::new();
+        if change == Change::Orders {
+            analytics.clone_from(&outside);
+            analytics.extend(inside.filter(|d| self.analysed.contains(*d)));
+        }
+        if change == Change::Balances
+            && let Some(first) = outside.first().copied()
+        {
+            self.balances_from = Some(self.balances_from.map_or(first, |f| f.min(first)));
         }
         let mut repeats = self.repeats.clone();
         repeats.announce(CONTROLS, controls.iter().copied());
-        if change == Change::Orders {
-            repeats.announce(ANALYTICS, days.iter().copied());
-        }
+        repeats.announce(ANALYTICS, analytics.iter().copied());
         if repeats != self.repeats {
             PipelineStates::update(&self.run.lake, &self.ctx, |states| {
                 let row = states.row(SILVER);
                 row.updated_at = self.run.now;
                 row.repeats.announce(CONTROLS, controls.iter().copied());
-                if change == Change::Orders {
-                    row.repeats.announce(ANALYTICS, days.iter().copied());
-                }
+                row.repeats.announce(ANALYTICS, analytics.iter().copied());
             })
             .await?;
             self.repeats = repeats;
         }
-        self.days.extend(days);
+        self.days.extend(outside);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::Source;
-use nsc_core::{MICROS_PER_DAY, UtcWindow};
+use nsc_core::{DateKst, MICROS_PER_DAY, UtcWindow};
 use nsc_lake::{DataFile, FilesTable, PipelineStates, Table};
 use nsc_transforms::silver::{PLANS, SourcePlan};
 
@@ -23,6 +23,21 @@ pub(super) struct BronzeInput {
     /// Of the window's files those a recorded result does not know yet; `None` when there is no such result.
     fresh_files: Option<Vec<DataFile>>,
     late_files: Vec<DataFile>,
+}
+
+/// Days before a scheduled run's window that no run has processed (a night that was missed or refused): their rows may
+/// stand in files that earlier runs have seen, and are taken with the late ones.
+pub(super) async fn missed_days(
+    run: &RunContext,
+    ctx: &SessionContext,
+    window: UtcWindow,
+) -> Result<Vec<DateKst>, PipelineError> {
+    let states = PipelineStates::load(&run.lake, ctx).await?.unwrap_or_default();
+    let processed = states.get(SILVER).map(|s| s.processed_dates.clone());
+    Ok(processed
+        .unwrap_or_default()
+        .gaps_before(window.start.date_kst())
+        .collect())
 }
 
 impl BronzeInput {
@@ -125,6 +140,7 @@ pub(super) async fn inputs(
     ctx: &SessionContext,
     window: UtcWindow,
     scheduled: bool,
+    missed: &[DateKst],
     report: &mut RunReport,
 ) -> Result<Vec<BronzeInput>, PipelineError> {
     let states = PipelineStates::load(&run.lake, ctx).await?.unwrap_or_default();
@@ -143,9 +159,10 @@ pub(super) async fn inputs(
             let files = table.files()?;
             if scheduled {
                 let known = known_files(run, &name, before.get(&name).copied()).await?;
+                let is_of_missed = |f: &DataFile| missed.iter().any(|d| may_hold(f, plan.source, d.window()));
                 late_files = files
                     .iter()
-                    .filter(|f| !known.contains(&f.path))
+                    .filter(|f| !known.contains(&f.path) || is_of_missed(f))
                     .cloned()
                     .collect();
             }

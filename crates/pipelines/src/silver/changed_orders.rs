@@ -16,24 +16,22 @@ use crate::exceptions::metadata;
 use crate::{PipelineError, RunContext, RunReport};
 
 const ENTRIES: &str = "silver.ledger_entries";
+/// The table orders stand in.
+pub(super) const ORDERS: &str = "silver.order_events";
 
 /// Payment orders with their new status: `order_ref`, `order_status`.
 #[derive(Debug, Default)]
 pub(super) struct ChangedOrders(Vec<RecordBatch>);
 
 impl ChangedOrders {
-    /// Adds the payment orders among the new rows of a change of `silver.order_events`.
-    pub(super) async fn take(
-        &mut self,
-        ctx: &SessionContext,
-        upsert: &StagedUpsert,
-    ) -> Result<(), PipelineError> {
+    /// The payment orders among the new rows of a change of `silver.order_events`: each once, and newer than what is
+    /// stored.
+    pub(super) async fn of(ctx: &SessionContext, upsert: &StagedUpsert) -> Result<Self, PipelineError> {
         let rows = upsert.scan();
-        if rows.row_count() > 0 {
-            self.0
-                .extend(payment_statuses(ctx.read_table(rows)?)?.collect().await?);
+        if rows.row_count() == 0 {
+            return Ok(Self::default());
         }
-        Ok(())
+        Ok(Self(payment_statuses(ctx.read_table(rows)?)?.collect().await?))
     }
 
     fn is_empty(&self) -> bool {
@@ -166,7 +164,10 @@ async fn with_own_status(
         .clone()
         .select(vec![
             col("source_ref").alias("own_ref"),
+            col("tx_id").alias("own_tx"),
+            col("wallet_id").alias("own_wallet"),
             rows.parse_sql_expr("nsc_clean(status)")?.alias("own_status"),
+            col("ingested_at"),
         ])?
         .join(
             named
@@ -178,8 +179,20 @@ async fn with_own_status(
             &["wanted_ref"],
             None,
         )?;
+    // A file that was loaded again, or another of the same name, brings the same position once more.
+    let newest = own.parse_sql_expr("last_value(own_status ORDER BY ingested_at) AS own_status")?;
+    let own = own.aggregate(
+        vec![col("own_ref"), col("own_tx"), col("own_wallet")],
+        vec![newest],
+    )?;
     let restated = named
-        .join(own, JoinType::Left, &["source_ref"], &["own_ref"], None)?
+        .join(
+            own,
+            JoinType::Left,
+            &["source_ref", "of_tx", "of_wallet"],
+            &["own_ref", "own_tx", "own_wallet"],
+            None,
+        )?
         .with_column("new_status", coalesce(vec![col("new_status"), col("own_status")]))?;
     Ok(restated.filter(binary_expr(
         col("status"),

@@ -1,8 +1,10 @@
 //! Commits what was staged, or refuses it and keeps the evidence.
 
 use nsc_core::UtcWindow;
-use nsc_lake::UpsertOutcome;
+use nsc_lake::{DataFile, StagedUpsert, UpsertOutcome};
 
+use super::affected::Affected;
+use super::changed_orders::ORDERS;
 use super::extend::Base;
 use super::late::Late;
 use super::stage::{SilverRules, Staging};
@@ -11,12 +13,17 @@ use crate::exceptions::{self, Finding, Judged, metadata};
 use crate::{PipelineError, RunContext, RunReport, TableReport};
 
 /// Commits quarantine and tables; returns what is still to be merged by version.
+///
+/// Orders come last: entries that are stored already get the new status of their order first. A run that dies in between
+/// finds the orders still to be changed, and so their entries.
 pub(super) async fn all(
     run: &RunContext,
+    window: UtcWindow,
     staging: Staging,
+    affected: &mut Affected,
     report: &mut RunReport,
 ) -> Result<Late, PipelineError> {
-    let base = staging.base().cloned();
+    let (base, ctx) = (staging.base().cloned(), staging.ctx.clone());
     let rules = staging.rules().clone();
     let tallies: Vec<(&'static str, Tally)> = staging.tallies().map(|(s, t)| (s, t.clone())).collect();
     let (bad, staged, undated) = staging.finish().await?;
@@ -24,16 +31,41 @@ pub(super) async fn all(
         report.tables.push(source_report(source, tally));
     }
     commit_one(run, "silver.bad_records", bad, base.as_ref(), report).await?;
-    for (name, upsert) in staged {
+    let late = Late { rules, undated };
+    let (orders, others): (Vec<_>, Vec<_>) = staged.into_iter().partition(|(name, _)| *name == ORDERS);
+    for (name, upsert) in others {
         commit_one(run, name, upsert, base.as_ref(), report).await?;
     }
-    Ok(Late { rules, undated })
+    for (name, upsert) in orders {
+        let files = naming_files(run, window, base.is_some(), &upsert).await?;
+        late.restate(run, &ctx, files, &upsert, affected, report).await?;
+        commit_one(run, name, upsert, base.as_ref(), report).await?;
+    }
+    Ok(late)
+}
+
+/// Files of stored entries that may name the window's changed orders: on any day when orders were known before. A new
+/// order can be named by an entry that is a moment older, on the day before, and in the window itself where that was
+/// added to.
+async fn naming_files(
+    run: &RunContext,
+    window: UtcWindow,
+    has_base: bool,
+    orders: &StagedUpsert,
+) -> Result<Vec<DataFile>, PipelineError> {
+    let table = run.table("silver.ledger_entries").await?;
+    if orders.outcome().updated > 0 {
+        return Ok(table.files()?);
+    }
+    let mut days = vec![window.start.date_kst().previous()];
+    days.extend(window.dates_kst().filter(|_| has_base));
+    Ok(table.files_of(&days)?)
 }
 
 async fn commit_one(
     run: &RunContext,
     name: &str,
-    upsert: nsc_lake::StagedUpsert,
+    upsert: StagedUpsert,
     base: Option<&Base>,
     report: &mut RunReport,
 ) -> Result<(), PipelineError> {

@@ -13,7 +13,7 @@ use datafusion::common::ScalarValue;
 use datafusion::functions_aggregate::expr_fn::{max, min};
 use datafusion::logical_expr::col;
 use datafusion::prelude::{DataFrame, SessionContext};
-use nsc_core::{UtcMicros, UtcWindow};
+use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{DataFile, Table};
 use nsc_transforms::silver::{conflicts_among_copies, disagreeing_with_stored};
 
@@ -37,14 +37,14 @@ struct Conflict {
 pub(super) struct Conflicts {
     /// By tx_id, as far as the copies that were read tell.
     among: BTreeMap<String, Conflict>,
-    /// Files those copies were read from.
-    read: HashSet<String>,
+    /// Files those copies were read from; `None` when they were read apart.
+    read: Option<HashSet<String>>,
     /// Further tx_ids of which a copy contradicts a stored entry.
     stored: BTreeSet<String>,
 }
 
 impl Conflicts {
-    /// Adds conflicts among the copies in some Bronze files, of the tx_ids in `wanted` (column `k0`), of which some copy
+    /// Finds conflicts among the copies in some Bronze files (once), of the tx_ids in `wanted` (column `k0`), of which some copy
     /// happened within `times`.
     pub(super) async fn among(
         &mut self,
@@ -58,7 +58,7 @@ impl Conflicts {
         for (tx_id, conflict) in read_conflicts(&found.collect().await?)? {
             self.among.insert(tx_id, conflict);
         }
-        self.read.extend(files.iter().map(|f| f.path.clone()));
+        self.read = Some(files.iter().map(|f| f.path.clone()).collect());
         Ok(())
     }
 
@@ -96,24 +96,21 @@ impl Conflicts {
         Ok(())
     }
 
-    /// Writes the exceptions, and closes a bad-records refusal this run has overcome.
+    /// Writes the exceptions: before the entries, for once they are stored nothing tells that they contradicted others.
     pub(super) async fn record(
         mut self,
         run: &RunContext,
-        ledger: Option<&BronzeInput>,
+        ledger: &BronzeInput,
         allowed: &[String],
-        window: UtcWindow,
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
-        if let Some(ledger) = ledger {
-            self.complete(run, ledger, allowed).await?;
+        self.complete(run, ledger, allowed).await?;
+        if self.among.is_empty() {
+            return Ok(());
         }
-        let mut found = Vec::new();
-        if !self.among.is_empty() {
-            let findings: Vec<Finding> = self.among.iter().map(|(id, c)| c.finding(id)).collect();
-            found.push(exceptions::rows(run, &findings)?);
-        }
-        exceptions::record(run, found, overcome(window), report).await
+        let findings: Vec<Finding> = self.among.iter().map(|(id, c)| c.finding(id)).collect();
+        let found = vec![exceptions::rows(run, &findings)?];
+        exceptions::record(run, found, Judged::default(), report).await
     }
 
     /// Reads what is recorded from all copies, where some of them are in files that were not read.
@@ -129,7 +126,7 @@ impl Conflicts {
         };
         let files = ledger.files_with_text("tx_id", low, high)?;
         let is_complete = self.stored.iter().all(|id| self.among.contains_key(id))
-            && files.iter().all(|f| self.read.contains(&f.path));
+            && (self.read.as_ref()).is_some_and(|read| files.iter().all(|f| read.contains(&f.path)));
         if is_complete {
             return Ok(());
         }
@@ -144,10 +141,10 @@ impl Conflicts {
     }
 }
 
-/// What a successful run of a window closes: a refusal of it.
-pub(super) fn overcome(window: UtcWindow) -> Judged {
+/// What a successful run closes: a refusal of the days it has processed.
+pub(super) fn overcome(days: &[DateKst]) -> Judged {
     Judged {
-        dates: super::whole_days(window),
+        dates: days.to_vec(),
         types: vec!["BAD_RECORDS_RATE_EXCEEDED"],
         windows: Vec::new(),
     }

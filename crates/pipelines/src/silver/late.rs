@@ -7,18 +7,18 @@
 use std::collections::BTreeSet;
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
-use datafusion::arrow::datatypes::Date32Type;
+use datafusion::arrow::datatypes::{Date32Type, TimestampMicrosecondType};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
-use nsc_lake::{Conflict, DataFile, Scope, Table, Upsert};
+use nsc_lake::{Conflict, DataFile, Scope, StagedUpsert, Table, Upsert};
 use nsc_transforms::silver::{Kind, Selection, classified, with_order_status};
 
 use super::affected::{Affected, Change};
 use super::bronze::BronzeInput;
-use super::changed_orders::ChangedOrders;
+use super::changed_orders::{ChangedOrders, ORDERS};
 use super::commit::add_outcome;
 use super::conflicts::Conflicts;
 use super::drain::stamp;
@@ -33,18 +33,11 @@ pub(super) struct Late {
     pub(super) undated: Vec<RecordBatch>,
 }
 
-/// What a run finds out about the rest of the lake while it merges.
-pub(super) struct Findings {
-    pub(super) conflicts: Conflicts,
-    pub(super) affected: Affected,
-    /// Payment orders that were merged.
-    pub(super) orders: ChangedOrders,
-}
-
 /// Rows of one table to be merged by version.
 struct LateRows<'a> {
     run: &'a RunContext,
     ctx: &'a SessionContext,
+    late: &'a Late,
     silver: &'static str,
     rule_id: Option<&'a str>,
     rows: DataFrame,
@@ -55,7 +48,7 @@ impl Late {
     pub(super) async fn merge_undated(
         &self,
         run: &RunContext,
-        findings: &mut Findings,
+        affected: &mut Affected,
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
         let ctx = run.session()?;
@@ -66,11 +59,12 @@ impl Late {
         LateRows {
             run,
             ctx: &ctx,
-            silver: "silver.order_events",
+            late: self,
+            silver: ORDERS,
             rule_id: None,
             rows,
         }
-        .merge(findings, report)
+        .merge(affected, report)
         .await
     }
 
@@ -80,10 +74,10 @@ impl Late {
         run: &RunContext,
         inputs: &[BronzeInput],
         window: UtcWindow,
-        findings: &mut Findings,
+        affected: &mut Affected,
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
-        self.merge_undated(run, findings, report).await?;
+        self.merge_undated(run, affected, report).await?;
         let ctx = run.session()?;
         for input in inputs {
             let Some(bronze) = input.rows(&ctx, input.late_files())? else {
@@ -91,55 +85,74 @@ impl Late {
             };
             let is_ledger = input.plan.source == "transaction_ledger";
             let repeated = repeated(input.plan, &bronze).await?;
-            if is_ledger && let Some(keys) = repeated.clone() {
-                let earlier = UtcWindow {
-                    start: UtcMicros::new(i64::MIN),
-                    end: window.start,
-                };
-                let (keys, allowed) = (in_memory(&ctx, keys)?, &self.rules.allowed_types);
-                let files = input.late_files();
-                findings
-                    .conflicts
-                    .among(bronze.clone(), files, keys, allowed, earlier)
-                    .await?;
+            if input.plan.source == "payment_orders" {
+                let days = days_of_refused(input, bronze.clone(), window).await?;
+                affected.announce(Change::NamedOrders, days).await?;
             }
-            let rows = self.plan(run, &ctx, input, bronze, repeated, window).await?;
+            let rows = self
+                .plan(run, &ctx, input, bronze.clone(), repeated.clone(), window)
+                .await?;
             if is_ledger {
-                let table = run.table(input.plan.silver).await?;
-                let files = table.files()?;
-                findings
-                    .conflicts
-                    .with_stored(&ctx, rows.clone(), &table, files)
+                self.contradictions(run, &ctx, input, bronze, repeated, rows.clone(), window, report)
                     .await?;
             }
             LateRows {
                 run,
                 ctx: &ctx,
+                late: self,
                 silver: input.plan.silver,
                 rule_id: is_ledger.then_some(self.rules.allowed_rule.as_str()),
                 rows,
             }
-            .merge(findings, report)
+            .merge(affected, report)
             .await?;
         }
-        let files = run.table("silver.ledger_entries").await?.files()?;
-        self.restate(run, &ctx, files, findings, report).await
+        Ok(())
     }
 
-    /// Gives stored entries in some files of the ledger the status of the orders that changed.
+    /// Records what late entries contradict: one another, or what is stored.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one merge, used once")]
+    async fn contradictions(
+        &self,
+        run: &RunContext,
+        ctx: &SessionContext,
+        ledger: &BronzeInput,
+        bronze: DataFrame,
+        repeated: Option<Vec<RecordBatch>>,
+        rows: DataFrame,
+        window: UtcWindow,
+        report: &mut RunReport,
+    ) -> Result<(), PipelineError> {
+        let mut conflicts = Conflicts::default();
+        let allowed = &self.rules.allowed_types;
+        if let Some(keys) = repeated {
+            let earlier = UtcWindow {
+                start: UtcMicros::new(i64::MIN),
+                end: window.start,
+            };
+            let (keys, files) = (in_memory(ctx, keys)?, ledger.late_files());
+            conflicts.among(bronze, files, keys, allowed, earlier).await?;
+        }
+        let table = run.table(ledger.plan.silver).await?;
+        let files = table.files()?;
+        conflicts.with_stored(ctx, rows, &table, files).await?;
+        conflicts.record(run, ledger, allowed, report).await
+    }
+
+    /// Gives stored entries in some files of the ledger the status of the orders that a change brings.
     pub(super) async fn restate(
         &self,
         run: &RunContext,
         ctx: &SessionContext,
         files: Vec<DataFile>,
-        findings: &mut Findings,
+        orders: &StagedUpsert,
+        affected: &mut Affected,
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
         let table = run.table("silver.ledger_entries").await?;
-        let orders = std::mem::take(&mut findings.orders);
+        let orders = ChangedOrders::of(ctx, orders).await?;
         let files = orders.files_naming(ctx, &table, files).await?;
-        findings
-            .affected
+        affected
             .announce(
                 Change::NamedOrders,
                 files.iter().filter_map(DataFile::partition_date),
@@ -185,10 +198,10 @@ impl Late {
 
 impl LateRows<'_> {
     /// Merges the rows day by day.
-    async fn merge(&self, findings: &mut Findings, report: &mut RunReport) -> Result<(), PipelineError> {
+    async fn merge(&self, affected: &mut Affected, report: &mut RunReport) -> Result<(), PipelineError> {
         let table = self.run.table(self.silver).await?;
         let Some(column) = table.contract().partition.first().copied() else {
-            return self.merge_dimension(&table, findings, report).await;
+            return self.merge_dimension(&table, affected, report).await;
         };
         for day in days_of(self.rows.clone(), column).await? {
             let value = lit(ScalarValue::Date32(day.map(DateKst::days)));
@@ -204,7 +217,7 @@ impl LateRows<'_> {
                 .partition(|f| f.partition_date() == day);
             let scope = Scope::of(files, Conflict::Newest).or_elsewhere(elsewhere);
             let rows = self.rows.clone().filter(of_day)?;
-            self.merge_into(&table, scope, rows, day, findings, report)
+            self.merge_into(&table, scope, rows, day, affected, report)
                 .await?;
         }
         Ok(())
@@ -213,7 +226,7 @@ impl LateRows<'_> {
     async fn merge_dimension(
         &self,
         table: &Table,
-        findings: &mut Findings,
+        affected: &mut Affected,
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
         let Some(key) = table.contract().key.first().copied() else {
@@ -221,7 +234,7 @@ impl LateRows<'_> {
         };
         let files = scope::overlapping(table.files()?, key, self.rows.clone(), col(key)).await?;
         let scope = Scope::of(files, Conflict::Newest);
-        self.merge_into(table, scope, self.rows.clone(), None, findings, report)
+        self.merge_into(table, scope, self.rows.clone(), None, affected, report)
             .await
     }
 
@@ -231,7 +244,7 @@ impl LateRows<'_> {
         scope: Scope,
         rows: DataFrame,
         day: Option<DateKst>,
-        findings: &mut Findings,
+        affected: &mut Affected,
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
         let upsert = Upsert::begin(self.ctx, table, scope).await?;
@@ -248,12 +261,15 @@ impl LateRows<'_> {
         }
         let part = writer.finish().await?;
         let staged = upsert.finish(self.ctx, vec![part]).await?;
-        findings
-            .affected
+        affected
             .announce_staged(self.silver, &staged, day.as_slice())
             .await?;
-        if self.silver == "silver.order_events" {
-            findings.orders.take(self.ctx, &staged).await?;
+        if self.silver == ORDERS {
+            // Before the orders, for the reason of `commit::all`.
+            let files = self.run.table("silver.ledger_entries").await?.files()?;
+            self.late
+                .restate(self.run, self.ctx, files, &staged, affected, report)
+                .await?;
         }
         let (table, outcome) = staged.commit(metadata(self.run)).await?;
         if outcome.changed() > 0 {
@@ -274,4 +290,36 @@ async fn days_of(rows: DataFrame, column: &str) -> Result<BTreeSet<Option<DateKs
             .collect::<Vec<_>>()
     });
     Ok(days.collect())
+}
+
+/// The days of late payment orders when some of them are quarantined: Silver does not change by those, but B-3 and B-4
+/// count them from Bronze ("a bad amount does not exclude it").
+async fn days_of_refused(
+    input: &BronzeInput,
+    bronze: DataFrame,
+    window: UtcWindow,
+) -> Result<BTreeSet<DateKst>, PipelineError> {
+    let selection = Selection::LateFor(window);
+    let refused = classified(input.plan, bronze.clone(), None, selection, &[])?
+        .filter(col("kind").eq(lit(Kind::Bad as i8)))?;
+    if refused.limit(0, Some(1))?.count().await? == 0 {
+        return Ok(BTreeSet::new());
+    }
+    let created = bronze.parse_sql_expr("nsc_timestamp(created_at)")?;
+    let times = bronze
+        .select(vec![created.alias("t")])?
+        .distinct()?
+        .collect()
+        .await?;
+    Ok(times
+        .iter()
+        .flat_map(|b| {
+            b.column(0)
+                .as_primitive::<TimestampMicrosecondType>()
+                .iter()
+                .flatten()
+        })
+        .map(|t| UtcMicros::new(t).date_kst())
+        .filter(|d| *d < window.start.date_kst())
+        .collect())
 }

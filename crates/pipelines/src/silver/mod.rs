@@ -22,7 +22,7 @@ use nsc_transforms::silver::Selection;
 
 use datafusion::prelude::SessionContext;
 use nsc_contracts::rule::RuleSet;
-use nsc_lake::{DataFile, Table};
+use nsc_lake::Table;
 
 use crate::derivation::{self, Derivation};
 use crate::exceptions;
@@ -31,9 +31,7 @@ use crate::{Period, PipelineError, RunContext, RunReport};
 
 use affected::Affected;
 use bronze::BronzeInput;
-use changed_orders::ChangedOrders;
 use extend::Base;
-use late::Findings;
 use stage::Staging;
 pub(crate) use stage::in_memory;
 
@@ -48,7 +46,13 @@ pub(crate) async fn run(
     let ctx = run.session()?;
     report.windows.push(window);
     let rules = run.rules(&ctx).await?;
-    let mut inputs = bronze::inputs(run, &ctx, window, period == Period::Scheduled, report).await?;
+    let is_scheduled = period == Period::Scheduled;
+    let missed = if is_scheduled {
+        bronze::missed_days(run, &ctx, window).await?
+    } else {
+        Vec::new()
+    };
+    let mut inputs = bronze::inputs(run, &ctx, window, is_scheduled, &missed, report).await?;
 
     let derivation = derivation_of(&rules, &inputs, window)?;
     let is_late = inputs.iter().any(BronzeInput::has_late);
@@ -61,10 +65,8 @@ pub(crate) async fn run(
     };
     if let Some(record) = known.as_ref().filter(|r| derivation.is_unchanged(r)) {
         record.clone().report(report);
-        // The result stands, but a refusal under other rules may have come after it.
-        exceptions::record(run, Vec::new(), conflicts::overcome(window), report).await?;
         report.step("unchanged since the last run", begun, 0, 0);
-        return finish(run, &ctx, period, window, &inputs, report).await;
+        return finish(run, &ctx, period, window, &missed, &inputs, report).await;
     }
     let base = known.and_then(|record| Base::of(&record, &mut inputs));
     let mark = derivation::mark(report);
@@ -92,40 +94,23 @@ pub(crate) async fn run(
         return Err(refusal);
     }
     let since = Instant::now();
-    let mut findings = Findings {
-        conflicts: staging.conflicts(&inputs, window).await?,
-        affected: Affected::begin(run, &ctx, window, period).await?,
-        orders: ChangedOrders::default(),
-    };
-    let is_scheduled = period == Period::Scheduled;
-    let mut reach = if staging.base().is_some() {
-        Reach::Window
-    } else {
-        Reach::DayBefore
-    };
+    let mut affected = Affected::begin(run, &ctx, window, period).await?;
+    let window_days: Vec<DateKst> = window.dates_kst().collect();
     for (name, staged) in &staging.staged {
-        findings.affected.announce_staged(name, staged, &[]).await?;
-        if *name == "silver.order_events" {
-            findings.orders.take(&ctx, staged).await?;
-            if staged.outcome().updated > 0 {
-                reach = Reach::Everywhere;
-            }
-        }
+        affected.announce_staged(name, staged, &window_days).await?;
     }
-    let late = commit::all(run, staging, report).await?;
-    late.restate(run, &ctx, reach.files(run, window).await?, &mut findings, report)
-        .await?;
-    if is_scheduled {
-        late.merge(run, &inputs, window, &mut findings, report).await?;
+    if let Some(ledger) = inputs.iter().find(|i| i.plan.source == "transaction_ledger") {
+        let conflicts = staging.conflicts(ledger, window).await?;
+        let allowed = &staging.rules().allowed_types;
+        conflicts.record(run, ledger, allowed, report).await?;
+    }
+    let late = commit::all(run, window, staging, &mut affected, report).await?;
+    if period == Period::Scheduled {
+        late.merge(run, &inputs, window, &mut affected, report).await?;
     } else {
-        late.merge_undated(run, &mut findings, report).await?;
+        late.merge_undated(run, &mut affected, report).await?;
     }
-    findings.affected.report(report);
-    let ledger = inputs.iter().find(|i| i.plan.source == "transaction_ledger");
-    findings
-        .conflicts
-        .record(run, ledger, &late.rules.allowed_types, window, report)
-        .await?;
+    affected.report(report);
     report.step(
         "commit",
         since,
@@ -137,31 +122,7 @@ pub(crate) async fn run(
         let outputs = derivation::tables_hash(&outputs(run).await?)?;
         derivation.keep(run, outputs, report, mark).await?;
     }
-    finish(run, &ctx, period, window, &inputs, report).await
-}
-
-/// Where entries may stand that name an order of the window and are stored already.
-#[derive(Clone, Copy)]
-enum Reach {
-    /// The order is new: an entry may be a moment older than its order, so on the day before.
-    DayBefore,
-    /// There as well as in the window itself, when that was added to.
-    Window,
-    /// Orders were known before: on any day.
-    Everywhere,
-}
-
-impl Reach {
-    async fn files(self, run: &RunContext, window: UtcWindow) -> Result<Vec<DataFile>, PipelineError> {
-        let table = run.table("silver.ledger_entries").await?;
-        let mut days = vec![window.start.date_kst().previous()];
-        match self {
-            Self::DayBefore => {}
-            Self::Window => days.extend(window.dates_kst()),
-            Self::Everywhere => return Ok(table.files()?),
-        }
-        Ok(table.files_of(&days)?)
-    }
+    finish(run, &ctx, period, window, &missed, &inputs, report).await
 }
 
 /// The tables a run may change.
@@ -195,24 +156,30 @@ fn derivation_of(
         .fold(derivation, |d, input| d.over(input.window_names())))
 }
 
-/// Records the success: how far the run got, and what it has seen.
+/// Records the success: how far the run got, what it has seen, and that refusals of its days are overcome.
 async fn finish(
     run: &RunContext,
     ctx: &SessionContext,
     period: Period,
     window: UtcWindow,
+    missed: &[DateKst],
     inputs: &[BronzeInput],
-    report: &RunReport,
+    report: &mut RunReport,
 ) -> Result<(), PipelineError> {
     let versions = bronze::versions(inputs);
-    // A scheduled run leaves no earlier row behind, so the days it merged late rows into are complete as well.
-    let scheduled = period == Period::Scheduled;
+    let is_scheduled = period == Period::Scheduled;
+    let first = window.start.date_kst();
+    // A scheduled run leaves no earlier row behind: the days it merged late rows into are complete, and those that were
+    // missed as well.
     let mut days = whole_days(window);
-    let earlier = report
-        .affected_days
-        .iter()
-        .filter(|d| **d < window.start.date_kst());
-    days.extend(earlier.filter(|_| scheduled));
+    days.extend(missed);
+    days.extend(
+        report
+            .affected_days
+            .iter()
+            .filter(|d| is_scheduled && **d < first),
+    );
+    exceptions::record(run, Vec::new(), conflicts::overcome(&days), report).await?;
     let success = Success {
         pipeline: SILVER,
         end: Some(window.end),
@@ -220,9 +187,16 @@ async fn finish(
         settled: None,
     };
     gate::succeeded(run, ctx, success, |state| {
-        state.repeats.promote();
-        // An explicit window says nothing of rows outside it: what is late stays late until a scheduled run.
-        if scheduled {
+        let changed = state.repeats.promote();
+        if is_scheduled {
+            // Days a run before this one changed and did not live to report.
+            state
+                .processed_dates
+                .extend(changed.iter().filter(|d| *d < first));
+        }
+        // An explicit window says nothing of rows outside it, and a night that is run again nothing of later days: what
+        // is late for them stays late until a scheduled run of theirs.
+        if is_scheduled && state.last_processed_end == Some(window.end) {
             state.input_versions.clone_from(&versions);
         }
     })

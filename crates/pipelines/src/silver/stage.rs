@@ -357,13 +357,10 @@ impl Staging {
     /// Conflicts of the window's entries: among their Bronze copies, and with what is stored on other days.
     pub(super) async fn conflicts(
         &self,
-        inputs: &[BronzeInput],
+        ledger: &BronzeInput,
         window: UtcWindow,
     ) -> Result<Conflicts, PipelineError> {
         let mut conflicts = Conflicts::default();
-        let Some(ledger) = inputs.iter().find(|i| i.plan.source == "transaction_ledger") else {
-            return Ok(conflicts);
-        };
         let keys = match &self.base {
             Some(_) => self.suspects(ledger, window).await?,
             None => self.repeated_entries.clone(),
