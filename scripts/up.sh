@@ -29,6 +29,8 @@ for table in user_wallets transaction_ledger payment_orders orders order_items p
 done
 
 step "Running the control chain for $date_kst (KST)"
+# A lake that an earlier version made may lack columns of this one.
+"$nsc" --root "$lake" table migrate >/dev/null
 "$nsc" --root "$lake" run e2e --date-kst "$date_kst" --now "$now"
 
 scripts/services.sh start
