@@ -27,17 +27,10 @@ pub(super) struct BronzeInput {
 
 /// Days before a scheduled run's window that no run has processed (a night that was missed or refused): their rows may
 /// stand in files that earlier runs have seen, and are taken with the late ones.
-pub(super) async fn missed_days(
-    run: &RunContext,
-    ctx: &SessionContext,
-    window: UtcWindow,
-) -> Result<Vec<DateKst>, PipelineError> {
-    let states = PipelineStates::load(&run.lake, ctx).await?.unwrap_or_default();
-    let processed = states.get(SILVER).map(|s| s.processed_dates.clone());
-    Ok(processed
-        .unwrap_or_default()
-        .gaps_before(window.start.date_kst())
-        .collect())
+pub(super) fn missed_days(states: &PipelineStates, window: UtcWindow) -> Vec<DateKst> {
+    states.get(SILVER).map_or_else(Vec::new, |s| {
+        s.processed_dates.gaps_before(window.start.date_kst()).collect()
+    })
 }
 
 impl BronzeInput {
@@ -137,13 +130,12 @@ impl BronzeInput {
 /// Opens the six Bronze tables and chooses the files.
 pub(super) async fn inputs(
     run: &RunContext,
-    ctx: &SessionContext,
+    states: &PipelineStates,
     window: UtcWindow,
     scheduled: bool,
     missed: &[DateKst],
     report: &mut RunReport,
 ) -> Result<Vec<BronzeInput>, PipelineError> {
-    let states = PipelineStates::load(&run.lake, ctx).await?.unwrap_or_default();
     let before = states
         .get(SILVER)
         .map(|s| s.input_versions.clone())

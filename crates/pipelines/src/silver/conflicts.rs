@@ -37,7 +37,7 @@ struct Conflict {
 pub(super) struct Conflicts {
     /// By tx_id, as far as the copies that were read tell.
     among: BTreeMap<String, Conflict>,
-    /// Files those copies were read from; `None` when they were read apart.
+    /// Files those copies were read from; `None` before any was.
     read: Option<HashSet<String>>,
     /// Further tx_ids of which a copy contradicts a stored entry.
     stored: BTreeSet<String>,

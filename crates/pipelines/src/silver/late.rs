@@ -80,7 +80,7 @@ impl Late {
         self.merge_undated(run, affected, report).await?;
         let ctx = run.session()?;
         for input in inputs {
-            let Some(bronze) = input.rows(&ctx, input.late_files())? else {
+            let Some(bronze) = input.late_rows(&ctx)? else {
                 continue;
             };
             let is_ledger = input.plan.source == "transaction_ledger";
@@ -149,6 +149,9 @@ impl Late {
         affected: &mut Affected,
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
+        if files.is_empty() {
+            return Ok(());
+        }
         let table = run.table("silver.ledger_entries").await?;
         let orders = ChangedOrders::of(ctx, orders).await?;
         let files = orders.files_naming(ctx, &table, files).await?;

@@ -22,7 +22,7 @@ use nsc_transforms::silver::Selection;
 
 use datafusion::prelude::SessionContext;
 use nsc_contracts::rule::RuleSet;
-use nsc_lake::Table;
+use nsc_lake::{PipelineStates, Table};
 
 use crate::derivation::{self, Derivation};
 use crate::exceptions;
@@ -47,12 +47,13 @@ pub(crate) async fn run(
     report.windows.push(window);
     let rules = run.rules(&ctx).await?;
     let is_scheduled = period == Period::Scheduled;
+    let states = PipelineStates::load(&run.lake, &ctx).await?.unwrap_or_default();
     let missed = if is_scheduled {
-        bronze::missed_days(run, &ctx, window).await?
+        bronze::missed_days(&states, window)
     } else {
         Vec::new()
     };
-    let mut inputs = bronze::inputs(run, &ctx, window, is_scheduled, &missed, report).await?;
+    let mut inputs = bronze::inputs(run, &states, window, is_scheduled, &missed, report).await?;
 
     let derivation = derivation_of(&rules, &inputs, window)?;
     let is_late = inputs.iter().any(BronzeInput::has_late);
@@ -79,7 +80,7 @@ pub(crate) async fn run(
         staging = Staging::begin(run, &rules, None).await?;
         staging.take(&inputs, Selection::Window(window), report).await?;
     }
-    if period == Period::Scheduled {
+    if is_scheduled {
         staging.count_late(&inputs, window, report).await?;
     }
     report.step(
@@ -105,7 +106,7 @@ pub(crate) async fn run(
         conflicts.record(run, ledger, allowed, report).await?;
     }
     let late = commit::all(run, window, staging, &mut affected, report).await?;
-    if period == Period::Scheduled {
+    if is_scheduled {
         late.merge(run, &inputs, window, &mut affected, report).await?;
     } else {
         late.merge_undated(run, &mut affected, report).await?;

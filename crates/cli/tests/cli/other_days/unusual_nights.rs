@@ -10,19 +10,24 @@ fn charge(tx: &str, amount: &str, at: &str) -> Value {
     entry(tx, "u1", "CHARGE", amount, at, None)
 }
 
+/// An order that is pending, and an entry that names it.
+fn pending_with_its_entry(at: &str) -> Night {
+    night(vec![
+        ("payment_orders", vec![order("PO1", Some("PENDING"), at, at)]),
+        (
+            "transaction_ledger",
+            vec![entry("t1", "u1", "CHARGE", "10.00", at, Some("PO1"))],
+        ),
+    ])
+}
+
 #[test]
 fn two_versions_of_one_order_in_one_night_leave_its_entries_once() {
     let day = "2026-01-05T01:00:00Z";
     let undated = json!({"order_id": "PO1", "user_id": "u1", "amount": "10.00", "status": "PAID",
                          "updated_at": "2026-01-06T01:00:00Z"});
     let nights = [
-        night(vec![
-            ("payment_orders", vec![order("PO1", Some("PENDING"), day, day)]),
-            (
-                "transaction_ledger",
-                vec![entry("t1", "u1", "CHARGE", "10.00", day, Some("PO1"))],
-            ),
-        ]),
+        pending_with_its_entry(day),
         night(vec![(
             "payment_orders",
             vec![
@@ -152,13 +157,7 @@ fn an_explicit_day_repeats_the_later_days_that_were_judged() {
 fn an_order_without_a_day_reaches_its_entries_from_an_explicit_window_too() {
     let day = "2026-01-05T01:00:00Z";
     let nights = [
-        night(vec![
-            ("payment_orders", vec![order("PO1", Some("PENDING"), day, day)]),
-            (
-                "transaction_ledger",
-                vec![entry("t1", "u1", "CHARGE", "10.00", day, Some("PO1"))],
-            ),
-        ]),
+        pending_with_its_entry(day),
         night(vec![(
             "payment_orders",
             vec![order("PO1", Some("PAID"), "someday", "2026-01-06T01:00:00Z")],
