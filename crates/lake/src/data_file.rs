@@ -71,6 +71,23 @@ impl DataFile {
         }
     }
 
+    /// A file that was part of the table.
+    pub(crate) fn from_remove(remove: &Remove) -> Self {
+        Self {
+            path: remove.path.clone(),
+            size: remove
+                .size
+                .and_then(|s| u64::try_from(s).ok())
+                .unwrap_or_default(),
+            modified: remove.deletion_timestamp.unwrap_or_default(),
+            partition: remove.partition_values.clone().unwrap_or_default(),
+            rows: None,
+            min: Map::new(),
+            max: Map::new(),
+            nulls: Map::new(),
+        }
+    }
+
     /// The date of the file's partition; `None` for the null partition or an unpartitioned table.
     #[must_use]
     pub fn partition_date(&self) -> Option<DateKst> {

@@ -1,6 +1,7 @@
 //! The lakehouse on disk or object store: Delta tables opened against their contracts, read as DataFusion
 //! tables and changed in one commit each. Owns how rows are stored; knows nothing about what they mean.
 
+mod changes;
 mod data_file;
 mod days;
 mod each_file;
@@ -12,10 +13,13 @@ mod lock;
 mod lookup;
 mod maintenance;
 mod memory_pool;
+mod opened_file;
 mod overwrite;
+mod patch;
 mod provider;
 mod repeats;
 mod root;
+mod rows_with;
 mod rules;
 mod run_log;
 mod scope;
@@ -28,6 +32,7 @@ mod time_travel;
 mod upsert;
 mod writer;
 
+pub use changes::{Changes, RUN_ID};
 pub use data_file::DataFile;
 pub use days::Days;
 pub use error::LakeError;

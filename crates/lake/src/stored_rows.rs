@@ -1,16 +1,18 @@
 //! The stored rows of a scope as fingerprints: what an upsert compares new rows with.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arrow::array::RecordBatch;
-use datafusion::prelude::{DataFrame, SessionContext};
+use datafusion::catalog::TableProvider;
+use datafusion::datasource::MemTable;
+use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 use nsc_contracts::{Column, TableContract};
 
-use crate::fingerprint::{FingerprintMap, FingerprintSet};
-use crate::{Conflict, DataFile, LakeError, Scope, Table, each_file, fingerprint};
+use crate::fingerprint::FingerprintMap;
+use crate::{Conflict, DataFile, LakeError, Scope, Table, each_file, fingerprint, rows_with};
 
 /// Index of a stored row in [`StoredRows`].
 type Position = u32;
@@ -185,18 +187,20 @@ impl FileRows {
         comparison: &Comparison,
     ) -> Result<Self, LakeError> {
         let mut rows = Self::default();
-        let wanted = scope.keys.as_deref();
-        if let Some(wanted) = wanted
-            && !holds_any(ctx, table, file, comparison.key, wanted).await?
-        {
-            return Ok(rows);
-        }
-        let mut stream = rows_of(ctx, table, file, scope)?.execute_stream().await?;
-        while let Some(mut batch) = stream.try_next().await? {
-            if let Some(wanted) = wanted {
-                let keys = fingerprint::rows(&batch, comparison.key)?;
-                batch = fingerprint::keep(&batch, keys.iter().map(|k| wanted.contains(k)).collect())?;
+        let found = match scope.keys.as_deref() {
+            Some(wanted) => {
+                let schema = table.scan(Vec::new()).schema();
+                let found = rows_with::of_file(ctx, table, file, comparison.key, wanted, &schema).await?;
+                ctx.read_table(Arc::new(MemTable::try_new(schema, vec![found])?))?
             }
+            None => ctx.read_table(table.scan(vec![file.clone()]))?,
+        };
+        let found = match &scope.rows {
+            Some(filter) => found.filter(filter.clone())?,
+            None => found,
+        };
+        let mut stream = found.execute_stream().await?;
+        while let Some(batch) = stream.try_next().await? {
             rows.keys.extend(fingerprint::rows(&batch, comparison.key)?);
             rows.contents
                 .extend(fingerprint::rows(&batch, &comparison.compared)?);
@@ -211,46 +215,11 @@ impl FileRows {
     }
 }
 
-/// Whether a file holds one of some keys, by its key columns alone.
-async fn holds_any(
-    ctx: &SessionContext,
-    table: &Table,
-    file: &DataFile,
-    key: &[&str],
-    wanted: &FingerprintSet,
-) -> Result<bool, LakeError> {
-    let mut stream = ctx
-        .read_table(table.scan(vec![file.clone()]))?
-        .select_columns(key)?
-        .execute_stream()
-        .await?;
-    while let Some(batch) = stream.try_next().await? {
-        if fingerprint::rows(&batch, key)?.iter().any(|k| wanted.contains(k)) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 /// One stored row as an upsert sees it.
 pub(crate) struct StoredRow<'a> {
     pub(crate) content: u128,
     pub(crate) version: Option<&'a [u8]>,
     pub(crate) file: u32,
-}
-
-/// The rows of one file that are in the scope.
-pub(crate) fn rows_of(
-    ctx: &SessionContext,
-    table: &Table,
-    file: &DataFile,
-    scope: &Scope,
-) -> Result<DataFrame, LakeError> {
-    let rows = ctx.read_table(table.scan(vec![file.clone()]))?;
-    Ok(match &scope.rows {
-        Some(filter) => rows.filter(filter.clone())?,
-        None => rows,
-    })
 }
 
 fn times_of(batch: &RecordBatch, column: &str) -> Result<Vec<i64>, LakeError> {

@@ -18,8 +18,8 @@ use crate::fingerprint::{FingerprintMap, FingerprintSet};
 use crate::stored_rows::{Comparison, StoredRows};
 use crate::writer::{Staged, StagedWriter};
 use crate::{
-    Commit, Conflict, DataFile, FilesTable, LakeError, Scope, Table, each_part, fingerprint,
-    key_range::KeyRange,
+    Commit, Conflict, DataFile, FilesTable, LakeError, Scope, Table, changes, each_part, fingerprint,
+    key_range::KeyRange, patch,
 };
 
 /// What an upsert did, in rows.
@@ -64,7 +64,10 @@ pub struct Upsert {
 
 /// Takes new rows of an upsert; several may run at once, each key in one of them only.
 pub struct UpsertWriter {
-    inner: StagedWriter,
+    /// Rows whose key was not there.
+    inserts: StagedWriter,
+    /// Rows that replace a stored one.
+    updates: StagedWriter,
     stored: Arc<StoredRows>,
     comparison: Comparison,
     conflict: Conflict,
@@ -75,10 +78,20 @@ pub struct UpsertWriter {
 #[derive(Default)]
 pub struct UpsertPart {
     staged: Staged,
+    /// New rows that replace stored ones of the scope.
+    updates: Staged,
     outcome: UpsertOutcome,
     /// Keys of stored rows that new rows replace, by file.
     dead: HashMap<u32, FingerprintSet>,
     range: KeyRange,
+}
+
+/// What a new row is to what is stored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum News {
+    Nothing,
+    Insert,
+    Update,
 }
 
 /// A complete change that waits for its commit.
@@ -86,8 +99,10 @@ pub struct UpsertPart {
 pub struct StagedUpsert {
     table: Table,
     staged: Staged,
-    /// Those of the staged files that hold new rows only.
+    /// The files that hold all new rows and nothing else.
     new: Vec<DataFile>,
+    /// Those of them whose rows stand in other staged files: never committed.
+    taken_over: Staged,
     removed: Vec<DataFile>,
     outcome: UpsertOutcome,
     elsewhere: Elsewhere,
@@ -100,6 +115,8 @@ struct Elsewhere {
     lost: Vec<(DataFile, FingerprintSet)>,
     /// Days of those files.
     days: BTreeSet<DateKst>,
+    /// The rows they lose.
+    moved: u64,
     /// The key columns of all stored rows whose key came anew, whichever version is the newer one.
     met: Vec<RecordBatch>,
 }
@@ -126,7 +143,8 @@ impl Upsert {
     /// As [`Table::writer`].
     pub fn writer(&self) -> Result<UpsertWriter, LakeError> {
         Ok(UpsertWriter {
-            inner: self.table.writer()?,
+            inserts: self.table.writer()?,
+            updates: self.table.writer()?,
             stored: Arc::clone(&self.stored),
             comparison: self.comparison.clone(),
             conflict: self.scope.conflict,
@@ -171,36 +189,36 @@ impl Upsert {
                 all.outcome.deleted += 1;
             }
         }
-        let mut removed = Vec::new();
-        let mut dead_rows = FingerprintSet::default();
+        let mut losing = Vec::new();
         for (number, dead) in std::mem::take(&mut all.dead) {
             if let Some(file) = self.scope.files.get(number as usize) {
-                dead_rows.extend(dead);
-                removed.push(file.clone());
+                losing.push((file.clone(), dead));
             }
         }
         let mut elsewhere = self.moved_elsewhere(ctx, &mut all).await?;
+        let mut new = all.staged.data_files();
+        new.extend(all.updates.data_files());
+        let (key, mut removed, mut taken_over) = (self.comparison.key, Vec::new(), Staged::default());
+        if let Some(patched) = patch::files(ctx, &self.table, &losing, &all.updates, key).await? {
+            all.staged = all.staged.merge(patched);
+            removed.extend(losing.drain(..).map(|(file, _)| file));
+            taken_over = std::mem::take(&mut all.updates);
+        }
         for (file, dead) in std::mem::take(&mut elsewhere.lost) {
             all.outcome.updated += dead.len() as u64;
             all.outcome.inserted = all.outcome.inserted.saturating_sub(dead.len() as u64);
-            dead_rows.extend(dead);
-            removed.push(file);
+            losing.push((file, dead));
         }
-        removed.sort_by(|a, b| a.path.cmp(&b.path));
-        let new = all.staged.data_files();
-        let rewritten = without(
-            ctx,
-            &self.table,
-            removed.clone(),
-            self.comparison.key,
-            Arc::new(dead_rows),
-        )
-        .await?;
-        all.staged = all.staged.merge(rewritten);
+        losing.sort_by(|(a, _), (b, _)| a.path.cmp(&b.path));
+        let (files, dead): (Vec<_>, Vec<_>) = losing.into_iter().unzip();
+        let dead = Arc::new(dead.into_iter().flatten().collect());
+        let rewritten = without(ctx, &self.table, files.clone(), key, dead).await?;
+        removed.extend(files);
         Ok(StagedUpsert {
             table: self.table,
-            staged: all.staged,
+            staged: all.staged.merge(all.updates).merge(rewritten),
             new,
+            taken_over,
             removed,
             outcome: all.outcome,
             elsewhere,
@@ -225,13 +243,15 @@ impl Upsert {
             .filter(|f| all.range.overlaps(f, first))
             .cloned()
             .collect();
-        if candidates.is_empty() || all.staged.is_empty() {
+        let mut staged = all.staged.data_files();
+        staged.extend(all.updates.data_files());
+        if candidates.is_empty() || staged.is_empty() {
             return Ok(found);
         }
         let candidates = match self.table.contract().lookup {
             Some(lookup) => {
                 let new = ctx
-                    .read_table(self.table.scan(all.staged.data_files()))?
+                    .read_table(self.table.scan(staged.clone()))?
                     .select_columns(&[lookup])?;
                 self.table.files_holding(ctx, candidates, lookup, new).await?
             }
@@ -240,7 +260,7 @@ impl Upsert {
         if candidates.is_empty() {
             return Ok(found);
         }
-        let new = self.staged_versions(ctx, &all.staged).await?;
+        let new = self.staged_versions(ctx, staged).await?;
         let mut stale = FingerprintSet::default();
         for file in candidates {
             let mut dead = FingerprintSet::default();
@@ -269,6 +289,7 @@ impl Upsert {
             }
             if !dead.is_empty() {
                 found.days.extend(file.partition_date());
+                found.moved += dead.len() as u64;
                 found.lost.push((file, dead));
             }
         }
@@ -294,10 +315,9 @@ impl Upsert {
     async fn staged_versions(
         &self,
         ctx: &SessionContext,
-        staged: &Staged,
+        files: Vec<DataFile>,
     ) -> Result<FingerprintMap<Box<[u8]>>, LakeError> {
         let mut versions = FingerprintMap::default();
-        let files = staged.data_files();
         let mut stream = ctx
             .read_table(self.table.scan(files))?
             .select_columns(&self.version_columns())?
@@ -320,7 +340,7 @@ impl Upsert {
         all: &mut UpsertPart,
         stale: FingerprintSet,
     ) -> Result<(), LakeError> {
-        let before = std::mem::take(&mut all.staged);
+        let before = std::mem::take(&mut all.staged).merge(std::mem::take(&mut all.updates));
         let rows = before.rows();
         let files = before.data_files();
         let kept = without(ctx, &self.table, files, self.comparison.key, Arc::new(stale)).await?;
@@ -381,7 +401,7 @@ impl UpsertWriter {
         }
         if self.stored.is_empty() && self.conflict != Conflict::Append {
             self.part.outcome.inserted += batch.num_rows() as u64;
-            return self.inner.write(batch).await;
+            return self.inserts.write(batch).await;
         }
         let keys = fingerprint::rows(batch, self.comparison.key)?;
         let contents = fingerprint::rows(batch, &self.comparison.compared)?;
@@ -390,13 +410,19 @@ impl UpsertWriter {
         } else {
             Vec::new()
         };
-        let mask = keys
+        let news: Vec<News> = keys
             .iter()
             .zip(contents)
             .enumerate()
-            .map(|(i, (key, content))| self.is_news(*key, content, versions.get(i).map(AsRef::as_ref)))
+            .map(|(i, (key, content))| self.news(*key, content, versions.get(i).map(AsRef::as_ref)))
             .collect();
-        self.inner.write(&fingerprint::keep(batch, mask)?).await
+        let of = |kind| news.iter().map(|n| *n == kind).collect();
+        self.inserts
+            .write(&fingerprint::keep(batch, of(News::Insert))?)
+            .await?;
+        self.updates
+            .write(&fingerprint::keep(batch, of(News::Update))?)
+            .await
     }
 
     /// Rows so far whose key was not stored in the scope.
@@ -405,29 +431,29 @@ impl UpsertWriter {
         self.part.outcome.inserted
     }
 
-    /// Whether a row is to be written; counts it and remembers the stored row it replaces.
-    fn is_news(&mut self, key: u128, content: u128, version: Option<&[u8]>) -> bool {
+    /// What a row is to what is stored; counts it and remembers the stored row it replaces.
+    fn news(&mut self, key: u128, content: u128, version: Option<&[u8]>) -> News {
         let outcome = &mut self.part.outcome;
         if self.conflict == Conflict::Append && !self.stored.is_first(key, content) {
             outcome.unchanged += 1;
-            return false;
+            return News::Nothing;
         }
         let Some(stored) = self.stored.meet(key) else {
             outcome.inserted += 1;
-            return true;
+            return News::Insert;
         };
         let older = self.conflict == Conflict::Newest && version < stored.version;
         if stored.content == content || older {
             outcome.unchanged += 1;
-            return false;
+            return News::Nothing;
         }
         if self.conflict == Conflict::Append {
             outcome.inserted += 1;
-        } else {
-            outcome.updated += 1;
-            self.part.dead.entry(stored.file).or_default().insert(key);
+            return News::Insert;
         }
-        true
+        outcome.updated += 1;
+        self.part.dead.entry(stored.file).or_default().insert(key);
+        News::Update
     }
 
     /// Completes this writer's files.
@@ -435,7 +461,8 @@ impl UpsertWriter {
     /// # Errors
     /// Storage errors.
     pub async fn finish(mut self) -> Result<UpsertPart, LakeError> {
-        self.part.staged = self.inner.finish().await?;
+        self.part.staged = self.inserts.finish().await?;
+        self.part.updates = self.updates.finish().await?;
         Ok(self.part)
     }
 }
@@ -443,6 +470,7 @@ impl UpsertWriter {
 impl UpsertPart {
     fn absorb(&mut self, other: Self) {
         self.staged = std::mem::take(&mut self.staged).merge(other.staged);
+        self.updates = std::mem::take(&mut self.updates).merge(other.updates);
         self.outcome = self.outcome.plus(other.outcome);
         self.range.absorb(other.range);
         for (file, keys) in other.dead {
@@ -482,6 +510,8 @@ impl StagedUpsert {
     /// [`LakeError::Conflict`] when another writer changed the table since the upsert began.
     pub async fn commit(self, metadata: Vec<(String, Value)>) -> Result<(Table, UpsertOutcome), LakeError> {
         let mut table = self.table;
+        let mut metadata = metadata;
+        metadata.push(changes::metadata(self.outcome, self.elsewhere.moved));
         table
             .commit(Commit {
                 staged: self.staged,
@@ -490,6 +520,10 @@ impl StagedUpsert {
                 metadata,
             })
             .await?;
+        // The change is made; a file that stays behind is vacuum's.
+        if let Err(error) = self.taken_over.discard().await {
+            tracing::debug!(table = table.name(), %error, "a staged file stays behind");
+        }
         Ok((table, self.outcome))
     }
 
@@ -498,6 +532,6 @@ impl StagedUpsert {
     /// # Errors
     /// Storage errors.
     pub async fn discard(self) -> Result<(), LakeError> {
-        self.staged.discard().await
+        self.staged.merge(self.taken_over).discard().await
     }
 }

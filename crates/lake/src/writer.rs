@@ -13,7 +13,8 @@ use object_store::buffered::BufWriter;
 use object_store::{DynObjectStore, ObjectStoreExt, path::Path};
 use parquet::arrow::AsyncArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 use uuid::Uuid;
 
@@ -23,6 +24,8 @@ use crate::{DataFile, LakeError, Table, statistics};
 const TARGET_FILE_BYTES: usize = 192 << 20;
 /// Rows held back per open file before a row group is written.
 const ROW_GROUP_ROWS: usize = 256 << 10;
+/// Who wrote a file, by its footer.
+pub(crate) const CREATED_BY: &str = "nsc";
 /// Partition directory of the null value, as Hive and every Delta writer name it.
 const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
@@ -53,6 +56,14 @@ impl std::fmt::Debug for Staged {
 }
 
 impl Staged {
+    /// One complete file.
+    pub(crate) fn of(add: Add, store: Arc<DynObjectStore>) -> Self {
+        Self {
+            adds: vec![add],
+            store: Some(store),
+        }
+    }
+
     /// Both together.
     #[must_use]
     pub fn merge(mut self, mut other: Self) -> Self {
@@ -129,7 +140,7 @@ impl StagedWriter {
                 feature: format!("a partition column that is not a date ({column})"),
             });
         }
-        let properties = properties(contract)?;
+        let properties = properties(contract)?.build();
         Ok(Self {
             contract,
             schema,
@@ -231,12 +242,7 @@ impl StagedWriter {
     }
 
     fn begin(&self, date: Option<i32>, schema: SchemaRef) -> Result<OpenFile, LakeError> {
-        let name = format!("part-{}.zstd.parquet", Uuid::now_v7());
-        let path = match (self.contract.partition.first(), date) {
-            (None, _) => name,
-            (Some(column), None) => format!("{column}={NULL_PARTITION}/{name}"),
-            (Some(column), Some(days)) => format!("{column}={}/{name}", DateKst::from_days(days)),
-        };
+        let path = new_path(self.contract, date);
         let sink = BufWriter::new(Arc::clone(&self.store), Path::from(path.as_str()));
         let writer = AsyncArrowWriter::try_new(sink, Arc::clone(&schema), Some(self.properties.clone()))?;
         Ok(OpenFile { path, schema, writer })
@@ -247,25 +253,9 @@ impl StagedWriter {
             return Ok(());
         };
         let metadata = file.writer.finish().await?;
-        let partition = self.contract.partition.first().map(|column| {
-            (
-                (*column).to_owned(),
-                date.map(|d| DateKst::from_days(d).to_string()),
-            )
-        });
-        self.done.push(Add {
-            size: i64::try_from(file.writer.bytes_written()).unwrap_or(i64::MAX),
-            path: file.path,
-            partition_values: partition.into_iter().collect(),
-            modification_time: wall_clock_millis(),
-            data_change: true,
-            stats: Some(statistics::of_file(&metadata, self.contract.statistics)),
-            tags: None,
-            deletion_vector: None,
-            base_row_id: None,
-            default_row_commit_version: None,
-            clustering_provider: None,
-        });
+        let size = file.writer.bytes_written();
+        self.done
+            .push(add(self.contract, file.path, date, size, &metadata));
         Ok(())
     }
 
@@ -285,6 +275,43 @@ impl StagedWriter {
     }
 }
 
+/// A path of its own for a new file of a partition.
+pub(crate) fn new_path(contract: &TableContract, date: Option<i32>) -> String {
+    let name = format!("part-{}.zstd.parquet", Uuid::now_v7());
+    match (contract.partition.first(), date) {
+        (None, _) => name,
+        (Some(column), None) => format!("{column}={NULL_PARTITION}/{name}"),
+        (Some(column), Some(days)) => format!("{column}={}/{name}", DateKst::from_days(days)),
+    }
+}
+
+/// The log's action for a complete file.
+pub(crate) fn add(
+    contract: &TableContract,
+    path: String,
+    date: Option<i32>,
+    size: usize,
+    metadata: &ParquetMetaData,
+) -> Add {
+    let partition = contract.partition.first().map(|column| {
+        let day = date.map(|d| DateKst::from_days(d).to_string());
+        ((*column).to_owned(), day)
+    });
+    Add {
+        size: i64::try_from(size).unwrap_or(i64::MAX),
+        path,
+        partition_values: partition.into_iter().collect(),
+        modification_time: wall_clock_millis(),
+        data_change: true,
+        stats: Some(statistics::of_file(metadata, contract.statistics)),
+        tags: None,
+        deletion_vector: None,
+        base_row_id: None,
+        default_row_commit_version: None,
+        clustering_provider: None,
+    }
+}
+
 /// Columns whose values hardly repeat: a dictionary would only be built and thrown away.
 const UNIQUE_TEXT: &[&str] = &[
     "tx_id",
@@ -297,12 +324,12 @@ const UNIQUE_TEXT: &[&str] = &[
     "order_ref",
 ];
 
-fn properties(contract: &TableContract) -> Result<WriterProperties, LakeError> {
+pub(crate) fn properties(contract: &TableContract) -> Result<WriterPropertiesBuilder, LakeError> {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_statistics_enabled(EnabledStatistics::None)
-        .set_created_by("nsc".to_owned());
+        .set_created_by(CREATED_BY.to_owned());
     for column in contract.statistics {
         builder = builder.set_column_statistics_enabled(ColumnPath::from(*column), EnabledStatistics::Chunk);
     }
@@ -311,5 +338,5 @@ fn properties(contract: &TableContract) -> Result<WriterProperties, LakeError> {
             .set_column_dictionary_enabled(ColumnPath::from(*column), false)
             .set_column_encoding(ColumnPath::from(*column), Encoding::DELTA_BYTE_ARRAY);
     }
-    Ok(builder.build())
+    Ok(builder)
 }

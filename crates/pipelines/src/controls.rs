@@ -5,15 +5,13 @@ use std::time::Instant;
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type};
-use datafusion::common::JoinType;
-use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::rule::{Rule, RuleSet};
 use nsc_core::Money;
-use nsc_lake::{Conflict, Scope, Upsert};
+use nsc_lake::{Conflict, Scope, Table, Upsert, UpsertOutcome};
 use nsc_transforms::controls::{
-    ControlDay, StatusRule, admin_tx_search, pairing_quality, payment_day, payment_failure, payment_refund,
-    positions_next, recon_exceptions, reconciliation, supply, supply_exceptions, wallet_day,
+    ControlDay, StatusRule, payment_day, payment_failure, payment_refund, positions_next, recon_exceptions,
+    reconciliation, supply, supply_exceptions, wallet_day,
 };
 use nsc_transforms::rules::SeverityRule;
 
@@ -22,6 +20,7 @@ use crate::due::{Extent, Work};
 use crate::exceptions::{self, Judged, metadata};
 use crate::gate::{self, CONTROLS};
 use crate::positions::{self, History, Positions};
+use crate::search::Search;
 use crate::soft_gate::gating_tag;
 use crate::{Period, PipelineError, RunContext, RunReport, TableReport, Verdict, silver};
 
@@ -216,15 +215,9 @@ impl Day<'_> {
         self.payments(&ctx, report).await?;
         report.step(format!("B-3 B-4 {}", self.day.date), since, 0, 0);
 
-        let since = Instant::now();
-        self.register_orders(&ctx).await?;
-        let quality = pairing_quality(&ctx, self.day).await?;
-        self.upsert(&ctx, "gold.ops_ledger_pairing_quality_daily", quality, report)
-            .await?;
-        let search = admin_tx_search(&ctx, self.day).await?;
-        let rows = self.upsert(&ctx, "gold.admin_tx_search", search, report).await?;
-        report.step(format!("B-5 B-6 {}", self.day.date), since, rows, bytes);
-        Ok(())
+        Search::of(self.run, self.day, self.history)
+            .run(&ctx, bytes, report)
+            .await
     }
 
     /// Replaces the day's rows of a table; returns how many there are.
@@ -236,25 +229,9 @@ impl Day<'_> {
         report: &mut RunReport,
     ) -> Result<u64, PipelineError> {
         let table = self.run.table(name).await?;
-        let files = table.files_of(&[self.day.date])?;
-        let upsert = Upsert::begin(ctx, &table, Scope::of(files, Conflict::Replace)).await?;
-        let parts = upsert.write(rows).await?;
-        let (table, outcome) = upsert
-            .finish(ctx, parts)
-            .await?
-            .commit(metadata(self.run))
-            .await?;
-        if outcome.changed() > 0 {
-            report.wrote(&table);
-        }
-        let count = outcome.inserted + outcome.updated + outcome.unchanged;
-        report.tables.push(TableReport {
-            table: name.to_owned(),
-            rows: count,
-            outcome,
-            ..TableReport::default()
-        });
-        Ok(count)
+        let scope = Scope::of(table.files_of(&[self.day.date])?, Conflict::Replace);
+        let outcome = upsert(self.run, ctx, &table, scope, rows, report).await?;
+        Ok(outcome.inserted + outcome.updated + outcome.unchanged)
     }
 
     /// Leaves the positions before the next day for its run.
@@ -369,29 +346,39 @@ impl Day<'_> {
             .await?;
         Ok(())
     }
+}
 
-    /// Registers the payment orders that the day's entries name.
-    async fn register_orders(&self, ctx: &SessionContext) -> Result<(), PipelineError> {
-        let orders = self.run.table("silver.order_events").await?;
-        let named = ctx
-            .table("entries")
-            .await?
-            .select(vec![col("related_id").alias("named")])?
-            .filter(col("named").is_not_null())?
-            .distinct()?;
-        let files = silver::scope::files_of_orders(ctx, &orders, named.clone()).await?;
-        let payments = ctx
-            .read_table(orders.scan(files))?
-            .filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?;
-        let found = payments
-            .select_columns(&["order_ref", "merchant_name", "status"])?
-            .join(named, JoinType::LeftSemi, &["order_ref"], &["named"], None)?;
-        materialise(ctx, "orders_named", found).await.map(|_| ())
+/// Writes rows over those of a scope, and reports it; returns what changed.
+pub(crate) async fn upsert(
+    run: &RunContext,
+    ctx: &SessionContext,
+    table: &Table,
+    scope: Scope,
+    rows: DataFrame,
+    report: &mut RunReport,
+) -> Result<UpsertOutcome, PipelineError> {
+    let upsert = Upsert::begin(ctx, table, scope).await?;
+    let parts = upsert.write(rows).await?;
+    let staged = upsert.finish(ctx, parts).await?;
+    let (table, outcome) = staged.commit(metadata(run)).await?;
+    if outcome.changed() > 0 {
+        report.wrote(&table);
     }
+    report.tables.push(TableReport {
+        table: table.name(),
+        rows: outcome.inserted + outcome.updated + outcome.unchanged,
+        outcome,
+        ..TableReport::default()
+    });
+    Ok(outcome)
 }
 
 /// Runs a plan once and registers its rows.
-async fn materialise(ctx: &SessionContext, name: &str, plan: DataFrame) -> Result<DataFrame, PipelineError> {
+pub(crate) async fn materialise(
+    ctx: &SessionContext,
+    name: &str,
+    plan: DataFrame,
+) -> Result<DataFrame, PipelineError> {
     let rows = plan.cache().await?;
     ctx.register_table(name, rows.clone().into_view())?;
     Ok(rows)

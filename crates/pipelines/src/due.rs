@@ -101,3 +101,34 @@ impl Work {
         windows
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const B: &str = "pipeline_b";
+
+    fn states(run_id: &str, due: DateKst) -> PipelineStates {
+        let mut states = PipelineStates::default();
+        let silver = states.row(SILVER);
+        silver.last_run_id = Some(run_id.to_owned());
+        silver.repeats.again(B, [due]);
+        states
+    }
+
+    #[test]
+    fn days_computed_beside_a_silver_run_stay_due() {
+        let (due, computed) = (DateKst::from_days(20_458), DateKst::from_days(20_459));
+        let settled = Settled {
+            days: [due, computed].into_iter().collect(),
+            silver: states("silver-1", due).get(SILVER).map(mark),
+        };
+        let left = |mut states: PipelineStates| -> Vec<DateKst> {
+            settled.apply(B, &mut states);
+            states.row(SILVER).repeats.due(B).iter().collect()
+        };
+        assert!(left(states("silver-1", due)).is_empty());
+        // Silver has succeeded since B began: what B read may have been of before or after.
+        assert_eq!(left(states("silver-2", due)), [due, computed]);
+    }
+}

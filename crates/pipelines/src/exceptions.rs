@@ -156,7 +156,7 @@ pub(crate) async fn subjects(
 
 /// The commit metadata of a run.
 pub(crate) fn metadata(run: &RunContext) -> Vec<(String, serde_json::Value)> {
-    vec![("nsc.runId".to_owned(), run.run_id.as_str().into())]
+    vec![(nsc_lake::RUN_ID.to_owned(), run.run_id.as_str().into())]
 }
 
 /// Registers batches of the exception ledger (or none) as a table.

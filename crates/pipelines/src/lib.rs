@@ -17,6 +17,7 @@ mod period;
 mod positions;
 mod report;
 mod rules;
+mod search;
 mod silver;
 mod soft_gate;
 

@@ -5,6 +5,7 @@
     reason = "helpers of tests stand outside #[test] functions"
 )]
 
+mod corrections;
 mod log_growth;
 mod opening;
 mod upsert;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::Source;
 use nsc_core::{DateKst, MICROS_PER_DAY, UtcWindow};
@@ -92,6 +93,25 @@ impl BronzeInput {
     ) -> Result<Option<DataFrame>, PipelineError> {
         match &self.table {
             Some(table) if !files.is_empty() => Ok(Some(ctx.read_table(table.scan(files.to_vec()))?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Rows of some files whose `column` is among some values, for few of many rows; `None` when there is no file.
+    pub(super) async fn rows_with(
+        &self,
+        ctx: &SessionContext,
+        files: &[DataFile],
+        column: &'static [&'static str],
+        values: &[RecordBatch],
+    ) -> Result<Option<DataFrame>, PipelineError> {
+        match &self.table {
+            Some(table) if !files.is_empty() => {
+                let schema = table.schema();
+                let all: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+                let found = table.rows_with(ctx, files.to_vec(), column, values, &all);
+                Ok(Some(found.await?))
+            }
             _ => Ok(None),
         }
     }

@@ -33,7 +33,7 @@ use affected::Affected;
 use bronze::BronzeInput;
 use extend::Base;
 use stage::Staging;
-pub(crate) use stage::in_memory;
+pub(crate) use stage::{in_memory, renamed};
 
 /// Runs Pipeline Silver.
 pub(crate) async fn run(

@@ -126,6 +126,17 @@ pub(crate) async fn files_of_orders(
         .await?)
 }
 
+/// The columns [`payment_versions`] reads.
+pub(super) const VERSIONED: &[&str] = &[
+    "order_source",
+    "order_ref",
+    "status",
+    "source_updated_at",
+    "source_extracted_at",
+    "ingested_at",
+    "source_ref",
+];
+
 /// `order_ref`, `order_status` and `version` (the greatest is the newest) of the payment orders among Silver orders.
 pub(super) fn payment_versions(orders: DataFrame) -> Result<DataFrame, PipelineError> {
     let orders = payments_among(orders)?;

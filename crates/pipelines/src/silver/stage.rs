@@ -293,7 +293,18 @@ impl Staging {
         )
         .await?;
         if !files.is_empty() {
-            others.push(scope::payment_versions(self.ctx.read_table(table.scan(files))?)?);
+            let stored = match &self.base {
+                // The entries are few, and so are their orders.
+                Some(_) => {
+                    let related = entries.clone().select_columns(&["related_id"])?.collect().await?;
+                    let refs = renamed(&related, "order_ref")?;
+                    table
+                        .rows_with(&self.ctx, files, &["order_ref"], &refs, scope::VERSIONED)
+                        .await?
+                }
+                None => self.ctx.read_table(table.scan(files))?,
+            };
+            others.push(scope::payment_versions(stored)?);
         }
         if self.undated.iter().any(|b| b.num_rows() > 0) {
             others.push(scope::payment_versions(in_memory(
@@ -366,11 +377,20 @@ impl Staging {
             None => self.repeated_entries.clone(),
         };
         let files = ledger.window_files();
-        if let (Some(keys), Some(rows)) = (keys, ledger.rows(&self.ctx, files)?) {
-            let keys = in_memory(&self.ctx, keys)?;
-            conflicts
-                .among(rows, files, keys, &self.rules.allowed_types, window)
-                .await?;
+        if let Some(keys) = keys {
+            // Beside a base they are few.
+            let rows = match &self.base {
+                Some(_) => {
+                    let ids = renamed(&keys, "tx_id")?;
+                    ledger.rows_with(&self.ctx, files, &["tx_id"], &ids).await?
+                }
+                None => ledger.rows(&self.ctx, files)?,
+            };
+            if let Some(rows) = rows {
+                let keys = in_memory(&self.ctx, keys)?;
+                let allowed = &self.rules.allowed_types;
+                conflicts.among(rows, files, keys, allowed, window).await?;
+            }
         }
         if let Some((name, upsert)) = self.staged.iter().find(|(name, _)| *name == ledger.plan.silver) {
             conflicts.met(upsert.met_elsewhere())?;
@@ -430,6 +450,14 @@ pub(super) async fn repeated(
     rows: &DataFrame,
 ) -> Result<Option<Vec<RecordBatch>>, PipelineError> {
     Ok(some_rows(repeated_keys(plan, rows.clone())?.collect().await?))
+}
+
+/// The first column of some batches under another name.
+pub(crate) fn renamed(batches: &[RecordBatch], name: &str) -> Result<Vec<RecordBatch>, PipelineError> {
+    let renamed = batches
+        .iter()
+        .map(|b| RecordBatch::try_from_iter([(name, Arc::clone(b.column(0)))]));
+    Ok(renamed.collect::<Result<_, _>>()?)
 }
 
 fn some_rows(batches: Vec<RecordBatch>) -> Option<Vec<RecordBatch>> {

@@ -5,6 +5,7 @@
     reason = "helpers of tests stand outside #[test] functions"
 )]
 
+mod dying_night;
 mod dying_store;
 mod single_flight;
 mod story;

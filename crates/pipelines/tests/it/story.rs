@@ -40,7 +40,8 @@ pub(crate) fn open(root: &Path, wrap_store: Option<StoreWrapper>) -> Lake {
     .unwrap()
 }
 
-pub(crate) fn context(lake: Lake, name: &str) -> RunContext {
+pub(crate) fn context(lake: Lake, name: &str, now: &str) -> RunContext {
+    let now = UtcMicros::parse(now).unwrap();
     let session = SessionOptions {
         threads: 2,
         ..SessionOptions::default()
@@ -52,8 +53,8 @@ pub(crate) fn context(lake: Lake, name: &str) -> RunContext {
             salt: Salt::new(Salt::LOCAL, "local").unwrap(),
         },
         run_id: RunId::parse(name).unwrap(),
-        now: UtcMicros::parse("2026-01-20T00:00:00Z").unwrap(),
-        clock: UtcMicros::parse("2026-01-20T00:00:00Z").unwrap(),
+        now,
+        clock: now,
         rules_as_of: None,
     }
 }
@@ -76,29 +77,29 @@ pub(crate) fn steps() -> Vec<Step> {
 /// Does one step; an error is the step's own.
 pub(crate) async fn act(lake: &Lake, world: &Path, step: &Step) -> Result<(), String> {
     match step {
-        Step::Ingest(name) => {
-            let request = nsc_ingest::LoadRequest {
-                source: nsc_contracts::Source::named(name).unwrap(),
-                inputs: vec![nsc_ingest::Input::from(world.join(format!("{name}.jsonl")))],
-                source_system: None,
-                batch_id: None,
-                source_extracted_at: None,
-                ingested_at: UtcMicros::parse("2026-01-06T00:00:00Z").unwrap(),
-                force: false,
-            };
-            nsc_ingest::load(lake, request, &())
-                .await
-                .map(|_| ())
-                .map_err(|e| e.to_string())
-        }
+        Step::Ingest(name) => load(lake, world, name, "2026-01-06T00:00:00Z").await,
         Step::Run(pipeline, period) => run(lake, pipeline, *period).await.map_err(|e| e.to_string()),
     }
 }
 
+/// Loads a source's file of a folder.
+pub(crate) async fn load(lake: &Lake, folder: &Path, name: &str, at: &str) -> Result<(), String> {
+    let request = nsc_ingest::LoadRequest {
+        source: nsc_contracts::Source::named(name).unwrap(),
+        inputs: vec![nsc_ingest::Input::from(folder.join(format!("{name}.jsonl")))],
+        source_system: None,
+        batch_id: None,
+        source_extracted_at: None,
+        ingested_at: UtcMicros::parse(at).unwrap(),
+        force: false,
+    };
+    let loaded = nsc_ingest::load(lake, request, &()).await;
+    loaded.map(|_| ()).map_err(|e| e.to_string())
+}
+
 pub(crate) async fn run(lake: &Lake, pipeline: &Pipeline, period: Period) -> Result<(), PipelineError> {
-    nsc_pipelines::run(&context(lake.clone(), pipeline.name()), pipeline, period)
-        .await
-        .1
+    let context = context(lake.clone(), pipeline.name(), "2026-01-20T00:00:00Z");
+    nsc_pipelines::run(&context, pipeline, period).await.1
 }
 
 /// Every row of every Silver and Gold table, sorted.

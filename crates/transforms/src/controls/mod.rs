@@ -32,6 +32,7 @@
 //! * Money: a sum or difference over 38 digits fails the plan (`nsc_sum_money`, `nsc_exact`); it never wraps.
 
 mod operations;
+mod pairing;
 mod reconciliation;
 mod verdicts;
 
@@ -40,7 +41,8 @@ use nsc_core::{DateKst, RunId, UtcMicros};
 
 use crate::output::{date, text};
 
-pub use operations::{admin_tx_search, pairing_quality, payment_day, payment_failure, payment_refund};
+pub use operations::{admin_tx_search, payment_day, payment_failure, payment_refund};
+pub use pairing::{PairingCounts, pairing_counts, pairing_quality};
 pub use reconciliation::{empty_positions, positions_next, reconciliation, supply, wallet_day};
 pub use verdicts::{recon_exceptions, supply_exceptions};
 

@@ -1,4 +1,4 @@
-//! B-3 to B-6: what the operators watch.
+//! B-3, B-4 and B-6: what the operators watch.
 
 use datafusion::common::ScalarValue;
 use datafusion::functions_aggregate::expr_fn::sum;
@@ -98,22 +98,6 @@ async fn by_merchant(
         .and_then(|df| df.with_column(rate, rate_expr(col(count), col("total_cnt"))))
         .map_err(failed(table))?;
     finish(counts, table, day.stamps(Some(&rule.rule_id)))
-}
-
-/// B-5, `gold.ops_ledger_pairing_quality_daily`: always one row. Reads `entries` and `orders_named`. No rule judges it.
-///
-/// # Errors
-/// When the plan is refused.
-pub async fn pairing_quality(ctx: &SessionContext, day: &ControlDay) -> Result<DataFrame, TransformError> {
-    const TABLE: &str = "gold.ops_ledger_pairing_quality_daily";
-    let df = plan(
-        ctx,
-        TABLE,
-        include_str!("../sql/ops_ledger_pairing_quality_daily.sql"),
-        Vec::new(),
-    )
-    .await?;
-    finish(df, TABLE, day.stamps(None))
 }
 
 /// B-6, `gold.admin_tx_search`: one row per entry of the day. Reads `entries` and `orders_named`. No rule judges it.

@@ -235,6 +235,6 @@ async fn an_absent_input_is_named() {
         "{error}"
     );
     register(&ctx, "entries", batch("tx_id text", &[]));
-    assert!(controls::pairing_quality(&ctx, &day).await.is_err());
+    assert!(controls::pairing_counts(&ctx).await.is_err());
     let _ = collect(ctx.table("entries").await.unwrap()).await;
 }

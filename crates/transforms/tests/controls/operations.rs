@@ -236,7 +236,8 @@ async fn pairing_quality_counts_entries_and_groups() {
         ],
         &["o1|m|PAID", "o3|m|PAID"],
     );
-    let df = controls::pairing_quality(&ctx, &day()).await.unwrap();
+    let counts = controls::pairing_counts(&ctx).await.unwrap();
+    let df = controls::pairing_quality(&ctx, &day(), counts).await.unwrap();
     assert_contract(&df, "gold.ops_ledger_pairing_quality_daily");
     let all = [
         "date_kst",
@@ -254,9 +255,33 @@ async fn pairing_quality_counts_entries_and_groups() {
 }
 
 #[tokio::test]
+async fn counts_of_parts_add_up_when_a_related_id_is_in_one_part() {
+    let (changed, corrected) = (
+        ["1|a|PAYMENT|o1", "2|b|RECEIVE|o1"],
+        ["1|a|PAYMENT|o1", "2|b|RECEIVE|o4"],
+    );
+    let rest = ["3|a|PAYMENT|o2", "4|b|RECEIVE|o2", "5|a|CHARGE|~"];
+    let orders = ["o1|m|PAID", "o2|m|PAID"];
+    let counted = async |parts: &[&[&str]]| {
+        let ctx = with_entries(&parts.concat(), &orders);
+        controls::pairing_counts(&ctx).await.unwrap()
+    };
+    let (before, after) = (counted(&[&changed]).await, counted(&[&corrected]).await);
+    let all = counted(&[&changed, &rest])
+        .await
+        .with_part_replaced(before, after);
+    assert_eq!(all, counted(&[&corrected, &rest]).await);
+    assert_eq!(
+        (all.entries, all.related, all.groups, all.pairs, all.orders),
+        (5, 4, 3, 1, 2)
+    );
+}
+
+#[tokio::test]
 async fn pairing_quality_is_one_row_even_of_nothing() {
     let ctx = with_entries(&[], &[]);
-    let batch = collect(controls::pairing_quality(&ctx, &day()).await.unwrap()).await;
+    let counts = controls::pairing_counts(&ctx).await.unwrap();
+    let batch = collect(controls::pairing_quality(&ctx, &day(), counts).await.unwrap()).await;
     assert_required(&batch, "gold.ops_ledger_pairing_quality_daily");
     let rates = [
         "entry_cnt",

@@ -1,0 +1,91 @@
+//! B-5: how well entries name and complete their pair, from counts that can be brought up to date.
+
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Int64Type};
+use datafusion::common::ScalarValue;
+use datafusion::prelude::{DataFrame, SessionContext};
+use serde::{Deserialize, Serialize};
+
+use super::ControlDay;
+use crate::TransformError;
+use crate::output::{finish, plan};
+
+/// What B-5 divides, of a day's entries or of a part of them that keeps the entries of one `related_id` together: the counts
+/// of such parts add up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairingCounts {
+    /// Entries.
+    pub entries: i64,
+    /// Entries with a `related_id`.
+    pub related: i64,
+    /// Different `related_id`s.
+    pub groups: i64,
+    /// Those of exactly two entries of two different wallets.
+    pub pairs: i64,
+    /// Those that are a known payment order.
+    pub orders: i64,
+}
+
+impl PairingCounts {
+    /// The counts after a part of the entries has become another one.
+    #[must_use]
+    pub fn with_part_replaced(self, before: Self, after: Self) -> Self {
+        Self {
+            entries: self.entries - before.entries + after.entries,
+            related: self.related - before.related + after.related,
+            groups: self.groups - before.groups + after.groups,
+            pairs: self.pairs - before.pairs + after.pairs,
+            orders: self.orders - before.orders + after.orders,
+        }
+    }
+}
+
+/// Counts `entries`, of which `orders_named` says which `related_id`s are payment orders.
+///
+/// # Errors
+/// When the plan is refused, and the engine's.
+pub async fn pairing_counts(ctx: &SessionContext) -> Result<PairingCounts, TransformError> {
+    const WHAT: &str = "pairing_counts";
+    let failed = TransformError::plan;
+    let df = plan(ctx, WHAT, include_str!("../sql/pairing_counts.sql"), Vec::new()).await?;
+    let found = df.collect().await.map_err(failed(WHAT))?;
+    let mut counts = [0; 5];
+    for batch in found.iter().filter(|b| b.num_rows() > 0) {
+        for (count, column) in counts.iter_mut().zip(batch.columns()) {
+            let column = cast(column, &DataType::Int64).map_err(|e| failed(WHAT)(e.into()))?;
+            *count = column.as_primitive::<Int64Type>().value(0);
+        }
+    }
+    let [entries, related, groups, pairs, orders] = counts;
+    Ok(PairingCounts {
+        entries,
+        related,
+        groups,
+        pairs,
+        orders,
+    })
+}
+
+/// B-5, `gold.ops_ledger_pairing_quality_daily`: always one row. No rule judges it.
+///
+/// # Errors
+/// When the plan is refused.
+pub async fn pairing_quality(
+    ctx: &SessionContext,
+    day: &ControlDay,
+    counts: PairingCounts,
+) -> Result<DataFrame, TransformError> {
+    const TABLE: &str = "gold.ops_ledger_pairing_quality_daily";
+    let params = [
+        ("entry_cnt", counts.entries),
+        ("related_cnt", counts.related),
+        ("group_cnt", counts.groups),
+        ("pair_cnt", counts.pairs),
+        ("order_cnt", counts.orders),
+    ];
+    let params = params.map(|(name, count)| (name, ScalarValue::Int64(Some(count))));
+    let sql = include_str!("../sql/ops_ledger_pairing_quality_daily.sql");
+    let df = plan(ctx, TABLE, sql, params.into()).await?;
+    finish(df, TABLE, day.stamps(None))
+}
