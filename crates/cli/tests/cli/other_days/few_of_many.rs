@@ -71,8 +71,8 @@ fn corrections_of_a_large_day_end_where_all_days_at_once_do() {
     for seed in 1..=3 {
         let mut random = Lcg(seed);
         let mut nights: Vec<Night> = (0..DAYS.len()).map(|day| night(&mut random, day)).collect();
-        for on in 1..nights.len() {
-            correct(&mut random, on, &mut nights[on]);
+        for (on, night) in nights.iter_mut().enumerate().skip(1) {
+            correct(&mut random, on, night);
         }
         eprintln!("seed {seed}");
         let (_dir, grown) = assert_converges(&nights, &["silver", "b", "c"]);
