@@ -45,8 +45,8 @@ struct Limits {
     linger: Duration,
 }
 
-/// Batches that may wait in a lane, one message size aside. A broker sends long stretches of one partition: with room
-/// for one batch only, all the other lanes would stand still behind it.
+/// Batches that may wait in a lane, one message size aside. With room for one only, every stretch of one partition would
+/// fill its lane, and other lanes would often stand still behind it.
 const BATCHES_AHEAD: usize = 3;
 
 #[derive(Debug)]
@@ -115,14 +115,16 @@ impl Lane {
         None
     }
 
-    /// Waits for room; false when there is none yet.
-    pub(crate) fn wait_for_room(&self, timeout: Duration) -> bool {
+    /// Waits for room, no longer than `timeout`.
+    pub(crate) fn wait_for_room(&self, timeout: Duration) {
         let full = |state: &mut State| state.is_full(self.limits);
-        let (mut state, _) = self
-            .changed
-            .wait_timeout_while(self.state(), timeout, full)
-            .unwrap_or_else(PoisonError::into_inner);
-        !full(&mut state)
+        let waited = self.changed.wait_timeout_while(self.state(), timeout, full);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Whether a full batch is waiting.
+    pub(crate) fn holds_a_batch(&self) -> bool {
+        self.state().holds_a_batch(self.limits)
     }
 
     /// Waits until no batch is under way; false when one still is.

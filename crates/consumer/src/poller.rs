@@ -22,13 +22,30 @@ use crate::options::ConsumerOptions;
 
 /// How long a poll waits for a message.
 const POLL: Duration = Duration::from_millis(100);
+/// How long anything waits while a lane is full or paused: when it has room again must not be overslept.
+const ROOM: Duration = Duration::from_millis(20);
 /// How often finished offsets are stored. (The library commits them at its own interval.)
 const STORE: Duration = Duration::from_millis(100);
-/// Lanes may be full this long before partitions are paused. Pausing throws away what was fetched ahead, so a short
-/// wait, the rule under load, does without; but polling must go on, or the group thinks this member dead.
+/// A lane may be full this long before its partitions are paused although no other lane wants for messages. Pausing
+/// throws away what was fetched ahead, so a short wait, the rule under load, does without; but polling must go on, or
+/// the group thinks this member dead.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// After a pause that brought the other lanes nothing they are thought to have nothing to come.
+const IN_VAIN: Duration = Duration::from_secs(10);
 /// The same trouble is told at most this often.
 const TELL: Duration = Duration::from_secs(30);
+
+/// What is on its way into a lane.
+#[derive(Debug, Default)]
+struct Intake {
+    /// Messages that the lane has no room for.
+    held: VecDeque<Message>,
+    full_since: Option<Instant>,
+    /// Its partitions are paused.
+    paused: bool,
+    /// Others had messages meanwhile.
+    others_polled: bool,
+}
 
 /// See the module.
 pub(crate) struct Poller {
@@ -36,10 +53,10 @@ pub(crate) struct Poller {
     options: ConsumerOptions,
     stop: CancellationToken,
     topics: [Arc<str>; 2],
-    /// Messages that no lane has room for.
-    held: VecDeque<Message>,
-    full_since: Option<Instant>,
-    paused: bool,
+    /// By lane.
+    intakes: Vec<Intake>,
+    /// When a pause was last in vain.
+    in_vain: Option<Instant>,
     stored_at: Instant,
     told: Vec<(RDKafkaErrorCode, Instant)>,
 }
@@ -47,14 +64,14 @@ pub(crate) struct Poller {
 impl Poller {
     pub(crate) fn new(client: Client, options: ConsumerOptions, stop: CancellationToken) -> Self {
         let topics = EventKind::ALL.map(|kind| Arc::from(options.profile.topic(kind)));
+        let intakes = client.context().lanes.iter().map(|_| Intake::default()).collect();
         Self {
             client,
             options,
             stop,
             topics,
-            held: VecDeque::new(),
-            full_since: None,
-            paused: false,
+            intakes,
+            in_vain: None,
             stored_at: Instant::now(),
             told: Vec::new(),
         }
@@ -85,10 +102,21 @@ impl Poller {
             self.stored_at = Instant::now();
             self.client.context().store_finished(&self.client);
         }
-        if !self.held.is_empty() && !self.hand_over() && !self.paused {
-            return Ok(());
+        for lane in 0..self.intakes.len() {
+            self.hand_over(lane);
         }
-        let polled = match self.client.poll(POLL) {
+        let full = |intake: &Intake| !intake.held.is_empty() && !intake.paused;
+        if let Some(lane) = self.intakes.iter().position(full) {
+            if !self.is_worth_a_pause(lane) {
+                if let Some(lane) = self.client.context().lanes.get(lane) {
+                    lane.wait_for_room(ROOM);
+                }
+                return Ok(());
+            }
+            self.pause(lane);
+        }
+        let paused = self.intakes.iter().any(|intake| intake.paused);
+        let polled = match self.client.poll(if paused { ROOM } else { POLL }) {
             None => None,
             Some(Ok(message)) => self.received(&message),
             Some(Err(error)) => {
@@ -98,53 +126,77 @@ impl Poller {
         };
         // A partition may have left during the poll, and what is held of it with it.
         let assignment = &self.client.context().assignment;
-        self.held.retain(|m| assignment.owns(m.in_partition(), m.epoch));
+        for intake in &mut self.intakes {
+            intake.held.retain(|m| assignment.owns(m.in_partition(), m.epoch));
+        }
         if let Some(message) = polled {
             self.deliver(message);
         }
         Ok(())
     }
 
-    /// Gives held messages to their lanes; false when some are still held.
-    fn hand_over(&mut self) -> bool {
+    /// Gives a lane what is held for it, as far as there is room, and resumes it when it wants for more.
+    fn hand_over(&mut self, at: usize) {
         let context = Arc::clone(self.client.context());
-        while let Some(message) = self.held.pop_front() {
-            let Some(lane) = self.lane(&message) else {
-                continue;
-            };
-            // While paused, the poll does the waiting.
-            let wait = if self.paused { Duration::ZERO } else { POLL };
-            let Some(lane) = context.lanes.get(lane) else {
-                continue;
-            };
-            lane.wait_for_room(wait);
+        let (Some(intake), Some(lane)) = (self.intakes.get_mut(at), context.lanes.get(at)) else {
+            return;
+        };
+        while let Some(message) = intake.held.pop_front() {
             if let Some(message) = lane.push(message) {
-                self.held.push_front(message);
-                self.still_full();
-                return false;
+                intake.held.push_front(message);
+                intake.full_since.get_or_insert_with(Instant::now);
+                return;
             }
         }
-        self.full_since = None;
-        self.resume();
-        true
+        intake.full_since = None;
+        if intake.paused && !lane.holds_a_batch() {
+            if !std::mem::take(&mut intake.others_polled) {
+                self.in_vain = Some(Instant::now());
+            }
+            intake.paused = false;
+            tracing::debug!(lane = at, "the lane has room; partitions resumed");
+            if let Err(error) = self.client.resume(&self.partitions_of(at)) {
+                tracing::warn!(%error, "partitions were not resumed");
+            }
+        }
+    }
+
+    /// Whether the partitions of a full lane are to be paused, so that polling goes on: when it has been full for long,
+    /// or when another lane wants for messages that may be behind those of this one. (A broker may send long stretches
+    /// of one partition.)
+    fn is_worth_a_pause(&self, full: usize) -> bool {
+        let since = self.intakes.get(full).and_then(|intake| intake.full_since);
+        if since.is_some_and(|since| since.elapsed() >= PATIENCE) {
+            return true;
+        }
+        let context = self.client.context();
+        let wants = |at: usize| context.lanes.get(at).is_some_and(|lane| !lane.holds_a_batch());
+        self.in_vain.is_none_or(|at| at.elapsed() >= IN_VAIN)
+            && (0..self.intakes.len()).any(|at| at != full && wants(at) && context.assignment.feeds(at))
     }
 
     fn deliver(&mut self, message: Message) {
-        let Some(lane) = self.lane(&message) else {
+        let Some(at) = self.lane(&message) else {
             return;
         };
-        let lanes = Arc::clone(&self.client.context().lanes);
+        for (other, intake) in self.intakes.iter_mut().enumerate() {
+            intake.others_polled |= other != at;
+        }
+        let context = Arc::clone(self.client.context());
+        let (Some(intake), Some(lane)) = (self.intakes.get_mut(at), context.lanes.get(at)) else {
+            return;
+        };
         // Behind one that is held no other may overtake.
-        let given_back = if self.held.is_empty() {
-            lanes.get(lane).and_then(|lane| lane.push(message))
+        let given_back = if intake.held.is_empty() {
+            lane.push(message)
         } else {
             Some(message)
         };
         if let Some(message) = given_back {
-            self.held.push_back(message);
-            if self.paused {
+            intake.held.push_back(message);
+            if intake.paused {
                 // A partition that came while the others are paused.
-                self.pause();
+                self.pause(at);
             }
         }
     }
@@ -186,34 +238,20 @@ impl Poller {
         })
     }
 
-    fn still_full(&mut self) {
-        let since = *self.full_since.get_or_insert_with(Instant::now);
-        if !self.paused && since.elapsed() >= PATIENCE {
-            tracing::info!("the lanes are full; partitions paused");
-            self.paused = true;
-            self.pause();
+    fn pause(&mut self, at: usize) {
+        if let Some(intake) = self.intakes.get_mut(at) {
+            intake.others_polled &= intake.paused;
+            intake.paused = true;
         }
-    }
-
-    fn pause(&self) {
-        if let Err(error) = self.client.pause(&self.assigned()) {
+        tracing::debug!(lane = at, "the lane is full; partitions paused");
+        if let Err(error) = self.client.pause(&self.partitions_of(at)) {
             tracing::warn!(%error, "partitions were not paused");
         }
     }
 
-    fn resume(&mut self) {
-        if self.paused {
-            self.paused = false;
-            tracing::info!("the lanes have room; partitions resumed");
-            if let Err(error) = self.client.resume(&self.assigned()) {
-                tracing::warn!(%error, "partitions were not resumed");
-            }
-        }
-    }
-
-    fn assigned(&self) -> TopicPartitionList {
+    fn partitions_of(&self, lane: usize) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
-        for partition in self.client.context().assignment.partitions() {
+        for partition in self.client.context().assignment.partitions_of(lane) {
             list.add_partition(self.options.profile.topic(partition.kind), partition.number);
         }
         list

@@ -10,6 +10,7 @@ use nsc_contracts::event::EventKind;
 use nsc_core::{ErrorCode, OperatorError};
 use nsc_testkit::{Broker, FaultProxy, Postgres, PostgresOptions, Record};
 use serde_json::Value;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::world::{World, entry, lines_with, records, topic, until};
 
@@ -162,6 +163,50 @@ async fn a_full_queue_pauses_and_goes_on_after_the_outage() {
     running.stop().await;
     world.wait_for_dead_letters(0).await;
     assert_eq!(world.committed(EventKind::LedgerEntry, 4), 2_000);
+}
+
+#[tokio::test]
+async fn a_lane_that_stands_still_does_not_hold_up_the_others() {
+    let world = World::new().await;
+    let mut options = world.options();
+    options.landing.batch_events = 50;
+    options.landing.attempt_timeout = Duration::from_secs(120);
+    let running = world.consume_with(options).await;
+    let in_partition = |number: i32, from: usize, to: usize| -> Vec<Record> {
+        let records = records(&entries(from, to));
+        records.into_iter().map(|r| r.in_partition(number)).collect()
+    };
+    world.produce(EventKind::LedgerEntry, in_partition(0, 0, 1)).await;
+    world.wait_for_entries(1).await;
+    // Somebody else has the row, and the lane of its partition waits for it.
+    let mut other = PgConnection::connect(&world.database.url())
+        .await
+        .expect("a connection");
+    let mut holding = other.begin().await.expect("a transaction");
+    sqlx::query("SELECT FROM bo.ledger_entries WHERE tx_id = 'tx-0' FOR UPDATE")
+        .execute(&mut *holding)
+        .await
+        .expect("the row");
+    // More than that lane holds, and before all that comes for others.
+    world
+        .produce(EventKind::LedgerEntry, in_partition(0, 0, 2_000))
+        .await;
+    for (number, from) in [(1, 2_000), (2, 2_400), (3, 2_800)] {
+        world
+            .produce(EventKind::LedgerEntry, in_partition(number, from, from + 400))
+            .await;
+    }
+    // Whichever partitions share the lane, one has another.
+    let others = "SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM bo.ledger_entries
+                  WHERE substr(tx_id, 4)::integer >= 2000 GROUP BY (substr(tx_id, 4)::integer - 2000) / 400) AS landed";
+    world.wait_for(others, 400).await;
+    let behind = "SELECT count(*) FROM bo.ledger_entries WHERE substr(tx_id, 4)::integer BETWEEN 1 AND 1999";
+    assert_eq!(world.number(behind).await, 0, "that lane still waits");
+    holding.rollback().await.expect("given up");
+    world.wait_for_entries(3_200).await;
+    world.wait_until_committed(EventKind::LedgerEntry, 4, 3_201).await;
+    running.stop().await;
+    world.wait_for_dead_letters(0).await;
 }
 
 #[tokio::test]
