@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import paced
-from servers import Broker, Process, free_port, http_status, wait_until
+from servers import Broker, Process, cpu_seconds, free_port, http_status, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOOK_EVERY, GIVE_UP, SAMPLES_A_SECOND, BAR_SECONDS = .025, 30, 20, 1.0
@@ -38,7 +38,10 @@ class Freshness:
             self.pg.settle()
             b.step(f"{a.event_rate} events a second for {a.freshness_seconds} s")
             load = b.load()
+            parts = {"nsc_consume": running[0].pid, "nsc_serve": running[1].pid, "postgres": self.pg.process.pid, "broker": broker.process.pid}
+            before = {part: cpu_seconds(pid) for part, pid in parts.items()}
             sent, seen = asyncio.run(self.measure(broker.address, *api.split(":")))
+            used = {part: round(cpu_seconds(pid) - before[part], 2) for part, pid in parts.items()}
             self.check(sent)
             codes = [p.stop() for p in running]
         finally:
@@ -47,7 +50,7 @@ class Freshness:
             broker.stop()
         if codes != [0, 0]:
             raise SystemExit(f"a service did not end well: {codes}")
-        return self.report(sent, seen, load)
+        return self.report(sent, seen, load, used)
 
     async def measure(self, brokers, host, port):
         a, free, seen, looking, sent = self.a, [], [], set(), None
@@ -83,11 +86,11 @@ class Freshness:
         wanted = self.a.rows + sent["ledger"]
         wait_until("all events", lambda: self.pg.number("SELECT count(*) FROM bo.ledger_entries") == wanted, 120, .5)
 
-    def report(self, sent, seen, load):
+    def report(self, sent, seen, load, used):
         b, a = self.b, self.a
         p99 = paced.percentile(seen, 99)
         kept = sent["sent"] / sent["seconds"] / a.event_rate
         b.say(f"freshness: p99 {p99 / BAR_SECONDS:.2f} of {BAR_SECONDS:g} s from produced to visible ({b.verdict(p99 < BAR_SECONDS)} below 1), "
               f"median {paced.percentile(seen, 50) / BAR_SECONDS:.2f}, {len(seen)} samples, {kept:.2f} of {a.event_rate} events/s sent")
-        b.save("serving-freshness", {"ledger_rows": a.rows, "event_rate": a.event_rate, "bar_s": BAR_SECONDS, "samples": len(seen), "sent": sent, "load1_before": load,
+        b.save("serving-freshness", {"ledger_rows": a.rows, "event_rate": a.event_rate, "bar_s": BAR_SECONDS, "samples": len(seen), "sent": sent, "load1_before": load, "cpu_s": used,
                                      "p50_s": round(paced.percentile(seen, 50), 3), "p95_s": round(paced.percentile(seen, 95), 3), "p99_s": round(p99, 3), "max_s": round(max(seen), 3)})
