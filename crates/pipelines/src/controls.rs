@@ -185,39 +185,52 @@ impl Day<'_> {
     }
 
     async fn compute(&self, before: &Positions, report: &mut RunReport) -> Result<(), PipelineError> {
-        let since = Instant::now();
         let ctx = self.run.session()?;
         let bytes = self.history.register_day(&ctx, self.day.date)?;
-        positions::register(&ctx, before)?;
-        materialise(&ctx, "wallet_day", wallet_day(&ctx, self.day).await?).await?;
-        let recon = materialise(
-            &ctx,
-            "recon",
-            reconciliation(&ctx, self.day, &self.rules.drift).await?,
-        )
-        .await?;
-        let supply = materialise(
-            &ctx,
-            "supply",
-            supply(&ctx, self.day, before.issued_supply, &self.rules.supply).await?,
-        )
-        .await?;
-        let wallets = self
-            .upsert(&ctx, "gold.recon_daily_snapshot_flow", recon, report)
-            .await?;
-        self.upsert(&ctx, "gold.ledger_supply_balance_daily", supply.clone(), report)
-            .await?;
-        self.carry(&ctx, &supply).await?;
-        self.verdicts(&ctx, &supply, report).await?;
-        report.step(format!("B-1 B-2 {}", self.day.date), since, wallets, bytes);
-
-        let since = Instant::now();
-        self.payments(&ctx, report).await?;
-        report.step(format!("B-3 B-4 {}", self.day.date), since, 0, 0);
-
+        let beside = RunReport::beside(report);
+        // The two share neither inputs nor tables.
+        let ((), payments) = tokio::try_join!(
+            self.balances(&ctx, before, bytes, report),
+            self.payments(&ctx, beside),
+        )?;
+        report.absorb(payments);
         Search::of(self.run, self.day, self.history)
             .run(&ctx, bytes, report)
             .await
+    }
+
+    /// B-1 and B-2; `ctx` has the day's `entries`, which take `bytes`.
+    async fn balances(
+        &self,
+        ctx: &SessionContext,
+        before: &Positions,
+        bytes: u64,
+        report: &mut RunReport,
+    ) -> Result<(), PipelineError> {
+        let since = Instant::now();
+        positions::register(ctx, before)?;
+        materialise(ctx, "wallet_day", wallet_day(ctx, self.day).await?).await?;
+        let recon = materialise(
+            ctx,
+            "recon",
+            reconciliation(ctx, self.day, &self.rules.drift).await?,
+        )
+        .await?;
+        let supply = materialise(
+            ctx,
+            "supply",
+            supply(ctx, self.day, before.issued_supply, &self.rules.supply).await?,
+        )
+        .await?;
+        let wallets = self
+            .upsert(ctx, "gold.recon_daily_snapshot_flow", recon, report)
+            .await?;
+        self.upsert(ctx, "gold.ledger_supply_balance_daily", supply.clone(), report)
+            .await?;
+        self.carry(ctx, &supply).await?;
+        self.verdicts(ctx, &supply, report).await?;
+        report.step(format!("B-1 B-2 {}", self.day.date), since, wallets, bytes);
+        Ok(())
     }
 
     /// Replaces the day's rows of a table; returns how many there are.
@@ -327,7 +340,13 @@ impl Day<'_> {
         Ok(())
     }
 
-    async fn payments(&self, ctx: &SessionContext, report: &mut RunReport) -> Result<(), PipelineError> {
+    /// B-3 and B-4; gives its report back.
+    async fn payments(
+        &self,
+        ctx: &SessionContext,
+        mut report: RunReport,
+    ) -> Result<RunReport, PipelineError> {
+        let since = Instant::now();
         let bronze = self.run.table("bronze.payment_orders_raw").await?;
         report.read(&bronze);
         let window = self.day.date.window();
@@ -339,12 +358,13 @@ impl Day<'_> {
         ctx.register_table("payment_orders_raw", bronze.scan(files))?;
         materialise(ctx, "payment_day", payment_day(ctx, self.day).await?).await?;
         let failure = payment_failure(ctx, self.day, &self.rules.failed).await?;
-        self.upsert(ctx, "gold.ops_payment_failure_daily", failure, report)
+        self.upsert(ctx, "gold.ops_payment_failure_daily", failure, &mut report)
             .await?;
         let refund = payment_refund(ctx, self.day, &self.rules.refunded).await?;
-        self.upsert(ctx, "gold.ops_payment_refund_daily", refund, report)
+        self.upsert(ctx, "gold.ops_payment_refund_daily", refund, &mut report)
             .await?;
-        Ok(())
+        report.step(format!("B-3 B-4 {}", self.day.date), since, 0, 0);
+        Ok(report)
     }
 }
 

@@ -139,6 +139,19 @@ impl RunReport {
         }
     }
 
+    /// An empty one, for what runs beside the rest of a run.
+    pub(crate) fn beside(of: &Self) -> Self {
+        Self::new(&of.run_id, &of.pipeline, of.now)
+    }
+
+    /// Takes over what ran beside: its tables, its steps, and the versions it read and wrote.
+    pub(crate) fn absorb(&mut self, beside: Self) {
+        self.tables.extend(beside.tables);
+        self.steps.extend(beside.steps);
+        self.versions_read.extend(beside.versions_read);
+        self.versions_written.extend(beside.versions_written);
+    }
+
     pub(crate) fn read(&mut self, table: &nsc_lake::Table) {
         self.versions_read.insert(table.name(), table.version());
     }
