@@ -1,5 +1,7 @@
 //! The allocator: faster than the system's under many threads.
 
+use std::time::Duration;
+
 use libmimalloc_sys::{mi_option_set, mi_option_t};
 use mimalloc::MiMalloc;
 
@@ -12,20 +14,41 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 const PURGE_DELAY: mi_option_t = 15;
 /// Never.
 const NO_PURGE: std::ffi::c_long = -1;
+/// The library's own delay, in milliseconds.
+const DEFAULT: std::ffi::c_long = 1000;
+/// A job that has held so much gives back what it does not use.
+const LARGE: u64 = 3 << 29;
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_millis(200);
 
-/// An ingest takes a stream through a bounded memory and ends: what it has used once stays with it until then, because
-/// giving pages back and having them zeroed again costs time. A run's steps differ in what they need: with what the others
-/// had used, a day of ten million entries held 4.5 GB at once; giving pages back after a second it holds 3.5.
+/// A job takes tables through memory and ends: what it has used once stays with it until then. Giving pages back and
+/// having them zeroed again is up to a sixth of a day's time otherwise. Not so once it has grown large, because its steps
+/// differ in what they need: a day of ten million entries would hold 4.5 GB, and holds 3.5. What keeps running gives
+/// pages back from the start.
 pub(crate) fn suit(command: &Command) {
-    if matches!(command, Command::Ingest(_)) {
-        #[expect(
-            unsafe_code,
-            reason = "the bindings know no other way; the value is a plain number"
-        )]
-        // SAFETY: sets one number of the library's table of options; no other thread of ours runs yet.
-        unsafe {
-            mi_option_set(PURGE_DELAY, NO_PURGE);
-        }
+    if matches!(command, Command::Ingest(_) | Command::Run(_)) {
+        set_purge_delay(NO_PURGE);
+        // Without the thread, everything is kept.
+        let _ = std::thread::Builder::new()
+            .name("nsc-memory".to_owned())
+            .spawn(|| {
+                while nsc_telemetry::peak_memory_bytes().is_some_and(|peak| peak < LARGE) {
+                    std::thread::sleep(LOOK);
+                }
+                set_purge_delay(DEFAULT);
+            });
+    }
+}
+
+fn set_purge_delay(milliseconds: std::ffi::c_long) {
+    #[expect(
+        unsafe_code,
+        reason = "the bindings know no other way; the value is a plain number"
+    )]
+    // SAFETY: sets one aligned number of the library's table of options, which the library reads by itself each time;
+    // whoever frees memory meanwhile sees the old or the new one, and either is right.
+    unsafe {
+        mi_option_set(PURGE_DELAY, milliseconds);
     }
 }
 
@@ -37,6 +60,6 @@ mod tests {
     #[expect(unsafe_code, reason = "as above")]
     fn the_option_is_the_delay_before_pages_are_given_back() {
         // SAFETY: reads one number. A thousand milliseconds is the library's default for this option alone.
-        assert_eq!(unsafe { mi_option_get(super::PURGE_DELAY) }, 1000);
+        assert_eq!(unsafe { mi_option_get(super::PURGE_DELAY) }, super::DEFAULT);
     }
 }
