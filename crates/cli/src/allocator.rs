@@ -23,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// A job takes tables through memory and ends: what it has used once stays with it until then. Giving pages back and
 /// having them zeroed again is up to a sixth of a day's time otherwise. Not so once it has grown large, because its steps
-/// differ in what they need: a day of ten million entries would hold 4.5 GB, and holds 3.5. What keeps running gives
+/// differ in what they need: a day of ten million entries would hold 4.5 GB, and holds 3.6. What keeps running gives
 /// pages back from the start.
 pub(crate) fn suit(command: &Command) {
     if matches!(command, Command::Ingest(_) | Command::Run(_)) {

@@ -137,7 +137,7 @@ impl Poller {
 
     /// Gives a lane what is held for it, as far as there is room, and resumes it when it wants for more.
     fn hand_over(&mut self, at: usize) {
-        let context = Arc::clone(self.client.context());
+        let context = self.client.context();
         let (Some(intake), Some(lane)) = (self.intakes.get_mut(at), context.lanes.get(at)) else {
             return;
         };
@@ -171,8 +171,9 @@ impl Poller {
         }
         let context = self.client.context();
         let wants = |at: usize| context.lanes.get(at).is_some_and(|lane| !lane.holds_a_batch());
+        let feeds = |at: usize| !context.assignment.partitions_of(at).is_empty();
         self.in_vain.is_none_or(|at| at.elapsed() >= IN_VAIN)
-            && (0..self.intakes.len()).any(|at| at != full && wants(at) && context.assignment.feeds(at))
+            && (0..self.intakes.len()).any(|at| at != full && wants(at) && feeds(at))
     }
 
     fn deliver(&mut self, message: Message) {
@@ -182,7 +183,7 @@ impl Poller {
         for (other, intake) in self.intakes.iter_mut().enumerate() {
             intake.others_polled |= other != at;
         }
-        let context = Arc::clone(self.client.context());
+        let context = self.client.context();
         let (Some(intake), Some(lane)) = (self.intakes.get_mut(at), context.lanes.get(at)) else {
             return;
         };

@@ -82,11 +82,6 @@ impl Assignment {
         owned.map(|(partition, _)| *partition).collect()
     }
 
-    /// Whether messages may come for a lane.
-    pub(crate) fn feeds(&self, lane: usize) -> bool {
-        self.state().owned.values().any(|o| o.lane == lane)
-    }
-
     /// Whether this member reads a topic: it owns one of its partitions.
     pub(crate) fn reads(&self, kind: EventKind) -> bool {
         self.state().owned.keys().any(|p| p.kind == kind)
@@ -133,7 +128,7 @@ mod tests {
         assert_eq!(assignment.partitions(), [p(0), p(1), p(2)]);
         assert_eq!(assignment.partitions_of(0), [p(0), p(2)]);
         assert_eq!(assignment.partitions_of(1), [p(1)]);
-        assert!(assignment.feeds(1) && !assignment.feeds(2));
+        assert_eq!(assignment.partitions_of(2), []);
         assert!(assignment.reads(EventKind::LedgerEntry) && !assignment.reads(EventKind::PaymentOrder));
         assert!(assignment.rewinds(p(0)) && !assignment.rewinds(p(0)));
     }
