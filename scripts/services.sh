@@ -91,9 +91,9 @@ addresses() {
 # made by scripts/services.sh: where the services of make up are
 export KAFKA_BROKERS=127.0.0.1:$BROKER_PORT
 export DATABASE_URL=$CONSUMER_URL
-export NSC_DEMO_MIGRATOR_URL=$MIGRATOR_URL
-export NSC_DEMO_API_URL=$API_URL
-export NSC_DEMO_API=http://127.0.0.1:$API_PORT
+export DEMO_MIGRATOR_URL=$MIGRATOR_URL
+export DEMO_API_URL=$API_URL
+export DEMO_API=http://127.0.0.1:$API_PORT
 ENV
   )
 }
@@ -190,6 +190,8 @@ case ${1:-} in
     if [ "$1" = remove ]; then
       database_files
       rm -rf "$PGDATA" "$home"
+      # made for the database alone where it may not lie in the project (root)
+      [ "$(id -u)" -ne 0 ] || rmdir "$(dirname "$PGDATA")" 2>/dev/null || true
       ok "database and addresses removed"
     fi
     ;;

@@ -37,13 +37,13 @@ scripts/services.sh start
 # shellcheck disable=SC1091
 . .nsc/services/env
 tx=tx-20260105-0313
-step "What happened to $tx? (curl $NSC_DEMO_API/admin/tx/$tx)"
-"$(find_python)" -c "import urllib.request, sys; sys.stdout.write(urllib.request.urlopen('$NSC_DEMO_API/admin/tx/$tx').read().decode() + '\n')"
+step "What happened to $tx? (curl $DEMO_API/admin/tx/$tx)"
+"$(find_python)" -c "import urllib.request, sys; sys.stdout.write(urllib.request.urlopen('$DEMO_API/admin/tx/$tx').read().decode() + '\n')"
 
 step "Done"
 note "What the report should show, and why: config/sample/README.md"
 note "Look further:"
 note "  $nsc --root $lake sql \"SELECT exception_type, severity, subject, metric_value FROM gold.exception_ledger\""
 note "  $nsc --root $lake runs list"
-note "  . .nsc/services/env && curl \$NSC_DEMO_API/admin/wallets/user-1001/tx?limit=5"
+note "  . .nsc/services/env && curl \$DEMO_API/admin/wallets/user-1001/tx?limit=5"
 note "Run make up again: nothing is loaded or written twice. Stop serving: make down. Start over: make clean"

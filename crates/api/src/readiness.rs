@@ -35,7 +35,7 @@ impl Readiness {
         {
             return answer.clone();
         }
-        let answer = match timeout(PATIENCE, app.store.ready()).await {
+        let answer = match timeout(PATIENCE, app.store.ready_to_answer()).await {
             Ok(ready) => ready.map_err(|error| error.to_string()),
             Err(_) => Err("the database does not answer".to_owned()),
         };

@@ -80,7 +80,7 @@ pub struct BackfillSummary {
 /// Loads files, ledger entries first. A database that is away once it has begun is waited for.
 ///
 /// # Errors
-/// When a file cannot be read, or the database cannot be used at the start.
+/// When a file cannot be read, or database or dead letters cannot be used at the start.
 pub async fn backfill(
     options: &BackfillOptions,
     services: &Services,
@@ -93,6 +93,7 @@ pub async fn backfill(
         until: options.until,
     };
     let landing = Landing::new(services, options.profile.aliases(), options.landing.clone()).within(window);
+    landing.ready().await?;
     let files = [
         (EventKind::LedgerEntry, &options.ledger_file),
         (EventKind::PaymentOrder, &options.payment_order_file),

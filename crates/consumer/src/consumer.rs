@@ -84,12 +84,13 @@ impl Consumer {
     /// the group is left. A broker, a topic or a database that is not there (yet) is waited for.
     ///
     /// # Errors
-    /// When the database refuses us for good or has another schema, when the client cannot be made, or when the group
-    /// throws us out for good.
+    /// When the database refuses us for good or has another schema, when dead letters cannot be kept, when the client
+    /// cannot be made, or when the group throws us out for good.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), ConsumerError> {
         if !self.database_is_ready(&shutdown).await? {
             return Ok(());
         }
+        self.landing.ready().await?;
         // Ends everything: when asked to, when a part has failed, when this future is dropped.
         let stop = shutdown.child_token();
         let _dropped = stop.clone().drop_guard();

@@ -63,6 +63,10 @@ pub enum ConsumerError {
     Defect(String),
 }
 
+fn is_not_text(source: &std::io::Error) -> bool {
+    source.kind() == std::io::ErrorKind::InvalidData
+}
+
 impl OperatorError for ConsumerError {
     fn code(&self) -> ErrorCode {
         match self {
@@ -70,6 +74,7 @@ impl OperatorError for ConsumerError {
             Self::Store(e) => e.code(),
             Self::Property { .. } | Self::ConnectionString { .. } => ErrorCode::Configuration,
             Self::Broker { .. } => ErrorCode::Broker,
+            Self::Input { source, .. } if is_not_text(source) => ErrorCode::InputNotText,
             Self::Input { .. } => ErrorCode::InputUnreadable,
             Self::DeadLetterFile { .. } => ErrorCode::Storage,
             Self::NoDeadLetter { .. } => ErrorCode::Usage,
@@ -96,6 +101,9 @@ impl OperatorError for ConsumerError {
             Self::Property { .. } => "remove it from the configuration",
             Self::ConnectionString { .. } => "copy it from the namespace's shared access policies",
             Self::Broker { .. } => "check the brokers' address, the credentials and group.instance.id",
+            Self::Input { source, .. } if is_not_text(source) => {
+                "decompress it on the way: zcat FILE | nsc backfill --ledger-file - (zstdcat for zstd)"
+            }
             Self::Input { .. } => "check its name and whether this user may read it",
             Self::DeadLetterFile { .. } => "check the disk and whether this user may write there",
             Self::NoDeadLetter { .. } => "nsc dlq list shows those there are",

@@ -15,6 +15,7 @@ use nsc_telemetry::{ConsumerMetrics, PairingMetrics};
 use tokio_util::sync::CancellationToken;
 
 use crate::dlq::FileQueue;
+use crate::error::ConsumerError;
 use crate::message::Message;
 use crate::options::{DeadLetterBackend, LandingOptions, Services};
 use crate::retry::Backoff;
@@ -140,6 +141,17 @@ impl Landing {
             health: Health::default(),
             window: Window::default(),
         }
+    }
+
+    /// Dead letters can be kept. Asked before anything is read: later it would be tried again for ever.
+    ///
+    /// # Errors
+    /// When their file cannot be written.
+    pub(crate) async fn ready(&self) -> Result<(), ConsumerError> {
+        if let Some(file) = &self.file {
+            file.append(Vec::new(), self.clock.0.now()).await?;
+        }
+        Ok(())
     }
 
     /// Only events of a window.

@@ -28,6 +28,8 @@ pub enum ExitStatus {
     FoundWarning = 10,
     /// The run succeeded and found critical breaches (only with `--fail-on`).
     FoundCritical = 11,
+    /// Told to stop before the end: what is done is done, the rest is done when it is run again.
+    Interrupted = 130,
 }
 
 impl ExitStatus {

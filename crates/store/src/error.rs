@@ -72,6 +72,12 @@ pub enum StoreError {
         /// Version needed.
         needed: i64,
     },
+    /// The login may not do what this program needs.
+    #[error("the database login lacks {lacking}")]
+    Privilege {
+        /// What, in PostgreSQL's words.
+        lacking: String,
+    },
     /// A migration could not be run, or does not match what was run before.
     #[error("the database schema could not be migrated")]
     Migration {
@@ -227,6 +233,9 @@ impl OperatorError for StoreError {
             Self::Schema { .. } => {
                 Some("use the version of nsc that the schema was migrated with, or newer".to_owned())
             }
+            Self::Privilege { .. } => Some(
+                "log in as a member of the role for it, as `nsc migrate` made it (README, Serve)".to_owned(),
+            ),
             Self::Migration { hint, .. } => hint.clone(),
             _ => None,
         }

@@ -93,5 +93,6 @@ statements! {
     WALLET_ENTRIES = "wallet_entries", include_str!("../sql/wallet_entries.sql");
     PAIRING_HEALTH = "pairing_health", include_str!("../sql/pairing_health.sql");
     REPLICATION_LAG = "replication_lag", include_str!("../sql/replication_lag.sql");
+    LACKING_FOR_ANSWERS = "lacking_for_answers", include_str!("../sql/lacking_for_answers.sql");
     SCHEMA_VERSION = "schema_version", include_str!("../sql/schema_version.sql");
 }

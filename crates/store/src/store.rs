@@ -123,6 +123,21 @@ impl Store {
         }
     }
 
+    /// [`Store::ready`], and the login may read what is asked for and add the audit row without which nothing is
+    /// answered.
+    ///
+    /// # Errors
+    /// [`StoreError::Privilege`], or as [`Store::ready`].
+    pub async fn ready_to_answer(&self) -> Result<(), StoreError> {
+        self.ready().await?;
+        let statement = statements::LACKING_FOR_ANSWERS;
+        let rows = self.rows(statement, statement.bound()).await?;
+        match statement.only(&rows, 0)? {
+            Some(lacking) => Err(StoreError::Privilege { lacking }),
+            None => Ok(()),
+        }
+    }
+
     /// The dead letters kept in the database.
     #[must_use]
     pub fn dead_letters(&self) -> DeadLetters {

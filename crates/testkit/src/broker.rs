@@ -36,6 +36,7 @@ use rdkafka::producer::FutureProducer;
 use tempfile::TempDir;
 
 use crate::proxy::FaultProxy;
+use crate::sasl::{Credentials, SaslFront};
 
 /// How long a start may take on a busy machine. It takes milliseconds on an idle one.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -73,6 +74,7 @@ pub struct Broker {
     listens_on: SocketAddr,
     process: Option<Child>,
     proxy: Option<FaultProxy>,
+    front: Option<SaslFront>,
     logs: TempDir,
     pub(crate) producer: OnceLock<FutureProducer>,
 }
@@ -83,7 +85,7 @@ impl Broker {
     /// # Errors
     /// When it is not installed or does not become ready.
     pub fn start() -> Result<Self, BrokerError> {
-        Self::start_on_any_port(false)
+        Self::start_on_any_port(|_| Ok((None, None)))
     }
 
     /// Starts one that clients reach through a [`FaultProxy`] only: it tells them the proxy's address.
@@ -91,19 +93,32 @@ impl Broker {
     /// # Errors
     /// As [`Broker::start`].
     pub fn start_behind_proxy() -> Result<Self, BrokerError> {
-        Self::start_on_any_port(true)
+        Self::start_on_any_port(|broker| Ok((Some(FaultProxy::start(broker)?), None)))
     }
 
-    fn start_on_any_port(behind_proxy: bool) -> Result<Self, BrokerError> {
+    /// Starts one that clients reach over TLS only, and only those that log in with these credentials: by SASL PLAIN
+    /// or by SASL OAUTHBEARER, as at Event Hubs. [`Broker::client_config`] logs in by PLAIN.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub fn start_behind_sasl(credentials: &Credentials) -> Result<Self, BrokerError> {
+        Self::start_on_any_port(|broker| Ok((None, Some(SaslFront::start(broker, credentials.clone())?))))
+    }
+
+    fn start_on_any_port(
+        before: impl Fn(SocketAddr) -> io::Result<(Option<FaultProxy>, Option<SaslFront>)>,
+    ) -> Result<Self, BrokerError> {
         let program = program()?;
         let mut last = None;
         for _ in 0..ATTEMPTS {
             let listens_on = free_address()?;
+            let (proxy, front) = before(listens_on)?;
             let mut broker = Self {
                 program: program.clone(),
                 listens_on,
                 process: None,
-                proxy: behind_proxy.then(|| FaultProxy::start(listens_on)).transpose()?,
+                proxy,
+                front,
                 logs: tempfile::tempdir()?,
                 producer: OnceLock::new(),
             };
@@ -122,7 +137,26 @@ impl Broker {
     }
 
     fn address(&self) -> SocketAddr {
-        self.proxy.as_ref().map_or(self.listens_on, FaultProxy::address)
+        let proxy = self.proxy.as_ref().map(FaultProxy::address);
+        let front = self.front.as_ref().map(SaslFront::address);
+        proxy.or(front).unwrap_or(self.listens_on)
+    }
+
+    /// Who may in, when it is behind SASL.
+    pub(crate) fn credentials(&self) -> Option<&Credentials> {
+        self.front.as_ref().map(SaslFront::credentials)
+    }
+
+    /// The certificate to trust, when it is behind SASL.
+    #[must_use]
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        self.front.as_ref().map(SaslFront::ca_file)
+    }
+
+    /// How many logins were accepted and how many refused, when it is behind SASL.
+    #[must_use]
+    pub fn logins(&self) -> (u64, u64) {
+        self.front.as_ref().map_or((0, 0), SaslFront::logins)
     }
 
     /// What stands between it and its clients.

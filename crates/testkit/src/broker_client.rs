@@ -72,6 +72,14 @@ impl Broker {
     pub fn client_config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", self.bootstrap());
+        if let (Some(ca_file), Some(credentials)) = (self.ca_file(), self.credentials()) {
+            config
+                .set("security.protocol", "sasl_ssl")
+                .set("ssl.ca.location", ca_file.to_string_lossy())
+                .set("sasl.mechanism", "PLAIN")
+                .set("sasl.username", &credentials.username)
+                .set("sasl.password", &credentials.password);
+        }
         config
     }
 

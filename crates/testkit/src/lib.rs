@@ -10,6 +10,7 @@ mod fault_store;
 mod issuer;
 mod postgres;
 mod proxy;
+mod sasl;
 
 pub use azurite::Azurite;
 pub use broker::{Broker, BrokerError};
@@ -18,3 +19,4 @@ pub use fault_store::{FaultPlan, FaultStore};
 pub use issuer::{AUDIENCE, Issuer, KeyKind, Mood, SigningKey, Token};
 pub use postgres::{Database, Postgres, PostgresError, PostgresOptions};
 pub use proxy::FaultProxy;
+pub use sasl::Credentials;

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tokio::sync::Mutex;
 
@@ -241,12 +241,19 @@ impl Postgres {
         self.shared.cluster.end(Signal::INT).await
     }
 
-    /// `kill -9`. The next start recovers from the log.
+    /// `kill -9`, of those that serve connections too: orphaned, they may answer once more. The next start recovers
+    /// from the log.
     ///
     /// # Errors
-    /// When it does not end.
+    /// When it does not answer, or does not end.
     pub async fn kill(&self) -> Result<(), PostgresError> {
-        self.shared.cluster.end(Signal::KILL).await
+        let serving = serving(&self.url("postgres")).await?;
+        self.shared.cluster.end(Signal::KILL).await?;
+        for process in serving.into_iter().filter_map(Pid::from_raw) {
+            // Gone already is as good.
+            let _ = kill_process(process, Signal::KILL);
+        }
+        Ok(())
     }
 
     /// Starts it again, on the same port with the same data.
@@ -323,6 +330,15 @@ impl Database {
 
 fn url(role: &str, port: u16, database: &str) -> String {
     format!("postgres://{role}@127.0.0.1:{port}/{database}?sslmode=disable")
+}
+
+/// The processes that serve connections.
+async fn serving(url: &str) -> Result<Vec<i32>, PostgresError> {
+    let mut connection = PgConnection::connect(url).await?;
+    let pids = sqlx::query_scalar("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'")
+        .fetch_all(&mut connection)
+        .await?;
+    Ok(pids)
 }
 
 async fn run(url: &str, sql: String) -> Result<(), PostgresError> {

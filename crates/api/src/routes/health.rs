@@ -28,8 +28,8 @@ pub(crate) async fn healthz() -> Result<Response, Problem> {
 
 /// Whether requests can be answered
 ///
-/// The database is reachable and has the schema this program needs; the issuer's keys are at hand; no shutdown is
-/// under way.
+/// The database is reachable, has the schema this program needs and lets it read and audit; the issuer's keys are at
+/// hand; no shutdown is under way.
 #[utoipa::path(get, path = "/readyz", operation_id = "getReadiness", tag = "operation",
     responses((status = 200, description = "They can.", body = Health)))]
 pub(crate) async fn readyz(State(app): State<Shared>) -> Result<Response, Problem> {

@@ -7,13 +7,14 @@ pub(crate) mod payment_order;
 pub(crate) mod tx;
 pub(crate) mod wallet_tx;
 
+use std::mem;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{MethodRouter, any, get};
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use nsc_store::StoreError;
@@ -28,11 +29,7 @@ use crate::problem::{Problem, ProblemKind};
 /// Names of query parameters that any route knows.
 pub(crate) const QUERY_NAMES: [&str; 4] = ["from", "to", "limit", "cursor"];
 
-const TX: &str = "/admin/tx/{tx_id}";
-const PAYMENT_ORDER: &str = "/admin/payment-orders/{order_id}";
-const WALLET_TX: &str = "/admin/wallets/{wallet_id}/tx";
-
-/// Where a request went.
+/// Where a request went. One table: what is not in it is neither routed nor described.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Tx,
@@ -47,30 +44,53 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
+    /// Every one that answers something of its own.
+    pub(crate) const ROUTED: [Self; 7] = [
+        Self::Tx,
+        Self::PaymentOrder,
+        Self::WalletTx,
+        Self::Healthz,
+        Self::Readyz,
+        Self::Metrics,
+        Self::OpenApi,
+    ];
+
     pub(crate) fn of(matched: Option<&str>) -> Self {
-        match matched {
-            Some(TX) => Self::Tx,
-            Some(PAYMENT_ORDER) => Self::PaymentOrder,
-            Some(WALLET_TX) => Self::WalletTx,
-            Some("/healthz") => Self::Healthz,
-            Some("/readyz") => Self::Readyz,
-            Some("/metrics") => Self::Metrics,
-            Some("/openapi.json") => Self::OpenApi,
-            _ => Self::Unknown,
-        }
+        let known = Self::ROUTED
+            .into_iter()
+            .find(|endpoint| Some(endpoint.label()) == matched);
+        known.unwrap_or(Self::Unknown)
     }
 
-    /// In metrics and log lines.
+    /// The path as it is routed and described; also the name in metrics and log lines.
     pub(crate) const fn label(self) -> &'static str {
         match self {
-            Self::Tx => TX,
-            Self::PaymentOrder => PAYMENT_ORDER,
-            Self::WalletTx => WALLET_TX,
+            Self::Tx => "/admin/tx/{tx_id}",
+            Self::PaymentOrder => "/admin/payment-orders/{order_id}",
+            Self::WalletTx => "/admin/wallets/{wallet_id}/tx",
             Self::Healthz => "/healthz",
             Self::Readyz => "/readyz",
             Self::Metrics => "/metrics",
             Self::OpenApi => "/openapi.json",
             Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether it is for administrators: guarded and audited. Deny by default: only what a machine asks is open.
+    pub(crate) const fn is_guarded(self) -> bool {
+        !matches!(self, Self::Healthz | Self::Readyz | Self::Metrics | Self::OpenApi)
+    }
+
+    fn handler(self) -> MethodRouter<Shared> {
+        match self {
+            Self::Tx => get(tx::tx),
+            Self::PaymentOrder => get(payment_order::payment_order),
+            Self::WalletTx => get(wallet_tx::wallet_tx),
+            Self::Healthz => get(health::healthz),
+            Self::Readyz => get(health::readyz),
+            Self::Metrics => get(metrics::metrics),
+            Self::OpenApi => get(openapi_json::openapi_json),
+            Self::Unknown => any(no_such_route),
         }
     }
 
@@ -102,21 +122,22 @@ pub(crate) fn id_segment(path: &str) -> &str {
 
 /// Everything below `/admin` is guarded, whether there is a route or not.
 pub(crate) fn router(app: Shared) -> Router {
-    let admin = Router::new()
-        .route(TX, get(tx::tx))
-        .route(PAYMENT_ORDER, get(payment_order::payment_order))
-        .route(WALLET_TX, get(wallet_tx::wallet_tx))
-        .route("/admin", any(no_such_route))
-        .route("/admin/", any(no_such_route))
-        .route("/admin/{*rest}", any(no_such_route))
+    let (mut admin, mut open) = (Router::new(), Router::new());
+    for endpoint in Endpoint::ROUTED {
+        let table = if endpoint.is_guarded() {
+            &mut admin
+        } else {
+            &mut open
+        };
+        *table = mem::take(table).route(endpoint.label(), endpoint.handler());
+    }
+    for path in ["/admin", "/admin/", "/admin/{*rest}"] {
+        admin = admin.route(path, Endpoint::Unknown.handler());
+    }
+    let admin = admin
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(Arc::clone(&app), guard));
-    Router::new()
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(metrics::metrics))
-        .route("/openapi.json", get(openapi_json::openapi_json))
-        .method_not_allowed_fallback(method_not_allowed)
+    open.method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_route)
         .merge(admin)
         .layer(from_fn_with_state(Arc::clone(&app), edge))
@@ -177,7 +198,12 @@ fn store_failed(error: &StoreError) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
     use super::{Endpoint, id_segment};
+    use crate::openapi_text;
 
     #[test]
     fn the_id_is_the_segment_after_its_kind() {
@@ -190,5 +216,26 @@ mod tests {
     fn a_path_nobody_made_has_the_one_label_of_its_kind() {
         assert_eq!(Endpoint::of(None).label(), "unknown");
         assert_eq!(Endpoint::of(Some("/admin/{*rest}")).label(), "unknown");
+    }
+
+    #[test]
+    fn what_is_routed_is_described_and_what_is_guarded_says_so() {
+        let document: Value = serde_json::from_str(&openapi_text()).expect("JSON");
+        let described: BTreeSet<_> = document["paths"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .flat_map(|(path, item)| {
+                let methods = item.as_object().into_iter().flatten();
+                methods.map(move |(method, operation)| {
+                    (method.as_str(), path.as_str(), operation["security"].is_array())
+                })
+            })
+            .collect();
+        let routed = Endpoint::ROUTED
+            .iter()
+            .map(|endpoint| ("get", endpoint.label(), endpoint.is_guarded()))
+            .collect();
+        assert_eq!(described, routed);
     }
 }

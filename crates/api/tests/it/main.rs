@@ -9,6 +9,7 @@
 mod audit;
 mod auth;
 mod coverage;
+mod forged_tokens;
 mod headers;
 mod http;
 mod keys;

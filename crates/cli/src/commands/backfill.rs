@@ -17,7 +17,8 @@ use crate::progress;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Lines are read, checked and stored exactly as events from the broker are; what can never be stored becomes a dead
-letter. Running it again does no harm.
+letter. Running it again does no harm. Stopped by a signal it finishes the batch under way, says how far it came and exits
+with 130.
 
 Examples:
   nsc backfill --ledger-file ledger.jsonl --payment-order-file orders.jsonl
@@ -80,7 +81,11 @@ pub(crate) async fn handle(args: BackfillArgs, app: &mut App) -> Outcome<ExitSta
             s.lines, s.written, s.stale, s.dead_letters, s.outside, s.blank
         )
     })?;
-    Ok(ExitStatus::Ok)
+    Ok(if s.interrupted {
+        ExitStatus::Interrupted
+    } else {
+        ExitStatus::Ok
+    })
 }
 
 /// What the flags say together.

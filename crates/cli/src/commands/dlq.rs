@@ -104,6 +104,7 @@ impl DlqArgs {
 pub(crate) async fn handle(args: DlqArgs, app: &mut App) -> Outcome<ExitStatus> {
     let services = serving::services(&app.config, NAME)?;
     let landing = serving::landing(&app.config);
+    let mut status = ExitStatus::Ok;
     let queue = DeadLetterQueue::of(&landing.dead_letters.backend, &services.store);
     match args.command {
         DlqCommand::List(args) => {
@@ -112,10 +113,19 @@ pub(crate) async fn handle(args: DlqArgs, app: &mut App) -> Outcome<ExitStatus> 
                 since: args.since,
                 replayed: args.open.then_some(false),
                 after: args.after,
-                limit: args.limit,
+                // One more than is shown tells whether there are more.
+                limit: args.limit.saturating_add(1),
             };
-            let letters = queue.list(&filter).await?;
+            let mut letters = queue.list(&filter).await?;
+            let more = letters.len() > args.limit as usize;
+            letters.truncate(args.limit as usize);
             app.printer.sheet(&sheet(&letters))?;
+            if more && let Some(last) = letters.last() {
+                tracing::warn!(
+                    "there are more dead letters; see them with --after {}",
+                    last.dlq_id
+                );
+            }
         }
         DlqCommand::Show { id } => {
             let letter = queue.show(id).await?;
@@ -131,6 +141,9 @@ pub(crate) async fn handle(args: DlqArgs, app: &mut App) -> Outcome<ExitStatus> 
                 dry_run: args.dry_run,
             };
             let summary = replay(&options, &services, &serving::shutdown()?).await?;
+            if summary.interrupted {
+                status = ExitStatus::Interrupted;
+            }
             app.printer
                 .document(&replay_document(&summary, args.dry_run), || {
                     replay_text(&summary, args.dry_run)
@@ -151,7 +164,7 @@ pub(crate) async fn handle(args: DlqArgs, app: &mut App) -> Outcome<ExitStatus> 
                 })?;
         }
     }
-    Ok(ExitStatus::Ok)
+    Ok(status)
 }
 
 fn sheet(letters: &[StoredDeadLetter]) -> Sheet {
@@ -167,10 +180,10 @@ fn sheet(letters: &[StoredDeadLetter]) -> Sheet {
     for stored in letters {
         let letter = &stored.letter;
         sheet.push([
-            Cell::exact(stored.dlq_id.to_string()),
+            Cell::Int(stored.dlq_id),
             Cell::text(&letter.topic),
-            Cell::exact(letter.partition.to_string()),
-            Cell::exact(letter.offset.to_string()),
+            Cell::Int(letter.partition.into()),
+            Cell::Int(letter.offset),
             Cell::text(&letter.error_class),
             Cell::text(&letter.error),
             Cell::text(&stored.ingested_at.to_string()),
@@ -228,7 +241,8 @@ fn replay_document(summary: &ReplaySummary, dry_run: bool) -> Value {
         .collect();
     json!({
         "dry_run": dry_run, "seen": summary.seen, "replayed": summary.replayed, "written": summary.written,
-        "stale": summary.stale, "already_replayed": summary.already_replayed, "still_bad": still_bad,
+        "stale": summary.stale, "already_replayed": summary.already_replayed, "interrupted": summary.interrupted,
+        "still_bad": still_bad,
     })
 }
 
@@ -237,8 +251,13 @@ fn replay_text(summary: &ReplaySummary, dry_run: bool) -> String {
         return "it was replayed before, nothing done\n".to_owned();
     }
     let would = if dry_run { " would be" } else { "" };
+    let stopped = if summary.interrupted {
+        "stopped before the end; "
+    } else {
+        ""
+    };
     let mut text = format!(
-        "{} dead letters: {}{would} replayed ({} written, {} stale or repeated), {} still bad\n",
+        "{stopped}{} dead letters: {}{would} replayed ({} written, {} stale or repeated), {} still bad\n",
         summary.seen,
         summary.replayed,
         summary.written,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use nsc_consumer::{DeadLetterBackend, DeadLetterOptions, KafkaOptions, LandingOptions, Security, Services};
-use nsc_contracts::event::{EventProfile, KindOverrides, ProfileError, ProfileOverrides, parse_profiles};
+use nsc_contracts::event::{EventProfile, KindOverrides, ProfileOverrides, parse_profiles};
 use nsc_core::{ErrorCode, SystemClock};
 use nsc_store::{Store, StoreOptions};
 use nsc_telemetry::{Metrics, MetricsOptions};
@@ -60,14 +60,8 @@ pub(crate) fn subscription(config: &Config) -> Outcome<EventProfile> {
         Refusal::configuration(format!("event profiles {path} ({}) cannot be read", file.origin))
             .with_detail(e)
     })?;
-    let profiles = parse_profiles(&path, &text)?;
-    let known = profiles.iter().map(|p| p.name().to_owned()).collect();
-    let profile = profiles.into_iter().find(|p| p.name() == events.profile.value);
-    let unknown = || ProfileError::Unknown {
-        name: events.profile.value.clone(),
-        known,
-    };
-    Ok(profile.ok_or_else(unknown)?.with(&overrides)?)
+    let further = parse_profiles(&path, &text)?;
+    Ok(EventProfile::among(further, &events.profile.value, &overrides)?)
 }
 
 /// The database's URL.

@@ -50,7 +50,7 @@ keys! {
     KAFKA_OAUTH_SECRET_FILE = "kafka.oauth_client_secret_file", "KAFKA_OAUTH_CLIENT_SECRET_FILE", "file that holds that secret";
     KAFKA_OAUTH_SCOPE = "kafka.oauth_scope", "KAFKA_OAUTH_SCOPE", "scope asked for";
     EVENT_PROFILE = "events.profile", "NSC_EVENT_PROFILE", "canonical-v1, nsc-dev-v1 or a profile of events.profiles_file";
-    EVENT_PROFILES_FILE = "events.profiles_file", "NSC_EVENT_PROFILES_FILE", "YAML file of further profiles";
+    EVENT_PROFILES_FILE = "events.profiles_file", "NSC_EVENT_PROFILES_FILE", "YAML file of further profiles; one of a shipped name takes its place";
     LEDGER_TOPIC = "events.ledger_topic", "NSC_LEDGER_TOPIC", "topic of ledger entries, in place of the profile's";
     ORDER_TOPIC = "events.order_topic", "NSC_ORDER_TOPIC", "topic of payment orders, in place of the profile's";
     BATCH_ROWS = "consumer.batch_rows", "NSC_BATCH_ROWS", "messages a transaction holds at most";

@@ -6,6 +6,7 @@ mod killed;
 mod process;
 mod refusals;
 mod secrets;
+mod secured;
 mod stopped;
 mod story;
 mod together;

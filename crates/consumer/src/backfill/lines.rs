@@ -14,6 +14,9 @@ use crate::options::LandingOptions;
 /// Some editors and most of Windows begin a text with this.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
+/// How compressed files begin, and what they are called. Their lines would all become dead letters.
+const COMPRESSED: [(&[u8], &str); 2] = [(b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd")];
+
 /// What was read to make a chunk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Amount {
@@ -58,7 +61,7 @@ impl Source {
         self.total_bytes
     }
 
-    /// Reads to the end, or until nobody listens any more.
+    /// Reads to the end, or until nobody listens any more. Refuses what is compressed.
     pub(super) fn read(
         mut self,
         kind: EventKind,
@@ -66,6 +69,11 @@ impl Source {
         limits: &LandingOptions,
         to: &mpsc::Sender<Chunk>,
     ) -> io::Result<()> {
+        let start = self.reader.fill_buf()?;
+        if let Some((_, format)) = COMPRESSED.iter().find(|(magic, _)| start.starts_with(magic)) {
+            let problem = format!("it is compressed with {format}, and not lines of JSON");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        }
         let mut chunk = Chunk::default();
         let mut chunk_bytes = 0;
         let mut number = 0;

@@ -59,6 +59,8 @@ pub struct ReplaySummary {
     pub stale: u64,
     /// The letter asked for by id was replayed before; nothing was done.
     pub already_replayed: bool,
+    /// Whether it was told to stop before the end.
+    pub interrupted: bool,
     /// Letters that are none; they stay as they are.
     pub still_bad: Vec<StillBad>,
 }
@@ -100,7 +102,11 @@ pub async fn replay(
         after: None,
         limit: PAGE,
     };
-    while !stop.is_cancelled() {
+    loop {
+        summary.interrupted |= stop.is_cancelled();
+        if summary.interrupted {
+            break;
+        }
         let page = queue.list(&filter).await?;
         let Some(last) = page.last() else { break };
         filter.after = Some(last.dlq_id);
@@ -135,6 +141,7 @@ impl Replay<'_> {
         if !self.options.dry_run && !messages.is_empty() {
             // Interrupted: what landed stays, nothing is marked, and a later replay is harmless.
             let Ok((done, refused)) = self.landing.land_again(&messages, stop).await else {
+                summary.interrupted = true;
                 return Ok(());
             };
             landed = done;

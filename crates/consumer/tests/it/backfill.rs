@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use nsc_consumer::{BackfillOptions, BackfillSummary, ConsumerError, backfill};
-use nsc_core::UtcMicros;
+use nsc_consumer::{BackfillOptions, BackfillSummary, ConsumerError, DeadLetterBackend, backfill};
+use nsc_core::{OperatorError, UtcMicros};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -134,6 +134,53 @@ async fn a_backfill_can_be_interrupted_and_begun_again() {
     assert_eq!((summary.written, world.entries().await), (100, 100));
     let summary = load(&world, &options).await;
     assert_eq!((summary.written, summary.stale), (300, 100));
+}
+
+/// Not one dead letter for each 64 KiB of it.
+#[tokio::test]
+async fn a_compressed_file_is_refused() {
+    let world = World::new().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    for (start, format) in [
+        (&b"\x1f\x8b\x08\0\n\n"[..], "gzip"),
+        (b"\x28\xb5\x2f\xfd\n\n", "zstd"),
+    ] {
+        let path = directory.path().join(format);
+        std::fs::write(&path, start).expect("written");
+        let mut options = options();
+        options.ledger_file = Some(path);
+        let services = world.services().await;
+        let refused = backfill(&options, &services, &CancellationToken::new(), |_| {}).await;
+        let refused = refused.expect_err(format);
+        assert_eq!(refused.code().to_string(), "NSC0202");
+        assert!(
+            refused.to_string().contains(&format!("compressed with {format}")),
+            "{refused}"
+        );
+        assert!(refused.hint().is_some_and(|h| h.contains("zcat")));
+    }
+    let kept = world
+        .texts("SELECT dlq_id::text FROM bo.consumer_dlq_events")
+        .await;
+    assert_eq!(kept, [] as [String; 0]);
+}
+
+/// A backfill that waited for the disk would wait for ever, and say nothing.
+#[tokio::test]
+async fn dead_letters_that_could_not_be_kept_are_an_error_before_the_first_line() {
+    let world = World::new().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let nowhere = directory.path().join("no-such-directory/dead-letters.jsonl");
+    let mut options = options();
+    options.landing.dead_letters.backend = DeadLetterBackend::File(nowhere);
+    options.ledger_file = file(&directory, "l.jsonl", &texts(&[entry("tx-1")]));
+    let services = world.services().await;
+    let refused = backfill(&options, &services, &CancellationToken::new(), |_| {}).await;
+    assert!(
+        matches!(refused, Err(ConsumerError::DeadLetterFile { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(world.entries().await, 0);
 }
 
 #[tokio::test]

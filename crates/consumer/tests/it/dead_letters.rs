@@ -2,11 +2,12 @@
 
 use std::fs;
 
-use nsc_consumer::{DeadLetterBackend, DeadLetterFilter, DeadLetterQueue};
+use nsc_consumer::{Consumer, ConsumerError, DeadLetterBackend, DeadLetterFilter, DeadLetterQueue};
 use nsc_contracts::event::EventKind;
 use nsc_testkit::Record;
 use serde_json::json;
 use sqlx::Row;
+use tokio_util::sync::CancellationToken;
 
 use crate::world::{World, entry, order, record, records, until, with};
 
@@ -140,11 +141,13 @@ async fn dead_letters_go_to_a_file_when_that_is_configured() {
 async fn a_dead_letter_that_cannot_be_written_holds_its_offset_back() {
     let world = World::new().await;
     let directory = tempfile::tempdir().expect("a directory");
-    let missing = directory.path().join("not-there-yet");
+    let (place, away) = (directory.path().join("mounted"), directory.path().join("away"));
+    fs::create_dir(&place).expect("made");
     let mut options = world.options();
-    options.landing.dead_letters.backend = DeadLetterBackend::File(missing.join("dlq.jsonl"));
+    options.landing.dead_letters.backend = DeadLetterBackend::File(place.join("dlq.jsonl"));
     let running = world.consume_with(options).await;
     running.wait_until_ready().await;
+    fs::rename(&place, &away).expect("taken away");
     world
         .produce(
             EventKind::LedgerEntry,
@@ -154,15 +157,30 @@ async fn a_dead_letter_that_cannot_be_written_holds_its_offset_back() {
     until("the failure is noticed", || !running.status.is_ready()).await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert_eq!(world.committed(EventKind::LedgerEntry, 1), 0);
-    fs::create_dir(&missing).expect("made");
+    fs::rename(&away, &place).expect("given back");
     world.wait_until_committed(EventKind::LedgerEntry, 1, 1).await;
     running.stop().await;
     assert_eq!(
-        fs::read_to_string(missing.join("dlq.jsonl"))
+        fs::read_to_string(place.join("dlq.jsonl"))
             .expect("written")
             .lines()
             .count(),
         1
+    );
+}
+
+#[tokio::test]
+async fn a_consumer_whose_dead_letters_could_not_be_kept_does_not_begin() {
+    let world = World::new().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut options = world.options();
+    options.landing.dead_letters.backend =
+        DeadLetterBackend::File(directory.path().join("no-such-directory/dlq.jsonl"));
+    let consumer = Consumer::new(options, world.services().await);
+    let refused = consumer.run(CancellationToken::new()).await;
+    assert!(
+        matches!(refused, Err(ConsumerError::DeadLetterFile { .. })),
+        "{refused:?}"
     );
 }
 

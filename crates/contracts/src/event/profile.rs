@@ -128,15 +128,27 @@ impl EventProfile {
     /// # Errors
     /// When there is no such profile, or the outcome does not say which event is which.
     pub fn named(name: &str, overrides: &ProfileOverrides) -> Result<Self, ProfileError> {
-        let shipped = default_profiles()?;
-        let known: Vec<String> = shipped.iter().map(|p| p.name.clone()).collect();
-        let profile = shipped.into_iter().find(|p| p.name == name);
-        profile
-            .ok_or_else(|| ProfileError::Unknown {
-                name: name.to_owned(),
-                known,
-            })?
-            .with(overrides)
+        Self::among(Vec::new(), name, overrides)
+    }
+
+    /// The profile called `name`, one of `further` before a shipped one, with what is configured on top.
+    ///
+    /// # Errors
+    /// When there is no such profile, or the outcome does not say which event is which.
+    pub fn among(further: Vec<Self>, name: &str, overrides: &ProfileOverrides) -> Result<Self, ProfileError> {
+        let mut profiles = further;
+        for shipped in default_profiles()? {
+            if profiles.iter().all(|own| own.name != shipped.name) {
+                profiles.push(shipped);
+            }
+        }
+        let known = profiles.iter().map(|p| p.name.clone()).collect();
+        let profile = profiles.into_iter().find(|p| p.name == name);
+        let unknown = || ProfileError::Unknown {
+            name: name.to_owned(),
+            known,
+        };
+        profile.ok_or_else(unknown)?.with(overrides)
     }
 
     /// This profile with what is configured on top.

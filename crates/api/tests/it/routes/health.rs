@@ -82,6 +82,35 @@ async fn without_a_schema_it_is_not_ready() {
     );
 }
 
+/// Such a login could read, and not one answer would leave: readiness must not send it requests.
+#[tokio::test]
+async fn with_a_login_that_may_not_audit_it_is_not_ready() {
+    let world = World::start().await;
+    assert_eq!(ready(&world).await.status, 200);
+    for (statement, lacking) in [
+        (
+            "REVOKE ALL ON bo.admin_audit_logs FROM nsc_api",
+            "INSERT on bo.admin_audit_logs",
+        ),
+        (
+            "REVOKE ALL ON bo.payment_orders FROM nsc_api",
+            "INSERT on bo.admin_audit_logs, SELECT on bo.payment_orders",
+        ),
+    ] {
+        world.database.execute(statement).await.expect("the owner may");
+        let deadline = Instant::now() + Duration::from_secs(15);
+        let want = format!("the database login lacks {lacking}");
+        loop {
+            let answer = ready(&world).await;
+            if answer.status == 503 && answer.json()["detail"] == want.as_str() {
+                break;
+            }
+            assert!(Instant::now() < deadline, "{lacking}: {answer:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn without_keys_it_is_not_ready() {
     let world = World::with(|setup| setup.oidc().issuer.push_str("/other")).await;

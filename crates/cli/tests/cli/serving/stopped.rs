@@ -5,26 +5,27 @@ use std::time::{Duration, Instant};
 
 use nsc_testkit::Record;
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 use super::http;
-use super::process::{PATIENCE, Service};
+use super::process::{PATIENCE, Service, run};
 use super::world::{LEDGER_TOPIC, World, nobody_listens_here};
 
 const EVENTS: i64 = 12_000;
 const STORED: &str = "SELECT count(*) FROM bo.ledger_entries";
 
 /// Each is an entry of its own, so that the rows that are stored and the offsets that are committed can be compared.
+fn charge(n: i64) -> Value {
+    json!({
+        "tx_id": format!("tx-{n}"), "wallet_id": "w-1", "entry_type": "CHARGE", "amount": 1,
+        "event_time": "2026-01-05T00:00:00Z",
+    })
+}
+
 fn charges() -> Vec<Record> {
-    let charge = |n: i64| {
-        let event = json!({
-            "tx_id": format!("tx-{n}"), "wallet_id": "w-1", "entry_type": "CHARGE", "amount": 1,
-            "event_time": "2026-01-05T00:00:00Z",
-        });
-        Record::new(event["tx_id"].to_string(), event.to_string())
-    };
-    (0..EVENTS).map(charge).collect()
+    let record = |event: Value| Record::new(event["tx_id"].to_string(), event.to_string());
+    (0..EVENTS).map(charge).map(record).collect()
 }
 
 #[tokio::test]
@@ -73,6 +74,34 @@ async fn a_consumer_that_waits_for_its_database_stops_when_asked() {
     until(|| consumer.log().contains("waiting"), &consumer);
     let ended = consumer.stop();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+}
+
+/// Whoever started it must not take it for done.
+#[tokio::test]
+async fn a_backfill_asked_to_stop_says_how_far_it_came_and_that_it_was_not_all() {
+    let world = World::new().await;
+    let lines: String = (0..EVENTS).map(|n| format!("{}\n", charge(n))).collect();
+    std::fs::write(world.directory.path().join("ledger.jsonl"), lines).unwrap();
+    let url = world.database.url_of("nsc_consumer").await.unwrap();
+    let environment = [("DATABASE_URL", url.as_str()), ("NSC_BATCH_ROWS", "20")];
+    let arguments = ["backfill", "--ledger-file", "ledger.jsonl", "--format", "json"];
+    let mut backfill = Service::start(world.directory.path(), &arguments, &environment);
+    world
+        .wait_for(&mut backfill, "nothing is stored", STORED, |seen| seen > 0)
+        .await;
+    let ended = backfill.stop();
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    let said: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let stored = world.number(STORED).await;
+    assert!(stored < EVENTS, "it was stopped in the middle");
+    assert_eq!(
+        (&said["interrupted"], &said["written"]),
+        (&json!(true), &json!(stored))
+    );
+
+    let again = run(world.directory.path(), &arguments, &environment);
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert_eq!(world.number(STORED).await, EVENTS);
 }
 
 #[tokio::test]

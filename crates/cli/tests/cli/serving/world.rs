@@ -43,8 +43,12 @@ pub(crate) async fn migrated(directory: &Path) -> Database {
 impl World {
     /// With both topics.
     pub(crate) async fn new() -> Self {
+        Self::with(Broker::start().unwrap()).await
+    }
+
+    /// With both topics on this broker.
+    pub(crate) async fn with(broker: Broker) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let broker = Broker::start().unwrap();
         for topic in [LEDGER_TOPIC, ORDER_TOPIC] {
             broker.create_topic(topic, PARTITIONS).await.unwrap();
         }

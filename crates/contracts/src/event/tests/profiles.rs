@@ -61,6 +61,26 @@ fn topics_and_aliases_are_configured_on_top() {
     assert!(names.slot("version").is_some(), "untouched");
 }
 
+/// A file of one's own adds profiles; it takes none of the shipped ones away, but one of their names.
+#[test]
+fn further_profiles_stand_before_the_shipped_ones() {
+    let text = "version: 1\nprofiles:\n  own:\n    ledger_entry: { topic: a }\n    payment_order: { topic: b }\n  \
+                nsc-dev-v1:\n    ledger_entry: { topic: c }\n    payment_order: { topic: d }\n";
+    let chosen = |name: &str| {
+        let further = parse_profiles("p.yaml", text).expect("usable");
+        EventProfile::among(further, name, &ProfileOverrides::default())
+    };
+    let topics_of = |name: &str| topics(&chosen(name).expect(name)).map(str::to_owned);
+    assert_eq!(topics_of("own"), ["a", "b"]);
+    assert_eq!(topics_of("nsc-dev-v1"), ["c", "d"]);
+    assert_eq!(
+        topics_of("canonical-v1"),
+        ["ledger.entry.upserted", "payment.order.upserted"]
+    );
+    let unknown = chosen("other").expect_err("unknown").detail().unwrap_or_default();
+    assert_eq!(unknown, "known are own, nsc-dev-v1, canonical-v1");
+}
+
 #[test]
 fn what_does_not_say_which_event_is_which_is_refused_at_start_up() {
     let refused = |name: &str, over: &ProfileOverrides| {
