@@ -10,7 +10,7 @@ SCENARIOS ?= first rerun correction
 RUNS ?= 3
 PEERS ?= duckdb polars
 
-.PHONY: help up down test bench lint fmt doc clean
+.PHONY: help up down test bench lint halves fmt doc clean
 
 help: ## show this list
 	@echo 'make up and make test install what is missing, build and run. The rest:'
@@ -37,6 +37,10 @@ lint: ## formatting, clippy, licences and bans (where cargo-deny is installed), 
 	@if cargo deny --version >/dev/null 2>&1; then set -x; cargo deny --log-level error check bans licenses sources; \
 	else echo 'cargo-deny is not installed: licences and bans were not checked (cargo install cargo-deny --locked)'; fi
 	cargo run --release --locked --quiet --package xtask -- tidy
+
+halves: ## each half of nsc alone, as an image may carry it (features lakehouse, serving), into target/halves
+	for half in lakehouse serving; do cargo clippy --release --locked --target-dir target/halves -p nsc-cli \
+	--no-default-features --features $$half -- -D warnings || exit 1; done
 
 fmt: ## format the tree
 	cargo fmt --all

@@ -27,7 +27,7 @@ mod server;
 mod tls;
 mod view;
 
-pub use client_ip::{InvalidNetwork, Network, TrustedProxies};
+pub use client_ip::TrustedProxies;
 pub use error::ApiError;
 pub use openapi::openapi_text;
 pub use options::{ApiOptions, AuthOptions, KeyLocation, Limits, OidcOptions, TlsOptions};

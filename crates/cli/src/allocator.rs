@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// differ in what they need: a day of ten million entries would hold 4.5 GB, and holds 3.6. What keeps running gives
 /// pages back from the start.
 pub(crate) fn suit(command: &Command) {
-    if matches!(command, Command::Ingest(_) | Command::Run(_)) {
+    if is_a_job(command) {
         set_purge_delay(NO_PURGE);
         // Without the thread, everything is kept.
         let _ = std::thread::Builder::new()
@@ -38,6 +38,16 @@ pub(crate) fn suit(command: &Command) {
                 set_purge_delay(DEFAULT);
             });
     }
+}
+
+#[cfg(feature = "lakehouse")]
+const fn is_a_job(command: &Command) -> bool {
+    matches!(command, Command::Lakehouse(command) if command.is_a_job())
+}
+
+#[cfg(not(feature = "lakehouse"))]
+const fn is_a_job(_: &Command) -> bool {
+    false
 }
 
 fn set_purge_delay(milliseconds: std::ffi::c_long) {

@@ -1,11 +1,14 @@
 //! What every command handler is given: configuration, terminal, printer, clock, and the way to the lake.
 
+#[cfg(feature = "lakehouse")]
 use std::collections::HashMap;
 
 use indicatif::MultiProgress;
 use nsc_core::{Clock, SystemClock, UtcMicros};
+#[cfg(feature = "lakehouse")]
 use nsc_lake::{Lake, LakeOptions, SessionOptions};
 use nsc_telemetry::LogOptions;
+#[cfg(feature = "lakehouse")]
 use secrecy::ExposeSecret;
 
 use crate::args::Cli;
@@ -69,6 +72,7 @@ impl App {
         given.unwrap_or_else(|| SystemClock.now())
     }
 
+    #[cfg(feature = "lakehouse")]
     /// The lake of the configuration; nothing is read yet.
     pub(crate) fn lake(&self) -> Outcome<Lake> {
         let lake = &self.config.lake;
@@ -86,6 +90,7 @@ impl App {
         )?)
     }
 
+    #[cfg(feature = "lakehouse")]
     /// What the engine may use.
     pub(crate) fn session_options(&self) -> SessionOptions {
         let resources = &self.config.resources;

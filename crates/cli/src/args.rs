@@ -89,10 +89,8 @@ impl Command {
     /// Adds a command's own flags that the configuration takes.
     pub(crate) fn add_to(&self, flags: &mut Flags) {
         match self {
-            Self::Consume(args) => args.add_to(flags),
-            Self::Backfill(args) => args.add_to(flags),
-            Self::Dlq(args) => args.add_to(flags),
-            Self::Serve(args) => args.add_to(flags),
+            #[cfg(feature = "serving")]
+            Self::Serving(command) => command.add_to(flags),
             Self::Sample(args) => args.add_to(flags),
             _ => {}
         }
@@ -102,32 +100,14 @@ impl Command {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Load source files into Bronze
-    Ingest(commands::ingest::IngestArgs),
-    /// Run a pipeline, or the whole chain
-    Run(commands::run::RunArgs),
-    /// Look at the reports of past runs
-    Runs(commands::runs::RunsArgs),
-    /// Show a finding with its source rows and its rule
-    Explain(commands::explain::ExplainArgs),
-    /// Query the tables; without a statement, interactively
-    Sql(commands::sql::SqlArgs),
-    /// Store, list and check the rules
-    Rules(commands::rules::RulesArgs),
-    /// Look at and care for the tables
-    Table(commands::table::TableArgs),
+    #[cfg(feature = "lakehouse")]
+    #[command(flatten)]
+    Lakehouse(commands::lakehouse::LakehouseCommand),
     /// Make sample data
     Sample(commands::sample::SampleArgs),
-    /// Bring the schema of the backoffice database up to date
-    Migrate(commands::migrate::MigrateArgs),
-    /// Consume events into the backoffice database
-    Consume(commands::consume::ConsumeArgs),
-    /// Load events from files into the backoffice database
-    Backfill(commands::backfill::BackfillArgs),
-    /// Look at and replay events that could not be stored
-    Dlq(commands::dlq::DlqArgs),
-    /// Serve the admin API
-    Serve(commands::serve::ServeArgs),
+    #[cfg(feature = "serving")]
+    #[command(flatten)]
+    Serving(commands::serving::ServingCommand),
     /// Show the configuration
     Config(commands::config::ConfigArgs),
     /// Check the health of a set-up

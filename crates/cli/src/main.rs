@@ -1,5 +1,15 @@
 //! `nsc`: the command line of the lakehouse. It parses, wires and prints; what is done lives in the libraries.
 
+#![cfg_attr(
+    not(all(feature = "lakehouse", feature = "serving")),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_variables,
+        reason = "what the two halves share is whole in either"
+    )
+)]
+
 mod allocator;
 mod app;
 mod args;

@@ -2,6 +2,7 @@
 //!
 //! A command makes a [`Sheet`] (or feeds a [`RowSink`] row by row) and never formats anything itself.
 
+#[cfg(feature = "lakehouse")]
 mod arrow_cells;
 mod cell;
 mod csv;
@@ -13,6 +14,7 @@ mod table;
 
 use clap::ValueEnum;
 
+#[cfg(feature = "lakehouse")]
 pub(crate) use arrow_cells::{BatchCells, columns_of};
 pub(crate) use cell::Cell;
 pub(crate) use sections::{Sections, sheet_text};

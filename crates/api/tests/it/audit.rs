@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nsc_api::Network;
+use ipnet::IpNet;
 use sqlx::{Connection, Executor};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -218,7 +218,7 @@ async fn the_clients_address_is_the_one_a_trusted_proxy_wrote() {
     );
 
     let trusting = World::with(|setup| {
-        let proxies = ["127.0.0.0/8".parse::<Network>().expect("a network")];
+        let proxies = ["127.0.0.0/8".parse::<IpNet>().expect("a network")];
         setup.options.trusted_proxies = proxies.into_iter().collect();
     })
     .await;

@@ -1,6 +1,7 @@
 //! `nsc doctor`: the health of a set-up, check by check.
 
-mod checks;
+#[cfg(feature = "lakehouse")]
+mod lakehouse;
 mod machine;
 
 use clap::Args;
@@ -70,19 +71,12 @@ impl Findings {
 pub(crate) async fn handle(args: DoctorArgs, app: &mut App) -> Outcome<ExitStatus> {
     let now = app.now(args.now);
     let mut findings = Findings(Vec::new());
-    checks::configuration(app, &mut findings);
+    configuration(app, &mut findings);
+    #[cfg(feature = "lakehouse")]
+    lakehouse::salt(app, &mut findings);
     machine::memory_and_disk(app, &mut findings);
-    match app.lake() {
-        Err(failure) => findings.failure("root", &failure),
-        Ok(lake) => {
-            if checks::root(&lake, &mut findings).await {
-                checks::tables(&lake, &mut findings).await;
-                checks::rules(app, &mut findings).await;
-                checks::locks(&lake, &mut findings).await;
-                checks::pipelines(app, &lake, now, &mut findings).await;
-            }
-        }
-    }
+    #[cfg(feature = "lakehouse")]
+    lakehouse::lake(app, now, &mut findings).await;
     machine::clock(now, &mut findings);
     let status = findings.0.iter().find_map(|(_, r, _)| {
         if let Result::Fail(status) = r {
@@ -93,6 +87,18 @@ pub(crate) async fn handle(args: DoctorArgs, app: &mut App) -> Outcome<ExitStatu
     });
     app.printer.sheet(&sheet(findings))?;
     Ok(status.unwrap_or(ExitStatus::Ok))
+}
+
+fn configuration(app: &App, findings: &mut Findings) {
+    let config = &app.config;
+    let file = config
+        .file
+        .as_ref()
+        .map_or_else(|| "no file".to_owned(), |f| f.display().to_string());
+    findings.ok(
+        "configuration",
+        format!("{file}, environment {}", config.environment.value),
+    );
 }
 
 fn sheet(findings: Findings) -> Sheet {

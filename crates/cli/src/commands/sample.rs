@@ -1,7 +1,5 @@
 //! `nsc sample generate` and `nsc sample publish`.
 
-mod publish;
-
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueHint};
@@ -9,6 +7,8 @@ use nsc_core::{ErrorCode, ExitStatus};
 use nsc_sample::{SampleError, SampleOptions, SampleSummary, Source, generate};
 
 use crate::app::App;
+#[cfg(feature = "serving")]
+use crate::commands::serving::publish;
 use crate::config::Flags;
 use crate::failure::{Failure, Outcome, Refusal};
 use crate::progress;
@@ -25,6 +25,7 @@ enum SampleCommand {
     /// Write the six source files of a deterministic, consistent world
     Generate(GenerateArgs),
     /// Send sample lines to a broker as events
+    #[cfg(feature = "serving")]
     Publish(publish::PublishArgs),
 }
 
@@ -76,8 +77,10 @@ struct GenerateArgs {
 
 impl SampleArgs {
     pub(crate) fn add_to(&self, flags: &mut Flags) {
-        if let SampleCommand::Publish(args) = &self.command {
-            args.events.add_to(flags);
+        match &self.command {
+            SampleCommand::Generate(_) => {}
+            #[cfg(feature = "serving")]
+            SampleCommand::Publish(args) => args.events.add_to(flags),
         }
     }
 }
@@ -85,6 +88,7 @@ impl SampleArgs {
 pub(crate) async fn handle(args: SampleArgs, app: &mut App) -> Outcome<ExitStatus> {
     match args.command {
         SampleCommand::Generate(args) => generate_world(args, app).await,
+        #[cfg(feature = "serving")]
         SampleCommand::Publish(args) => publish::handle(args, app).await,
     }
 }

@@ -1,206 +1,56 @@
-//! What the serving commands share: from configuration to store, subscription, brokers and metrics, and the signal
-//! that ends a service.
+//! The commands of serving: from events to an administrator's answer.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod backfill;
+mod consume;
+mod dlq;
+mod migrate;
+mod oauth;
+pub(crate) mod publish;
+mod serve;
+mod wiring;
 
-use clap::Args;
-use nsc_consumer::{DeadLetterBackend, DeadLetterOptions, KafkaOptions, LandingOptions, Security, Services};
-use nsc_contracts::event::{EventProfile, KindOverrides, ProfileOverrides, parse_profiles};
-use nsc_core::{ErrorCode, SystemClock};
-use nsc_store::{Store, StoreOptions};
-use nsc_telemetry::{Metrics, MetricsOptions};
-use secrecy::SecretString;
-use tokio_util::sync::CancellationToken;
+use clap::Subcommand;
+use nsc_core::ExitStatus;
 
-use super::oauth;
-use crate::config::serving::{DlqBackend, KafkaConfig, KafkaSecurity};
-use crate::config::{Config, Flags, Setting};
-use crate::failure::{Failure, Outcome, Refusal};
+use crate::app::App;
+use crate::config::Flags;
+use crate::failure::Outcome;
 
-/// Between two reports to a collector.
-const OTLP_INTERVAL: Duration = Duration::from_secs(15);
-const SECONDS_PER_DAY: u64 = 86_400;
-
-/// Which events, from where.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct EventArgs {
-    /// Brokers, host:port,... [env: KAFKA_BROKERS] [default: 127.0.0.1:9092]
-    #[arg(long, value_name = "HOSTS")]
-    brokers: Option<String>,
-    /// Profile of topics and field names [env: NSC_EVENT_PROFILE] [default: canonical-v1]
-    #[arg(long, value_name = "NAME")]
-    profile: Option<String>,
+/// From events to an administrator's answer.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServingCommand {
+    /// Bring the schema of the backoffice database up to date
+    Migrate(migrate::MigrateArgs),
+    /// Consume events into the backoffice database
+    Consume(consume::ConsumeArgs),
+    /// Load events from files into the backoffice database
+    Backfill(backfill::BackfillArgs),
+    /// Look at and replay events that could not be stored
+    Dlq(dlq::DlqArgs),
+    /// Serve the admin API
+    Serve(serve::ServeArgs),
 }
 
-impl EventArgs {
-    /// The part the configuration takes.
+impl ServingCommand {
+    /// Adds a command's own flags that the configuration takes.
     pub(crate) fn add_to(&self, flags: &mut Flags) {
-        flags.brokers.clone_from(&self.brokers);
-        flags.profile.clone_from(&self.profile);
-    }
-}
-
-/// Topics and field names in force.
-pub(crate) fn subscription(config: &Config) -> Outcome<EventProfile> {
-    let events = &config.serving.events;
-    let topic = |setting: &Option<Setting<String>>| KindOverrides {
-        topic: setting.as_ref().map(|s| s.value.clone()),
-        ..KindOverrides::default()
-    };
-    let overrides = ProfileOverrides {
-        ledger_entry: topic(&events.ledger_topic),
-        payment_order: topic(&events.order_topic),
-    };
-    let Some(file) = &events.profiles_file else {
-        return Ok(EventProfile::named(&events.profile.value, &overrides)?);
-    };
-    let path = file.value.display().to_string();
-    let text = std::fs::read_to_string(&file.value).map_err(|e| {
-        Refusal::configuration(format!("event profiles {path} ({}) cannot be read", file.origin))
-            .with_detail(e)
-    })?;
-    let further = parse_profiles(&path, &text)?;
-    Ok(EventProfile::among(further, &events.profile.value, &overrides)?)
-}
-
-/// The database's URL.
-pub(crate) fn database_url(config: &Config) -> Outcome<SecretString> {
-    match &config.serving.database.url {
-        Some(url) => Ok(url.value.clone()),
-        None => Err(Refusal::configuration("no database is configured")
-            .with_hint("Set DATABASE_URL, or DATABASE_URL_FILE to a mounted secret: postgres://role:password@host:5432/database")
-            .into()),
-    }
-}
-
-/// A pool of connections; nothing is connected yet.
-pub(crate) fn store(config: &Config, name: &str, metrics: &Metrics) -> Outcome<Store> {
-    let database = &config.serving.database;
-    let options = StoreOptions {
-        max_connections: database.max_connections.value,
-        application_name: name.to_owned(),
-        replica_url: database.replica_url.as_ref().map(|u| u.value.clone()),
-        ..StoreOptions::new(database_url(config)?)
-    };
-    Ok(Store::with_metrics(&options, metrics.db())?)
-}
-
-/// What is measured, and where it is sent.
-pub(crate) fn metrics(config: &Config, name: &str) -> Outcome<Metrics> {
-    let options = MetricsOptions {
-        service_name: name.to_owned(),
-        otlp_endpoint: config.serving.otlp_endpoint.as_ref().map(|e| e.value.clone()),
-        otlp_interval: OTLP_INTERVAL,
-    };
-    Metrics::start(&options).map_err(|e| {
-        Refusal::configuration("metrics cannot be sent")
-            .with_detail(e)
-            .into()
-    })
-}
-
-/// Store, metrics and clock of a command.
-pub(crate) fn services(config: &Config, name: &str) -> Outcome<Services> {
-    let metrics = metrics(config, name)?;
-    Ok(Services {
-        store: store(config, name, &metrics)?,
-        metrics,
-        clock: Arc::new(SystemClock),
-    })
-}
-
-/// How events land, and where dead letters go.
-pub(crate) fn landing(config: &Config) -> LandingOptions {
-    let (consumer, dlq) = (&config.serving.consumer, &config.serving.dlq);
-    LandingOptions {
-        batch_events: consumer.batch_rows.value,
-        batch_linger: Duration::from_millis(consumer.batch_wait_ms.value),
-        dead_letters: DeadLetterOptions {
-            backend: match dlq.backend.value {
-                DlqBackend::Db => DeadLetterBackend::Database,
-                DlqBackend::File => DeadLetterBackend::File(dlq.file.value.clone()),
-            },
-            retention: Duration::from_secs(u64::from(dlq.retention_days.value) * SECONDS_PER_DAY),
-            ..DeadLetterOptions::default()
-        },
-        ..LandingOptions::default()
-    }
-}
-
-/// The brokers and who we are there.
-pub(crate) fn kafka(config: &Config) -> Outcome<KafkaOptions> {
-    let kafka = &config.serving.kafka;
-    let mut options = KafkaOptions::new(kafka.brokers.value.as_str(), kafka.group.value.as_str());
-    options.instance_id = kafka.instance_id.as_ref().map(|id| id.value.clone());
-    options.session_timeout = Duration::from_millis(u64::from(kafka.session_timeout_ms.value));
-    options.ca_file = kafka.ca_file.as_ref().map(|f| f.value.clone());
-    options.security = match kafka.security.value {
-        KafkaSecurity::Plaintext => Security::Plaintext,
-        KafkaSecurity::Tls => Security::Tls,
-        KafkaSecurity::Plain => Security::SaslPlain {
-            username: needed(&kafka.username, "kafka.username (KAFKA_USERNAME)")?,
-            password: needed(&kafka.password, "kafka.password (KAFKA_PASSWORD)")?,
-        },
-        KafkaSecurity::OAuthBearer => Security::OauthBearer(oauth::provider(credentials(kafka)?)?),
-    };
-    Ok(options)
-}
-
-fn credentials(kafka: &KafkaConfig) -> Outcome<oauth::ClientCredentials> {
-    Ok(oauth::ClientCredentials {
-        token_url: needed(
-            &kafka.oauth_token_url,
-            "kafka.oauth_token_url (KAFKA_OAUTH_TOKEN_URL)",
-        )?,
-        client_id: needed(
-            &kafka.oauth_client_id,
-            "kafka.oauth_client_id (KAFKA_OAUTH_CLIENT_ID)",
-        )?,
-        client_secret: needed(
-            &kafka.oauth_client_secret,
-            "kafka.oauth_client_secret (KAFKA_OAUTH_CLIENT_SECRET)",
-        )?,
-        scope: kafka.oauth_scope.as_ref().map(|s| s.value.clone()),
-    })
-}
-
-fn needed<T: Clone>(setting: &Option<Setting<T>>, name: &str) -> Outcome<T> {
-    match setting {
-        Some(setting) => Ok(setting.value.clone()),
-        None => Err(Failure::from(
-            Refusal::configuration(format!("{name} is missing"))
-                .with_detail("kafka.security asks for it")
-                .with_hint("nsc config show"),
-        )),
-    }
-}
-
-/// Cancelled by SIGTERM or SIGINT: a service then finishes what it has begun.
-pub(crate) fn shutdown() -> Outcome<CancellationToken> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).map_err(|e| Failure::unexpected("listening for signals", e));
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let token = CancellationToken::new();
-    let asked = token.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        match self {
+            Self::Migrate(_) => {}
+            Self::Consume(args) => args.add_to(flags),
+            Self::Backfill(args) => args.add_to(flags),
+            Self::Dlq(args) => args.add_to(flags),
+            Self::Serve(args) => args.add_to(flags),
         }
-        // First what was asked for, then the word about it.
-        asked.cancel();
-        tracing::info!("asked to stop");
-    });
-    Ok(token)
+    }
 }
 
-/// The error of an address that cannot be listened on.
-pub(crate) fn unusable_address(address: &Setting<std::net::SocketAddr>, error: &std::io::Error) -> Refusal {
-    Refusal::new(
-        ErrorCode::Listen,
-        format!("{} cannot be served on", address.value),
-    )
-    .with_detail(error)
-    .with_hint("choose another address")
+/// Runs the command.
+pub(super) async fn dispatch(command: ServingCommand, app: &mut App) -> Outcome<ExitStatus> {
+    match command {
+        ServingCommand::Migrate(args) => migrate::handle(args, app).await,
+        ServingCommand::Consume(args) => consume::handle(args, app).await,
+        ServingCommand::Backfill(args) => backfill::handle(args, app).await,
+        ServingCommand::Dlq(args) => dlq::handle(args, app).await,
+        ServingCommand::Serve(args) => serve::handle(args, app).await,
+    }
 }

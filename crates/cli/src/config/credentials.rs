@@ -1,6 +1,6 @@
 //! User and password inside a URL. URLs are shown, logged and copied; secrets have settings of their own.
 
-use reqwest::Url;
+use url::Url;
 
 use super::keys::{self, Key};
 use super::{Config, Origin};

@@ -1,11 +1,11 @@
 //! The configuration of serving: database, brokers, events, consumer, API, who may look, where metrics go.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use nsc_api::{InvalidNetwork, Network};
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 use super::Setting;
@@ -97,8 +97,21 @@ pub(crate) struct AuthConfig {
 /// A list of addresses and networks, separated by commas, with its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Networks {
-    pub(crate) list: Vec<Network>,
+    pub(crate) list: Vec<IpNet>,
     text: String,
+}
+
+/// A text that is no address and no network.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not an address such as 10.0.0.7 or a network such as 10.0.0.0/8")]
+pub(crate) struct InvalidNetwork(String);
+
+/// An address is a network of its own.
+fn network_of(text: &str) -> Result<IpNet, InvalidNetwork> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>()
+        .or_else(|_| address())
+        .map_err(|_| InvalidNetwork(text.to_owned()))
 }
 
 impl FromStr for Networks {
@@ -107,7 +120,7 @@ impl FromStr for Networks {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let list = text
             .split(',')
-            .map(|network| network.trim().parse())
+            .map(|network| network_of(network.trim()))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             list,
@@ -181,5 +194,43 @@ words! {
         Oidc = "oidc",
         /// Everybody: a developer's machine.
         Disabled = "disabled",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Networks;
+
+    #[test]
+    fn networks_are_read_strictly() {
+        for text in [
+            "10.0.0.7",
+            "10.0.0.0/8",
+            "0.0.0.0/0",
+            "::1",
+            "2001:db8::/32",
+            "::/0",
+        ] {
+            assert!(text.parse::<Networks>().is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0.0/+8",
+            "10.0.0",
+            "proxy.example",
+            "10.0.0.0/-1",
+        ] {
+            assert!(text.parse::<Networks>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_a_network_of_its_own() {
+        let networks: Networks = "10.0.0.0/8, 192.0.2.7,::1".parse().unwrap();
+        let shown: Vec<_> = networks.list.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["10.0.0.0/8", "192.0.2.7/32", "::1/128"]);
     }
 }

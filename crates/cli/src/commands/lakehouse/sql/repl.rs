@@ -13,7 +13,7 @@ use super::completion::SqlCompleter;
 use super::execute::{self, Engine};
 use super::prompt::{SqlPrompt, UntilSemicolon};
 use crate::app::App;
-use crate::commands::table::named;
+use crate::commands::lakehouse::table::named;
 use crate::failure::{Failure, Outcome};
 use crate::failure_text::{self, FailureStyle};
 use crate::output::{Cell, Sheet};

@@ -10,7 +10,7 @@ use nsc_consumer::{
 use nsc_core::{Clock, ExitStatus, MICROS_PER_DAY, SystemClock, UtcMicros};
 use serde_json::{Value, json};
 
-use super::serving::{self, EventArgs};
+use super::wiring::{self, EventArgs};
 use crate::app::App;
 use crate::config::Flags;
 use crate::failure::{Outcome, Refusal};
@@ -102,8 +102,8 @@ impl DlqArgs {
 }
 
 pub(crate) async fn handle(args: DlqArgs, app: &mut App) -> Outcome<ExitStatus> {
-    let services = serving::services(&app.config, NAME)?;
-    let landing = serving::landing(&app.config);
+    let services = wiring::services(&app.config, NAME)?;
+    let landing = wiring::landing(&app.config);
     let mut status = ExitStatus::Ok;
     let queue = DeadLetterQueue::of(&landing.dead_letters.backend, &services.store);
     match args.command {
@@ -133,14 +133,14 @@ pub(crate) async fn handle(args: DlqArgs, app: &mut App) -> Outcome<ExitStatus> 
         }
         DlqCommand::Replay(args) => {
             let options = ReplayOptions {
-                profile: serving::subscription(&app.config)?,
+                profile: wiring::subscription(&app.config)?,
                 landing,
                 id: args.id,
                 since: args.since,
                 topic: args.topic,
                 dry_run: args.dry_run,
             };
-            let summary = replay(&options, &services, &serving::shutdown()?).await?;
+            let summary = replay(&options, &services, &wiring::shutdown()?).await?;
             if summary.interrupted {
                 status = ExitStatus::Interrupted;
             }

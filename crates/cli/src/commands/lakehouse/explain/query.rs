@@ -2,7 +2,7 @@
 
 use nsc_core::DateKst;
 
-use crate::commands::sql::execute::Engine;
+use crate::commands::lakehouse::sql::execute::Engine;
 use crate::failure::Outcome;
 use crate::output::{Cell, Sheet};
 

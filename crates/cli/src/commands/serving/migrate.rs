@@ -5,7 +5,7 @@ use nsc_core::ExitStatus;
 use nsc_store::RoleNames;
 use serde_json::json;
 
-use super::serving;
+use super::wiring;
 use crate::app::App;
 use crate::failure::Outcome;
 
@@ -22,7 +22,7 @@ Examples:
 pub(crate) struct MigrateArgs {}
 
 pub(crate) async fn handle(_: MigrateArgs, app: &mut App) -> Outcome<ExitStatus> {
-    let url = serving::database_url(&app.config)?;
+    let url = wiring::database_url(&app.config)?;
     let done = nsc_store::migrate(&url, &RoleNames::default()).await?;
     let document = json!({ "from": done.from, "to": done.to, "ran": done.ran });
     app.printer.document(&document, || {

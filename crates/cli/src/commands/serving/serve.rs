@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use nsc_api::{Api, ApiOptions, AuthOptions, KeyLocation, OidcOptions, TlsOptions};
 use nsc_core::{ExitStatus, SystemClock};
 
-use super::serving;
+use super::wiring;
 use crate::app::App;
 use crate::config::serving::{AuthConfig, AuthMode};
 use crate::config::{Config, Flags, Setting};
@@ -54,12 +54,12 @@ impl ServeArgs {
 pub(crate) async fn handle(_: ServeArgs, app: &mut App) -> Outcome<ExitStatus> {
     let config = &app.config;
     let options = options(config)?;
-    let metrics = serving::metrics(config, NAME)?;
-    let store = serving::store(config, NAME, &metrics)?;
+    let metrics = wiring::metrics(config, NAME)?;
+    let store = wiring::store(config, NAME, &metrics)?;
     let api = Api::new(options, store, metrics.clone(), Arc::new(SystemClock))?;
     let address = &config.serving.api.listen;
-    let listener = TcpListener::bind(address.value).map_err(|e| serving::unusable_address(address, &e))?;
-    let served = api.serve(listener, serving::shutdown()?).await;
+    let listener = TcpListener::bind(address.value).map_err(|e| wiring::unusable_address(address, &e))?;
+    let served = api.serve(listener, wiring::shutdown()?).await;
     // The collector's last report may block.
     let flushed = tokio::task::spawn_blocking(move || metrics.shutdown()).await;
     served?;

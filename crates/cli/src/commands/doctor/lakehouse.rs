@@ -1,4 +1,4 @@
-//! Configuration, root, tables, rules, locks, pipelines.
+//! Salt, root, tables, rules, locks, pipelines.
 
 use nsc_contracts::rule::{RuleSet, default_rules, plan_sync};
 use nsc_core::{MICROS_PER_SECOND, UtcMicros};
@@ -6,7 +6,7 @@ use nsc_lake::{Lake, PipelineStates, session};
 
 use super::Findings;
 use crate::app::App;
-use crate::commands::rules::stored;
+use crate::commands::lakehouse::rules::stored;
 
 /// Names under which runs hold their pipelines.
 const PIPELINES: &[&str] = &[
@@ -17,24 +17,30 @@ const PIPELINES: &[&str] = &[
     "sync_rules",
 ];
 
-pub(super) fn configuration(app: &App, findings: &mut Findings) {
-    let config = &app.config;
-    let file = config
-        .file
-        .as_ref()
-        .map_or_else(|| "no file".to_owned(), |f| f.display().to_string());
-    findings.ok(
-        "configuration",
-        format!("{file}, environment {}", config.environment.value),
-    );
-    match &config.analytics.salt {
+pub(super) fn salt(app: &App, findings: &mut Findings) {
+    match &app.config.analytics.salt {
         Some(salt) => findings.ok("salt", salt.origin.to_string()),
         None => findings.warn("salt", "not set: Pipeline C will refuse to run"),
     }
 }
 
+/// Whatever is in the lake, when there is one.
+pub(super) async fn lake(app: &App, now: UtcMicros, findings: &mut Findings) {
+    match app.lake() {
+        Err(failure) => findings.failure("root", &failure),
+        Ok(lake) => {
+            if root(&lake, findings).await {
+                tables(&lake, findings).await;
+                rules(app, findings).await;
+                locks(&lake, findings).await;
+                pipelines(app, &lake, now, findings).await;
+            }
+        }
+    }
+}
+
 /// Whether the root can be used; a lock of our own proves reading and writing.
-pub(super) async fn root(lake: &Lake, findings: &mut Findings) -> bool {
+async fn root(lake: &Lake, findings: &mut Findings) -> bool {
     match lake.lock("doctor", "doctor").await {
         Ok(Ok(_held)) => findings.ok("root", format!("{} is readable and writable", lake.root())),
         Ok(Err(other)) => findings.ok(
@@ -53,7 +59,7 @@ pub(super) async fn root(lake: &Lake, findings: &mut Findings) -> bool {
     true
 }
 
-pub(super) async fn tables(lake: &Lake, findings: &mut Findings) {
+async fn tables(lake: &Lake, findings: &mut Findings) {
     let (mut open, mut absent) = (0, Vec::new());
     for contract in nsc_contracts::tables() {
         match lake.existing(contract).await {
@@ -73,7 +79,7 @@ pub(super) async fn tables(lake: &Lake, findings: &mut Findings) {
     );
 }
 
-pub(super) async fn rules(app: &App, findings: &mut Findings) {
+async fn rules(app: &App, findings: &mut Findings) {
     let versions = match stored(app).await {
         Ok(versions) => versions,
         Err(failure) => return findings.failure("rules", &failure),
@@ -101,7 +107,7 @@ pub(super) async fn rules(app: &App, findings: &mut Findings) {
     }
 }
 
-pub(super) async fn locks(lake: &Lake, findings: &mut Findings) {
+async fn locks(lake: &Lake, findings: &mut Findings) {
     let mut held = Vec::new();
     for pipeline in PIPELINES {
         match lake.holder(pipeline).await {
@@ -123,7 +129,7 @@ pub(super) async fn locks(lake: &Lake, findings: &mut Findings) {
     );
 }
 
-pub(super) async fn pipelines(app: &App, lake: &Lake, now: UtcMicros, findings: &mut Findings) {
+async fn pipelines(app: &App, lake: &Lake, now: UtcMicros, findings: &mut Findings) {
     let loaded = match session(&app.session_options()) {
         Ok(ctx) => PipelineStates::load(lake, &ctx).await,
         Err(e) => Err(e),

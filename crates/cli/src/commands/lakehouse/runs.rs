@@ -6,7 +6,7 @@ use nsc_lake::Lake;
 use serde_json::Value;
 
 use crate::app::App;
-use crate::commands::run::report_text;
+use crate::commands::lakehouse::run::report_text;
 use crate::failure::{Outcome, Refusal};
 use crate::output::{Cell, Column, Sheet};
 

@@ -18,8 +18,8 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 use serde::Serialize;
 use serde_json::Value;
 
+use super::wiring::{self, EventArgs};
 use crate::app::App;
-use crate::commands::serving;
 use crate::config::EnvironmentName;
 use crate::failure::{Outcome, Refusal};
 use crate::progress;
@@ -46,7 +46,7 @@ pub(crate) struct PublishArgs {
     #[arg(long, value_name = "N", default_value_t = 3)]
     partitions: i32,
     #[command(flatten)]
-    pub(crate) events: serving::EventArgs,
+    pub(crate) events: EventArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -64,7 +64,7 @@ pub(crate) async fn handle(args: PublishArgs, app: &mut App) -> Outcome<ExitStat
                 .into(),
         );
     }
-    let subscription = serving::subscription(&app.config)?;
+    let subscription = wiring::subscription(&app.config)?;
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &app.config.serving.kafka.brokers.value);
     let files = [

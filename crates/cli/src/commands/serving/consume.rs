@@ -5,7 +5,7 @@ use nsc_consumer::{Consumer, ConsumerOptions, StartAt};
 use nsc_core::ExitStatus;
 use tokio::net::TcpListener;
 
-use super::serving::{self, EventArgs};
+use super::wiring::{self, EventArgs};
 use crate::app::App;
 use crate::config::Flags;
 use crate::failure::{Failure, Outcome};
@@ -52,8 +52,8 @@ impl ConsumeArgs {
 
 pub(crate) async fn handle(args: ConsumeArgs, app: &mut App) -> Outcome<ExitStatus> {
     let config = &app.config;
-    let mut options = ConsumerOptions::new(serving::kafka(config)?, serving::subscription(config)?);
-    options.landing = serving::landing(config);
+    let mut options = ConsumerOptions::new(wiring::kafka(config)?, wiring::subscription(config)?);
+    options.landing = wiring::landing(config);
     options.lanes = args.lanes.max(1);
     options.from_beginning = args.from_beginning;
     options.start = if args.start == "latest" {
@@ -64,9 +64,9 @@ pub(crate) async fn handle(args: ConsumeArgs, app: &mut App) -> Outcome<ExitStat
     let address = &config.serving.consumer.metrics_listen;
     let listener = TcpListener::bind(address.value)
         .await
-        .map_err(|e| serving::unusable_address(address, &e))?;
-    let services = serving::services(config, NAME)?;
-    let shutdown = serving::shutdown()?;
+        .map_err(|e| wiring::unusable_address(address, &e))?;
+    let services = wiring::services(config, NAME)?;
+    let shutdown = wiring::shutdown()?;
 
     let metrics = services.metrics.clone();
     let consumer = Consumer::new(options, services);

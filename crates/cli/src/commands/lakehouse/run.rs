@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 pub(crate) use report_text::report_text;
 
 use crate::app::App;
-use crate::commands::rules;
+use crate::commands::lakehouse::rules;
 use crate::failure::{Failure, Outcome, Refusal};
 use crate::progress;
 

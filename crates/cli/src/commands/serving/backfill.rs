@@ -7,7 +7,7 @@ use nsc_consumer::{BackfillOptions, backfill};
 use nsc_core::{ExitStatus, UtcMicros};
 use serde_json::json;
 
-use super::serving::{self, EventArgs};
+use super::wiring::{self, EventArgs};
 use crate::app::App;
 use crate::config::Flags;
 use crate::failure::{Outcome, Refusal};
@@ -49,15 +49,15 @@ impl BackfillArgs {
 pub(crate) async fn handle(args: BackfillArgs, app: &mut App) -> Outcome<ExitStatus> {
     check(&args)?;
     let options = BackfillOptions {
-        profile: serving::subscription(&app.config)?,
-        landing: serving::landing(&app.config),
+        profile: wiring::subscription(&app.config)?,
+        landing: wiring::landing(&app.config),
         ledger_file: args.ledger_file,
         payment_order_file: args.payment_order_file,
         since: args.since,
         until: args.until,
     };
-    let services = serving::services(&app.config, "nsc-backfill")?;
-    let stop = serving::shutdown()?;
+    let services = wiring::services(&app.config, "nsc-backfill")?;
+    let stop = wiring::shutdown()?;
     let bar = progress::byte_bar(&app.bars, "backfill", 0);
     let done = backfill(&options, &services, &stop, |at| {
         match at.total_bytes {

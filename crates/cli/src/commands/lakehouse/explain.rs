@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use nsc_core::{DateKst, ErrorCode, ExitStatus};
 
 use crate::app::App;
-use crate::commands::sql::execute::Engine;
+use crate::commands::lakehouse::sql::execute::Engine;
 use crate::failure::{Outcome, Refusal};
 use crate::output::Sections;
 use query::{Finder, literal};

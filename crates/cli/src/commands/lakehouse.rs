@@ -1,0 +1,54 @@
+//! The commands of the lakehouse.
+
+mod explain;
+mod ingest;
+pub(crate) mod rules;
+mod run;
+mod runs;
+mod sql;
+mod table;
+
+use clap::Subcommand;
+use nsc_core::ExitStatus;
+
+use crate::app::App;
+use crate::failure::Outcome;
+
+/// From source files to verified controls.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LakehouseCommand {
+    /// Load source files into Bronze
+    Ingest(ingest::IngestArgs),
+    /// Run a pipeline, or the whole chain
+    Run(run::RunArgs),
+    /// Look at the reports of past runs
+    Runs(runs::RunsArgs),
+    /// Show a finding with its source rows and its rule
+    Explain(explain::ExplainArgs),
+    /// Query the tables; without a statement, interactively
+    Sql(sql::SqlArgs),
+    /// Store, list and check the rules
+    Rules(rules::RulesArgs),
+    /// Look at and care for the tables
+    Table(table::TableArgs),
+}
+
+impl LakehouseCommand {
+    /// Whether it takes tables through memory and ends.
+    pub(crate) const fn is_a_job(&self) -> bool {
+        matches!(self, Self::Ingest(_) | Self::Run(_))
+    }
+}
+
+/// Runs the command.
+pub(super) async fn dispatch(command: LakehouseCommand, app: &mut App) -> Outcome<ExitStatus> {
+    match command {
+        LakehouseCommand::Ingest(args) => ingest::handle(args, app).await,
+        LakehouseCommand::Run(args) => run::handle(args, app).await,
+        LakehouseCommand::Runs(args) => runs::handle(args, app).await,
+        LakehouseCommand::Explain(args) => explain::handle(args, app).await,
+        LakehouseCommand::Sql(args) => sql::handle(args, app).await,
+        LakehouseCommand::Rules(args) => rules::handle(args, app).await,
+        LakehouseCommand::Table(args) => table::handle(args, app).await,
+    }
+}
