@@ -23,6 +23,8 @@ pub(crate) struct StoredRows {
     contents: Vec<u128>,
     files: Vec<u32>,
     versions: Vec<Box<[u8]>>,
+    /// When the newest row of each identity was written, in microseconds (`Append` only).
+    times: Vec<i64>,
     /// One bit a row: some new row has its key.
     seen: Vec<AtomicU64>,
     /// Identity and content of rows appended by this very upsert (`Append` only).
@@ -35,7 +37,7 @@ pub(crate) struct Comparison {
     pub(crate) key: &'static [&'static str],
     pub(crate) compared: Vec<&'static str>,
     /// Of several stored rows of one identity the newest by this column counts.
-    order: Option<&'static str>,
+    pub(crate) order: Option<&'static str>,
 }
 
 impl Comparison {
@@ -77,13 +79,13 @@ impl StoredRows {
             contents: Vec::with_capacity(count),
             files: Vec::with_capacity(count),
             versions: Vec::new(),
+            times: Vec::new(),
             seen: Vec::new(),
             appended: Mutex::default(),
         };
-        let mut order: Vec<i64> = Vec::new();
         for (number, file) in read.into_iter().enumerate() {
             let number = u32::try_from(number).map_err(|_| too_many())?;
-            rows.take(file, number, scope.conflict, &mut order)?;
+            rows.take(file, number, scope.conflict)?;
         }
         rows.seen = (0..rows.contents.len().div_ceil(64))
             .map(|_| AtomicU64::new(0))
@@ -91,25 +93,19 @@ impl StoredRows {
         Ok(rows)
     }
 
-    fn take(
-        &mut self,
-        file: FileRows,
-        number: u32,
-        conflict: Conflict,
-        order: &mut Vec<i64>,
-    ) -> Result<(), LakeError> {
+    fn take(&mut self, file: FileRows, number: u32, conflict: Conflict) -> Result<(), LakeError> {
         let mut times = file.times.into_iter();
         for (key, content) in file.keys.into_iter().zip(file.contents) {
             let time = times.next().unwrap_or_default();
             if conflict == Conflict::Append {
                 if let Some(known) = self.by_key.get(&key).map(|p| *p as usize) {
-                    if order.get(known).is_some_and(|t| *t <= time) {
+                    if self.times.get(known).is_some_and(|t| *t <= time) {
                         self.contents[known] = content;
-                        order[known] = time;
+                        self.times[known] = time;
                     }
                     continue;
                 }
-                order.push(time);
+                self.times.push(time);
             }
             let position = Position::try_from(self.contents.len()).map_err(|_| too_many())?;
             self.by_key.insert(key, position);
@@ -127,6 +123,11 @@ impl StoredRows {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .insert((key, content))
+    }
+
+    /// When the newest row of an identity was written (`Append` only).
+    pub(crate) fn time_of(&self, key: u128) -> Option<i64> {
+        self.times.get(*self.by_key.get(&key)? as usize).copied()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -222,7 +223,8 @@ pub(crate) struct StoredRow<'a> {
     pub(crate) file: u32,
 }
 
-fn times_of(batch: &RecordBatch, column: &str) -> Result<Vec<i64>, LakeError> {
+/// A column of instants in microseconds.
+pub(crate) fn times_of(batch: &RecordBatch, column: &str) -> Result<Vec<i64>, LakeError> {
     let times = batch.column_by_name(column).ok_or_else(|| LakeError::Corrupt {
         what: column.to_owned(),
         reason: "missing".to_owned(),

@@ -7,7 +7,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{Int64Array, RecordBatch};
+use arrow::compute::cast;
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
 use nsc_core::DateKst;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::fingerprint::{FingerprintMap, FingerprintSet};
-use crate::stored_rows::{Comparison, StoredRows};
+use crate::stored_rows::{Comparison, StoredRows, times_of};
 use crate::writer::{Staged, StagedWriter};
 use crate::{
     Commit, Conflict, DataFile, FilesTable, LakeError, Scope, Table, changes, each_part, fingerprint,
@@ -416,6 +417,11 @@ impl UpsertWriter {
             .enumerate()
             .map(|(i, (key, content))| self.news(*key, content, versions.get(i).map(AsRef::as_ref)))
             .collect();
+        let later = match self.comparison.order {
+            Some(column) if self.conflict == Conflict::Append => Some(self.later(batch, column, &keys)?),
+            _ => None,
+        };
+        let batch = later.as_ref().unwrap_or(batch);
         let of = |kind| news.iter().map(|n| *n == kind).collect();
         self.inserts
             .write(&fingerprint::keep(batch, of(News::Insert))?)
@@ -423,6 +429,26 @@ impl UpsertWriter {
         self.updates
             .write(&fingerprint::keep(batch, of(News::Update))?)
             .await
+    }
+
+    /// The rows, each later than what is stored of its identity: the newest row is the one written last, whatever time a
+    /// run was told it is.
+    fn later(&self, batch: &RecordBatch, column: &str, keys: &[u128]) -> Result<RecordBatch, LakeError> {
+        let own = times_of(batch, column)?;
+        let times: Int64Array = keys
+            .iter()
+            .zip(own)
+            .map(|(key, own)| match self.stored.time_of(*key) {
+                Some(stored) => own.max(stored.saturating_add(1)),
+                None => own,
+            })
+            .collect();
+        let index = batch.schema_ref().index_of(column)?;
+        let mut columns = batch.columns().to_vec();
+        if let Some(slot) = columns.get_mut(index) {
+            *slot = cast(&times, batch.schema_ref().field(index).data_type())?;
+        }
+        Ok(RecordBatch::try_new(batch.schema(), columns)?)
     }
 
     /// Rows so far whose key was not stored in the scope.

@@ -10,6 +10,7 @@ mod corrections;
 mod error_pages;
 mod errors;
 mod killed;
+mod newest_row;
 mod object_store;
 mod other_days;
 mod queries;

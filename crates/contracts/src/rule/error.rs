@@ -159,7 +159,7 @@ impl OperatorError for RuleError {
             }
             Self::Ambiguous { .. } => "`nsc rules history` shows every version; close one of the two.",
             Self::Changed { .. } | Self::Closed { .. } => {
-                "Give the changed rule a new rule_id, or let `nsc rules sync --bump` store it under the next _vN."
+                "Give the changed rule a new rule_id, or let `nsc rules sync --bump` store it under the next _vN: the definitions of the file are then the ones in force."
             }
             Self::TimeBeforeHistory { .. } => "Leave --now out, or give a time after the last change.",
         };
