@@ -19,7 +19,7 @@ pub(crate) fn check_amount(data: &[u8]) -> Outcome {
             "{text:?} is over 38 digits"
         );
     }
-    if let Some(hundredths) = by_shifting_digits(text.trim()) {
+    if let Some(hundredths) = by_shifting_digits(text.trim_ascii()) {
         let worth = hundredths.parse().ok().and_then(Money::from_units);
         assert_eq!(read.ok(), worth, "{text:?}");
     }
