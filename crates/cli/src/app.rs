@@ -73,8 +73,31 @@ impl App {
     }
 
     #[cfg(feature = "lakehouse")]
-    /// The lake of the configuration; nothing is read yet.
+    /// The lake of the configuration, to be looked at: a local root that does not exist is mistyped, or nothing has been
+    /// loaded yet.
     pub(crate) fn lake(&self) -> Outcome<Lake> {
+        self.lake_if_any()?.ok_or_else(|| {
+            let root = &self.config.lake.root;
+            Refusal::configuration(format!("there is no lakehouse at {}", root.value))
+                .with_detail(format!("the root is from {}", root.origin))
+                .with_hint(
+                    "Check --root (or NSC_ROOT). nsc rules sync, nsc ingest and nsc run make a new one.",
+                )
+                .into()
+        })
+    }
+
+    #[cfg(feature = "lakehouse")]
+    /// As [`Self::lake`], `None` when its local root does not exist.
+    pub(crate) fn lake_if_any(&self) -> Outcome<Option<Lake>> {
+        let root = &self.config.lake.root.value;
+        let is_absent = !root.contains("://") && !std::path::Path::new(root).exists();
+        (!is_absent).then(|| self.lake_or_new()).transpose()
+    }
+
+    #[cfg(feature = "lakehouse")]
+    /// The lake of the configuration, to be written to: a local root is made when it does not exist. Nothing is read yet.
+    pub(crate) fn lake_or_new(&self) -> Outcome<Lake> {
         let lake = &self.config.lake;
         let exposed = lake
             .storage

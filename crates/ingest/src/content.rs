@@ -223,6 +223,9 @@ mod tests {
                 "{cut}: {found:?}"
             );
         }
+        let followed = [gzip(&long), b"stray".to_vec()].concat();
+        let found = text_of(followed, "x.gz").unwrap_err();
+        assert!(found.to_string().contains("followed by stray bytes"), "{found}");
         let zstd = zstd::encode_all(long.as_bytes(), 1).unwrap();
         for cut in [5, 100, zstd.len() / 2, zstd.len() - 1] {
             let found = text_of(zstd[..cut].to_vec(), "x.zst");

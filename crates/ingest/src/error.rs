@@ -77,8 +77,8 @@ pub enum IngestError {
         /// The format.
         format: &'static str,
     },
-    /// The compressed content ends before its end.
-    #[error("compressed input {input} is cut off after line {line}")]
+    /// The compressed content ends before its end, or something follows it that is too short to tell.
+    #[error("compressed input {input} is cut off, or followed by stray bytes, after line {line}")]
     Truncated {
         /// The input.
         input: String,

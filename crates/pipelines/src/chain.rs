@@ -58,12 +58,8 @@ pub async fn run(
             locked(run, single, period, extent, &mut report).await
         }
     };
-    report.seconds = begun.elapsed().as_secs_f64();
+    report.end(begun, &outcome);
     report.peak_memory_bytes = nsc_telemetry::peak_memory_bytes();
-    if let Err(e) = &outcome {
-        report.status = "failure".to_owned();
-        report.error = Some(e.to_string());
-    }
     if !matches!(outcome, Err(PipelineError::Held { .. })) {
         match serde_json::to_value(&report) {
             Ok(json) => {
@@ -158,10 +154,6 @@ async fn one(
     let begun = Instant::now();
     let mut report = RunReport::new(&run.run_id, pipeline.name(), run.now);
     let outcome = locked(run, pipeline, period, Extent::WithDue, &mut report).await;
-    report.seconds = begun.elapsed().as_secs_f64();
-    if let Err(e) = &outcome {
-        report.status = "failure".to_owned();
-        report.error = Some(e.to_string());
-    }
+    report.end(begun, &outcome);
     (report, outcome)
 }

@@ -10,8 +10,8 @@ use nsc_contracts::rule::{Rule, RuleSet};
 use nsc_core::Money;
 use nsc_lake::{Conflict, Scope, Table, Upsert, UpsertOutcome};
 use nsc_transforms::controls::{
-    ControlDay, StatusRule, payment_day, payment_failure, payment_refund, positions_next, recon_exceptions,
-    reconciliation, supply, supply_exceptions, wallet_day,
+    ControlDay, StatusRule, positions_next, recon_exceptions, reconciliation, supply, supply_exceptions,
+    wallet_day,
 };
 use nsc_transforms::rules::SeverityRule;
 
@@ -19,17 +19,18 @@ use crate::derivation::{self, Derivation};
 use crate::due::{Extent, Work};
 use crate::exceptions::{self, Judged, metadata};
 use crate::gate::{self, CONTROLS};
+use crate::payments::{self, Payments};
 use crate::positions::{self, History, Positions};
 use crate::search::Search;
 use crate::soft_gate::gating_tag;
-use crate::{Period, PipelineError, RunContext, RunReport, TableReport, Verdict, silver};
+use crate::{Period, PipelineError, RunContext, RunReport, TableReport, Verdict};
 
 /// The tables B writes.
 const OUTPUTS: [&str; 6] = [
     "gold.recon_daily_snapshot_flow",
     "gold.ledger_supply_balance_daily",
-    "gold.ops_payment_failure_daily",
-    "gold.ops_payment_refund_daily",
+    payments::FAILURE,
+    payments::REFUND,
     "gold.ops_ledger_pairing_quality_daily",
     "gold.admin_tx_search",
 ];
@@ -148,13 +149,7 @@ impl Day<'_> {
     /// What the day's rows follow from.
     async fn derivation(&self, before: &Positions) -> Result<Derivation, PipelineError> {
         let orders = self.run.table("silver.order_events").await?;
-        let bronze = self.run.table("bronze.payment_orders_raw").await?;
-        let window = self.day.date.window();
-        let payments: Vec<_> = bronze
-            .files()?
-            .into_iter()
-            .filter(|f| silver::bronze::may_hold(f, "payment_orders", window))
-            .collect();
+        let (_, payments) = payments::files_of_day(self.run, self.day.date).await?;
         let silver = derivation::tables_hash(&[
             self.history.ledger.clone(),
             self.history.snapshots.clone(),
@@ -188,10 +183,16 @@ impl Day<'_> {
         let ctx = self.run.session()?;
         let bytes = self.history.register_day(&ctx, self.day.date)?;
         let beside = RunReport::beside(report);
+        let payments = Payments {
+            run: self.run,
+            day: self.day,
+            failed: &self.rules.failed,
+            refunded: &self.rules.refunded,
+        };
         // The two share neither inputs nor tables.
         let ((), payments) = tokio::try_join!(
             self.balances(&ctx, before, bytes, report),
-            self.payments(&ctx, beside),
+            payments.run(&ctx, beside),
         )?;
         report.absorb(payments);
         Search::of(self.run, self.day, self.history)
@@ -293,7 +294,7 @@ impl Day<'_> {
             Judged {
                 dates: vec![self.day.date],
                 types,
-                windows: Vec::new(),
+                ..Judged::default()
             },
             report,
         )
@@ -338,33 +339,6 @@ impl Day<'_> {
             ),
         });
         Ok(())
-    }
-
-    /// B-3 and B-4; gives its report back.
-    async fn payments(
-        &self,
-        ctx: &SessionContext,
-        mut report: RunReport,
-    ) -> Result<RunReport, PipelineError> {
-        let since = Instant::now();
-        let bronze = self.run.table("bronze.payment_orders_raw").await?;
-        report.read(&bronze);
-        let window = self.day.date.window();
-        let files = bronze
-            .files()?
-            .into_iter()
-            .filter(|f| silver::bronze::may_hold(f, "payment_orders", window))
-            .collect();
-        ctx.register_table("payment_orders_raw", bronze.scan(files))?;
-        materialise(ctx, "payment_day", payment_day(ctx, self.day).await?).await?;
-        let failure = payment_failure(ctx, self.day, &self.rules.failed).await?;
-        self.upsert(ctx, "gold.ops_payment_failure_daily", failure, &mut report)
-            .await?;
-        let refund = payment_refund(ctx, self.day, &self.rules.refunded).await?;
-        self.upsert(ctx, "gold.ops_payment_refund_daily", refund, &mut report)
-            .await?;
-        report.step(format!("B-3 B-4 {}", self.day.date), since, 0, 0);
-        Ok(report)
     }
 }
 

@@ -1,4 +1,4 @@
--- Grain: one closing row per open finding of the judged days and types that this run did not find again.
+-- Grain: one closing row per open finding of the judged days, types and subjects that this run did not find again.
 -- Key: the identity of gold.exception_ledger. Clause: "An exception that a re-run no longer finds gets a closing row".
 WITH keyed AS (
   SELECT *,
@@ -6,7 +6,7 @@ WITH keyed AS (
                    coalesce(CAST(window_start_ts AS BIGINT), -1), coalesce(CAST(window_end_ts AS BIGINT), -1), CAST(date_kst AS VARCHAR)) AS identity,
          concat_ws('-', CAST(CAST(window_start_ts AS BIGINT) AS VARCHAR), CAST(CAST(window_end_ts AS BIGINT) AS VARCHAR)) AS window_key
   FROM stored_exceptions
-  WHERE exception_type IN ({types}) AND date_kst IN ({dates})
+  WHERE exception_type IN ({types}) AND date_kst IN ({dates}) AND {subjects}
 ), newest AS (
   SELECT *, row_number() OVER (PARTITION BY identity ORDER BY generated_at DESC, state ASC) AS age FROM keyed WHERE {windows}
 ), found AS (

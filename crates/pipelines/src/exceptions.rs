@@ -1,6 +1,6 @@
 //! The exception ledger: a finding is added once, and closed when a re-run no longer finds it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
@@ -83,6 +83,8 @@ pub(crate) struct Judged {
     pub(crate) types: Vec<&'static str>,
     /// Judged windows (start, end in microseconds) when the exceptions are per window; all windows when empty.
     pub(crate) windows: Vec<(i64, i64)>,
+    /// The subjects judged; `None` for all of them.
+    pub(crate) subjects: Option<BTreeSet<String>>,
 }
 
 /// Appends what was found and the closings, in one commit.
@@ -219,10 +221,21 @@ async fn closings(
     } else {
         format!("window_key IN ({})", windows.join(", "))
     };
+    let subjects = match &judged.subjects {
+        None => "true",
+        Some(subjects) => {
+            let subjects: StringArray = subjects.iter().map(Some).collect();
+            let subjects = RecordBatch::try_from_iter([("subject", Arc::new(subjects) as ArrayRef)])?;
+            ctx.deregister_table("judged_subjects")?;
+            ctx.register_batch("judged_subjects", subjects)?;
+            "subject IN (SELECT subject FROM judged_subjects)"
+        }
+    };
     let sql = include_str!("exception_closings.sql")
         .replace("{types}", &types.join(", "))
         .replace("{dates}", &dates.join(", "))
         .replace("{windows}", &windows)
+        .replace("{subjects}", subjects)
         .replace("{now}", &run.now.micros().to_string())
         .replace("{run_id}", run.run_id.as_str());
     Ok(ctx.sql(&sql).await?.collect().await?)

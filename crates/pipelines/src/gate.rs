@@ -49,7 +49,10 @@ pub(crate) async fn assert_silver_ready(
             ));
         }
         if !silver.processed_dates.contains(day) {
-            return Err(not_ready(day, "it has processed later days but not this one"));
+            return Err(not_ready(
+                day,
+                "it got beyond the day, but no successful run has covered the whole of it",
+            ));
         }
     }
     Ok(())

@@ -403,6 +403,7 @@ async fn write_exceptions(
             dates,
             types,
             windows,
+            subjects: None,
         },
         report,
     )

@@ -13,6 +13,7 @@ mod error;
 mod exceptions;
 mod gate;
 mod guardrail;
+mod payments;
 mod period;
 mod positions;
 mod report;

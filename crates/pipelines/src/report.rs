@@ -7,6 +7,8 @@ use nsc_core::{DateKst, RunId, UtcMicros, UtcWindow};
 use nsc_lake::UpsertOutcome;
 use serde::{Deserialize, Serialize};
 
+use crate::PipelineError;
+
 /// One source or table of a run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct TableReport {
@@ -26,6 +28,20 @@ pub struct TableReport {
     /// What changed.
     #[serde(flatten)]
     pub outcome: UpsertOutcome,
+}
+
+impl TableReport {
+    /// Adds what another day or step of the run did with the table.
+    fn add(&mut self, other: Self) {
+        let sum = |a: Option<u64>, b: Option<u64>| a.zip(b).map(|(a, b)| a + b).or(a).or(b);
+        self.lines = sum(self.lines, other.lines);
+        self.rows += other.rows;
+        self.duplicates = sum(self.duplicates, other.duplicates);
+        for (reason, count) in other.quarantined {
+            *self.quarantined.entry(reason).or_default() += count;
+        }
+        self.outcome = self.outcome.plus(other.outcome);
+    }
 }
 
 /// How long a step took.
@@ -167,6 +183,23 @@ impl RunReport {
             bytes,
             seconds: since.elapsed().as_secs_f64(),
         });
+    }
+
+    /// Says how the run ended, and makes one line of those that its days and steps have left for a table.
+    pub(crate) fn end(&mut self, begun: Instant, outcome: &Result<(), PipelineError>) {
+        self.seconds = begun.elapsed().as_secs_f64();
+        if let Err(e) = outcome {
+            "failure".clone_into(&mut self.status);
+            self.error = Some(e.to_string());
+        }
+        let mut tables: Vec<TableReport> = Vec::with_capacity(self.tables.len());
+        for line in self.tables.drain(..) {
+            match tables.iter_mut().find(|t| t.table == line.table) {
+                Some(same) => same.add(line),
+                None => tables.push(line),
+            }
+        }
+        self.tables = tables;
     }
 
     /// The gravest severity among the open exceptions of the run and its parts.

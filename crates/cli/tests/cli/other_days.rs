@@ -2,6 +2,7 @@
 //!
 //! The oracle is always the same: a lake that is given everything at once and computes all days in one run.
 
+mod far_away;
 mod few_of_many;
 mod unusual_nights;
 
@@ -76,8 +77,7 @@ fn at_once(root: &Path, dir: &Path, nights: &[Night]) {
     }
 }
 
-/// Silver and Gold as they stand; of the exception ledger what is open, and of a contradiction only whom it is about:
-/// it is dated by its newest copy, which another night may bring.
+/// Silver and Gold as they stand, and of the exception ledger what is open.
 fn standing(root: &Path) -> BTreeMap<String, Vec<String>> {
     let mut tables = dump(root, &LINEAGE);
     for table in ["gold.pipeline_state", "gold.dim_rule_scd2", "silver.dq_status"] {
@@ -87,21 +87,9 @@ fn standing(root: &Path) -> BTreeMap<String, Vec<String>> {
     for row in rows(root, "gold.exception_ledger", &["run_id"]) {
         let row: Value = serde_json::from_str(&row).unwrap();
         let text = |k: &str| row[k].to_string();
-        let is_conflict = row["exception_type"] == "LEDGER_ENTRY_CONFLICT";
-        let identity = if is_conflict {
-            format!("conflict {}", text("subject"))
-        } else {
-            ["date_kst", "exception_type", "source_table", "subject"]
-                .map(text)
-                .join(" ")
-        };
-        let value = if is_conflict {
-            String::new()
-        } else {
-            text("message")
-        };
-        let seen = (text("generated_at") + &text("state"), value);
-        let known = newest.entry(identity).or_default();
+        let identity = ["date_kst", "exception_type", "source_table", "subject"].map(text);
+        let seen = (text("generated_at") + &text("state"), text("message"));
+        let known = newest.entry(identity.join(" ")).or_default();
         if seen.0 >= known.0 {
             *known = seen;
         }

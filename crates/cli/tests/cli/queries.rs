@@ -277,14 +277,77 @@ fn old_bad_records_go_when_asked() {
 }
 
 #[test]
-fn looking_for_a_table_that_was_never_written_leaves_nothing_behind() {
+fn looking_at_a_root_that_does_not_exist_says_so_and_leaves_nothing_behind() {
     let dir = tempfile::tempdir().unwrap();
     let shown = done(
         dir.path(),
         &["--root", "lake", "table", "show", "silver.ledger_entries"],
     );
     assert!(shown.contains("not yet"), "{shown}");
+    let list = done(dir.path(), &["--root", "lake", "table", "list"]);
+    assert!(list.contains("absent"), "{list}");
+    let health = done(dir.path(), &["--root", "lake", "doctor"]);
+    assert!(health.contains("lake does not exist"), "{health}");
+    for line in [
+        "sql SELECT(1)",
+        "runs list",
+        "rules list",
+        "table history silver.ledger_entries",
+        "table optimize",
+        "explain recon --date-kst 2026-01-05 --wallet u1",
+    ] {
+        let arguments: Vec<&str> = ["--root", "lake"].into_iter().chain(line.split(' ')).collect();
+        let refused = nsc(dir.path(), &arguments);
+        assert_eq!(refused.status.code(), Some(2), "{line}: {}", stderr(&refused));
+        assert!(
+            stderr(&refused).contains("there is no lakehouse at lake"),
+            "{line}: {}",
+            stderr(&refused)
+        );
+    }
+    assert!(!dir.path().join("lake").exists());
+    // A table that was never written leaves no empty directory either.
+    std::fs::create_dir(dir.path().join("lake")).unwrap();
     done(dir.path(), &["--root", "lake", "table", "list"]);
-    let left: Vec<_> = std::fs::read_dir(dir.path().join("lake")).unwrap().collect();
-    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(std::fs::read_dir(dir.path().join("lake")).unwrap().count(), 0);
+}
+
+#[test]
+fn an_unknown_wallet_is_explained_by_every_entry_that_is_pending() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path();
+    done(path, &["rules", "sync"]);
+    let input = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/scenarios/wallet_unknown/input"
+    );
+    for table in ["user_wallets", "transaction_ledger"] {
+        let at = ["--ingested-at", "2026-01-05T15:01:00Z"];
+        done(
+            path,
+            &[&["ingest", table, &format!("{input}/{table}.jsonl")], &at[..]].concat(),
+        );
+    }
+    let days = ["--date-kst-start", "2026-01-05", "--date-kst-end", "2026-01-06"];
+    for pipeline in ["silver", "b"] {
+        let now = ["--now", "2026-01-06T15:20:00Z"];
+        done(path, &[&["run", pipeline], &days[..], &now[..]].concat());
+    }
+    let explained = json(
+        path,
+        &[
+            "explain",
+            "recon",
+            "--date-kst",
+            "2026-01-06",
+            "--wallet",
+            "ghost-321",
+        ],
+    );
+    assert_eq!(explained["reconciliation"][0]["pending_flow"], "421.00");
+    let entries = &explained["entries up to the end of the day (pending: no snapshot proves them)"];
+    let signed: Vec<&str> = (entries.as_array().unwrap().iter())
+        .map(|e| e["amount_signed"].as_str().unwrap())
+        .collect();
+    assert_eq!(signed, ["321.00", "100.00"]);
 }

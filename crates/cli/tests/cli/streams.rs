@@ -10,6 +10,8 @@ fn a_reader_that_leaves_is_no_error() {
     let dir = tempfile::tempdir().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_nsc"))
         .args([
+            "--root",
+            ".",
             "sql",
             "--format",
             "csv",
@@ -52,6 +54,8 @@ fn a_log_at_any_level_stays_off_stdout() {
     let output = nsc(
         dir.path(),
         &[
+            "--root",
+            ".",
             "rules",
             "check",
             "--log",

@@ -7,10 +7,14 @@ use std::collections::BTreeSet;
 
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::datatypes::TimestampMicrosecondType;
+use datafusion::common::JoinType;
+use datafusion::logical_expr::col;
 use datafusion::prelude::SessionContext;
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
-use nsc_lake::{Days, PipelineState, PipelineStates, Repeats, StagedUpsert};
+use nsc_lake::{DataFile, Days, PipelineState, PipelineStates, Repeats, StagedUpsert};
 
+use super::changed_orders::ORDERS;
+use super::scope::{files_of_orders, payment_statuses};
 use crate::gate::{ANALYTICS, CONTROLS, SILVER};
 use crate::{Period, PipelineError, RunContext, RunReport};
 
@@ -23,6 +27,8 @@ pub(super) enum Change {
     Orders,
     /// The orders that entries of the day name: B.
     NamedOrders,
+    /// Items of the day's orders: C, where it has computed the day.
+    Items,
 }
 
 impl Change {
@@ -93,22 +99,28 @@ impl Affected {
     ) -> Result<(), PipelineError> {
         let all: BTreeSet<DateKst> = days.into_iter().collect();
         let window: BTreeSet<DateKst> = self.window.dates_kst().collect();
-        let is_known = |d: &DateKst| self.is_scheduled || self.processed.contains(*d);
+        let is_known = |d: &DateKst| match change {
+            Change::Items => self.analysed.contains(*d),
+            _ => self.is_scheduled || self.processed.contains(*d),
+        };
         let outside: BTreeSet<DateKst> = all
             .iter()
             .copied()
             .filter(|d| !window.contains(d) && is_known(d))
             .collect();
         let inside = all.intersection(&window).copied();
-        let mut controls = outside.clone();
-        controls.extend(inside.clone().filter(|d| self.judged.contains(*d)));
+        let mut controls = BTreeSet::new();
+        if change != Change::Items {
+            controls.clone_from(&outside);
+            controls.extend(inside.clone().filter(|d| self.judged.contains(*d)));
+        }
         if change == Change::Balances
             && let Some(first) = all.first().copied()
         {
             controls.extend(self.judged.iter().filter(|d| first <= *d));
         }
         let mut analytics = BTreeSet::new();
-        if change == Change::Orders {
+        if matches!(change, Change::Orders | Change::Items) {
             analytics.clone_from(&outside);
             analytics.extend(inside.filter(|d| self.analysed.contains(*d)));
         }
@@ -151,6 +163,38 @@ impl Affected {
             days.extend(self.closed_days(staged).await?);
         }
         self.announce(change, days).await
+    }
+
+    /// Announces what a staged change of `silver.order_items` means: the days of the orders it names. Those of `beside`, orders
+    /// staged in the same run, are stored by it and so are announced themselves.
+    pub(super) async fn announce_items(
+        &mut self,
+        items: &StagedUpsert,
+        beside: Option<&StagedUpsert>,
+    ) -> Result<(), PipelineError> {
+        let new = items.scan();
+        if new.row_count() == 0 || self.analysed.is_empty() {
+            return Ok(());
+        }
+        let mut named = self
+            .ctx
+            .read_table(new)?
+            .select_columns(&["order_ref"])?
+            .distinct()?;
+        let orders = beside.map(StagedUpsert::scan).filter(|o| o.row_count() > 0);
+        if let Some(orders) = orders {
+            let known = payment_statuses(self.ctx.read_table(orders)?)?;
+            let known = known.select(vec![col("order_ref").alias("known")])?;
+            named = named.join(known, JoinType::LeftAnti, &["order_ref"], &["known"], None)?;
+        }
+        let named = named.cache().await?;
+        if named.clone().count().await? == 0 {
+            return Ok(());
+        }
+        let orders = self.run.table(ORDERS).await?;
+        let files = files_of_orders(&self.ctx, &orders, named).await?;
+        let days: Vec<DateKst> = files.iter().filter_map(DataFile::partition_date).collect();
+        self.announce(Change::Items, days).await
     }
 
     /// The processed days that end with a snapshot among some new ones. (The day before the first has nothing to close.)

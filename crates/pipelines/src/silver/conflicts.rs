@@ -2,13 +2,14 @@
 //!
 //! A run looks for tx_ids in conflict where they can come up: among the Bronze rows it takes, and between what it
 //! takes and what is stored, on whatever day. What is recorded of them is read from all their copies in Bronze, so that
-//! it is the same whichever run finds them, and in whatever order the copies came.
+//! it is the same whichever run finds them, and in whatever order the copies came. One tx_id is open on one day, that of its
+//! newest copy: what was recorded of it for another day is closed.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
+use datafusion::arrow::datatypes::{DataType, Date32Type, Int64Type, TimestampMicrosecondType};
 use datafusion::common::ScalarValue;
 use datafusion::functions_aggregate::expr_fn::{max, min};
 use datafusion::logical_expr::col;
@@ -30,6 +31,8 @@ struct Conflict {
     facts: i64,
     event_time: UtcMicros,
     evidence: String,
+    /// The days of its copies.
+    dates: Vec<DateKst>,
 }
 
 /// What a run found so far.
@@ -41,6 +44,9 @@ pub(super) struct Conflicts {
     read: Option<HashSet<String>>,
     /// Further tx_ids of which a copy contradicts a stored entry.
     stored: BTreeSet<String>,
+    /// tx_ids that conflicts were recorded for on the days of `known_dates`.
+    known: BTreeSet<String>,
+    known_dates: Vec<DateKst>,
 }
 
 impl Conflicts {
@@ -88,11 +94,20 @@ impl Conflicts {
 
     /// Adds the tx_ids (first column) of entries that stand on another day as well.
     pub(super) fn met(&mut self, keys: &[RecordBatch]) -> Result<(), PipelineError> {
-        for batch in keys {
-            let ids = cast(batch.column(0), &DataType::Utf8)?;
-            self.stored
-                .extend(ids.as_string::<i32>().iter().flatten().map(str::to_owned));
-        }
+        self.stored.extend(texts(keys)?);
+        Ok(())
+    }
+
+    /// Takes up what was recorded for the days of a window, to close what is no longer so.
+    pub(super) async fn recall(
+        &mut self,
+        run: &RunContext,
+        ctx: &SessionContext,
+        window: UtcWindow,
+    ) -> Result<(), PipelineError> {
+        let known = exceptions::subjects(run, ctx, LEDGER_ENTRY_CONFLICT, window).await?;
+        self.known = texts(&known.collect().await?)?.collect();
+        self.known_dates = window.dates_kst().collect();
         Ok(())
     }
 
@@ -104,13 +119,27 @@ impl Conflicts {
         allowed: &[String],
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
-        self.complete(run, ledger, allowed).await?;
-        if self.among.is_empty() {
+        let judged = self.tx_ids();
+        if judged.is_empty() {
             return Ok(());
         }
+        self.complete(run, ledger, allowed, &judged).await?;
         let findings: Vec<Finding> = self.among.iter().map(|(id, c)| c.finding(id)).collect();
         let found = vec![exceptions::rows(run, &findings)?];
-        exceptions::record(run, found, Judged::default(), report).await
+        let mut dates: BTreeSet<DateKst> = self.known_dates.into_iter().collect();
+        dates.extend(self.among.values().flat_map(|c| &c.dates));
+        let judged = Judged {
+            dates: dates.into_iter().collect(),
+            types: vec![LEDGER_ENTRY_CONFLICT],
+            subjects: Some(judged),
+            ..Judged::default()
+        };
+        exceptions::record(run, found, judged, report).await
+    }
+
+    fn tx_ids(&self) -> BTreeSet<String> {
+        let met = self.among.keys().chain(&self.stored);
+        met.chain(&self.known).cloned().collect()
     }
 
     /// Reads what is recorded from all copies, where some of them are in files that were not read.
@@ -119,13 +148,13 @@ impl Conflicts {
         run: &RunContext,
         ledger: &BronzeInput,
         allowed: &[String],
+        wanted: &BTreeSet<String>,
     ) -> Result<(), PipelineError> {
-        let wanted: BTreeSet<&String> = self.among.keys().chain(&self.stored).collect();
         let (Some(low), Some(high)) = (wanted.first(), wanted.last()) else {
             return Ok(());
         };
         let files = ledger.files_with_text("tx_id", low, high)?;
-        let is_complete = self.stored.iter().all(|id| self.among.contains_key(id))
+        let is_complete = wanted.iter().all(|id| self.among.contains_key(id))
             && (self.read.as_ref()).is_some_and(|read| files.iter().all(|f| read.contains(&f.path)));
         if is_complete {
             return Ok(());
@@ -146,7 +175,7 @@ pub(super) fn overcome(days: &[DateKst]) -> Judged {
     Judged {
         dates: days.to_vec(),
         types: vec!["BAD_RECORDS_RATE_EXCEEDED"],
-        windows: Vec::new(),
+        ..Judged::default()
     }
 }
 
@@ -163,6 +192,21 @@ async fn tx_range(rows: DataFrame) -> Result<Option<(String, String)>, PipelineE
     Ok(end(0).zip(end(1)))
 }
 
+/// The texts of the first column.
+fn texts(batches: &[RecordBatch]) -> Result<impl Iterator<Item = String>, PipelineError> {
+    let columns = batches.iter().map(|b| cast(b.column(0), &DataType::Utf8));
+    let columns: Vec<_> = columns.collect::<Result<_, _>>()?;
+    Ok(columns.into_iter().flat_map(|column| {
+        let texts = column.as_string::<i32>().iter().flatten().map(str::to_owned);
+        texts.collect::<Vec<_>>()
+    }))
+}
+
+fn dates_in(list: &ArrayRef) -> Vec<DateKst> {
+    let days = list.as_primitive::<Date32Type>();
+    days.iter().flatten().map(DateKst::from_days).collect()
+}
+
 fn read_conflicts(found: &[RecordBatch]) -> Result<Vec<(String, Conflict)>, PipelineError> {
     let mut conflicts = Vec::new();
     for batch in found {
@@ -171,6 +215,7 @@ fn read_conflicts(found: &[RecordBatch]) -> Result<Vec<(String, Conflict)>, Pipe
         };
         let (ids, evidence) = (text(0)?, text(3)?);
         let facts = cast(batch.column(1), &DataType::Int64)?;
+        let dates = batch.column(4).as_list::<i32>();
         let times = batch.column(2).as_primitive::<TimestampMicrosecondType>();
         for i in (0..batch.num_rows()).filter(|i| times.is_valid(*i)) {
             conflicts.push((
@@ -179,6 +224,7 @@ fn read_conflicts(found: &[RecordBatch]) -> Result<Vec<(String, Conflict)>, Pipe
                     facts: facts.as_primitive::<Int64Type>().value(i),
                     event_time: UtcMicros::new(times.value(i)),
                     evidence: evidence.value(i).to_owned(),
+                    dates: dates_in(&dates.value(i)),
                 },
             ));
         }

@@ -16,6 +16,7 @@ use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{Conflict, DataFile, Scope, StagedUpsert, Table, Upsert};
 use nsc_transforms::silver::{Kind, Selection, classified, with_order_status};
 
+use super::ITEMS;
 use super::affected::{Affected, Change};
 use super::bronze::BronzeInput;
 use super::changed_orders::{ChangedOrders, ORDERS};
@@ -267,6 +268,9 @@ impl LateRows<'_> {
         affected
             .announce_staged(self.silver, &staged, day.as_slice())
             .await?;
+        if self.silver == ITEMS {
+            affected.announce_items(&staged, None).await?;
+        }
         if self.silver == ORDERS {
             // Before the orders, for the reason of `commit::all`.
             let files = self.run.table("silver.ledger_entries").await?.files()?;

@@ -31,9 +31,13 @@ use crate::{Period, PipelineError, RunContext, RunReport};
 
 use affected::Affected;
 use bronze::BronzeInput;
+use changed_orders::ORDERS;
 use extend::Base;
 use stage::Staging;
 pub(crate) use stage::{in_memory, renamed};
+
+/// The table items stand in.
+const ITEMS: &str = "silver.order_items";
 
 /// Runs Pipeline Silver.
 pub(crate) async fn run(
@@ -99,6 +103,10 @@ pub(crate) async fn run(
     let window_days: Vec<DateKst> = window.dates_kst().collect();
     for (name, staged) in &staging.staged {
         affected.announce_staged(name, staged, &window_days).await?;
+        if *name == ITEMS {
+            let orders = staging.staged.iter().find(|(name, _)| *name == ORDERS);
+            affected.announce_items(staged, orders.map(|(_, s)| s)).await?;
+        }
     }
     if let Some(ledger) = inputs.iter().find(|i| i.plan.source == "transaction_ledger") {
         let conflicts = staging.conflicts(ledger, window).await?;

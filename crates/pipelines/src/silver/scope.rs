@@ -127,7 +127,7 @@ pub(crate) async fn files_of_orders(
 }
 
 /// The columns [`payment_versions`] reads.
-pub(super) const VERSIONED: &[&str] = &[
+pub(crate) const VERSIONED: &[&str] = &[
     "order_source",
     "order_ref",
     "status",
@@ -138,7 +138,7 @@ pub(super) const VERSIONED: &[&str] = &[
 ];
 
 /// `order_ref`, `order_status` and `version` (the greatest is the newest) of the payment orders among Silver orders.
-pub(super) fn payment_versions(orders: DataFrame) -> Result<DataFrame, PipelineError> {
+pub(crate) fn payment_versions(orders: DataFrame) -> Result<DataFrame, PipelineError> {
     let orders = payments_among(orders)?;
     let version = orders
         .parse_sql_expr("nsc_version_key(source_updated_at, source_extracted_at, ingested_at, source_ref)")?;

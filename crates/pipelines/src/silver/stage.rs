@@ -372,6 +372,7 @@ impl Staging {
         window: UtcWindow,
     ) -> Result<Conflicts, PipelineError> {
         let mut conflicts = Conflicts::default();
+        conflicts.recall(&self.run, &self.ctx, window).await?;
         let keys = match &self.base {
             Some(_) => self.suspects(ledger, window).await?,
             None => self.repeated_entries.clone(),

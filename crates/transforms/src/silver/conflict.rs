@@ -15,8 +15,9 @@ use crate::output::instant;
 const WHAT: &str = "ledger conflicts";
 
 /// Of some tx_ids those whose valid `bronze` copies disagree: `tx_id`, `facts` (how many different ones), `event_time` of
-/// the newest copy (which dates the conflict), and the facts themselves in `evidence`. With `times` only those of which
-/// some copy happened within them. `wanted` names the tx_ids in its column `k0`.
+/// the newest copy (which dates the conflict), the facts themselves in `evidence`, and the `dates` (list of KST days) the
+/// copies are of. With `times` only those of which some copy happened within them. `wanted` names the tx_ids in its column
+/// `k0`.
 ///
 /// # Errors
 /// When the plan cannot be built.
@@ -52,6 +53,7 @@ pub fn conflicts_among_copies(
     let aggregates = [
         "count(DISTINCT fact) AS facts",
         "string_agg(DISTINCT fact, ' / ' ORDER BY fact) AS evidence",
+        "array_agg(DISTINCT nsc_date_kst(c['event_time'])) AS dates",
     ];
     let mut measures = aggregates
         .iter()
@@ -73,7 +75,7 @@ pub fn conflicts_among_copies(
     let disagree = sql(&grouped, "facts > 1 AND is_inside")?;
     grouped
         .filter(disagree)
-        .and_then(|d| d.select_columns(&["tx_id", "facts", "event_time", "evidence"]))
+        .and_then(|d| d.select_columns(&["tx_id", "facts", "event_time", "evidence", "dates"]))
         .map_err(failed)
 }
 

@@ -19,8 +19,19 @@ fn statuses(rule_id: &str, statuses: &[&str]) -> StatusRule {
     }
 }
 
-async fn with_orders(orders: &[&str]) -> SessionContext {
+/// `elsewhere`: order_id and updated_at of versions on other days.
+async fn with_orders(orders: &[&str], elsewhere: &[&str]) -> SessionContext {
     let ctx = session();
+    register(
+        &ctx,
+        "elsewhere",
+        batch("order_id text, updated_at ts", elsewhere),
+    );
+    let versions =
+        "SELECT order_id, nsc_version_key(updated_at, NULL, NULL, 'file:b#1') AS version FROM elsewhere";
+    let versions = ctx.sql(versions).await.unwrap();
+    ctx.register_table("payment_versions_elsewhere", versions.into_view())
+        .unwrap();
     let columns = "order_id text, merchant_name text, amount text, status text, created_at text, updated_at text, \
                    _corrupt_record text, source_extracted_at ts, ingested_at ts, source_ref text";
     register(&ctx, "payment_orders_raw", batch(columns, orders));
@@ -34,29 +45,34 @@ const I1: &str = "2026-01-05T01:00:00Z";
 /// Versions of ten orders; three of `m1`, one of `m2` and two without a merchant are of the day.
 async fn with_versions() -> SessionContext {
     let d = "2026-01-05T00:00:00Z";
-    with_orders(&[
-        // PENDING then FAILED: one order, failed.
-        &format!("o1|m1|10|PENDING|{d}|2026-01-05T00:00:00Z|~|~|{I1}|file:a#1"),
-        &format!("o1|m1|10|FAILED|{d}|2026-01-05T00:10:00Z|~|~|{I1}|file:a#2"),
-        // The later line of one load wins when the times are equal, as a number: #10 over #9.
-        &format!("o2|m1|10|FAILED|{d}|~|~|~|{I1}|file:a#9"),
-        &format!("o2|m1|10|PAID|{d}|~|~|~|{I1}|file:a#10"),
-        // A version without updated_at is below one with.
-        &format!("o3|m1|10|REFUNDED|{d}|2020-01-01T00:00:00Z|~|~|{I1}|file:a#1"),
-        &format!("o3|m1|10|PAID|{d}|~|~|~|2026-01-05T09:00:00Z|file:b#1"),
-        // A bad amount does not exclude; a missing merchant is a group of its own, blank or null.
-        &format!("o4|~|ten|CANCELLED|{d}|~|~|~|{I1}|file:a#11"),
-        &format!("o5|\" \"|1|~|{d}|~|~|~|{I1}|file:a#12"),
-        // Not counted: malformed, no id, another day, no usable day; the newest version decides the day.
-        &format!("o6|m1|1|FAILED|{d}|~|not json|~|{I1}|file:a#13"),
-        &format!("o10|m2|1|PAID|{d}|~|~|~|{I1}|file:a#18"),
-        &format!("o10|m2|1|FAILED|{d}|~|not json|~|{I1}|file:a#19"),
-        &format!("\" \"|m1|1|FAILED|{d}|~|~|~|{I1}|file:a#14"),
-        &format!("o7|m1|1|FAILED|2026-01-05T15:00:00Z|~|~|~|{I1}|file:a#15"),
-        &format!("o8|m1|1|FAILED|soon|~|~|~|{I1}|file:a#16"),
-        &format!("o9|m1|1|FAILED|{d}|~|~|~|{I1}|file:a#17"),
-        &format!("o9|m1|1|FAILED|2026-01-04T14:59:59Z|~|~|2026-01-05T02:00:00Z|{I1}|file:a#3"),
-    ])
+    with_orders(
+        &[
+            // PENDING then FAILED: one order, failed.
+            &format!("o1|m1|10|PENDING|{d}|2026-01-05T00:00:00Z|~|~|{I1}|file:a#1"),
+            &format!("o1|m1|10|FAILED|{d}|2026-01-05T00:10:00Z|~|~|{I1}|file:a#2"),
+            // The later line of one load wins when the times are equal, as a number: #10 over #9.
+            &format!("o2|m1|10|FAILED|{d}|~|~|~|{I1}|file:a#9"),
+            &format!("o2|m1|10|PAID|{d}|~|~|~|{I1}|file:a#10"),
+            // A version without updated_at is below one with.
+            &format!("o3|m1|10|REFUNDED|{d}|2020-01-01T00:00:00Z|~|~|{I1}|file:a#1"),
+            &format!("o3|m1|10|PAID|{d}|~|~|~|2026-01-05T09:00:00Z|file:b#1"),
+            // A bad amount does not exclude; a missing merchant is a group of its own, blank or null.
+            &format!("o4|~|ten|CANCELLED|{d}|~|~|~|{I1}|file:a#11"),
+            &format!("o5|\" \"|1|~|{d}|~|~|~|{I1}|file:a#12"),
+            // Not counted: malformed, no id, another day, no usable day; the newest version decides the day.
+            &format!("o6|m1|1|FAILED|{d}|~|not json|~|{I1}|file:a#13"),
+            &format!("o10|m2|1|PAID|{d}|~|~|~|{I1}|file:a#18"),
+            &format!("o10|m2|1|FAILED|{d}|~|not json|~|{I1}|file:a#19"),
+            &format!("\" \"|m1|1|FAILED|{d}|~|~|~|{I1}|file:a#14"),
+            &format!("o7|m1|1|FAILED|2026-01-05T15:00:00Z|~|~|~|{I1}|file:a#15"),
+            &format!("o8|m1|1|FAILED|soon|~|~|~|{I1}|file:a#16"),
+            &format!("o9|m1|1|FAILED|{d}|~|~|~|{I1}|file:a#17"),
+            &format!("o9|m1|1|FAILED|2026-01-04T14:59:59Z|~|~|2026-01-05T02:00:00Z|{I1}|file:a#3"),
+            // Its newest version is of another day; that of o10 is older than the one of the day.
+            &format!("o11|m1|1|FAILED|{d}|2026-01-05T00:00:00Z|~|~|{I1}|file:a#20"),
+        ],
+        &["o11|2026-01-05T00:00:01Z", "o10|~"],
+    )
     .await
 }
 
@@ -125,7 +141,7 @@ async fn refunds_count_the_same_orders_and_an_empty_rule_none() {
 
 #[tokio::test]
 async fn a_day_without_orders_has_no_merchant() {
-    let ctx = with_orders(&[]).await;
+    let ctx = with_orders(&[], &[]).await;
     let df = controls::payment_failure(&ctx, &day(), &statuses("r", &["FAILED"]))
         .await
         .unwrap();

@@ -26,9 +26,16 @@ pub(super) fn salt(app: &App, findings: &mut Findings) {
 
 /// Whatever is in the lake, when there is one.
 pub(super) async fn lake(app: &App, now: UtcMicros, findings: &mut Findings) {
-    match app.lake() {
+    match app.lake_if_any() {
         Err(failure) => findings.failure("root", &failure),
-        Ok(lake) => {
+        Ok(None) => findings.warn(
+            "root",
+            format!(
+                "{} does not exist: mistyped, or nothing has been loaded yet (nsc rules sync and nsc ingest make it)",
+                app.config.lake.root.value
+            ),
+        ),
+        Ok(Some(lake)) => {
             if root(&lake, findings).await {
                 tables(&lake, findings).await;
                 rules(app, findings).await;

@@ -57,7 +57,7 @@ pub(crate) async fn handle(args: IngestArgs, app: &mut App) -> Outcome<ExitStatu
         force: args.force,
     };
     let bar = Bar(progress::byte_bar(&app.bars, request.source.name, 0));
-    let lake = app.lake()?;
+    let lake = app.lake_or_new()?;
     let done = load(&lake, request, &bar).await;
     bar.0.finish_and_clear();
     let summary = done?;

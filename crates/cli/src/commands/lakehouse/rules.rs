@@ -163,7 +163,10 @@ async fn check_stored(app: &mut App) -> Outcome<ExitStatus> {
 
 async fn check_file(file: PathBuf, app: &mut App) -> Outcome<ExitStatus> {
     let wanted = wanted(Some(file))?;
-    let versions = stored(app).await?;
+    let versions = match app.lake_if_any()? {
+        Some(_) => stored(app).await?,
+        None => Vec::new(),
+    };
     let now = app.now(None);
     let (problems, mut notes) = match plan_sync(&versions, &wanted, now, false) {
         Ok(plan) => {

@@ -138,7 +138,7 @@ pub(crate) fn context(
     rules_as_of: Option<UtcMicros>,
 ) -> Outcome<RunContext> {
     Ok(RunContext {
-        lake: app.lake()?,
+        lake: app.lake_or_new()?,
         settings: RunSettings {
             session: app.session_options(),
             salt: salt(app)?,

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use nsc_core::{ErrorCode, ExitStatus};
-use nsc_lake::Lake;
+use nsc_lake::{Lake, RunLogEntry};
 use serde_json::Value;
 
 use crate::app::App;
@@ -31,7 +31,7 @@ enum RunsCommand {
         after_help = "Examples:\n  nsc runs show 0199a2b4-...\n  nsc runs show 0199a2b4-....silver --format json"
     )]
     Show {
-        /// The run's id
+        /// The run's id, as listed
         run: String,
     },
 }
@@ -41,8 +41,7 @@ pub(crate) async fn handle(args: RunsArgs, app: &mut App) -> Outcome<ExitStatus>
     match args.command {
         RunsCommand::List { limit } => {
             let runs = lake.runs(limit).await?;
-            let reports: Vec<Value> = runs.into_iter().map(|r| r.report).collect();
-            app.printer.sheet(&sheet(&reports))?;
+            app.printer.sheet(&sheet(&runs))?;
         }
         RunsCommand::Show { run } => {
             let report = find(&lake, &run).await?;
@@ -79,7 +78,8 @@ async fn find(lake: &Lake, run: &str) -> Outcome<Value> {
     )
 }
 
-fn sheet(reports: &[Value]) -> Sheet {
+/// A run whose id was used again is listed under the name its report is kept by, which `nsc runs show` takes.
+fn sheet(runs: &[RunLogEntry]) -> Sheet {
     let mut sheet = Sheet {
         columns: ["run_id", "pipeline", "status", "now", "from", "to"]
             .map(Column::text)
@@ -88,14 +88,14 @@ fn sheet(reports: &[Value]) -> Sheet {
     };
     sheet.columns.push(Column::number("seconds"));
     sheet.columns.push(Column::text("error"));
-    for report in reports {
+    for RunLogEntry { name, report } in runs {
         let text = |name: &str| Cell::text_or_null(report.get(name).and_then(Value::as_str));
         let windows = windows(report);
         let edge = |w: Option<&&Value>, name: &str| {
             Cell::text_or_null(w.and_then(|w| w.get(name)).and_then(Value::as_str))
         };
         sheet.push([
-            text("run_id"),
+            Cell::text(name),
             text("pipeline"),
             text("status"),
             text("now"),

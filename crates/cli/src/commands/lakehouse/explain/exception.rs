@@ -154,29 +154,31 @@ pub(super) async fn recon_sections(
         sections.push("opening and closing snapshot", finder.rows(&snapshots).await?);
         let between = entries(
             &user,
-            &format!("TIMESTAMP '{opening}'"),
+            Some(&format!("TIMESTAMP '{opening}'")),
             &format!("TIMESTAMP '{closing}'"),
         );
         sections.push("entries between them (net flow)", finder.rows(&between).await?);
-        let pending = entries(&user, &format!("TIMESTAMP '{closing}'"), &end);
+        let pending = entries(&user, Some(&format!("TIMESTAMP '{closing}'")), &end);
         sections.push(
             "entries after the closing snapshot (pending)",
             finder.rows(&pending).await?,
         );
     } else {
-        let start = format!("TIMESTAMP '{}'", date.start());
         sections.push(
-            "entries of the day (no snapshot proves them)",
-            finder.rows(&entries(&user, &start, &end)).await?,
+            "entries up to the end of the day (pending: no snapshot proves them)",
+            finder.rows(&entries(&user, None, &end)).await?,
         );
     }
     sections.push("rule", rules);
     Ok(())
 }
 
-fn entries(user: &str, from: &str, to: &str) -> String {
+fn entries(user: &str, from: Option<&str>, to: &str) -> String {
+    let from = from
+        .map(|from| format!("event_time >= {from} AND "))
+        .unwrap_or_default();
     format!(
         "SELECT event_time, tx_id, entry_type, amount, amount_signed, related_id, source_ref FROM silver.ledger_entries \
-         WHERE wallet_id = {user} AND event_time >= {from} AND event_time < {to} ORDER BY event_time, tx_id LIMIT 500"
+         WHERE wallet_id = {user} AND {from}event_time < {to} ORDER BY event_time, tx_id LIMIT 500"
     )
 }

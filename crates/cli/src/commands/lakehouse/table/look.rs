@@ -12,7 +12,7 @@ use crate::failure::Outcome;
 use crate::output::{Cell, Column, Sheet};
 
 pub(super) async fn list(app: &mut App) -> Outcome {
-    let lake = app.lake()?;
+    let lake = app.lake_if_any()?;
     let mut sheet = Sheet {
         columns: vec![
             Column::text("table"),
@@ -28,7 +28,7 @@ pub(super) async fn list(app: &mut App) -> Outcome {
     };
     for contract in nsc_contracts::tables() {
         let mut row = vec![Cell::Text(contract.full_name())];
-        row.extend(stored_cells(&lake, contract).await?);
+        row.extend(stored_cells(lake.as_ref(), contract).await?);
         row.extend([
             Cell::text(contract.write.name()),
             Cell::text(contract.description),
@@ -39,8 +39,11 @@ pub(super) async fn list(app: &mut App) -> Outcome {
 }
 
 /// state, version, rows, files, bytes
-async fn stored_cells(lake: &Lake, contract: &'static TableContract) -> Outcome<[Cell; 5]> {
+async fn stored_cells(lake: Option<&Lake>, contract: &'static TableContract) -> Outcome<[Cell; 5]> {
     let unknown = |state: &str| [Cell::text(state), Cell::Null, Cell::Null, Cell::Null, Cell::Null];
+    let Some(lake) = lake else {
+        return Ok(unknown("absent"));
+    };
     let table = match lake.existing(contract).await {
         Ok(Some(table)) => table,
         Ok(None) => return Ok(unknown("absent")),
@@ -78,7 +81,10 @@ impl Size {
 }
 
 pub(super) async fn show(app: &mut App, contract: &'static TableContract) -> Outcome {
-    let stored = app.lake()?.unchecked(contract, None).await?;
+    let stored = match app.lake_if_any()? {
+        Some(lake) => lake.unchecked(contract, None).await?,
+        None => None,
+    };
     let declared = |name: &str| contract.columns.iter().any(|c| c.name == name);
     let extra: Vec<String> = stored
         .iter()

@@ -1,0 +1,129 @@
+//! B-3 and B-4: payment orders of a day by merchant, from Bronze (lakehouse contract 4).
+//!
+//! The newest version of an order decides its day. Versions stand in the Bronze files that can hold rows of the day, unless
+//! one corrects `created_at` by more than the files are chosen by (docs/decisions/0014): then Silver has the order on
+//! another day, or on none, and its version there counts as well.
+
+use std::time::Instant;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::JoinType;
+use datafusion::logical_expr::{cast, col};
+use datafusion::prelude::{DataFrame, SessionContext};
+use nsc_core::DateKst;
+use nsc_lake::{Conflict, DataFile, Scope, Table};
+use nsc_transforms::controls::{ControlDay, StatusRule, payment_day, payment_failure, payment_refund};
+use nsc_transforms::silver::text_key;
+
+use crate::controls::{materialise, upsert};
+use crate::silver::{self, in_memory, scope};
+use crate::{PipelineError, RunContext, RunReport};
+
+/// The table B-3 writes.
+pub(crate) const FAILURE: &str = "gold.ops_payment_failure_daily";
+/// The table B-4 writes.
+pub(crate) const REFUND: &str = "gold.ops_payment_refund_daily";
+
+/// Bronze payment orders, and the files of them that can hold rows of a day.
+pub(crate) async fn files_of_day(
+    run: &RunContext,
+    date: DateKst,
+) -> Result<(Table, Vec<DataFile>), PipelineError> {
+    let bronze = run.table("bronze.payment_orders_raw").await?;
+    let files = bronze
+        .files()?
+        .into_iter()
+        .filter(|f| silver::bronze::may_hold(f, "payment_orders", date.window()))
+        .collect();
+    Ok((bronze, files))
+}
+
+/// One day's B-3 and B-4.
+pub(crate) struct Payments<'a> {
+    pub(crate) run: &'a RunContext,
+    pub(crate) day: &'a ControlDay,
+    pub(crate) failed: &'a StatusRule,
+    pub(crate) refunded: &'a StatusRule,
+}
+
+impl Payments<'_> {
+    /// Computes both; gives its report back.
+    pub(crate) async fn run(
+        &self,
+        ctx: &SessionContext,
+        mut report: RunReport,
+    ) -> Result<RunReport, PipelineError> {
+        let since = Instant::now();
+        let (bronze, files) = files_of_day(self.run, self.day.date).await?;
+        report.read(&bronze);
+        ctx.register_table("payment_orders_raw", bronze.scan(files))?;
+        let moved = self.versions_elsewhere(ctx).await?;
+        ctx.register_table("payment_versions_elsewhere", moved.into_view())?;
+        materialise(ctx, "payment_day", payment_day(ctx, self.day).await?).await?;
+        let failure = payment_failure(ctx, self.day, self.failed).await?;
+        self.replace(ctx, FAILURE, failure, &mut report).await?;
+        let refund = payment_refund(ctx, self.day, self.refunded).await?;
+        self.replace(ctx, REFUND, refund, &mut report).await?;
+        report.step(format!("B-3 B-4 {}", self.day.date), since, 0, 0);
+        Ok(report)
+    }
+
+    async fn replace(
+        &self,
+        ctx: &SessionContext,
+        name: &str,
+        rows: DataFrame,
+        report: &mut RunReport,
+    ) -> Result<(), PipelineError> {
+        let table = self.run.table(name).await?;
+        let of_day = Scope::of(table.files_of(&[self.day.date])?, Conflict::Replace);
+        upsert(self.run, ctx, &table, of_day, rows, report).await?;
+        Ok(())
+    }
+
+    /// `order_id`, `version` of the orders that Bronze has on the day and Silver elsewhere. Most days have none, and then
+    /// no other day is read.
+    async fn versions_elsewhere(&self, ctx: &SessionContext) -> Result<DataFrame, PipelineError> {
+        let orders = self.run.table("silver.order_events").await?;
+        let (of_day, elsewhere): (Vec<_>, Vec<_>) = orders
+            .files()?
+            .into_iter()
+            .partition(|f| f.partition_date() == Some(self.day.date));
+        let missing = self.missing(ctx, &orders, of_day).await?;
+        let files = if missing.iter().all(|b| b.num_rows() == 0) {
+            Vec::new()
+        } else {
+            let wanted = in_memory(ctx, missing.clone())?.select(vec![text_key(col("order_ref"))])?;
+            orders.files_holding(ctx, elsewhere, "order_key", wanted).await?
+        };
+        let stored = orders
+            .rows_with(ctx, files, &["order_ref"], &missing, scope::VERSIONED)
+            .await?;
+        let found = scope::payment_versions(stored)?
+            .select(vec![col("order_ref").alias("order_id"), col("version")])?;
+        Ok(found.cache().await?)
+    }
+
+    /// `order_ref` of the orders with a Bronze version on the day that are not among the day's in Silver: they have moved, or
+    /// were refused.
+    async fn missing(
+        &self,
+        ctx: &SessionContext,
+        orders: &Table,
+        of_day: Vec<DataFile>,
+    ) -> Result<Vec<RecordBatch>, PipelineError> {
+        let bronze = ctx.table("payment_orders_raw").await?;
+        let is_of_day = format!(
+            "nsc_date_kst(nsc_timestamp(created_at)) = DATE '{}'",
+            self.day.date
+        );
+        let is_of_day = bronze.parse_sql_expr(&is_of_day)?;
+        let id = cast(col("order_id"), DataType::Utf8View).alias("order_ref");
+        let named = bronze.filter(is_of_day)?.select(vec![id])?;
+        let payments = scope::payment_statuses(ctx.read_table(orders.scan(of_day))?)?;
+        let stored = payments.select(vec![col("order_ref").alias("stored_ref")])?;
+        let missing = named.join(stored, JoinType::LeftAnti, &["order_ref"], &["stored_ref"], None)?;
+        Ok(missing.filter(col("order_ref").is_not_null())?.collect().await?)
+    }
+}
