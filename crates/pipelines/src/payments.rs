@@ -13,7 +13,9 @@ use datafusion::logical_expr::{cast, col};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::DateKst;
 use nsc_lake::{Conflict, DataFile, Scope, Table};
-use nsc_transforms::controls::{ControlDay, StatusRule, payment_day, payment_failure, payment_refund};
+use nsc_transforms::controls::{
+    ControlDay, StatusRule, payment_day, payment_failure, payment_orders_of_day, payment_refund,
+};
 use nsc_transforms::silver::text_key;
 
 use crate::controls::{materialise, upsert};
@@ -58,9 +60,11 @@ impl Payments<'_> {
         let (bronze, files) = files_of_day(self.run, self.day.date).await?;
         report.read(&bronze);
         ctx.register_table("payment_orders_raw", bronze.scan(files))?;
-        let moved = self.versions_elsewhere(ctx).await?;
+        let of_day = payment_orders_of_day(ctx, self.day).await?;
+        let of_day = materialise(ctx, "payment_orders_of_day", of_day).await?;
+        let moved = self.versions_elsewhere(ctx, of_day).await?;
         ctx.register_table("payment_versions_elsewhere", moved.into_view())?;
-        materialise(ctx, "payment_day", payment_day(ctx, self.day).await?).await?;
+        materialise(ctx, "payment_day", payment_day(ctx).await?).await?;
         let failure = payment_failure(ctx, self.day, self.failed).await?;
         self.replace(ctx, FAILURE, failure, &mut report).await?;
         let refund = payment_refund(ctx, self.day, self.refunded).await?;
@@ -84,13 +88,17 @@ impl Payments<'_> {
 
     /// `order_id`, `version` of the orders that Bronze has on the day and Silver elsewhere. Most days have none, and then
     /// no other day is read.
-    async fn versions_elsewhere(&self, ctx: &SessionContext) -> Result<DataFrame, PipelineError> {
+    async fn versions_elsewhere(
+        &self,
+        ctx: &SessionContext,
+        of_day: DataFrame,
+    ) -> Result<DataFrame, PipelineError> {
         let orders = self.run.table("silver.order_events").await?;
-        let (of_day, elsewhere): (Vec<_>, Vec<_>) = orders
+        let (here, elsewhere): (Vec<_>, Vec<_>) = orders
             .files()?
             .into_iter()
             .partition(|f| f.partition_date() == Some(self.day.date));
-        let missing = self.missing(ctx, &orders, of_day).await?;
+        let missing = missing(of_day, ctx.read_table(orders.scan(here))?).await?;
         let files = if missing.iter().all(|b| b.num_rows() == 0) {
             Vec::new()
         } else {
@@ -104,26 +112,14 @@ impl Payments<'_> {
             .select(vec![col("order_ref").alias("order_id"), col("version")])?;
         Ok(found.cache().await?)
     }
+}
 
-    /// `order_ref` of the orders with a Bronze version on the day that are not among the day's in Silver: they have moved, or
-    /// were refused.
-    async fn missing(
-        &self,
-        ctx: &SessionContext,
-        orders: &Table,
-        of_day: Vec<DataFile>,
-    ) -> Result<Vec<RecordBatch>, PipelineError> {
-        let bronze = ctx.table("payment_orders_raw").await?;
-        let is_of_day = format!(
-            "nsc_date_kst(nsc_timestamp(created_at)) = DATE '{}'",
-            self.day.date
-        );
-        let is_of_day = bronze.parse_sql_expr(&is_of_day)?;
-        let id = cast(col("order_id"), DataType::Utf8View).alias("order_ref");
-        let named = bronze.filter(is_of_day)?.select(vec![id])?;
-        let payments = scope::payment_statuses(ctx.read_table(orders.scan(of_day))?)?;
-        let stored = payments.select(vec![col("order_ref").alias("stored_ref")])?;
-        let missing = named.join(stored, JoinType::LeftAnti, &["order_ref"], &["stored_ref"], None)?;
-        Ok(missing.filter(col("order_ref").is_not_null())?.collect().await?)
-    }
+/// `order_ref` of the orders that Bronze has on the day and `stored`, Silver's orders of the day, does not: they have moved, or
+/// were refused.
+async fn missing(of_day: DataFrame, stored: DataFrame) -> Result<Vec<RecordBatch>, PipelineError> {
+    let id = cast(col("order_id"), DataType::Utf8View).alias("order_ref");
+    let stored = scope::payment_statuses(stored)?.select(vec![col("order_ref").alias("stored_ref")])?;
+    let of_day = of_day.select(vec![id])?;
+    let missing = of_day.join(stored, JoinType::LeftAnti, &["order_ref"], &["stored_ref"], None)?;
+    Ok(missing.collect().await?)
 }

@@ -11,6 +11,7 @@
 //! | `orders_named` | `order_ref`, `merchant_name`, `status`: payment orders named by a `related_id` of `entries`, one row per `order_ref` |
 //! | `payment_orders_raw` | Bronze: every version of every order that may be of the day |
 //! | `wallet_day` | [`wallet_day`], materialised (`DataFrame::cache`), read by [`reconciliation`], [`positions_next`] and [`supply`] |
+//! | `payment_orders_of_day` | [`payment_orders_of_day`], materialised, read by [`payment_day`] |
 //! | `payment_day` | [`payment_day`], materialised, read by [`payment_failure`] and [`payment_refund`] |
 //! | `recon`, `supply` | the day's rows of B-1 and B-2, read by [`recon_exceptions`] and [`supply_exceptions`] |
 //!
@@ -41,7 +42,7 @@ use nsc_core::{DateKst, RunId, UtcMicros};
 
 use crate::output::{date, text};
 
-pub use operations::{admin_tx_search, payment_day, payment_failure, payment_refund};
+pub use operations::{admin_tx_search, payment_day, payment_failure, payment_orders_of_day, payment_refund};
 pub use pairing::{PairingCounts, pairing_counts, pairing_quality};
 pub use reconciliation::{empty_positions, positions_next, reconciliation, supply, wallet_day};
 pub use verdicts::{recon_exceptions, supply_exceptions};

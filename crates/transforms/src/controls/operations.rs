@@ -10,19 +10,28 @@ use crate::TransformError;
 use crate::functions::rate_expr;
 use crate::output::{finish, plan, text};
 
-/// The day's payment orders by merchant and status, newest version of each order. Reads Bronze `payment_orders_raw`.
+/// The payment orders whose newest version is of the day: `order_id`, `merchant_name`, `status`, `version`. Reads Bronze
+/// `payment_orders_raw`.
 ///
 /// # Errors
 /// When the plan is refused: the table or one of its columns is absent.
-pub async fn payment_day(ctx: &SessionContext, day: &ControlDay) -> Result<DataFrame, TransformError> {
+pub async fn payment_orders_of_day(
+    ctx: &SessionContext,
+    day: &ControlDay,
+) -> Result<DataFrame, TransformError> {
     let date = ("date", ScalarValue::Date32(Some(day.date.days())));
-    plan(
-        ctx,
-        "payment_day",
-        include_str!("../sql/payment_day.sql"),
-        vec![date],
-    )
-    .await
+    let sql = include_str!("../sql/payment_orders_of_day.sql");
+    plan(ctx, "payment_orders_of_day", sql, vec![date]).await
+}
+
+/// The day's payment orders by merchant and status. Reads `payment_orders_of_day`, less the orders that
+/// `payment_versions_elsewhere` (`order_id`, `version`) has a newer version of.
+///
+/// # Errors
+/// When the plan is refused.
+pub async fn payment_day(ctx: &SessionContext) -> Result<DataFrame, TransformError> {
+    let sql = include_str!("../sql/payment_day.sql");
+    plan(ctx, "payment_day", sql, Vec::new()).await
 }
 
 /// B-3, `gold.ops_payment_failure_daily`: one row per merchant with an order of the day. Reads `payment_day`.
