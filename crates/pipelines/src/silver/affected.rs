@@ -13,8 +13,9 @@ use datafusion::prelude::SessionContext;
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{DataFile, Days, PipelineState, PipelineStates, Repeats, StagedUpsert};
 
+use super::ITEMS;
 use super::changed_orders::ORDERS;
-use super::scope::{files_of_orders, payment_statuses};
+use super::scope::{files_of_orders, overlapping, payment_statuses};
 use crate::gate::{ANALYTICS, CONTROLS, SILVER};
 use crate::{Period, PipelineError, RunContext, RunReport};
 
@@ -165,8 +166,8 @@ impl Affected {
         self.announce(change, days).await
     }
 
-    /// Announces what a staged change of `silver.order_items` means: the days of the orders it names. Those of `beside`, orders
-    /// staged in the same run, are stored by it and so are announced themselves.
+    /// Announces what a staged change of `silver.order_items` means: the days of the orders it names, and of those its items
+    /// were of before. Those of `beside`, orders staged in the same run, are stored by it and so are announced themselves.
     pub(super) async fn announce_items(
         &mut self,
         items: &StagedUpsert,
@@ -176,11 +177,19 @@ impl Affected {
         if new.row_count() == 0 || self.analysed.is_empty() {
             return Ok(());
         }
-        let mut named = self
-            .ctx
-            .read_table(new)?
-            .select_columns(&["order_ref"])?
-            .distinct()?;
+        let rows = self.ctx.read_table(new)?;
+        let mut named = rows.clone().select_columns(&["order_ref"])?;
+        if items.outcome().updated > 0 {
+            // An item may have been another order's before.
+            let stored = self.run.table(ITEMS).await?;
+            let files = overlapping(stored.files()?, "item_id", rows.clone(), col("item_id")).await?;
+            let keys = rows.select_columns(&["item_id"])?.collect().await?;
+            let before = stored
+                .rows_with(&self.ctx, files, &["item_id"], &keys, &["order_ref"])
+                .await?;
+            named = named.union(before)?;
+        }
+        named = named.distinct()?;
         let orders = beside.map(StagedUpsert::scan).filter(|o| o.row_count() > 0);
         if let Some(orders) = orders {
             let known = payment_statuses(self.ctx.read_table(orders)?)?;

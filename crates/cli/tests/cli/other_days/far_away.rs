@@ -142,28 +142,33 @@ fn a_contradiction_whose_other_copy_is_taken_out_of_bronze_is_closed() {
 }
 
 #[test]
-fn items_that_arrive_a_night_after_their_order_reach_its_fact() {
+fn items_that_arrive_or_leave_after_the_day_of_their_order_reach_its_fact() {
     let at = "2026-01-05T14:59:00Z";
-    let item = |id: i64, product: i64, price: &str| json!({"item_id": id, "order_id": 1001, "product_id": product, "quantity": 1, "price_at_purchase": price});
+    let item = |id: i64, order: i64, product: i64, price: &str| json!({"item_id": id, "order_id": order, "product_id": product, "quantity": 1, "price_at_purchase": price});
     let product = |id: i64, category: &str| json!({"product_id": id, "product_name": "상품", "category": category, "price_krw": "5.00"});
     let nights = [
         night(vec![
             ("payment_orders", vec![order("1001", Some("PAID"), at, at)]),
             ("products", vec![product(1, "식품"), product(2, "도서")]),
-            ("order_items", vec![item(1, 1, "5.00")]),
+            ("order_items", vec![item(1, 1001, 1, "5.00")]),
         ]),
-        night(vec![("order_items", vec![item(2, 2, "9.00")])]),
+        night(vec![("order_items", vec![item(2, 1001, 2, "9.00")])]),
+        // The item turns out to be another order's.
+        night(vec![("order_items", vec![item(2, 1002, 2, "9.00")])]),
     ];
-    let dir = tempfile::tempdir().unwrap();
-    let root = dir.path().join("lake");
-    night_by_night(&root, dir.path(), &nights, &["silver", "b", "c"]);
-    let facts = rows(&root, "gold.fact_payment_anonymized", &[]);
-    let [fact] = facts.as_slice() else {
-        unreachable!("one order, one fact: {facts:?}")
-    };
-    let fact: Value = serde_json::from_str(fact).unwrap();
-    assert_eq!(
-        (&fact["date_kst"], &fact["category"]),
-        (&json!("2026-01-05"), &json!("도서"))
-    );
+    for (so_far, category) in [(1, "식품"), (2, "도서"), (3, "식품")] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("lake");
+        night_by_night(&root, dir.path(), &nights[..so_far], &["silver", "b", "c"]);
+        let facts = rows(&root, "gold.fact_payment_anonymized", &[]);
+        let [fact] = facts.as_slice() else {
+            unreachable!("one order, one fact: {facts:?}")
+        };
+        let fact: Value = serde_json::from_str(fact).unwrap();
+        assert_eq!(
+            (&fact["date_kst"], &fact["category"]),
+            (&json!("2026-01-05"), &json!(category)),
+            "after {so_far} nights"
+        );
+    }
 }
