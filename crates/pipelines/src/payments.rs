@@ -16,7 +16,6 @@ use nsc_lake::{Conflict, DataFile, Scope, Table};
 use nsc_transforms::controls::{
     ControlDay, StatusRule, payment_day, payment_failure, payment_orders_of_day, payment_refund,
 };
-use nsc_transforms::silver::text_key;
 
 use crate::controls::{materialise, upsert};
 use crate::silver::{self, in_memory, scope};
@@ -94,16 +93,12 @@ impl Payments<'_> {
         of_day: DataFrame,
     ) -> Result<DataFrame, PipelineError> {
         let orders = self.run.table("silver.order_events").await?;
-        let (here, elsewhere): (Vec<_>, Vec<_>) = orders
-            .files()?
-            .into_iter()
-            .partition(|f| f.partition_date() == Some(self.day.date));
+        let here = orders.files_of(&[self.day.date])?;
         let missing = missing(of_day, ctx.read_table(orders.scan(here))?).await?;
         let files = if missing.iter().all(|b| b.num_rows() == 0) {
             Vec::new()
         } else {
-            let wanted = in_memory(ctx, missing.clone())?.select(vec![text_key(col("order_ref"))])?;
-            orders.files_holding(ctx, elsewhere, "order_key", wanted).await?
+            scope::files_of_orders(ctx, &orders, in_memory(ctx, missing.clone())?).await?
         };
         let stored = orders
             .rows_with(ctx, files, &["order_ref"], &missing, scope::VERSIONED)

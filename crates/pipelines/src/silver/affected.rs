@@ -13,11 +13,13 @@ use datafusion::prelude::SessionContext;
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{DataFile, Days, PipelineState, PipelineStates, Repeats, StagedUpsert};
 
-use super::ITEMS;
 use super::changed_orders::ORDERS;
 use super::scope::{files_of_orders, overlapping, payment_statuses};
 use crate::gate::{ANALYTICS, CONTROLS, SILVER};
 use crate::{Period, PipelineError, RunContext, RunReport};
+
+/// The table items stand in.
+const ITEMS: &str = "silver.order_items";
 
 /// What changed on a day, and so who has to compute it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,13 +150,18 @@ impl Affected {
     }
 
     /// Announces what a staged change of a Silver table means for other days: those its rows left, `own` ones, and the
-    /// day before one whose opening snapshot it brings, since a snapshot on midnight closes a day and opens the next.
+    /// day before one whose opening snapshot it brings, since a snapshot on midnight closes a day and opens the next; for
+    /// items the days of their orders, beside the `orders` staged in the same run.
     pub(super) async fn announce_staged(
         &mut self,
         silver: &str,
         staged: &StagedUpsert,
+        orders: Option<&StagedUpsert>,
         own: &[DateKst],
     ) -> Result<(), PipelineError> {
+        if silver == ITEMS {
+            return self.announce_items(staged, orders).await;
+        }
         let Some(change) = Change::of(silver).filter(|_| staged.outcome().changed() > 0) else {
             return Ok(());
         };
@@ -168,7 +175,7 @@ impl Affected {
 
     /// Announces what a staged change of `silver.order_items` means: the days of the orders it names, and of those its items
     /// were of before. Those of `beside`, orders staged in the same run, are stored by it and so are announced themselves.
-    pub(super) async fn announce_items(
+    async fn announce_items(
         &mut self,
         items: &StagedUpsert,
         beside: Option<&StagedUpsert>,

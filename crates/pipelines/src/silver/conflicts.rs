@@ -6,8 +6,9 @@
 //! newest copy: what was recorded of it for another day is closed.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, StringViewArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Date32Type, Int64Type, TimestampMicrosecondType};
 use datafusion::common::ScalarValue;
@@ -24,7 +25,7 @@ use crate::exceptions::{self, Finding, Judged};
 use crate::{PipelineError, RunContext, RunReport};
 
 /// The exception type.
-pub(super) const LEDGER_ENTRY_CONFLICT: &str = "LEDGER_ENTRY_CONFLICT";
+const LEDGER_ENTRY_CONFLICT: &str = "LEDGER_ENTRY_CONFLICT";
 
 /// One tx_id whose copies disagree.
 struct Conflict {
@@ -111,6 +112,11 @@ impl Conflicts {
         Ok(())
     }
 
+    /// What was recalled, as column `k0`.
+    pub(super) fn known(&self) -> Result<RecordBatch, PipelineError> {
+        tx_id_column(&self.known)
+    }
+
     /// Writes the exceptions: before the entries, for once they are stored nothing tells that they contradicted others.
     pub(super) async fn record(
         mut self,
@@ -160,8 +166,7 @@ impl Conflicts {
             return Ok(());
         }
         let ctx = run.session()?;
-        let ids: StringArray = wanted.iter().map(|id| Some(id.as_str())).collect();
-        let ids = RecordBatch::try_from_iter([("k0", std::sync::Arc::new(ids) as _)])?;
+        let ids = tx_id_column(wanted)?;
         if let Some(rows) = ledger.rows(&ctx, &files)? {
             let found = conflicts_among_copies(rows, in_memory(&ctx, vec![ids])?, allowed, None)?;
             self.among = read_conflicts(&found.collect().await?)?.into_iter().collect();
@@ -190,6 +195,12 @@ async fn tx_range(rows: DataFrame) -> Result<Option<(String, String)>, PipelineE
             .and_then(|v| v.try_as_str().flatten().map(str::to_owned))
     };
     Ok(end(0).zip(end(1)))
+}
+
+/// Some tx_ids as column `k0`.
+fn tx_id_column(ids: &BTreeSet<String>) -> Result<RecordBatch, PipelineError> {
+    let ids: StringViewArray = ids.iter().map(Some).collect();
+    Ok(RecordBatch::try_from_iter([("k0", Arc::new(ids) as ArrayRef)])?)
 }
 
 /// The texts of the first column.

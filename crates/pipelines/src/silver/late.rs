@@ -16,7 +16,6 @@ use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{Conflict, DataFile, Scope, StagedUpsert, Table, Upsert};
 use nsc_transforms::silver::{Kind, Selection, classified, with_order_status};
 
-use super::ITEMS;
 use super::affected::{Affected, Change};
 use super::bronze::BronzeInput;
 use super::changed_orders::{ChangedOrders, ORDERS};
@@ -266,11 +265,8 @@ impl LateRows<'_> {
         let part = writer.finish().await?;
         let staged = upsert.finish(self.ctx, vec![part]).await?;
         affected
-            .announce_staged(self.silver, &staged, day.as_slice())
+            .announce_staged(self.silver, &staged, None, day.as_slice())
             .await?;
-        if self.silver == ITEMS {
-            affected.announce_items(&staged, None).await?;
-        }
         if self.silver == ORDERS {
             // Before the orders, for the reason of `commit::all`.
             let files = self.run.table("silver.ledger_entries").await?.files()?;

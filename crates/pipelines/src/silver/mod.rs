@@ -36,9 +36,6 @@ use extend::Base;
 use stage::Staging;
 pub(crate) use stage::{in_memory, renamed};
 
-/// The table items stand in.
-const ITEMS: &str = "silver.order_items";
-
 /// Runs Pipeline Silver.
 pub(crate) async fn run(
     run: &RunContext,
@@ -101,12 +98,12 @@ pub(crate) async fn run(
     let since = Instant::now();
     let mut affected = Affected::begin(run, &ctx, window, period).await?;
     let window_days: Vec<DateKst> = window.dates_kst().collect();
+    let orders = staging.staged.iter().find(|(name, _)| *name == ORDERS);
+    let orders = orders.map(|(_, staged)| staged);
     for (name, staged) in &staging.staged {
-        affected.announce_staged(name, staged, &window_days).await?;
-        if *name == ITEMS {
-            let orders = staging.staged.iter().find(|(name, _)| *name == ORDERS);
-            affected.announce_items(staged, orders.map(|(_, s)| s)).await?;
-        }
+        affected
+            .announce_staged(name, staged, orders, &window_days)
+            .await?;
     }
     if let Some(ledger) = inputs.iter().find(|i| i.plan.source == "transaction_ledger") {
         let conflicts = staging.conflicts(ledger, window).await?;

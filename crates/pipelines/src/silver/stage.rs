@@ -16,12 +16,12 @@ use nsc_transforms::rules::Threshold;
 use nsc_transforms::silver::{Kind, Selection, SourcePlan, classified, repeated_keys, with_order_status};
 
 use super::bronze::BronzeInput;
-use super::conflicts::{Conflicts, LEDGER_ENTRY_CONFLICT};
+use super::conflicts::Conflicts;
 use super::drain::consume;
 use super::extend::Base;
 use super::scope;
 use super::tally::Tally;
-use crate::{PipelineError, RunContext, RunReport, exceptions};
+use crate::{PipelineError, RunContext, RunReport};
 
 /// Sources that end in one table are staged as one change of it; orders come before the ledger.
 const GROUPS: &[&[&str]] = &[
@@ -374,7 +374,7 @@ impl Staging {
         let mut conflicts = Conflicts::default();
         conflicts.recall(&self.run, &self.ctx, window).await?;
         let keys = match &self.base {
-            Some(_) => self.suspects(ledger, window).await?,
+            Some(_) => self.suspects(ledger, conflicts.known()?).await?,
             None => self.repeated_entries.clone(),
         };
         let files = ledger.window_files();
@@ -413,15 +413,13 @@ impl Staging {
     }
 
     /// Beside a base: entries that may be in conflict, if any. A fresh row may repeat one that was taken before, and
-    /// what was in conflict still is.
+    /// what was in conflict (`known`) still is.
     async fn suspects(
         &self,
         ledger: &BronzeInput,
-        window: UtcWindow,
+        known: RecordBatch,
     ) -> Result<Option<Vec<RecordBatch>>, PipelineError> {
-        let known = exceptions::subjects(&self.run, &self.ctx, LEDGER_ENTRY_CONFLICT, window)
-            .await?
-            .select(vec![col("subject").alias("k0")])?;
+        let known = self.ctx.read_batch(known)?;
         let keys = match ledger.window_rows(&self.ctx)? {
             Some(fresh) => fresh
                 .select(vec![cast(col("tx_id"), DataType::Utf8View).alias("k0")])?
