@@ -23,14 +23,15 @@ macro_rules! bronze {
                 text("source_system", "The system that wrote the row"),
                 Column::required("source_ref", Text, "Where exactly it came from: file:<name>#<line>, kafka:<topic>/<partition>/<offset>, cdc:<table>/<lsn>/<seq>"),
                 Column::required("ingest_date", Date, "UTC date of ingested_at"),
+                text("load_id", "The load that brought the row; loads sort by it (null: loaded before loads had ids)"),
             ],
             key: &[],
             partition: &["ingest_date"],
             write: WriteStrategy::Append,
-            identity: &["source_ref"],
+            identity: &["load_id", "source_ref"],
             lineage: &[],
             lookup: None,
-            statistics: &[$($stat,)* "ingested_at", "source_extracted_at"],
+            statistics: &[$($stat,)* "ingested_at", "source_extracted_at", "load_id"],
         }
     };
 }

@@ -56,9 +56,54 @@ impl fmt::Display for RunId {
     }
 }
 
+/// Names one load: one input brought in by one command. Its text sorts as loads follow one another, so the order of loads
+/// can decide which of two versions is the newer one (ground rule "Newest").
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct LoadId(String);
+
+impl LoadId {
+    /// A fresh id (UUID version 7), greater than the one before it in the same command: also within one millisecond, and
+    /// when the clock has been set back meanwhile.
+    #[must_use]
+    pub fn after(previous: Option<&Self>) -> Self {
+        let fresh = uuid::Uuid::now_v7();
+        let least = previous
+            .and_then(|p| uuid::Uuid::parse_str(&p.0).ok())
+            .map(|p| uuid::Uuid::from_u128(p.as_u128().wrapping_add(1)));
+        Self(least.map_or(fresh, |least| fresh.max(least)).to_string())
+    }
+
+    /// The text as it is stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for LoadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::RunId;
+    use super::{LoadId, RunId};
+
+    #[test]
+    fn each_load_id_is_greater_than_the_one_before_whatever_the_clock_says() {
+        let mut before = LoadId::after(None);
+        for _ in 0..10_000 {
+            let next = LoadId::after(Some(&before));
+            assert!(before < next, "{before} {next}");
+            before = next;
+        }
+        // The clock has been set back by centuries.
+        let future = LoadId("09000000-0000-7000-8000-0000000000ff".to_owned());
+        let next = LoadId::after(Some(&future));
+        assert_eq!(next.as_str(), "09000000-0000-7000-8000-000000000100");
+    }
 
     #[test]
     fn run_ids_refuse_what_a_path_or_a_query_could_trip_over() {

@@ -12,9 +12,9 @@ mod time;
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use entry::sign_of;
 pub use error_code::{ErrorCode, ExitStatus, OperatorError};
-pub use ids::{InvalidId, RunId};
+pub use ids::{InvalidId, LoadId, RunId};
 pub use money::{Money, MoneyError};
-pub use position::source_position;
+pub use position::{push_source_position, source_position};
 pub use time::{DateKst, InvalidTime, MICROS_PER_DAY, MICROS_PER_SECOND, UtcMicros, UtcWindow};
 
 /// True for what the contract calls "missing" in a text field: empty or all blank (null is the caller's).

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nsc_contracts::TableContract;
+use nsc_core::LoadId;
 use nsc_lake::{Lake, LakeError, Table};
 use serde_json::{Value, json};
 
@@ -59,6 +60,7 @@ pub async fn load(
         request: &request,
         table,
         committed: HashSet::new(),
+        last: None,
         progress: Arc::clone(&progress),
     };
     let mut files = Vec::with_capacity(inputs.len());
@@ -74,12 +76,26 @@ pub async fn load(
     ))
 }
 
-/// Opens the table; of several loads that find it absent, one creates it.
+/// Opens the table; of several loads that find it absent, one creates it. A table made before the contract had all of its
+/// columns gets those it lacks, as it gets those that lines bring.
 async fn open(lake: &Lake, contract: &'static TableContract) -> Result<Table, LakeError> {
     let mut attempt = 1;
     loop {
         match lake.table(contract).await {
             Err(e) if e.is_conflict() && attempt < ATTEMPTS => attempt += 1,
+            Err(LakeError::Schema { .. }) => {
+                let table = lake.unchecked(contract, None).await?;
+                let mut table = table.ok_or_else(|| LakeError::Missing {
+                    table: contract.full_name(),
+                })?;
+                let added = table.migrate().await?;
+                tracing::info!(
+                    table = contract.name,
+                    ?added,
+                    "columns the contract has gained were added"
+                );
+                return Ok(table);
+            }
             opened => return opened,
         }
     }
@@ -112,6 +128,8 @@ struct Load<'a> {
     table: Table,
     /// Contents committed by this very request, which not even `force` loads twice.
     committed: HashSet<String>,
+    /// The load before this one.
+    last: Option<LoadId>,
     progress: Arc<Progress>,
 }
 
@@ -125,9 +143,12 @@ impl Load<'_> {
             self.progress.bytes.fetch_add(known.bytes, Ordering::Relaxed);
             return Ok(skipped(input, known.content.clone(), known.bytes, begun));
         }
+        // Whatever attempt succeeds, its place among the inputs is this one.
+        let load_id = LoadId::after(self.last.as_ref());
+        self.last = Some(load_id.clone());
         let mut attempt = 1;
         loop {
-            match self.attempt(input, identity.as_ref(), begun).await {
+            match self.attempt(input, identity.as_ref(), &load_id, begun).await {
                 // Somebody else changed the table's columns: the files may not fit it any more.
                 Err(IngestError::Lake(e))
                     if e.is_conflict() && input.size.is_some() && attempt < ATTEMPTS =>
@@ -146,12 +167,13 @@ impl Load<'_> {
         &mut self,
         input: &Located,
         identity: Option<&Identity>,
+        load_id: &LoadId,
         begun: Instant,
     ) -> Result<FileSummary, IngestError> {
         let streamed = stream(
             &self.table,
             input,
-            self.stamp(input),
+            self.stamp(input, load_id),
             identity.is_none(),
             &self.progress,
         )
@@ -169,12 +191,13 @@ impl Load<'_> {
             .or_else(|| streamed.content.clone())
             .unwrap_or_default();
         let (counts, bytes, new_columns) = (streamed.counts, streamed.bytes, streamed.new_columns.clone());
-        Ok(match self.commit(streamed, &content, input).await? {
+        Ok(match self.commit(streamed, &content, input, load_id).await? {
             None => skipped(input, content, bytes, begun),
             Some(version) => {
                 let seconds = begun.elapsed().as_secs_f64();
                 FileSummary {
                     outcome: FileOutcome::Loaded,
+                    load_id: Some(load_id.clone()),
                     version: Some(version),
                     counts,
                     new_columns,
@@ -197,9 +220,10 @@ impl Load<'_> {
             .map_err(ended)?
     }
 
-    fn stamp(&self, input: &Located) -> LoadStamp {
+    fn stamp(&self, input: &Located, load_id: &LoadId) -> LoadStamp {
         LoadStamp {
             source_ref: format!("file:{}#", input.name()),
+            load_id: load_id.clone(),
             ingested_at: self.request.ingested_at,
             source_extracted_at: self.request.source_extracted_at,
             batch_id: self.request.batch_id.clone(),
@@ -218,6 +242,7 @@ impl Load<'_> {
         streamed: Streamed,
         content: &str,
         input: &Located,
+        load_id: &LoadId,
     ) -> Result<Option<u64>, LakeError> {
         let Streamed {
             mut table,
@@ -251,7 +276,10 @@ impl Load<'_> {
             .commit_append(
                 staged,
                 Some(transaction),
-                vec![("ingest".to_owned(), record(input, content, counts, bytes))],
+                vec![(
+                    "ingest".to_owned(),
+                    record(input, content, load_id, counts, bytes),
+                )],
             )
             .await
         {
@@ -278,8 +306,8 @@ fn app_id(content: &str) -> String {
 }
 
 /// What the commit says of itself: the counts that the lines of a table are reconciled with.
-fn record(input: &Located, content: &str, counts: LineCounts, bytes: u64) -> Value {
-    json!({ "file": input.name(), "blake3": content, "bytes": bytes, "counts": counts })
+fn record(input: &Located, content: &str, load_id: &LoadId, counts: LineCounts, bytes: u64) -> Value {
+    json!({ "load_id": load_id, "file": input.name(), "blake3": content, "bytes": bytes, "counts": counts })
 }
 
 fn skipped(input: &Located, content: String, bytes: u64, begun: Instant) -> FileSummary {
@@ -287,6 +315,7 @@ fn skipped(input: &Located, content: String, bytes: u64, begun: Instant) -> File
         input: input.shown(),
         content,
         outcome: FileOutcome::AlreadyLoaded,
+        load_id: None,
         version: None,
         counts: LineCounts::default(),
         new_columns: Vec::new(),

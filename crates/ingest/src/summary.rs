@@ -1,5 +1,6 @@
 //! What a load did.
 
+use nsc_core::LoadId;
 use serde::Serialize;
 
 use crate::parse::LineCounts;
@@ -23,6 +24,8 @@ pub struct FileSummary {
     pub content: String,
     /// Loaded or skipped.
     pub outcome: FileOutcome,
+    /// What every row of it carries; `None` when nothing was added.
+    pub load_id: Option<LoadId>,
     /// Delta version of the commit.
     pub version: Option<u64>,
     /// The lines.

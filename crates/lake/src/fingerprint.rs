@@ -150,11 +150,16 @@ fn fold_bytes<B: AsRef<[u8]>>(states: &mut [u128], values: impl Iterator<Item = 
     }
 }
 
-/// Sortable version keys: "newest" of the contract (updated, extracted, ingested, position), nulls lowest.
+/// Sortable version keys: "newest" of the contract (updated, extracted, ingested, load, position), nulls lowest.
 /// Columns the table does not carry are left out.
 pub(crate) fn versions(batch: &RecordBatch) -> Result<Vec<Box<[u8]>>, LakeError> {
     let mut columns = Vec::new();
-    for name in ["source_updated_at", "source_extracted_at", "ingested_at"] {
+    for name in [
+        "source_updated_at",
+        "source_extracted_at",
+        "ingested_at",
+        "load_id",
+    ] {
         if let Some(column) = batch.column_by_name(name) {
             columns.push(canonical(column)?);
         }
@@ -227,18 +232,39 @@ mod tests {
         let batch = RecordBatch::try_from_iter([
             (
                 "source_updated_at",
-                Arc::new(Int64Array::from(vec![None, Some(1), Some(1), Some(2)])) as ArrayRef,
+                Arc::new(Int64Array::from(vec![
+                    None,
+                    Some(1),
+                    Some(1),
+                    Some(1),
+                    Some(1),
+                    Some(2),
+                ])) as ArrayRef,
+            ),
+            (
+                "load_id",
+                Arc::new(StringArray::from(vec![
+                    Some("9"),
+                    None,
+                    None,
+                    None,
+                    Some("1"),
+                    None,
+                ])) as ArrayRef,
             ),
             (
                 "source_ref",
                 Arc::new(StringArray::from(vec![
                     "file:z#9",
-                    "file:a#9",
-                    "file:a#10",
+                    "file:a-9#9",
+                    "file:a-9#10",
+                    "file:a-10#1",
+                    "file:a#1",
                     "file:a#1",
                 ])) as ArrayRef,
             ),
         ]);
-        assert!(versions(&batch.unwrap()).unwrap().is_sorted());
+        let versions = versions(&batch.unwrap()).unwrap();
+        assert!(versions.windows(2).all(|w| w[0] < w[1]), "{versions:?}");
     }
 }

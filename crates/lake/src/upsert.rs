@@ -306,6 +306,7 @@ impl Upsert {
             "source_updated_at",
             "source_extracted_at",
             "ingested_at",
+            "load_id",
             "source_ref",
         ]
         .into_iter()

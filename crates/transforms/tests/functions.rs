@@ -115,24 +115,30 @@ async fn what_would_lose_a_digit_is_refused_at_planning() {
 async fn the_version_key_orders_as_newest_does() {
     let ctx = session();
     let versions = batch(
-        "n int, u ts, e ts, i ts, r text",
+        "n int, u ts, e ts, i ts, l text, r text",
         &[
-            "1|~|~|2026-01-01T00:00:00Z|~",
-            "2|~|~|2026-01-01T00:00:00Z|file:a#2",
-            "3|~|~|2026-01-01T00:00:00Z|file:a#10",
-            "4|~|~|2026-01-02T00:00:00Z|file:a#1",
-            "5|~|1960-01-01T00:00:00Z|2026-01-01T00:00:00Z|~",
-            "6|~|2026-01-01T00:00:00Z|2026-01-01T00:00:00Z|~",
-            "7|1969-12-31T23:59:59Z|~|2026-01-01T00:00:00Z|~",
-            "8|2026-01-01T00:00:00Z|~|2026-01-01T00:00:00Z|kafka:t/2/100",
-            "9|2026-01-01T00:00:00Z|~|2026-01-01T00:00:00Z|kafka:t/10/5",
+            "1|~|~|2026-01-01T00:00:00Z|~|~",
+            "2|~|~|2026-01-01T00:00:00Z|~|file:a#2",
+            "3|~|~|2026-01-01T00:00:00Z|~|file:a#10",
+            "4|~|~|2026-01-01T00:00:00Z|~|file:a-10#1",
+            // A later load is newer at equal stamps, whatever its file is called; in one load the later line.
+            "5|~|~|2026-01-01T00:00:00Z|0199-1|file:z-9#9",
+            "6|~|~|2026-01-01T00:00:00Z|0199-1|file:z-10#1",
+            "7|~|~|2026-01-01T00:00:00Z|0199-2|file:a#1",
+            "8|~|~|2026-01-01T00:00:00Z|0199-2|file:a#11",
+            "9|~|~|2026-01-02T00:00:00Z|0199-1|file:a#1",
+            "10|~|1960-01-01T00:00:00Z|2026-01-01T00:00:00Z|~|~",
+            "11|~|2026-01-01T00:00:00Z|2026-01-01T00:00:00Z|~|~",
+            "12|1969-12-31T23:59:59Z|~|2026-01-01T00:00:00Z|~|~",
+            "13|2026-01-01T00:00:00Z|~|2026-01-01T00:00:00Z|~|kafka:t/2/100",
+            "14|2026-01-01T00:00:00Z|~|2026-01-01T00:00:00Z|~|kafka:t/10/5",
         ],
     );
     register(&ctx, "v", versions);
-    let sql = "SELECT array_agg(n ORDER BY nsc_version_key(u, e, i, r)) AS ns FROM v";
+    let sql = "SELECT array_agg(n ORDER BY nsc_version_key(u, e, i, l, r)) AS ns FROM v";
     assert_eq!(
         shown(ctx.sql(sql).await.unwrap(), &["ns"]).await,
-        ["[1, 2, 3, 4, 5, 6, 7, 8, 9]"]
+        ["[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]"]
     );
 }
 

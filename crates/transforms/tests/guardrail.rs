@@ -33,10 +33,10 @@ async fn counted(ctx: &SessionContext, source: GuardrailSource) -> Vec<(i64, i64
         .collect()
 }
 
-const META: &str = "_corrupt_record text, ingested_at ts, source_extracted_at ts, batch_id text, source_system text, source_ref text, ingest_date date";
+const META: &str = "_corrupt_record text, ingested_at ts, source_extracted_at ts, batch_id text, source_system text, source_ref text, ingest_date date, load_id text";
 
 fn meta(minute: &str, line: u8) -> String {
-    format!("~|2026-01-05T00:{minute}Z|~|b{line}|s|file:a#{line}|2026-01-05")
+    format!("~|2026-01-05T00:{minute}Z|~|b{line}|s|file:a#{line}|2026-01-05|load-{line}")
 }
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn a_wallet_repeats_only_at_the_same_snapshot_time() {
     let ctx = session();
     let columns = format!("user_id text, balance text, frozen_amount text, {META}");
     let extracted = |fields: &str, minute: &str, time: &str| {
-        format!("{fields}|~|2026-01-05T00:{minute}Z|{time}|b|s|r|2026-01-05")
+        format!("{fields}|~|2026-01-05T00:{minute}Z|{time}|b|s|r|2026-01-05|l")
     };
     let lines = [
         extracted("u|1|0", "00:00", "2026-01-04T15:00:00Z"),

@@ -9,8 +9,9 @@ use super::world::{
 
 const DAYS: [&str; 3] = ["2026-01-05", "2026-01-06", "2026-01-07"];
 /// Where a row came from differs between loads of the same lines in another order.
-const LINEAGE: [&str; 5] = [
+const LINEAGE: [&str; 6] = [
     "source_ref",
+    "load_id",
     "batch_id",
     "run_id",
     "input_versions",

@@ -7,6 +7,7 @@
 
 mod convergence;
 mod corrections;
+mod deliveries;
 mod error_pages;
 mod errors;
 mod killed;

@@ -16,7 +16,14 @@ use super::{nsc, stdout};
 
 const DAYS: [&str; 3] = ["2026-01-05", "2026-01-06", "2026-01-07"];
 /// Columns that name a run, a load or how far one got.
-const LINEAGE: [&str; 5] = ["source_ref", "batch_id", "run_id", "ingested_at", "rule_id"];
+const LINEAGE: [&str; 6] = [
+    "source_ref",
+    "load_id",
+    "batch_id",
+    "run_id",
+    "ingested_at",
+    "rule_id",
+];
 
 /// The lines that arrive during one night, by source.
 type Night = BTreeMap<&'static str, Vec<Value>>;

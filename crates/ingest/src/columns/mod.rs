@@ -4,7 +4,7 @@
 //!   (`ingested_at`, `source_extracted_at`, `batch_id`, `source_system`).
 //! - Any other field gets a text column of its own, named as the field: characters Delta forbids are written
 //!   `_xHHHH_` (as SQL/XML does), the empty name `_empty_`.
-//! - Delta takes names that differ only by case for one column, and `source_ref`, `ingest_date`,
+//! - Delta takes names that differ only by case for one column, and `source_ref`, `ingest_date`, `load_id`,
 //!   `_corrupt_record` and `_extra` are ours. A field whose name is taken in that sense is kept in `<name>__2`,
 //!   else `<name>__3`, and so on; so is the text of a carried time that is not a time. A case variant
 //!   therefore never feeds a contract field, and no source can write what only the loader may.

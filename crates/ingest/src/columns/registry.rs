@@ -39,7 +39,7 @@ impl LoadField {
 }
 
 /// Columns of the contract that no field of a source may feed.
-const OURS: [&str; 3] = ["_corrupt_record", "source_ref", "ingest_date"];
+const OURS: [&str; 4] = ["_corrupt_record", "source_ref", "ingest_date", "load_id"];
 
 /// Where a field's value is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

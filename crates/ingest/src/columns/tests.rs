@@ -46,6 +46,8 @@ fn no_field_feeds_a_column_of_ours() {
     for (field, column) in [
         ("source_ref", "source_ref__2"),
         ("ingest_date", "ingest_date__2"),
+        ("load_id", "load_id__2"),
+        ("Load_Id", "Load_Id__3"),
         ("_corrupt_record", "_corrupt_record__2"),
         ("_extra", "_extra__2"),
         ("Ingested_At", "Ingested_At__2"),

@@ -11,7 +11,7 @@ mod unescape;
 
 pub(crate) use parser::{ChunkParser, ParseError};
 
-use nsc_core::UtcMicros;
+use nsc_core::{LoadId, UtcMicros};
 
 use crate::columns::LoadField;
 
@@ -23,6 +23,7 @@ pub(crate) const MAX_LINE_BYTES: usize = 1 << 20;
 pub(crate) struct LoadStamp {
     /// `file:<name>#`, what a line's number is put behind.
     pub(crate) source_ref: String,
+    pub(crate) load_id: LoadId,
     pub(crate) ingested_at: UtcMicros,
     pub(crate) source_extracted_at: Option<UtcMicros>,
     pub(crate) batch_id: Option<String>,

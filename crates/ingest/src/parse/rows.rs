@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Date32Array, RecordBatch, StringBuilder, TimestampMicrosecondArray, TimestampMicrosecondBuilder,
+    Array, ArrayRef, Date32Array, RecordBatch, StringArray, StringBuilder, TimestampMicrosecondArray,
+    TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{Field, Schema};
 use arrow::error::ArrowError;
@@ -69,6 +70,8 @@ pub(super) struct Rows {
     source_ref: TextColumn,
     ingested_at: Vec<i64>,
     extracted_at: TimestampMicrosecondBuilder,
+    /// The load's id, as often as the longest batch so far has rows.
+    load_ids: StringArray,
     rows: usize,
 }
 
@@ -81,6 +84,7 @@ impl Rows {
             source_ref: TextColumn::default(),
             ingested_at: Vec::new(),
             extracted_at: TimestampMicrosecondBuilder::new(),
+            load_ids: StringArray::new_null(0),
             rows: 0,
         }
     }
@@ -134,11 +138,21 @@ impl Rows {
         self.rows += 1;
     }
 
+    /// The load's id for so many rows: one array serves every batch.
+    fn load_ids(&mut self, rows: usize) -> ArrayRef {
+        if self.load_ids.len() < rows {
+            let id = self.stamp.load_id.as_str();
+            self.load_ids = StringArray::from_iter_values(std::iter::repeat_n(id, rows.next_power_of_two()));
+        }
+        Arc::new(self.load_ids.slice(0, rows))
+    }
+
     /// The rows as a batch, its columns named; begins the next one.
     pub(super) fn take(&mut self, names: &[Arc<str>]) -> Result<RecordBatch, ArrowError> {
         let rows = self.rows;
-        let mut fields: Vec<Field> = Vec::with_capacity(self.texts.len() + 6);
-        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.texts.len() + 6);
+        let load_ids = self.load_ids(rows);
+        let mut fields: Vec<Field> = Vec::with_capacity(self.texts.len() + 7);
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.texts.len() + 7);
         let mut add = |name: &str, ty: ColumnType, nullable: bool, column: ArrayRef| {
             fields.push(Field::new(name, ty.arrow(), nullable));
             columns.push(column);
@@ -184,6 +198,7 @@ impl Rows {
             self.source_ref.take(rows, None),
         );
         add("ingest_date", ColumnType::Date, false, Arc::new(dates));
+        add("load_id", ColumnType::Text, true, load_ids);
         self.rows = 0;
         RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
     }

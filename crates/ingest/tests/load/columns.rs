@@ -113,3 +113,61 @@ async fn rows_stand_in_the_partition_of_their_own_time() {
         ]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_row_names_its_load_and_loads_sort_in_the_order_of_the_inputs() {
+    let world = World::new();
+    let inputs: Vec<_> = (0..5)
+        .map(|n| {
+            let text = format!("{{\"tx_id\":\"{n}\",\"load_id\":\"mine\"}}\nbroken\n");
+            world.file(&format!("{}/part.jsonl", 9 - n), text)
+        })
+        .collect();
+    let summary = world.load(&inputs[..3]).await.unwrap();
+    assert_eq!(summary.new_columns, ["load_id__2"]);
+    let later = world.load(&inputs[3..]).await.unwrap();
+    let ids = summary
+        .files
+        .iter()
+        .chain(&later.files)
+        .map(|f| f.load_id.clone().unwrap());
+    assert!(ids.collect::<Vec<_>>().is_sorted());
+    let found = world
+        .query("select tx_id, \"load_id__2\", dense_rank() over (order by load_id) from t where tx_id is not null order by tx_id")
+        .await;
+    assert_eq!(
+        found,
+        ["0|mine|1", "1|mine|2", "2|mine|3", "3|mine|4", "4|mine|5"]
+    );
+    assert_eq!(
+        world
+            .query("select count(*), count(load_id), count(distinct load_id) from t")
+            .await,
+        ["10|10|5"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_made_before_loads_had_ids_takes_new_ones() {
+    let world = World::new();
+    let contract = crate::support::source().bronze_contract().unwrap();
+    let before: Vec<_> = contract
+        .columns
+        .iter()
+        .filter(|c| c.name != "load_id")
+        .copied()
+        .collect();
+    let before = Box::leak(Box::new(nsc_contracts::TableContract {
+        columns: before.leak(),
+        ..*contract
+    }));
+    world.lake.table(before).await.unwrap();
+    // A process of its own, as far as the lake is concerned.
+    let world = world.opened_again();
+    let summary = world.load([world.file("a.jsonl", lines(0..3))]).await.unwrap();
+    assert_eq!(summary.counts.rows, 3);
+    assert_eq!(
+        world.query("select count(load_id), count(*) from t").await,
+        ["3|3"]
+    );
+}

@@ -20,6 +20,13 @@ impl World {
         Self { dir, lake }
     }
 
+    /// The same lake as another process finds it.
+    pub(crate) fn opened_again(self) -> Self {
+        let root = self.dir.path().join("lake");
+        let lake = Lake::open(root.to_str().unwrap(), LakeOptions::default()).unwrap();
+        Self { dir: self.dir, lake }
+    }
+
     pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.dir.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -13,7 +13,7 @@ use nsc_lake::{Conflict, Lake, LakeOptions, Scope, SessionOptions, Table, Upsert
 use proptest::prelude::*;
 
 const DAY: i32 = 20_000;
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "tx_id",
     "wallet_id",
     "event_time",
@@ -30,6 +30,7 @@ const COLUMNS: [&str; 16] = [
     "source_extracted_at",
     "ingested_at",
     "source_ref",
+    "load_id",
 ];
 
 /// What differs between two versions of an entry; a null too.
@@ -60,7 +61,7 @@ fn entries(rows: &[(u32, Version)]) -> RecordBatch {
         Arc::new(TimestampMicrosecondArray::from(micros).with_timezone("UTC")) as ArrayRef
     };
     let start = DateKst::from_days(DAY).start().micros();
-    let columns: [ArrayRef; 16] = [
+    let columns: [ArrayRef; 17] = [
         text(&|n, _| Some(format!("tx-{n:07}"))),
         text(&|n, _| Some(format!("w-{}", n % 50))),
         time(&|n, _| start + i64::from(n) % MICROS_PER_DAY),
@@ -77,6 +78,7 @@ fn entries(rows: &[(u32, Version)]) -> RecordBatch {
         time(&|_, v| v.number),
         time(&|_, v| start + v.number),
         text(&|n, v| Some(format!("file:{}.jsonl#{n}", v.number))),
+        text(&|_, v| (v.number > 0).then(|| format!("load-{}", v.number))),
     ];
     RecordBatch::try_from_iter_with_nullable(COLUMNS.into_iter().zip(columns).map(|(n, c)| (n, c, true)))
         .unwrap()

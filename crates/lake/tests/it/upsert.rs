@@ -87,6 +87,7 @@ fn batch(change: &Change) -> RecordBatch {
         ),
         ("ingested_at", time(vec![0; rows.len()])),
         ("source_ref", text(&|tx| format!("file:x#{tx}"))),
+        ("load_id", text(&|_| "load".to_owned())),
     ])
     .unwrap()
 }

@@ -2,9 +2,11 @@
 //! whatever day the entry stands (lakehouse contract 3, "status").
 
 use datafusion::arrow::array::{Array, RecordBatch};
+use datafusion::arrow::datatypes::DataType;
 use datafusion::common::JoinType;
 use datafusion::functions::core::expr_fn::coalesce;
-use datafusion::logical_expr::{Operator, binary_expr, col};
+use datafusion::functions::string::expr_fn::concat_ws;
+use datafusion::logical_expr::{Expr, Operator, binary_expr, cast, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_lake::{DataFile, Scope, StagedUpsert, Table, Upsert};
 
@@ -119,7 +121,14 @@ impl ChangedOrders {
     ) -> Result<Option<Vec<RecordBatch>>, PipelineError> {
         let orders = in_memory(ctx, self.0.clone())?;
         let named = stored
-            .select_columns(&["tx_id", "wallet_id", "related_id", "status", "source_ref"])?
+            .select_columns(&[
+                "tx_id",
+                "wallet_id",
+                "related_id",
+                "status",
+                "source_ref",
+                "load_id",
+            ])?
             .join(orders, JoinType::Inner, &["related_id"], &["order_ref"], None)?
             .filter(binary_expr(
                 col("status"),
@@ -131,7 +140,7 @@ impl ChangedOrders {
                 col("wallet_id").alias("of_wallet"),
                 col("status"),
                 col("order_status").alias("new_status"),
-                col("source_ref"),
+                bronze_row().alias("bronze_row"),
             ])?
             .collect()
             .await?;
@@ -151,6 +160,12 @@ impl ChangedOrders {
     }
 }
 
+/// What names a Bronze row, as one value that is never null: its load, if it has one, and its place in it.
+fn bronze_row() -> Expr {
+    let parts = ["load_id", "source_ref"].map(|name| cast(col(name), DataType::Utf8));
+    concat_ws(lit("/"), parts.to_vec())
+}
+
 /// Entries whose order has no status (any more) with the one they came with, which only Bronze knows.
 async fn with_own_status(
     run: &RunContext,
@@ -163,7 +178,7 @@ async fn with_own_status(
     let own = rows
         .clone()
         .select(vec![
-            col("source_ref").alias("own_ref"),
+            bronze_row().alias("own_row"),
             col("tx_id").alias("own_tx"),
             col("wallet_id").alias("own_wallet"),
             rows.parse_sql_expr("nsc_clean(status)")?.alias("own_status"),
@@ -173,24 +188,24 @@ async fn with_own_status(
             named
                 .clone()
                 .filter(col("new_status").is_null())?
-                .select(vec![col("source_ref").alias("wanted_ref")])?,
+                .select(vec![col("bronze_row").alias("wanted_row")])?,
             JoinType::LeftSemi,
-            &["own_ref"],
-            &["wanted_ref"],
+            &["own_row"],
+            &["wanted_row"],
             None,
         )?;
-    // A file that was loaded again, or another of the same name, brings the same position once more.
+    // Rows loaded before loads had ids share a position with those of another file of the same name.
     let newest = own.parse_sql_expr("last_value(own_status ORDER BY ingested_at) AS own_status")?;
     let own = own.aggregate(
-        vec![col("own_ref"), col("own_tx"), col("own_wallet")],
+        vec![col("own_row"), col("own_tx"), col("own_wallet")],
         vec![newest],
     )?;
     let restated = named
         .join(
             own,
             JoinType::Left,
-            &["source_ref", "of_tx", "of_wallet"],
-            &["own_ref", "own_tx", "own_wallet"],
+            &["bronze_row", "of_tx", "of_wallet"],
+            &["own_row", "own_tx", "own_wallet"],
             None,
         )?
         .with_column("new_status", coalesce(vec![col("new_status"), col("own_status")]))?;

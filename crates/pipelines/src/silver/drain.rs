@@ -214,5 +214,6 @@ fn quarantine(rows: &RecordBatch, stamps: &Stamps, tally: &mut Tally) -> Result<
         ("rule_id", Arc::new(rules)),
         ("detected_at", Arc::new(now)),
         ("source_ref", column("source_ref")),
+        ("load_id", column("load_id")),
     ])?)
 }

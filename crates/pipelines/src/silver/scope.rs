@@ -135,13 +135,15 @@ pub(crate) const VERSIONED: &[&str] = &[
     "source_extracted_at",
     "ingested_at",
     "source_ref",
+    "load_id",
 ];
 
 /// `order_ref`, `order_status` and `version` (the greatest is the newest) of the payment orders among Silver orders.
 pub(crate) fn payment_versions(orders: DataFrame) -> Result<DataFrame, PipelineError> {
     let orders = payments_among(orders)?;
-    let version = orders
-        .parse_sql_expr("nsc_version_key(source_updated_at, source_extracted_at, ingested_at, source_ref)")?;
+    let version = orders.parse_sql_expr(
+        "nsc_version_key(source_updated_at, source_extracted_at, ingested_at, load_id, source_ref)",
+    )?;
     let text = |name: &str| cast(col(name), DataType::Utf8View);
     Ok(orders.select(vec![
         text("order_ref").alias("order_ref"),

@@ -11,7 +11,7 @@
 //! | `nsc_timestamp(text)` | timestamp UTC µs | ground rule "Time"; null when it is not one |
 //! | `nsc_date_kst(ts)` | date | the business day |
 //! | `nsc_ref_key(source_ref)` | text | position in `source_ref`, sortable as text |
-//! | `nsc_version_key(updated_at, source_extracted_at, ingested_at, source_ref)` | binary | ground rule "Newest" as bytes: the greatest is the newest |
+//! | `nsc_version_key(updated_at, source_extracted_at, ingested_at, load_id, source_ref)` | binary | ground rule "Newest" as bytes: the greatest is the newest |
 //! | `nsc_user_key(user_id, salt)` | text | lowercase hex SHA-256 of `user_id` followed by `salt` |
 //! | `nsc_signed(entry_type, amount)` | `DECIMAL(38,2)` | amount x sign; null when the sign is unknown |
 //! | `nsc_integer(text)` | bigint | `[+-]?digits`; null otherwise or past 64 bits |
@@ -169,7 +169,7 @@ impl Kind {
                 &[P::Text]
             }
             Self::DateKst => &[P::Instant],
-            Self::VersionKey => &[P::Instant, P::Instant, P::Instant, P::Text],
+            Self::VersionKey => &[P::Instant, P::Instant, P::Instant, P::Text, P::Text],
             Self::UserKey => &[P::Text, P::Text],
             Self::Signed => &[P::Text, P::Money],
             Self::Rate => &[P::Integer, P::Integer],
@@ -204,6 +204,7 @@ impl Kind {
             Self::VersionKey => Arc::new(text::version_key(
                 [args.instant(0)?, args.instant(1)?, args.instant(2)?],
                 args.text(3)?,
+                args.text(4)?,
             )),
             Self::UserKey => Arc::new(text::user_key(args.text(0)?, args.text(1)?)),
             Self::Signed => Arc::new(numbers::signed(args.text(0)?, args.money(1)?)),

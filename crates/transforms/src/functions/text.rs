@@ -10,11 +10,8 @@ use arrow::array::{
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::nullif;
 use datafusion::common::Result;
-use nsc_core::{Money, UtcMicros, is_blank};
+use nsc_core::{Money, UtcMicros, is_blank, push_source_position};
 use sha2::{Digest, Sha256};
-
-/// Width that holds every unsigned 64-bit number.
-const POSITION_DIGITS: usize = 20;
 
 pub(super) fn money(texts: &StringViewArray) -> Decimal128Array {
     let values = texts
@@ -61,7 +58,7 @@ pub(super) fn ref_key(refs: &StringViewArray) -> StringViewArray {
         match text {
             Some(text) => {
                 key.clear();
-                push_ref_key(&mut key, text);
+                push_source_position(&mut key, text);
                 out.append_value(&key);
             }
             None => out.append_null(),
@@ -70,26 +67,25 @@ pub(super) fn ref_key(refs: &StringViewArray) -> StringViewArray {
     out.finish()
 }
 
-/// Ground rule "Newest" as bytes: three instants, nulls lowest, then the position in `source_ref`; the reference
-/// itself comes last, so that two references never share a key.
-pub(super) fn version_key(instants: [&TimestampMicrosecondArray; 3], refs: &StringViewArray) -> BinaryArray {
-    let mut out = BinaryBuilder::with_capacity(refs.len(), refs.len() * 64);
+/// Ground rule "Newest" as bytes: three instants, the load, the position in `source_ref`; nulls lowest.
+pub(super) fn version_key(
+    instants: [&TimestampMicrosecondArray; 3],
+    loads: &StringViewArray,
+    refs: &StringViewArray,
+) -> BinaryArray {
+    let mut out = BinaryBuilder::with_capacity(refs.len(), refs.len() * 96);
     let (mut key, mut position) = (Vec::new(), String::new());
     for row in 0..refs.len() {
         key.clear();
         for instant in instants {
             push_instant(&mut key, instant.is_valid(row).then(|| instant.value(row)));
         }
+        push_text(&mut key, loads.is_valid(row).then(|| loads.value(row)));
+        position.clear();
         if refs.is_valid(row) {
-            position.clear();
-            push_ref_key(&mut position, refs.value(row));
-            key.push(1);
-            key.extend_from_slice(position.as_bytes());
-            key.push(0);
-            key.extend_from_slice(refs.value(row).as_bytes());
-        } else {
-            key.push(0);
+            push_source_position(&mut position, refs.value(row));
         }
+        push_text(&mut key, refs.is_valid(row).then_some(position.as_str()));
         out.append_value(&key);
     }
     out.finish()
@@ -107,38 +103,16 @@ fn push_instant(key: &mut Vec<u8>, micros: Option<i64>) {
     }
 }
 
-/// Pads the numbers of a reference so that text order is their order; other texts are left as they are.
-fn push_ref_key(key: &mut String, text: &str) {
-    let (head, numbers) = match text.split_once(':') {
-        Some(("file", _)) => split_positions(text, '#', 1),
-        Some(("kafka" | "cdc", _)) => split_positions(text, '/', 2),
-        _ => (text, Vec::new()),
-    };
-    key.push_str(head);
-    for (separator, number) in numbers {
-        key.push(separator);
-        if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) {
-            // Writing to a String cannot fail.
-            let _ = write!(key, "{number:0>POSITION_DIGITS$}");
-        } else {
-            key.push_str(number);
+/// Null below every text, texts in their order: the byte behind them is below every byte of theirs.
+fn push_text(key: &mut Vec<u8>, text: Option<&str>) {
+    match text {
+        Some(text) => {
+            key.push(1);
+            key.extend_from_slice(text.as_bytes());
+            key.push(0);
         }
+        None => key.push(0),
     }
-}
-
-/// The last `count` parts after `separator`, in their order, and what stands before them.
-fn split_positions(text: &str, separator: char, count: usize) -> (&str, Vec<(char, &str)>) {
-    let mut head = text;
-    let mut parts = Vec::with_capacity(count);
-    for _ in 0..count {
-        let Some((before, last)) = head.rsplit_once(separator) else {
-            return (text, Vec::new());
-        };
-        head = before;
-        parts.push((separator, last));
-    }
-    parts.reverse();
-    (head, parts)
 }
 
 pub(super) fn user_key(users: &StringViewArray, salts: &StringViewArray) -> StringViewArray {
@@ -167,31 +141,7 @@ pub(crate) fn user_key_hex(user: &str, salt: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{push_ref_key, user_key_hex};
-
-    fn key(text: &str) -> String {
-        let mut key = String::new();
-        push_ref_key(&mut key, text);
-        key
-    }
-
-    #[test]
-    fn references_sort_by_file_then_line_and_partition_then_offset() {
-        for pair in [
-            ["file:a.jsonl#9", "file:a.jsonl#10"],
-            ["file:a#1.jsonl#2", "file:a#1.jsonl#11"],
-            ["kafka:t/2/5", "kafka:t/10/1"],
-            ["kafka:t/1/99", "kafka:t/1/100"],
-            ["cdc:wallets/99/1", "cdc:wallets/100/0"],
-            ["cdc:w/0/16B3748/9", "cdc:w/0/16B3748/10"],
-        ] {
-            assert!(key(pair[0]) < key(pair[1]), "{pair:?}");
-        }
-        assert_eq!(key("file:a#12"), "file:a#00000000000000000012");
-        for text in ["", "manual", "file:a.jsonl", "kafka:t/5", "ftp:a#1", "file:a#x1"] {
-            assert_eq!(key(text), text);
-        }
-    }
+    use super::user_key_hex;
 
     #[test]
     fn the_user_key_is_plain_sha_256() {

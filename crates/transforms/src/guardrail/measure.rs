@@ -18,6 +18,7 @@ const LOAD_FIELDS: &[&str] = &[
     "source_system",
     "source_ref",
     "ingest_date",
+    "load_id",
 ];
 
 /// What one window of one source holds.

@@ -15,8 +15,8 @@
 //!   is no age to compare); the empty windows fire EVENT_DROP_SUSPECTED.
 //! * `metric` of an exception is the seed's name: `freshness_sec`, `dup_rate`, `zero_windows`, `bad_records_rate`.
 //! * A payment order's key is the whole source row, every evolved column included, without the load's own fields
-//!   (`ingested_at`, `source_extracted_at`, `batch_id`, `source_system`, `source_ref`, `ingest_date`). A row without
-//!   `order_id` has no key.
+//!   (`ingested_at`, `source_extracted_at`, `batch_id`, `source_system`, `source_ref`, `ingest_date`,
+//!   `load_id`). A row without `order_id` has no key.
 
 mod judge;
 mod measure;

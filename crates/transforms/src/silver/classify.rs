@@ -69,7 +69,7 @@ fn parsed(df: &DataFrame, sql: &str) -> Result<Expr, TransformError> {
 }
 
 /// The classified rows of a source: `kind`, `reason`, `record_json`, the Silver columns, then
-/// `source_extracted_at`, `ingested_at`, `source_ref`.
+/// `source_extracted_at`, `ingested_at`, `source_ref`, `load_id`.
 ///
 /// `repeated` holds what [`repeated_keys`] found (`None` when nothing repeats): only rows of those keys are
 /// ordered, all others stream through. `allowed_types` is rule `silver.entry_type_allowed`.
@@ -182,6 +182,7 @@ fn is_meta(name: &str) -> bool {
         "source_system",
         "source_ref",
         "ingest_date",
+        "load_id",
         "c",
     ]
     .contains(&name)
@@ -205,13 +206,18 @@ fn newest_first(plan: &SourcePlan, rows: &DataFrame) -> Result<Expr, TransformEr
         .map(|e| cast(e, DataType::UInt64))
 }
 
-/// Newest first: (`updated_at`, `source_extracted_at`, `ingested_at`, position in `source_ref`), nulls lowest.
+/// Newest first: (`updated_at`, `source_extracted_at`, `ingested_at`, `load_id`, position in `source_ref`), nulls lowest.
 pub(super) fn version_order(rows: &DataFrame) -> Result<Vec<SortExpr>, TransformError> {
     let mut order = Vec::new();
     if rows.schema().has_column_with_unqualified_name("updated_at") {
         order.push(parsed(rows, "nsc_timestamp(updated_at)")?);
     }
-    for part in ["source_extracted_at", "ingested_at", "nsc_ref_key(source_ref)"] {
+    for part in [
+        "source_extracted_at",
+        "ingested_at",
+        "load_id",
+        "nsc_ref_key(source_ref)",
+    ] {
         order.push(parsed(rows, part)?);
     }
     Ok(order.into_iter().map(|e| e.sort(false, false)).collect())
@@ -250,6 +256,6 @@ fn shaped(plan: &SourcePlan, rows: DataFrame, rank: Expr) -> Result<DataFrame, T
     for (name, sql) in plan.columns {
         columns.push(parsed(&ranked, sql)?.alias(*name));
     }
-    columns.extend(["source_extracted_at", "ingested_at", "source_ref"].map(col));
+    columns.extend(["source_extracted_at", "ingested_at", "source_ref", "load_id"].map(col));
     ranked.select(columns).map_err(failed)
 }

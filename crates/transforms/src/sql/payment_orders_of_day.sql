@@ -6,7 +6,7 @@
 WITH versions AS (
     SELECT
         order_id,
-        nsc_version_key(nsc_timestamp(updated_at), source_extracted_at, ingested_at, source_ref) AS version
+        nsc_version_key(nsc_timestamp(updated_at), source_extracted_at, ingested_at, load_id, source_ref) AS version
     FROM payment_orders_raw
     WHERE _corrupt_record IS NULL AND NOT nsc_is_missing(order_id)
 ),
@@ -17,5 +17,5 @@ SELECT n.order_id, nsc_clean(r.merchant_name) AS merchant_name, r.status, n.vers
 FROM newest n
 JOIN payment_orders_raw r
     ON r.order_id = n.order_id
-    AND nsc_version_key(nsc_timestamp(r.updated_at), r.source_extracted_at, r.ingested_at, r.source_ref) = n.version
+    AND nsc_version_key(nsc_timestamp(r.updated_at), r.source_extracted_at, r.ingested_at, r.load_id, r.source_ref) = n.version
 WHERE nsc_date_kst(nsc_timestamp(r.created_at)) = $date

@@ -27,13 +27,12 @@ async fn with_orders(orders: &[&str], elsewhere: &[&str]) -> SessionContext {
         "elsewhere",
         batch("order_id text, updated_at ts", elsewhere),
     );
-    let versions =
-        "SELECT order_id, nsc_version_key(updated_at, NULL, NULL, 'file:b#1') AS version FROM elsewhere";
+    let versions = "SELECT order_id, nsc_version_key(updated_at, NULL, NULL, NULL, 'file:b#1') AS version FROM elsewhere";
     let versions = ctx.sql(versions).await.unwrap();
     ctx.register_table("payment_versions_elsewhere", versions.into_view())
         .unwrap();
     let columns = "order_id text, merchant_name text, amount text, status text, created_at text, updated_at text, \
-                   _corrupt_record text, source_extracted_at ts, ingested_at ts, source_ref text";
+                   _corrupt_record text, source_extracted_at ts, ingested_at ts, source_ref text, load_id text";
     register(&ctx, "payment_orders_raw", batch(columns, orders));
     let df = controls::payment_orders_of_day(&ctx, &day()).await.unwrap();
     materialise(&ctx, "payment_orders_of_day", df).await;
@@ -50,28 +49,32 @@ async fn with_versions() -> SessionContext {
     with_orders(
         &[
             // PENDING then FAILED: one order, failed.
-            &format!("o1|m1|10|PENDING|{d}|2026-01-05T00:00:00Z|~|~|{I1}|file:a#1"),
-            &format!("o1|m1|10|FAILED|{d}|2026-01-05T00:10:00Z|~|~|{I1}|file:a#2"),
+            &format!("o1|m1|10|PENDING|{d}|2026-01-05T00:00:00Z|~|~|{I1}|file:a#1|~"),
+            &format!("o1|m1|10|FAILED|{d}|2026-01-05T00:10:00Z|~|~|{I1}|file:a#2|~"),
             // The later line of one load wins when the times are equal, as a number: #10 over #9.
-            &format!("o2|m1|10|FAILED|{d}|~|~|~|{I1}|file:a#9"),
-            &format!("o2|m1|10|PAID|{d}|~|~|~|{I1}|file:a#10"),
+            &format!("o2|m1|10|FAILED|{d}|~|~|~|{I1}|file:a#9|~"),
+            &format!("o2|m1|10|PAID|{d}|~|~|~|{I1}|file:a#10|~"),
+            // Two files of one name: the later load wins, whatever the line, and the order is counted once.
+            &format!("o12|m3|10|PAID|{d}|~|~|~|{I1}|file:a#1|0199-2"),
+            &format!("o12|m3|10|FAILED|{d}|~|~|~|{I1}|file:a#2|0199-1"),
+            &format!("o12|m3|10|REFUNDED|{d}|~|~|~|{I1}|file:a#3|~"),
             // A version without updated_at is below one with.
-            &format!("o3|m1|10|REFUNDED|{d}|2020-01-01T00:00:00Z|~|~|{I1}|file:a#1"),
-            &format!("o3|m1|10|PAID|{d}|~|~|~|2026-01-05T09:00:00Z|file:b#1"),
+            &format!("o3|m1|10|REFUNDED|{d}|2020-01-01T00:00:00Z|~|~|{I1}|file:a#1|~"),
+            &format!("o3|m1|10|PAID|{d}|~|~|~|2026-01-05T09:00:00Z|file:b#1|~"),
             // A bad amount does not exclude; a missing merchant is a group of its own, blank or null.
-            &format!("o4|~|ten|CANCELLED|{d}|~|~|~|{I1}|file:a#11"),
-            &format!("o5|\" \"|1|~|{d}|~|~|~|{I1}|file:a#12"),
+            &format!("o4|~|ten|CANCELLED|{d}|~|~|~|{I1}|file:a#11|~"),
+            &format!("o5|\" \"|1|~|{d}|~|~|~|{I1}|file:a#12|~"),
             // Not counted: malformed, no id, another day, no usable day; the newest version decides the day.
-            &format!("o6|m1|1|FAILED|{d}|~|not json|~|{I1}|file:a#13"),
-            &format!("o10|m2|1|PAID|{d}|~|~|~|{I1}|file:a#18"),
-            &format!("o10|m2|1|FAILED|{d}|~|not json|~|{I1}|file:a#19"),
-            &format!("\" \"|m1|1|FAILED|{d}|~|~|~|{I1}|file:a#14"),
-            &format!("o7|m1|1|FAILED|2026-01-05T15:00:00Z|~|~|~|{I1}|file:a#15"),
-            &format!("o8|m1|1|FAILED|soon|~|~|~|{I1}|file:a#16"),
-            &format!("o9|m1|1|FAILED|{d}|~|~|~|{I1}|file:a#17"),
-            &format!("o9|m1|1|FAILED|2026-01-04T14:59:59Z|~|~|2026-01-05T02:00:00Z|{I1}|file:a#3"),
+            &format!("o6|m1|1|FAILED|{d}|~|not json|~|{I1}|file:a#13|~"),
+            &format!("o10|m2|1|PAID|{d}|~|~|~|{I1}|file:a#18|~"),
+            &format!("o10|m2|1|FAILED|{d}|~|not json|~|{I1}|file:a#19|~"),
+            &format!("\" \"|m1|1|FAILED|{d}|~|~|~|{I1}|file:a#14|~"),
+            &format!("o7|m1|1|FAILED|2026-01-05T15:00:00Z|~|~|~|{I1}|file:a#15|~"),
+            &format!("o8|m1|1|FAILED|soon|~|~|~|{I1}|file:a#16|~"),
+            &format!("o9|m1|1|FAILED|{d}|~|~|~|{I1}|file:a#17|~"),
+            &format!("o9|m1|1|FAILED|2026-01-04T14:59:59Z|~|~|2026-01-05T02:00:00Z|{I1}|file:a#3|~"),
             // Its newest version is of another day; that of o10 is older than the one of the day.
-            &format!("o11|m1|1|FAILED|{d}|2026-01-05T00:00:00Z|~|~|{I1}|file:a#20"),
+            &format!("o11|m1|1|FAILED|{d}|2026-01-05T00:00:00Z|~|~|{I1}|file:a#20|~"),
         ],
         &["o11|2026-01-05T00:00:01Z", "o10|~"],
     )
@@ -102,6 +105,7 @@ async fn failures_count_the_newest_version_of_each_order() {
         [
             "2026-01-05 | m1 | 3 | 1 | 0.333333 | run-1 | ops_payment_failed_status_v1",
             "2026-01-05 | m2 | 1 | 0 | 0.000000 | run-1 | ops_payment_failed_status_v1",
+            "2026-01-05 | m3 | 1 | 0 | 0.000000 | run-1 | ops_payment_failed_status_v1",
             "2026-01-05 | ~ | 2 | 1 | 0.500000 | run-1 | ops_payment_failed_status_v1",
         ]
     );
@@ -129,6 +133,7 @@ async fn refunds_count_the_same_orders_and_an_empty_rule_none() {
         [
             "m1 | 3 | 1 | 0.333333 | refunded",
             "m2 | 1 | 0 | 0.000000 | refunded",
+            "m3 | 1 | 0 | 0.000000 | refunded",
             "~ | 2 | 0 | 0.000000 | refunded",
         ]
     );
@@ -137,7 +142,7 @@ async fn refunds_count_the_same_orders_and_an_empty_rule_none() {
         .unwrap();
     assert_eq!(
         shown(df, &["merchant_name", "refunded_cnt"]).await,
-        ["m1 | 0", "m2 | 0", "~ | 0"]
+        ["m1 | 0", "m2 | 0", "m3 | 0", "~ | 0"]
     );
 }
 

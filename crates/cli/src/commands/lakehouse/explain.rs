@@ -84,7 +84,7 @@ fn nothing(what: String, hint: &str) -> Refusal {
 async fn bad_record(finder: &Finder<'_>, source_ref: &str) -> Outcome<Sections> {
     let found = finder
         .rows(&format!(
-            "SELECT source_table, source_ref, reason, rule_id, run_id, detected_at, record_json \
+            "SELECT source_table, source_ref, load_id, reason, rule_id, run_id, detected_at, record_json \
              FROM silver.bad_records WHERE source_ref = {} ORDER BY detected_at",
             literal(source_ref)
         ))
@@ -99,8 +99,13 @@ async fn bad_record(finder: &Finder<'_>, source_ref: &str) -> Outcome<Sections> 
     if nsc_contracts::table(&format!("bronze.{table}")).is_some() {
         let source = finder
             .rows(&format!(
-                "SELECT * FROM bronze.{table} WHERE source_ref = {}",
-                literal(source_ref)
+                "SELECT r.* FROM bronze.{table} r \
+                 JOIN (SELECT DISTINCT load_id FROM silver.bad_records \
+                       WHERE source_table = {} AND source_ref = {reference}) bad \
+                 ON r.load_id IS NOT DISTINCT FROM bad.load_id \
+                 WHERE r.source_ref = {reference} ORDER BY r.ingested_at",
+                literal(&table),
+                reference = literal(source_ref)
             ))
             .await?;
         sections.push_records("source row", source);

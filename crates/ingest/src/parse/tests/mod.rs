@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, TimestampMicrosecondType};
-use nsc_core::UtcMicros;
+use nsc_core::{LoadId, UtcMicros};
 
 use super::{ChunkParser, LineCounts, LoadStamp, ParseError};
 use crate::chunk::Chunker;
@@ -27,6 +27,7 @@ struct Parsed {
 fn stamp() -> LoadStamp {
     LoadStamp {
         source_ref: "file:f#".to_owned(),
+        load_id: LoadId::after(None),
         ingested_at: UtcMicros::new(1_000_000),
         source_extracted_at: None,
         batch_id: Some("load".to_owned()),
@@ -78,6 +79,8 @@ fn row(batch: &RecordBatch, index: usize) -> Row {
         .zip(batch.columns())
         .filter(|(_, c)| c.is_valid(index));
     columns
+        // A fresh one every time.
+        .filter(|(field, _)| field.name() != "load_id")
         .map(|(field, column)| {
             let text = match column.data_type() {
                 DataType::Utf8 => column.as_string::<i32>().value(index).to_owned(),
