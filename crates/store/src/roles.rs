@@ -46,54 +46,82 @@ impl RoleNames {
     }
 }
 
+/// First server version (`server_version_num`) whose memberships can lack `SET ROLE`: a login that makes a role is given
+/// the right to grant it there, and no more.
+const MEMBERSHIP_OPTIONS: i32 = 160_000;
+
 /// Makes the roles that do not exist and goes on as the migrator, who then owns what is made.
 pub(crate) async fn prepare(connection: &mut PgConnection, roles: &RoleNames) -> Result<(), StoreError> {
-    let RoleNames {
-        migrator,
-        consumer,
-        api,
-    } = roles;
     let run = async {
-        for role in [migrator, consumer, api] {
-            if !holds(
-                connection,
-                "SELECT count(*) > 0 FROM pg_roles WHERE rolname = $1",
-                role,
-            )
-            .await?
-            {
-                // Another database of the server may be migrated at this moment.
-                let create = format!(
-                    "DO $$ BEGIN CREATE ROLE \"{role}\" NOLOGIN; \
-                     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
-                );
-                execute(connection, create).await?;
-            }
+        for role in [&roles.migrator, &roles.consumer, &roles.api] {
+            create(connection, role).await?;
         }
-        if !holds(
-            connection,
-            "SELECT pg_has_role(current_user, $1, 'MEMBER')",
-            migrator,
-        )
-        .await?
-        {
-            execute(connection, format!("GRANT \"{migrator}\" TO CURRENT_USER")).await?;
-        }
-        let creates = "SELECT has_database_privilege($1, current_database(), 'CREATE')";
-        if !holds(connection, creates, migrator).await? {
+        become_possible(connection, &roles.migrator).await?;
+        if !may_create(connection, &roles.migrator).await? {
             let database: String = sqlx::query_scalar("SELECT quote_ident(current_database())")
                 .fetch_one(&mut *connection)
                 .await?;
-            execute(
-                connection,
-                format!("GRANT CREATE ON DATABASE {database} TO \"{migrator}\""),
-            )
-            .await?;
+            let grant = format!("GRANT CREATE ON DATABASE {database} TO \"{}\"", roles.migrator);
+            execute(connection, grant).await?;
+            // Who may not give it is only warned by the server.
+            if !may_create(connection, &roles.migrator).await? {
+                return Ok(false);
+            }
         }
-        execute(connection, format!("SET ROLE \"{migrator}\"")).await
+        execute(connection, format!("SET ROLE \"{}\"", roles.migrator)).await?;
+        Ok(true)
     };
-    let outcome: Result<(), sqlx::Error> = run.await;
-    outcome.map_err(|source| refused(source, roles))
+    let outcome: Result<bool, sqlx::Error> = run.await;
+    match outcome {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(StoreError::Migration {
+            reason: format!("{} may not create a schema in this database", roles.migrator),
+            hint: Some(for_an_administrator(roles)),
+        }),
+        Err(source) => Err(refused(source, roles)),
+    }
+}
+
+async fn create(connection: &mut PgConnection, role: &str) -> Result<(), sqlx::Error> {
+    let exists = "SELECT count(*) > 0 FROM pg_roles WHERE rolname = $1";
+    if holds(connection, exists, role).await? {
+        return Ok(());
+    }
+    // Another database of the server may be migrated at this moment.
+    let create = format!(
+        "DO $$ BEGIN CREATE ROLE \"{role}\" NOLOGIN; \
+         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+    );
+    execute(connection, create).await
+}
+
+/// Lets the login go on as the migrator, where it may not yet.
+async fn become_possible(connection: &mut PgConnection, migrator: &str) -> Result<(), sqlx::Error> {
+    let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::integer")
+        .fetch_one(&mut *connection)
+        .await?;
+    // Being a member says nothing there: a membership may be there for the sake of ADMIN or INHERIT alone. For the same
+    // reason the grant names what it is for: one that is there already would stay as it is.
+    let (may, grant) = if version >= MEMBERSHIP_OPTIONS {
+        (
+            "SELECT pg_has_role(current_user, $1, 'SET')",
+            format!("GRANT \"{migrator}\" TO CURRENT_USER WITH SET TRUE"),
+        )
+    } else {
+        (
+            "SELECT pg_has_role(current_user, $1, 'MEMBER')",
+            format!("GRANT \"{migrator}\" TO CURRENT_USER"),
+        )
+    };
+    if holds(connection, may, migrator).await? {
+        return Ok(());
+    }
+    execute(connection, grant).await
+}
+
+async fn may_create(connection: &mut PgConnection, migrator: &str) -> Result<bool, sqlx::Error> {
+    let creates = "SELECT has_database_privilege($1, current_database(), 'CREATE')";
+    holds(connection, creates, migrator).await
 }
 
 /// Gives the roles their privileges, and takes any others away.
@@ -128,19 +156,24 @@ fn refused(source: sqlx::Error, roles: &RoleNames) -> StoreError {
             source,
         };
     }
+    StoreError::Migration {
+        reason: source.to_string(),
+        hint: Some(for_an_administrator(roles)),
+    }
+}
+
+/// What somebody who may, can run once.
+fn for_an_administrator(roles: &RoleNames) -> String {
     let RoleNames {
         migrator,
         consumer,
         api,
     } = roles;
-    StoreError::Migration {
-        reason: source.to_string(),
-        hint: Some(format!(
-            "run it once as a login that may create roles and owns the database, or let an administrator run: \
-             CREATE ROLE {migrator}; CREATE ROLE {consumer}; CREATE ROLE {api}; GRANT {migrator} TO <this login>; \
-             GRANT CREATE ON DATABASE <this database> TO {migrator}"
-        )),
-    }
+    format!(
+        "run it once as a login that may create roles and owns the database, or let an administrator run: \
+         CREATE ROLE {migrator}; CREATE ROLE {consumer}; CREATE ROLE {api}; GRANT {migrator} TO <this login> \
+         (from PostgreSQL 16 on: WITH SET TRUE); GRANT CREATE ON DATABASE <this database> TO {migrator}"
+    )
 }
 
 #[cfg(test)]

@@ -17,6 +17,6 @@ pub use broker::{Broker, BrokerError};
 pub use broker_client::Record;
 pub use fault_store::{FaultPlan, FaultStore};
 pub use issuer::{AUDIENCE, Issuer, KeyKind, Mood, SigningKey, Token};
-pub use postgres::{Database, Postgres, PostgresError, PostgresOptions};
+pub use postgres::{Database, Postgres, PostgresError, PostgresOptions, Server};
 pub use proxy::FaultProxy;
 pub use sasl::Credentials;

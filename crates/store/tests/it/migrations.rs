@@ -5,10 +5,14 @@ use nsc_store::{RoleNames, SCHEMA_VERSION, StoreError, migrate, migrate_to, sche
 use nsc_testkit::{Database, Postgres};
 use secrecy::SecretString;
 
-use crate::support::{api, at, consumer, entry, ledger, lines};
+use crate::support::{api, at, consumer, entry, ledger, lines, servers};
 
 async fn empty() -> (Database, SecretString) {
-    let database = Postgres::shared().await.unwrap().fresh_database().await.unwrap();
+    empty_in(&Postgres::shared().await.unwrap()).await
+}
+
+async fn empty_in(postgres: &Postgres) -> (Database, SecretString) {
+    let database = postgres.fresh_database().await.unwrap();
     let url = SecretString::from(database.url());
     (database, url)
 }
@@ -58,7 +62,13 @@ async fn shape(database: &Database) -> Vec<String> {
 
 #[tokio::test]
 async fn every_earlier_version_becomes_the_newest_and_keeps_its_rows() {
-    let (newest, url) = empty().await;
+    for postgres in servers().await {
+        from_every_earlier_version(&postgres).await;
+    }
+}
+
+async fn from_every_earlier_version(postgres: &Postgres) {
+    let (newest, url) = empty_in(postgres).await;
     let migrated = migrate(&url, &RoleNames::default()).await.unwrap();
     assert_eq!((migrated.from, migrated.to), (None, SCHEMA_VERSION));
     assert_eq!(migrated.ran, ["0001 backoffice", "0002 moved halves"]);
@@ -66,7 +76,7 @@ async fn every_earlier_version_becomes_the_newest_and_keeps_its_rows() {
     assert!(expected.len() > 60, "{expected:#?}");
 
     for version in 1..SCHEMA_VERSION {
-        let (database, url) = empty().await;
+        let (database, url) = empty_in(postgres).await;
         migrate_to(&url, &RoleNames::default(), version).await.unwrap();
         assert_eq!(schema_version(&url).await.unwrap(), Some(version));
         database

@@ -1,8 +1,9 @@
 //! Least privilege, as a table: what each role may do, and what it is refused (contract, section 5).
 
+use nsc_testkit::Database;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::support::migrated;
+use crate::support::{migrated, migrated_in, servers};
 
 const CONSUMER: &str = "nsc_consumer";
 const API: &str = "nsc_api";
@@ -116,7 +117,15 @@ const TABLE: &[(&str, &str, bool)] = &[
 
 #[tokio::test]
 async fn each_role_may_do_what_its_program_does_and_is_refused_the_rest() {
-    let database = migrated().await;
+    for postgres in servers().await {
+        let database = migrated_in(&postgres).await;
+        let wrong = wrongly_allowed_or_refused(&database).await;
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+}
+
+/// The lines of the table that do not hold.
+async fn wrongly_allowed_or_refused(database: &Database) -> Vec<String> {
     let mut wrong = Vec::new();
     for role in [CONSUMER, API, MIGRATOR] {
         let mut connection = PgConnection::connect(&database.url_of(role).await.unwrap())
@@ -148,7 +157,7 @@ async fn each_role_may_do_what_its_program_does_and_is_refused_the_rest() {
             }
         }
     }
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    wrong
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nsc_core::{Money, UtcMicros};
 use nsc_store::{Batch, LedgerRow, OrderRow, RoleNames, Store, StoreOptions, migrate};
-use nsc_testkit::{Database, Postgres};
+use nsc_testkit::{Database, Postgres, Server};
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -12,6 +12,14 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 pub(crate) async fn migrated() -> Database {
     let postgres = Postgres::shared().await.unwrap();
     migrated_in(&postgres).await
+}
+
+/// The server that is installed, and the newest to be had.
+pub(crate) async fn servers() -> [Postgres; 2] {
+    [
+        Postgres::shared().await.unwrap(),
+        Postgres::shared_of(Server::Newest).await.unwrap(),
+    ]
 }
 
 pub(crate) async fn migrated_in(postgres: &Postgres) -> Database {

@@ -12,8 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Mutex;
 
-use super::installation::{binaries, unprivileged_user};
-use super::{PostgresError, PostgresOptions, SUPERUSER, url};
+use super::installation::{PROGRAMS, binaries, newest, unprivileged_user};
+use super::{PostgresError, PostgresOptions, SUPERUSER, Server, url};
 
 /// How long a start or a stop may take on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,14 +48,13 @@ impl Cluster {
         options: PostgresOptions,
         primary: Option<u16>,
     ) -> Result<Self, PostgresError> {
-        let bin = binaries()?;
         let user = unprivileged_user()?;
         let directory = tempfile::Builder::new().prefix("nsc-pg-").tempdir()?.keep();
         if let Some((uid, gid)) = user {
             std::os::unix::fs::chown(&directory, Some(uid), Some(gid))?;
         }
         let mut cluster = Self {
-            bin,
+            bin: PathBuf::new(),
             directory,
             port: 0,
             options,
@@ -65,6 +64,7 @@ impl Cluster {
             pipe: None,
         };
         cluster.watch_this_process()?;
+        cluster.bin = cluster.programs()?;
         match primary {
             None => cluster.initialise()?,
             Some(port) => cluster.copy(port)?,
@@ -79,6 +79,23 @@ impl Cluster {
             }
         }
         Ok(cluster)
+    }
+
+    /// The directory of the server's programs. Those of our own tree are copied to where its user can read them.
+    fn programs(&self) -> Result<PathBuf, PostgresError> {
+        let newest = match self.options.server {
+            Server::Installed => None,
+            Server::Newest => newest()?,
+        };
+        let Some(directories) = newest else {
+            return binaries();
+        };
+        let copied = self.directory.join("server");
+        fs::create_dir(&copied)?;
+        let mut copy = Command::new("cp");
+        copy.args(["-r", "-p"]).args(directories).arg(&copied);
+        completed("cp", copy)?;
+        Ok(copied.join(PROGRAMS))
     }
 
     fn data(&self) -> PathBuf {

