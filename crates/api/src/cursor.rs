@@ -1,6 +1,6 @@
-//! The cursor of a wallet's list: the last entry of a page, for the page that follows it.
+//! The cursor of a list of entries, a wallet's or an order's: the last entry of a page, for the page that follows it.
 //!
-//! Opaque to clients. It holds the position and a sum over position, wallet and window, so that a cursor of another
+//! Opaque to clients. It holds the position and a sum over position and list (whose it is, and its window), so that a cursor of another
 //! list, an altered one or one of another version is refused instead of answered with the wrong entries. It is
 //! no secret and grants nothing: whoever could forge one may ask for the entries anyway.
 
@@ -27,7 +27,8 @@ pub struct Position {
 /// The list a cursor belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct Cursor<'a> {
-    wallet_id: &'a str,
+    kind: &'static str,
+    id: &'a str,
     from: Option<UtcMicros>,
     to: Option<UtcMicros>,
 }
@@ -36,7 +37,23 @@ impl<'a> Cursor<'a> {
     /// Cursors of this wallet and window.
     #[must_use]
     pub const fn new(wallet_id: &'a str, from: Option<UtcMicros>, to: Option<UtcMicros>) -> Self {
-        Self { wallet_id, from, to }
+        Self {
+            kind: "nsc-api wallet cursor v1",
+            id: wallet_id,
+            from,
+            to,
+        }
+    }
+
+    /// Cursors of this order.
+    #[must_use]
+    pub const fn of_order(order_id: &'a str) -> Self {
+        Self {
+            kind: "nsc-api order cursor v1",
+            id: order_id,
+            from: None,
+            to: None,
+        }
     }
 
     /// The cursor after this position.
@@ -72,9 +89,9 @@ impl<'a> Cursor<'a> {
 
     /// Every part with its length or its presence before it, so that no two lists give the same bytes.
     fn sum(&self, position: &Position) -> [u8; SUM_BYTES] {
-        let mut hasher = blake3::Hasher::new_derive_key("nsc-api wallet cursor v1");
-        hasher.update(&(self.wallet_id.len() as u64).to_be_bytes());
-        hasher.update(self.wallet_id.as_bytes());
+        let mut hasher = blake3::Hasher::new_derive_key(self.kind);
+        hasher.update(&(self.id.len() as u64).to_be_bytes());
+        hasher.update(self.id.as_bytes());
         for bound in [self.from, self.to] {
             hasher.update(&[u8::from(bound.is_some())]);
             hasher.update(&bound.map_or(0, UtcMicros::micros).to_be_bytes());
@@ -123,6 +140,7 @@ mod tests {
             Cursor::new("a", None, None),
             Cursor::new("ab", Some(UtcMicros::new(0)), None),
             Cursor::new("ab", None, Some(UtcMicros::new(0))),
+            Cursor::of_order("ab"),
         ] {
             assert_eq!(other.read(&text), None);
         }

@@ -14,7 +14,7 @@ GRANT SELECT, INSERT, UPDATE
 GRANT SELECT, INSERT, DELETE ON bo.consumer_dlq_events TO {consumer};
 GRANT UPDATE (replayed_at) ON bo.consumer_dlq_events TO {consumer};
 
-GRANT SELECT ON bo.ledger_entries, bo.payment_orders, bo.payment_ledger_pairs TO {api};
+GRANT SELECT ON bo.ledger_entries, bo.payment_orders, bo.payment_ledger_pairs, bo.moved_halves TO {api};
 -- added, never read back, changed or removed; audit_id is the database's to give
 GRANT INSERT (
     actor_id, actor_roles, action, resource_type, resource_id, result, status_code, request_method, request_path,

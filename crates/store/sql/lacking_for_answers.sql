@@ -1,4 +1,4 @@
--- What the login lacks of what an answer takes: three tables to read, an audit log to add to, a server that takes writes.
+-- What the login lacks of what an answer takes: four tables to read, an audit log to add to, a server that takes writes.
 -- Grain: one row; null when nothing is lacking. Contract: serving 5 and 6.
 SELECT string_agg(needed.lacking, ', ' ORDER BY needed.lacking) AS lacking
 FROM (
@@ -8,6 +8,7 @@ FROM (
             ('SELECT', 'ledger_entries'),
             ('SELECT', 'payment_orders'),
             ('SELECT', 'payment_ledger_pairs'),
+            ('SELECT', 'moved_halves'),
             ('INSERT', 'admin_audit_logs')
     ) AS tables (privilege, name)
     UNION ALL

@@ -2,78 +2,117 @@
 -- Grain: one row per order of $1; gives the rows that changed. Contract: serving 3.
 -- A pair is two different entries if there are two, then as few former halves as can be, then per side the earliest
 -- event_time, then tx_id. A former half counts unless its entry is still, or again, that half.
--- LATERAL with LIMIT makes the plan go by key, even one that was made while the tables were empty. The rows are found by
--- key and written by their place: they are locked, so that they stay there.
+-- "= ANY" and the whole order: no other index fits than the one that begins with the id and the side. So the first half
+-- of a side is one step, however many entries carry the id. The rows are found by key and written by their place: they are
+-- locked, so that they stay there.
 WITH first AS MATERIALIZED (
-    -- The first half of each side. At most one row per side is left: max only picks it.
     SELECT
-        half.order_id,
-        max(half.tx_id) FILTER (WHERE half.entry_type = 'PAYMENT') AS payment_tx_id,
-        max(half.tx_id) FILTER (WHERE half.entry_type = 'RECEIVE') AS receive_tx_id,
-        max(half.wallet_id) FILTER (WHERE half.entry_type = 'PAYMENT') AS payer_wallet_id,
-        max(half.wallet_id) FILTER (WHERE half.entry_type = 'RECEIVE') AS payee_wallet_id,
-        coalesce(
-            max(half.amount) FILTER (WHERE half.entry_type = 'PAYMENT'),
-            max(half.amount) FILTER (WHERE half.entry_type = 'RECEIVE')
-        ) AS amount,
-        min(half.event_time) AS event_time,
-        max(half.updated_at) AS updated_at
-    FROM (
-        SELECT DISTINCT ON (given.id COLLATE "C", known.entry_type)
-            given.id COLLATE "C" AS order_id, known.entry_type, known.tx_id, known.wallet_id, known.amount,
-            known.event_time, known.updated_at
-        FROM unnest($1::text[]) AS given (id)
-        CROSS JOIN LATERAL (
-            SELECT e.entry_type, e.tx_id, e.wallet_id, e.amount, e.event_time, e.updated_at, 0 AS former
-            FROM bo.ledger_entries AS e
-            WHERE e.related_id = given.id
-                AND e.entry_type IN ('PAYMENT', 'RECEIVE')
-                AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
-            UNION ALL
-            SELECT m.entry_type, m.tx_id, m.wallet_id, m.amount, m.event_time, m.updated_at, 1
-            FROM bo.moved_halves AS m
-            WHERE m.payment_order_id = given.id
-                AND NOT EXISTS (
-                    SELECT 1
-                    FROM bo.ledger_entries AS e
-                    WHERE e.tx_id = m.tx_id
-                        AND e.related_id = m.payment_order_id
-                        AND e.entry_type = m.entry_type
-                        AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
-                )
-        ) AS known
-        ORDER BY given.id COLLATE "C", known.entry_type, known.former, known.event_time, known.tx_id
-    ) AS half
-    GROUP BY half.order_id
+        given.id COLLATE "C" AS order_id,
+        payment.tx_id AS payment_tx_id,
+        receive.tx_id AS receive_tx_id,
+        payment.wallet_id AS payer_wallet_id,
+        receive.wallet_id AS payee_wallet_id,
+        payment.amount,
+        least(payment.event_time, receive.event_time) AS event_time,
+        greatest(payment.updated_at, receive.updated_at) AS updated_at
+    FROM unnest($1::text[]) AS given (id)
+    LEFT JOIN LATERAL (
+        SELECT e.tx_id, e.wallet_id, e.amount, e.event_time, e.updated_at
+        FROM bo.ledger_entries AS e
+        WHERE e.related_id = ANY (ARRAY[given.id])
+            AND left(e.entry_type, 16) = 'PAYMENT'
+            AND e.related_id IS NOT NULL
+            AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
+        ORDER BY e.related_id, e.event_time, e.tx_id
+        LIMIT 1
+    ) AS payment ON true
+    LEFT JOIN LATERAL (
+        SELECT e.tx_id, e.wallet_id, e.event_time, e.updated_at
+        FROM bo.ledger_entries AS e
+        WHERE e.related_id = ANY (ARRAY[given.id])
+            AND left(e.entry_type, 16) = 'RECEIVE'
+            AND e.related_id IS NOT NULL
+            AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
+        ORDER BY e.related_id, e.event_time, e.tx_id
+        LIMIT 1
+    ) AS receive ON true
 ),
 pair AS (
+    -- Two current halves are two entries, and nothing comes before them.
     SELECT *
     FROM first
-    WHERE (payment_tx_id = receive_tx_id) IS NOT TRUE
+    WHERE payment_tx_id IS NOT NULL AND receive_tx_id IS NOT NULL
     UNION ALL
-    -- One entry is the first half of both sides, one of them formerly: then all choices are compared. Two halves a side
-    -- are enough to choose from, because one of them is another entry than the other side's.
+    -- One side has no current half: all choices are compared, former halves too. Two halves a side are enough to choose
+    -- from, because one of them is another entry than the other side's.
     SELECT first.order_id, chosen.*
     FROM first
     CROSS JOIN LATERAL (
-        WITH half AS MATERIALIZED (
-            SELECT e.entry_type, e.tx_id, e.wallet_id, e.amount, e.event_time, e.updated_at, 0 AS former
+        WITH payments AS MATERIALIZED (
+            SELECT e.tx_id, e.wallet_id, e.amount, e.event_time, e.updated_at, 0 AS former
             FROM bo.ledger_entries AS e
-            WHERE e.related_id = first.order_id
-                AND e.entry_type IN ('PAYMENT', 'RECEIVE')
+            WHERE e.related_id = ANY (ARRAY[first.order_id])
+                AND left(e.entry_type, 16) = 'PAYMENT'
+                AND e.related_id IS NOT NULL
                 AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
-            UNION ALL
-            SELECT m.entry_type, m.tx_id, m.wallet_id, m.amount, m.event_time, m.updated_at, 1
-            FROM bo.moved_halves AS m
-            WHERE m.payment_order_id = first.order_id
-                AND NOT EXISTS (
-                    SELECT 1
+            ORDER BY e.related_id, e.event_time, e.tx_id
+            LIMIT 2
+        ),
+        receipts AS MATERIALIZED (
+            SELECT e.tx_id, e.wallet_id, e.amount, e.event_time, e.updated_at, 0 AS former
+            FROM bo.ledger_entries AS e
+            WHERE e.related_id = ANY (ARRAY[first.order_id])
+                AND left(e.entry_type, 16) = 'RECEIVE'
+                AND e.related_id IS NOT NULL
+                AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
+            ORDER BY e.related_id, e.event_time, e.tx_id
+            LIMIT 2
+        ),
+        -- A side with two current halves needs no former one; one with fewer has at most one that came back.
+        former AS MATERIALIZED (
+            SELECT 'PAYMENT' AS side, m.*
+            FROM (
+                SELECT m.tx_id, m.wallet_id, m.amount, m.event_time, m.updated_at, 1 AS former
+                FROM bo.moved_halves AS m
+                LEFT JOIN LATERAL (
+                    SELECT e.related_id, e.entry_type, e.related_type
                     FROM bo.ledger_entries AS e
                     WHERE e.tx_id = m.tx_id
-                        AND e.related_id = m.payment_order_id
-                        AND e.entry_type = m.entry_type
-                        AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
-                )
+                    LIMIT 1
+                ) AS entry ON true
+                WHERE m.payment_order_id = first.order_id
+                    AND m.entry_type = 'PAYMENT'
+                    AND (SELECT count(*) FROM payments) < 2
+                    AND (
+                        entry.related_id = m.payment_order_id
+                        AND entry.entry_type = 'PAYMENT'
+                        AND (entry.related_type IS NULL OR entry.related_type = 'PAYMENT_ORDER')
+                    ) IS NOT TRUE
+                ORDER BY m.event_time, m.tx_id
+                LIMIT 2
+            ) AS m
+            UNION ALL
+            SELECT 'RECEIVE', m.*
+            FROM (
+                SELECT m.tx_id, m.wallet_id, m.amount, m.event_time, m.updated_at, 1 AS former
+                FROM bo.moved_halves AS m
+                LEFT JOIN LATERAL (
+                    SELECT e.related_id, e.entry_type, e.related_type
+                    FROM bo.ledger_entries AS e
+                    WHERE e.tx_id = m.tx_id
+                    LIMIT 1
+                ) AS entry ON true
+                WHERE m.payment_order_id = first.order_id
+                    AND m.entry_type = 'RECEIVE'
+                    AND (SELECT count(*) FROM receipts) < 2
+                    AND (
+                        entry.related_id = m.payment_order_id
+                        AND entry.entry_type = 'RECEIVE'
+                        AND (entry.related_type IS NULL OR entry.related_type = 'PAYMENT_ORDER')
+                    ) IS NOT TRUE
+                ORDER BY m.event_time, m.tx_id
+                LIMIT 2
+            ) AS m
         )
         SELECT
             payment.tx_id AS payment_tx_id,
@@ -84,14 +123,18 @@ pair AS (
             least(payment.event_time, receive.event_time) AS event_time,
             greatest(payment.updated_at, receive.updated_at) AS updated_at
         FROM (
-            (SELECT * FROM half WHERE entry_type = 'PAYMENT' ORDER BY former, event_time, tx_id LIMIT 2)
+            SELECT * FROM payments
             UNION ALL
-            SELECT NULL, NULL, NULL, NULL, NULL, NULL, 0
+            SELECT tx_id, wallet_id, amount, event_time, updated_at, former FROM former WHERE side = 'PAYMENT'
+            UNION ALL
+            SELECT NULL, NULL, NULL, NULL, NULL, 0
         ) AS payment
         CROSS JOIN (
-            (SELECT * FROM half WHERE entry_type = 'RECEIVE' ORDER BY former, event_time, tx_id LIMIT 2)
+            SELECT * FROM receipts
             UNION ALL
-            SELECT NULL, NULL, NULL, NULL, NULL, NULL, 0
+            SELECT tx_id, wallet_id, amount, event_time, updated_at, former FROM former WHERE side = 'RECEIVE'
+            UNION ALL
+            SELECT NULL, NULL, NULL, NULL, NULL, 0
         ) AS receive
         WHERE (payment.tx_id = receive.tx_id) IS NOT TRUE
             AND coalesce(payment.tx_id, receive.tx_id) IS NOT NULL
@@ -102,7 +145,7 @@ pair AS (
             receive.event_time, receive.tx_id
         LIMIT 1
     ) AS chosen
-    WHERE first.payment_tx_id = first.receive_tx_id
+    WHERE first.payment_tx_id IS NULL OR first.receive_tx_id IS NULL
 )
 UPDATE bo.payment_ledger_pairs AS stored SET
     payment_tx_id = now.payment_tx_id,

@@ -1,6 +1,65 @@
 -- A page of a wallet's entries with everything tx.sql gives, newest first, then by tx_id.
 -- Grain: one row per entry. Contract: serving 6, GET /admin/wallets/{wallet_id}/tx.
 -- $2 and $3 are the half-open window, infinite where open; $4 and $5 the entry the page before ended with.
+-- The index goes from the earliest to the latest and, at one instant, from the lowest tx_id to the highest. So a page is
+-- read in three steps, none longer than the page: the rest of the instant the page before ended at; what is later than
+-- the oldest instant of this page; of that instant the first entries. Each step begins at a place of the index, compared as
+-- a row so that no other index fits, takes as many as a page has, and drops what lies behind what it looks for.
+WITH oldest AS MATERIALIZED (
+    -- none is earlier: then nothing is later than this either
+    SELECT coalesce(min(newest.event_time), 'infinity') AS event_time
+    FROM (
+        SELECT entry.wallet_id, entry.event_time
+        FROM bo.ledger_entries AS entry
+        WHERE (entry.wallet_id, entry.event_time) < ($1::text, least($3::timestamptz, $4::timestamptz))
+        ORDER BY entry.wallet_id DESC, entry.event_time DESC
+        LIMIT $6::bigint
+    ) AS newest
+    WHERE newest.wallet_id = $1::text
+        AND newest.event_time >= $2::timestamptz
+),
+page AS MATERIALIZED (
+    SELECT step.*
+    FROM (
+        SELECT
+            entry.tx_id, entry.wallet_id, entry.entry_type, entry.amount, entry.amount_signed, entry.related_id,
+            entry.related_type, entry.event_time, entry.ingested_at
+        FROM bo.ledger_entries AS entry
+        WHERE (entry.wallet_id, entry.event_time, entry.tx_id) > ($1::text, $4::timestamptz, $5::text)
+        ORDER BY entry.wallet_id, entry.event_time, entry.tx_id
+        LIMIT $6::bigint
+    ) AS step
+    WHERE step.wallet_id = $1::text
+        AND step.event_time = $4::timestamptz
+        AND step.event_time >= $2::timestamptz
+        AND step.event_time < $3::timestamptz
+    UNION ALL
+    SELECT step.*
+    FROM (
+        SELECT
+            entry.tx_id, entry.wallet_id, entry.entry_type, entry.amount, entry.amount_signed, entry.related_id,
+            entry.related_type, entry.event_time, entry.ingested_at
+        FROM bo.ledger_entries AS entry
+        WHERE (entry.wallet_id, entry.event_time) > ($1::text, (SELECT event_time FROM oldest))
+        ORDER BY entry.wallet_id, entry.event_time, entry.tx_id
+        LIMIT $6::bigint
+    ) AS step
+    WHERE step.wallet_id = $1::text
+        AND step.event_time < least($3::timestamptz, $4::timestamptz)
+    UNION ALL
+    SELECT step.*
+    FROM (
+        SELECT
+            entry.tx_id, entry.wallet_id, entry.entry_type, entry.amount, entry.amount_signed, entry.related_id,
+            entry.related_type, entry.event_time, entry.ingested_at
+        FROM bo.ledger_entries AS entry
+        WHERE (entry.wallet_id, entry.event_time) >= ($1::text, (SELECT event_time FROM oldest))
+        ORDER BY entry.wallet_id, entry.event_time, entry.tx_id
+        LIMIT $6::bigint
+    ) AS step
+    WHERE step.wallet_id = $1::text
+        AND step.event_time = (SELECT event_time FROM oldest)
+)
 SELECT
     e.tx_id, e.wallet_id, e.entry_type, e.amount, e.amount_signed, e.related_id, e.related_type, e.event_time,
     e.ingested_at,
@@ -8,20 +67,9 @@ SELECT
     orders.created_at AS order_created_at, orders.ingested_at AS order_ingested_at,
     pair.payment_order_id, pair.payment_tx_id, pair.receive_tx_id, pair.payer_wallet_id, pair.payee_wallet_id,
     pair.amount AS pair_amount, pair.status AS pair_status,
-    peer.tx_id AS peer_tx_id, peer.wallet_id AS peer_wallet_id
-FROM (
-    SELECT
-        entry.tx_id, entry.wallet_id, entry.entry_type, entry.amount, entry.amount_signed, entry.related_id,
-        entry.related_type, entry.event_time, entry.ingested_at
-    FROM bo.ledger_entries AS entry
-    -- as rows, so that no other index fits than the wallet's
-    WHERE (entry.wallet_id, entry.event_time) >= ($1::text, $2::timestamptz)
-        AND (entry.wallet_id, entry.event_time) < ($1::text, $3::timestamptz)
-        AND (entry.wallet_id, entry.event_time) <= ($1::text, $4::timestamptz)
-        AND (entry.event_time < $4::timestamptz OR entry.tx_id > $5::text)
-    ORDER BY entry.wallet_id DESC, entry.event_time DESC, entry.tx_id
-    LIMIT $6::bigint
-) AS e
+    peer.tx_id AS peer_tx_id, peer.wallet_id AS peer_wallet_id,
+    other.amount AS other_amount, other.event_time AS other_event_time, twin.found AS is_both_sides
+FROM (SELECT * FROM page ORDER BY event_time DESC, tx_id LIMIT $6::bigint) AS e
 LEFT JOIN LATERAL (
     SELECT o.order_id, o.user_id, o.merchant_name, o.amount, o.status, o.created_at, o.ingested_at
     FROM bo.payment_orders AS o
@@ -42,18 +90,38 @@ LEFT JOIN LATERAL (
 ) AS pair ON true
 LEFT JOIN LATERAL (
     SELECT opposite.tx_id, opposite.wallet_id
-    FROM (
-        SELECT entry.tx_id, entry.wallet_id, entry.event_time
-        FROM bo.ledger_entries AS entry
-        WHERE (pair.payment_tx_id IS NULL OR pair.receive_tx_id IS NULL)
-            AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
-            AND entry.related_id = e.related_id
-            AND (entry.related_type IS NULL OR entry.related_type = 'PAYMENT_ORDER')
-            AND entry.entry_type = CASE e.entry_type WHEN 'PAYMENT' THEN 'RECEIVE' WHEN 'RECEIVE' THEN 'PAYMENT' END
-        -- a fence: else the plan may read the index of all event times until it meets one of this order
-        OFFSET 0
-    ) AS opposite
-    ORDER BY opposite.event_time, opposite.tx_id
+    FROM bo.ledger_entries AS opposite
+    -- "= ANY" and the whole order: no other index fits than the one that begins with the id and the side
+    WHERE (pair.payment_tx_id IS NULL OR pair.receive_tx_id IS NULL)
+        AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
+        AND opposite.related_id = ANY (ARRAY[e.related_id::text])
+        AND left(opposite.entry_type, 16)
+            = CASE e.entry_type WHEN 'PAYMENT' THEN 'RECEIVE' WHEN 'RECEIVE' THEN 'PAYMENT' END
+        AND opposite.related_id IS NOT NULL
+        AND (opposite.related_type IS NULL OR opposite.related_type = 'PAYMENT_ORDER')
+    ORDER BY opposite.related_id, opposite.event_time, opposite.tx_id
     LIMIT 1
 ) AS peer ON true
+-- what is shown as the other half, for the flags
+LEFT JOIN LATERAL (
+    SELECT half.amount, half.event_time
+    FROM bo.ledger_entries AS half
+    WHERE half.tx_id = CASE e.entry_type
+        WHEN 'PAYMENT' THEN coalesce(pair.receive_tx_id, peer.tx_id)
+        WHEN 'RECEIVE' THEN coalesce(pair.payment_tx_id, peer.tx_id)
+    END
+    LIMIT 1
+) AS other ON true
+LEFT JOIN LATERAL (
+    SELECT true AS found
+    FROM bo.moved_halves AS m
+    WHERE m.payment_order_id = e.related_id
+        AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
+        AND m.entry_type = CASE e.entry_type WHEN 'PAYMENT' THEN 'RECEIVE' WHEN 'RECEIVE' THEN 'PAYMENT' END
+        -- a range and an order, so that only the key fits
+        AND m.tx_id >= e.tx_id
+        AND m.tx_id <= e.tx_id
+    ORDER BY m.tx_id
+    LIMIT 1
+) AS twin ON true
 ORDER BY e.event_time DESC, e.tx_id

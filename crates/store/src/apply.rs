@@ -11,11 +11,12 @@ use sqlx::{Connection, PgConnection, Row};
 
 use crate::columns::{LedgerColumns, LetterColumns, OrderColumns, PairColumns};
 use crate::error::StoreError;
+use crate::flags::{FlaggedPairs, Leg, PairFlags};
 use crate::fold::{Folded, Halves, Versioned};
 use crate::rows::{Applied, Batch, DeadLetter, LedgerRow, OrderRow};
 use crate::statements::{self, Bound, Statement};
 use crate::store::Store;
-use crate::wire::Instant;
+use crate::wire::{Amount, Instant};
 
 impl Store {
     /// Writes a batch in one transaction: all of it or nothing (contract, sections 2 to 4).
@@ -68,6 +69,7 @@ pub(crate) struct Writer<'t> {
 struct Pairs {
     completed: u64,
     opened_with_one_half: u64,
+    flagged: FlaggedPairs,
 }
 
 impl Writer<'_> {
@@ -80,7 +82,8 @@ impl Writer<'_> {
         for order in &corrected.orders {
             touched.entry(order).or_default().unsettled = true;
         }
-        let pairs = self.pairs(&touched).await?;
+        let mut pairs = self.pairs(&touched, ledger_written > 0).await?;
+        pairs.flagged.same_tx += folded.both_sides + corrected.both_sides;
         Ok(Applied {
             ledger_written,
             ledger_stale: batch.ledger.len() as u64 - ledger_written,
@@ -88,6 +91,7 @@ impl Writer<'_> {
             orders_stale: batch.orders.len() as u64 - orders_written,
             pairs_complete: pairs.completed,
             pairs_incomplete: pairs.opened_with_one_half,
+            flagged: pairs.flagged,
             skipped_related: folded.skipped,
             dead_letters: self.dead_letters(&batch.dead_letters).await?,
         })
@@ -148,7 +152,14 @@ impl Writer<'_> {
     /// halves, the one that gets the pair row last puts itself beside what the other one committed; where its side is
     /// taken, it looks again at all halves in a statement of its own; always so where a correction is concerned.
     /// An order alone makes no pair row: it and the halves of its order go through a gate one by one.
-    async fn pairs(&mut self, orders: &BTreeMap<&str, Halves<'_>>) -> Result<Pairs, StoreError> {
+    ///
+    /// Whether the halves are one payment's is asked of pairs that got a half, when there is something new (`with_news`):
+    /// a delivery repeated tells nothing.
+    async fn pairs(
+        &mut self,
+        orders: &BTreeMap<&str, Halves<'_>>,
+        with_news: bool,
+    ) -> Result<Pairs, StoreError> {
         let mut pairs = Pairs::default();
         if orders.is_empty() {
             return Ok(pairs);
@@ -168,11 +179,15 @@ impl Writer<'_> {
             .bind(self.ingested_at);
         let rows = self.fetch(statements::OPEN_PAIRS, bound).await?;
         let mut right = HashSet::with_capacity(rows.len());
+        let mut met_another = Vec::new();
         for row in &rows {
             let (order, complete) = opened(row).map_err(|e| statements::OPEN_PAIRS.failed(e))?;
             let halves = orders.get(order).copied().unwrap_or_default();
             if halves.unsettled {
                 continue;
+            }
+            if halves.both() {
+                pairs.flagged |= PairFlags::of(halves.known().map(LedgerRow::leg), None);
             }
             if halves.any() {
                 pairs.completed += u64::from(complete);
@@ -182,6 +197,7 @@ impl Writer<'_> {
             let joined = complete && halves.any() && !halves.both();
             if !(joined && halves.with_order) {
                 right.insert(order);
+                met_another.extend(joined.then_some(order));
             }
         }
         let again: Vec<&str> = orders
@@ -190,7 +206,35 @@ impl Writer<'_> {
             .map(|(order, _)| *order)
             .collect();
         self.recompute(&again, &mut pairs).await?;
+        if with_news {
+            met_another.extend(&again);
+            self.compare(&met_another, orders, &mut pairs.flagged).await?;
+        }
         Ok(pairs)
+    }
+
+    /// Counts those of some orders whose halves, stored ones and the batch's, are hardly one payment's.
+    async fn compare(
+        &mut self,
+        orders: &[&str],
+        of_batch: &BTreeMap<&str, Halves<'_>>,
+        flagged: &mut FlaggedPairs,
+    ) -> Result<(), StoreError> {
+        if orders.is_empty() {
+            return Ok(());
+        }
+        let bound = statements::PAIR_LEGS.bound().bind(orders);
+        for row in self.fetch(statements::PAIR_LEGS, bound).await? {
+            let (place, payment, receive) = legs(&row).map_err(|e| statements::PAIR_LEGS.failed(e))?;
+            let halves = orders.get(place).and_then(|order| of_batch.get(order));
+            let halves = halves.copied().unwrap_or_default();
+            let mut flags = PairFlags::of([payment, receive], None);
+            for (half, other) in [(halves.payment, receive), (halves.receive, payment)] {
+                flags = flags | PairFlags::of(half.map(LedgerRow::leg).into_iter().chain([other]), None);
+            }
+            *flagged |= flags;
+        }
+        Ok(())
     }
 
     /// Those of some orders that have a pair.
@@ -300,6 +344,19 @@ fn gate(order_id: &str) -> i32 {
 /// A pair row that was written: its order, and whether it is complete.
 fn opened(row: &PgRow) -> Result<(&str, bool), sqlx::Error> {
     Ok((row.try_get(0)?, row.try_get(1)?))
+}
+
+/// The index of an order, and the halves of its pair. PostgreSQL counts places from one.
+fn legs(row: &PgRow) -> Result<(usize, Leg, Leg), sqlx::Error> {
+    let place: i64 = row.try_get(0)?;
+    let index = usize::try_from(place - 1).map_err(|e| sqlx::Error::Decode(e.into()))?;
+    let leg = |amount: usize, event_time: usize| -> Result<Leg, sqlx::Error> {
+        Ok(Leg {
+            amount: row.try_get::<Amount, _>(amount)?.0,
+            event_time: row.try_get::<Instant, _>(event_time)?.0,
+        })
+    };
+    Ok((index, leg(1, 2)?, leg(3, 4)?))
 }
 
 /// A pair row that changed: whether it was complete, whether it was unsettled, and whether it is complete now.

@@ -20,6 +20,8 @@ use crate::statements;
 pub(crate) struct Corrected {
     /// Entries that were moved.
     pub(crate) moved: u64,
+    /// Events that tell an entry as the other side of the order that it is a half of.
+    pub(crate) both_sides: u64,
     /// Orders whose former halves are others than before, or that an entry has left.
     pub(crate) orders: BTreeSet<String>,
 }
@@ -38,6 +40,8 @@ impl Writer<'_> {
             let mut leaving = Vec::new();
             for (event, stored_order) in self.differing(&folded.ledger).await? {
                 if let Some(order) = stored_order {
+                    let own = event.row.half().map(|(own, _)| own);
+                    corrected.both_sides += u64::from(own == Some(order.as_str()));
                     corrected.orders.insert(order);
                     leaving.push(event);
                 }

@@ -86,6 +86,8 @@ pub(crate) struct Folded<'a> {
     pub(crate) pairs: BTreeMap<&'a str, Halves<'a>>,
     /// Ledger events that belong to something else than a payment order.
     pub(crate) skipped: u64,
+    /// Entries that the batch tells as both sides of one order.
+    pub(crate) both_sides: u64,
 }
 
 impl LedgerRow {
@@ -93,6 +95,16 @@ impl LedgerRow {
     pub(crate) fn half(&self) -> Option<Half<'_>> {
         let order = self.order()?;
         matches!(self.entry_type.as_str(), "PAYMENT" | "RECEIVE").then_some((order, self.entry_type.as_str()))
+    }
+
+    /// Both are halves of one order, and not the same one.
+    pub(crate) fn is_other_side_of(&self, other: &Self) -> bool {
+        match (self.half(), other.half()) {
+            (Some((order, side)), Some((other_order, other_side))) => {
+                order == other_order && side != other_side
+            }
+            _ => false,
+        }
     }
 
     /// It belongs to something, and that is no payment order.
@@ -117,8 +129,14 @@ impl<'a> Folded<'a> {
             let version = row.version();
             (row.order_id.as_str(), Versioned { row, version })
         }));
+        let former = former(&ledger, older);
+        let is_both = |event: &&Versioned<'_, LedgerRow>| {
+            let newest = ledger.get(event.row.tx_id.as_str());
+            newest.is_some_and(|entry| entry.row.is_other_side_of(event.row))
+        };
         let mut folded = Self {
-            former: former(&ledger, older),
+            both_sides: former.iter().filter(is_both).count() as u64,
+            former,
             ledger: ledger.into_values().collect(),
             pairs: orders.keys().map(|order| (*order, Halves::of_order())).collect(),
             orders: orders.into_values().collect(),

@@ -11,6 +11,7 @@ mod columns;
 mod corrections;
 mod dead_letters;
 mod error;
+mod flags;
 mod fold;
 mod lookup;
 mod migrate;
@@ -28,6 +29,7 @@ mod wire;
 pub use audit::{AuditError, AuditLog, AuditOptions, AuditRow};
 pub use dead_letters::{DeadLetterFilter, DeadLetters, StoredDeadLetter};
 pub use error::{StoreError, Unstorable};
+pub use flags::{FlaggedPairs, PairFlags};
 #[doc(hidden)]
 pub use migrate::migrate_to;
 pub use migrate::{Migrated, SCHEMA_VERSION, migrate, schema_version};
@@ -36,5 +38,6 @@ pub use roles::RoleNames;
 pub use rows::{Applied, Batch, DeadLetter, LedgerRow, MAX_TEXT_CHARS, OrderRow};
 pub use store::{PairingHealth, PoolStatus, Store};
 pub use views::{
-    EntryView, OrderInfo, OrderView, PairView, PeerView, TxView, WalletCursor, WalletEntry, WalletQuery,
+    EntryCursor, EntryView, OrderInfo, OrderQuery, OrderView, PairView, PeerView, TxView, WalletEntry,
+    WalletQuery,
 };

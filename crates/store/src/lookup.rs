@@ -4,13 +4,17 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::error::StoreError;
+use crate::flags::{Leg, PairFlags};
 use crate::rows::MAX_TEXT_CHARS;
 use crate::statements;
 use crate::store::Store;
-use crate::views::{EntryView, OrderInfo, OrderView, PairView, PeerView, TxView, WalletEntry, WalletQuery};
+use crate::views::{
+    EntryCursor, EntryView, OrderInfo, OrderQuery, OrderView, PairView, PeerView, TxView, WalletEntry,
+    WalletQuery,
+};
 use crate::wire::{Amount, Instant};
 
-/// Most entries of a wallet in one page, whatever is asked for.
+/// Most entries in one page, whatever is asked for.
 const MAX_PAGE: u32 = 1000;
 
 impl Store {
@@ -29,17 +33,22 @@ impl Store {
         view.map_err(|e| statements::TX.failed(e))
     }
 
-    /// One payment order and what belongs to it.
+    /// One payment order, what belongs to it, and a page of its entries.
     ///
     /// # Errors
     /// As [`Store::tx`].
-    pub async fn order(&self, order_id: &str) -> Result<Option<OrderView>, StoreError> {
-        if !may_exist("order_id", order_id)? {
+    pub async fn order(&self, query: &OrderQuery) -> Result<Option<OrderView>, StoreError> {
+        if !may_exist("order_id", &query.order_id)? {
             return Ok(None);
         }
-        let rows = self
-            .rows(statements::ORDER, statements::ORDER.bound().bind(order_id))
-            .await?;
+        let (after_time, after_tx) = place(query.after.as_ref())?;
+        let bound = statements::ORDER
+            .bound()
+            .bind(&query.order_id)
+            .bind(after_time)
+            .bind(after_tx)
+            .bind(i64::from(query.limit.min(MAX_PAGE)));
+        let rows = self.rows(statements::ORDER, bound).await?;
         order_view(&rows).map_err(|e| statements::ORDER.failed(e))
     }
 
@@ -49,15 +58,10 @@ impl Store {
     /// # Errors
     /// As [`Store::tx`].
     pub async fn wallet_entries(&self, query: &WalletQuery) -> Result<Vec<WalletEntry>, StoreError> {
-        let (after_time, after_tx) = match &query.after {
-            Some(cursor) => (Instant(cursor.event_time), cursor.tx_id.as_str()),
-            None => (Instant::LAST, ""),
-        };
-        // A cursor's tx_id only has to compare: one that is too long is no error.
         if !may_exist("wallet_id", &query.wallet_id)? || query.limit == 0 {
             return Ok(Vec::new());
         }
-        may_exist("cursor", after_tx)?;
+        let (after_time, after_tx) = place(query.after.as_ref())?;
         let limit = i64::from(query.limit.min(MAX_PAGE));
         let bound = statements::WALLET_ENTRIES
             .bound()
@@ -73,6 +77,16 @@ impl Store {
     }
 }
 
+/// After which entry a page begins: after none that can be when it is the first.
+fn place(after: Option<&EntryCursor>) -> Result<(Instant, &str), StoreError> {
+    let Some(cursor) = after else {
+        return Ok((Instant::LAST, ""));
+    };
+    // Its tx_id only has to compare: one that is too long is no error.
+    may_exist("cursor", &cursor.tx_id)?;
+    Ok((Instant(cursor.event_time), &cursor.tx_id))
+}
+
 /// Whether any stored row can have this id.
 fn may_exist(what: &'static str, id: &str) -> Result<bool, StoreError> {
     if id.contains('\0') {
@@ -83,9 +97,12 @@ fn may_exist(what: &'static str, id: &str) -> Result<bool, StoreError> {
 
 fn tx_view(row: &PgRow) -> Result<TxView, sqlx::Error> {
     let peer: Option<String> = row.try_get("peer_tx_id")?;
+    let entry = entry_view(row)?.ok_or(sqlx::Error::RowNotFound)?;
+    let order = order_info(row)?;
     Ok(TxView {
-        entry: entry_view(row)?.ok_or(sqlx::Error::RowNotFound)?,
-        order: order_info(row)?,
+        flags: tx_flags(row, &entry, order.as_ref())?,
+        entry,
+        order,
         pair: pair_view(row)?,
         peer: match peer {
             Some(tx_id) => Some(PeerView {
@@ -97,15 +114,55 @@ fn tx_view(row: &PgRow) -> Result<TxView, sqlx::Error> {
     })
 }
 
+/// Doubts about an entry that is a half, and what is shown as its other half.
+fn tx_flags(row: &PgRow, entry: &EntryView, order: Option<&OrderInfo>) -> Result<PairFlags, sqlx::Error> {
+    if !entry.is_half() {
+        return Ok(PairFlags::default());
+    }
+    let own = Leg {
+        amount: entry.amount,
+        event_time: entry.event_time,
+    };
+    let other = leg(row, "other_amount", "other_event_time")?;
+    let flags = PairFlags::of([own].into_iter().chain(other), order.map(|o| o.created_at));
+    Ok(flags.with_same_tx(row.try_get("is_both_sides").map(is_true)?))
+}
+
+fn order_flags(row: &PgRow, order: &OrderInfo) -> Result<PairFlags, sqlx::Error> {
+    let legs = [
+        leg(row, "payment_amount", "payment_event_time")?,
+        leg(row, "receive_amount", "receive_event_time")?,
+    ];
+    let flags = PairFlags::of(legs.into_iter().flatten(), Some(order.created_at));
+    Ok(flags.with_same_tx(row.try_get("is_both_sides").map(is_true)?))
+}
+
+fn is_true(value: Option<bool>) -> bool {
+    value == Some(true)
+}
+
+fn leg(row: &PgRow, amount: &str, event_time: &str) -> Result<Option<Leg>, sqlx::Error> {
+    let amount: Option<Amount> = row.try_get(amount)?;
+    let event_time: Option<Instant> = row.try_get(event_time)?;
+    Ok(amount.zip(event_time).map(|(amount, at)| Leg {
+        amount: amount.0,
+        event_time: at.0,
+    }))
+}
+
 /// The order stands in every row; a row without an entry says that it has none.
 fn order_view(rows: &[PgRow]) -> Result<Option<OrderView>, sqlx::Error> {
     let Some(first) = rows.first() else {
         return Ok(None);
     };
     let entries = rows.iter().map(entry_view).filter_map(Result::transpose);
+    let order = order_info(first)?.ok_or(sqlx::Error::RowNotFound)?;
     Ok(Some(OrderView {
-        order: order_info(first)?.ok_or(sqlx::Error::RowNotFound)?,
+        flags: order_flags(first, &order)?,
+        order,
         pair: pair_view(first)?,
+        has_payment: first.try_get("has_payment")?,
+        has_receive: first.try_get("has_receive")?,
         entries: entries.collect::<Result<_, _>>()?,
     }))
 }

@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use crate::roles::{self, RoleNames};
 
 /// The schema version this program needs.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// Every migration: version, name, text.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -27,6 +27,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         2,
         "moved halves",
         include_str!("../../../migrations/0002_moved_halves.sql"),
+    ),
+    (
+        3,
+        "lookup indexes",
+        include_str!("../../../migrations/0003_lookup_indexes.sql"),
     ),
 ];
 /// Where it is written which were run.

@@ -3,6 +3,7 @@
 use nsc_core::{Money, UtcMicros};
 
 use crate::error::Unstorable;
+use crate::flags::FlaggedPairs;
 
 /// Longest id, type, status or name the database keeps, in characters (contract, section 1).
 pub const MAX_TEXT_CHARS: usize = 255;
@@ -104,6 +105,8 @@ pub struct Applied {
     pub pairs_complete: u64,
     /// Pairs that this batch opened with one half.
     pub pairs_incomplete: u64,
+    /// Pairs this batch completed, or brought a further half of, that are not to be believed at once.
+    pub flagged: FlaggedPairs,
     /// Ledger events with a `related_id` of another kind than a payment order.
     pub skipped_related: u64,
     /// Dead letters stored (one already stored is not stored again).

@@ -81,6 +81,7 @@ statements! {
     OPEN_PAIRS = "open_pairs", include_str!("../sql/open_pairs.sql");
     RECOMPUTE_PAIRS = "recompute_pairs", include_str!("../sql/recompute_pairs.sql");
     KNOWN_PAIRS = "known_pairs", include_str!("../sql/known_pairs.sql");
+    PAIR_LEGS = "pair_legs", include_str!("../sql/pair_legs.sql");
     LOCK_ORDERS = "lock_orders", include_str!("../sql/lock_orders.sql");
     INSERT_DEAD_LETTERS = "insert_dead_letters", include_str!("../sql/insert_dead_letters.sql");
     LIST_DEAD_LETTERS = "list_dead_letters", include_str!("../sql/list_dead_letters.sql");

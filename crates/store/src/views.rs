@@ -2,6 +2,8 @@
 
 use nsc_core::{Money, UtcMicros};
 
+use crate::flags::PairFlags;
+
 /// A stored ledger entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryView {
@@ -23,6 +25,20 @@ pub struct EntryView {
     pub event_time: UtcMicros,
     /// When the batch that last wrote it was applied.
     pub ingested_at: UtcMicros,
+}
+
+impl EntryView {
+    /// It may belong to a payment order: a related thing of a named kind other than one does not (contract, section 3).
+    #[must_use]
+    pub fn may_be_of_an_order(&self) -> bool {
+        self.related_id.is_some() && matches!(self.related_type.as_deref(), None | Some("PAYMENT_ORDER"))
+    }
+
+    /// It is one half of a payment order's pair.
+    #[must_use]
+    pub fn is_half(&self) -> bool {
+        self.may_be_of_an_order() && matches!(self.entry_type.as_str(), "PAYMENT" | "RECEIVE")
+    }
 }
 
 /// A stored payment order.
@@ -89,6 +105,8 @@ pub struct TxView {
     pub pair: Option<PairView>,
     /// Looked up only when there is no complete pair.
     pub peer: Option<PeerView>,
+    /// Doubts about the entry and what is shown as its other half.
+    pub flags: PairFlags,
 }
 
 /// One line of a wallet's list: the same as a single lookup gives.
@@ -99,15 +117,21 @@ pub type WalletEntry = TxView;
 pub struct OrderView {
     /// The order.
     pub order: OrderInfo,
-    /// Its ledger entries, newest first, then by `tx_id`.
+    /// The page of its ledger entries, newest first, then by `tx_id`.
     pub entries: Vec<EntryView>,
     /// Its pair; none while no half is known.
     pub pair: Option<PairView>,
+    /// It has a PAYMENT entry, on whatever page.
+    pub has_payment: bool,
+    /// It has a RECEIVE entry, on whatever page.
+    pub has_receive: bool,
+    /// Doubts about the pair.
+    pub flags: PairFlags,
 }
 
-/// Where a page of a wallet's list ended.
+/// Where a page of entries ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WalletCursor {
+pub struct EntryCursor {
     /// `event_time` of the last entry given.
     pub event_time: UtcMicros,
     /// `tx_id` of the last entry given.
@@ -126,5 +150,16 @@ pub struct WalletQuery {
     /// Most entries to give; ask for one more than the page to learn whether there is a next one.
     pub limit: u32,
     /// Give what comes after this one.
-    pub after: Option<WalletCursor>,
+    pub after: Option<EntryCursor>,
+}
+
+/// A payment order with a page of its entries, in the order of a wallet's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderQuery {
+    /// The order.
+    pub order_id: String,
+    /// Most entries to give; as in [`WalletQuery`].
+    pub limit: u32,
+    /// Give the entries after this one.
+    pub after: Option<EntryCursor>,
 }

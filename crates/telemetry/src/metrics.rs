@@ -26,7 +26,7 @@ use prometheus::{Registry, TextEncoder};
 pub use api::{ApiMetrics, InFlight};
 pub use consumer::ConsumerMetrics;
 pub use db::DbMetrics;
-pub use pairing::{PairOutcome, PairingMetrics};
+pub use pairing::{PairFlag, PairOutcome, PairingMetrics};
 
 /// The media type of [`Metrics::render`].
 pub const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";

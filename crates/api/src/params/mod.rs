@@ -1,12 +1,14 @@
 //! What a request may say: ids in the path and the query of a wallet's list. Nothing is guessed at, and a refusal
 //! names the parameter. Pure functions from text, so that a fuzzer can reach all of it.
 
+mod order;
 mod path_id;
 mod percent;
 mod query;
 mod time;
 mod wallet;
 
+pub use order::{OrderParameters, order_parameters};
 pub use path_id::{MAX_ID_CHARS, path_id};
 pub use query::no_query;
 pub use wallet::{DEFAULT_LIMIT, MAX_LIMIT, WalletParameters, wallet_parameters};

@@ -15,7 +15,7 @@ pub const MAX_LIMIT: u16 = 100;
 const NAMES: [&str; 4] = ["from", "to", "limit", "cursor"];
 const TIME: &str = "must be an RFC 3339 time with an offset or Z, such as 2026-01-05T00:00:00+09:00";
 const WINDOW: &str = "must be before \"to\"";
-const LIMIT: &str = "must be a whole number from 1 to 100, in digits";
+pub(super) const LIMIT: &str = "must be a whole number from 1 to 100, in digits";
 const CURSOR: &str = "must be the next_cursor of a page of the same wallet, from and to";
 
 /// What a wallet's list was asked for.
@@ -81,7 +81,7 @@ pub fn wallet_parameters(
 }
 
 /// Digits and nothing else; no sign, point, exponent or leading zero.
-fn whole_number(text: &str) -> Option<u16> {
+pub(super) fn whole_number(text: &str) -> Option<u16> {
     let digits = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
     digits.then(|| text.parse().ok()).flatten()
 }

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
-use nsc_store::{WalletCursor, WalletQuery};
+use nsc_store::{EntryCursor, WalletQuery};
 
 use super::{found, id_segment, store_failed};
 use crate::app::Shared;
@@ -43,7 +43,7 @@ pub(crate) async fn wallet_tx(State(app): State<Shared>, uri: Uri) -> Result<Res
         to: asked.to,
         // One more than the page tells whether another page follows.
         limit: u32::from(asked.limit) + 1,
-        after: asked.after.map(|at| WalletCursor {
+        after: asked.after.map(|at| EntryCursor {
             event_time: at.event_time,
             tx_id: at.tx_id,
         }),

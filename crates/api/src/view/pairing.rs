@@ -1,6 +1,6 @@
 //! The two halves of a payment, as far as they are known.
 
-use nsc_store::{EntryView, PairView, TxView};
+use nsc_store::{OrderView, PairFlags, TxView};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -28,17 +28,39 @@ impl PairingStatus {
         }
     }
 
-    /// Of an order, from its pair and its entries.
-    pub(super) fn of_order(pair: Option<&PairView>, entries: &[EntryView]) -> Self {
-        let known = |half: &str| {
-            entries
-                .iter()
-                .any(|e| e.entry_type == half && may_be_of_an_order(e))
-        };
+    /// Of an order, from its pair and what entries it has.
+    pub(super) fn of_order(order: &OrderView) -> Self {
+        let pair = order.pair.as_ref();
         Self::of(
-            pair.is_some_and(|p| p.payment_tx_id.is_some()) || known(PAYMENT),
-            pair.is_some_and(|p| p.receive_tx_id.is_some()) || known(RECEIVE),
+            order.has_payment || pair.is_some_and(|p| p.payment_tx_id.is_some()),
+            order.has_receive || pair.is_some_and(|p| p.receive_tx_id.is_some()),
         )
+    }
+}
+
+/// Why a pair should be looked at before it is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PairingFlag {
+    /// The amounts of the two halves differ.
+    AmountDiffers,
+    /// The halves are more than 24 hours apart, or one is more than 24 hours before its order was made.
+    OrderReused,
+    /// One `tx_id` was told as both sides of the order: only one of the two is stored.
+    SameTx,
+}
+
+impl PairingFlag {
+    /// Those that are set, always in one order.
+    pub(super) fn of(flags: PairFlags) -> Vec<Self> {
+        let all = [
+            (flags.amount_differs, Self::AmountDiffers),
+            (flags.order_reused, Self::OrderReused),
+            (flags.same_tx, Self::SameTx),
+        ];
+        all.into_iter()
+            .filter_map(|(set, flag)| set.then_some(flag))
+            .collect()
     }
 }
 
@@ -50,18 +72,13 @@ pub(super) struct Pairing {
     pub(super) paired_tx_id: Option<String>,
 }
 
-/// A related thing of a named kind other than a payment order pairs with nothing (contract section 3).
-fn may_be_of_an_order(entry: &EntryView) -> bool {
-    entry.related_id.is_some() && matches!(entry.related_type.as_deref(), None | Some("PAYMENT_ORDER"))
-}
-
 impl Pairing {
     /// The other half is the pair's; without a complete pair, the opposite entry that was looked up.
     pub(super) fn of(view: &TxView) -> Self {
         let entry = &view.entry;
         let own = Some(entry.wallet_id.clone());
-        let pair = view.pair.as_ref().filter(|_| may_be_of_an_order(entry));
-        let peer = view.peer.as_ref().filter(|_| may_be_of_an_order(entry));
+        let pair = view.pair.as_ref().filter(|_| entry.may_be_of_an_order());
+        let peer = view.peer.as_ref().filter(|_| entry.may_be_of_an_order());
         let half = |tx_id: Option<&String>, wallet: Option<&String>| {
             (
                 tx_id.or(peer.map(|p| &p.tx_id)).cloned(),
@@ -71,7 +88,7 @@ impl Pairing {
         let payment = pair.and_then(|p| p.payment_tx_id.as_ref());
         let receive = pair.and_then(|p| p.receive_tx_id.as_ref());
         let status = |payment: bool, receive: bool| {
-            if may_be_of_an_order(entry) {
+            if entry.may_be_of_an_order() {
                 PairingStatus::of(payment, receive)
             } else {
                 PairingStatus::Unknown
@@ -113,9 +130,9 @@ impl Pairing {
 #[cfg(test)]
 mod tests {
     use nsc_core::{Money, UtcMicros};
-    use nsc_store::{EntryView, PairView, PeerView, TxView};
+    use nsc_store::{EntryView, OrderInfo, OrderView, PairFlags, PairView, PeerView, TxView};
 
-    use super::{Pairing, PairingStatus};
+    use super::{Pairing, PairingFlag, PairingStatus};
 
     fn entry(entry_type: &str, related: Option<&str>, related_type: Option<&str>) -> EntryView {
         EntryView {
@@ -151,6 +168,7 @@ mod tests {
                 tx_id: tx_id.to_owned(),
                 wallet_id: format!("w-{tx_id}"),
             }),
+            flags: PairFlags::default(),
         };
         let p = Pairing::of(&view);
         let or_dash = |id: Option<String>| id.unwrap_or_else(|| "-".to_owned());
@@ -246,25 +264,44 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_as_complete_as_its_halves() {
-        let payment = entry("PAYMENT", Some("po"), None);
-        let receive = entry("RECEIVE", Some("po"), None);
-        assert_eq!(PairingStatus::of_order(None, &[]), PairingStatus::Unknown);
-        assert_eq!(
-            PairingStatus::of_order(None, std::slice::from_ref(&payment)),
-            PairingStatus::Incomplete
-        );
-        assert_eq!(
-            PairingStatus::of_order(None, &[payment, receive]),
-            PairingStatus::Complete
-        );
-        assert_eq!(
-            PairingStatus::of_order(Some(&pair(Some("p"), None)), &[]),
-            PairingStatus::Incomplete
-        );
-        assert_eq!(
-            PairingStatus::of_order(Some(&pair(Some("p"), Some("r"))), &[]),
-            PairingStatus::Complete
-        );
+    fn an_order_is_as_complete_as_its_halves_on_whatever_page_they_are() {
+        let status = |has_payment, has_receive, pair| {
+            PairingStatus::of_order(&OrderView {
+                order: OrderInfo {
+                    order_id: "po".to_owned(),
+                    user_id: None,
+                    merchant_name: None,
+                    amount: Money::ZERO,
+                    status: "PAID".to_owned(),
+                    created_at: UtcMicros::new(0),
+                    ingested_at: UtcMicros::new(0),
+                },
+                entries: vec![],
+                pair,
+                has_payment,
+                has_receive,
+                flags: PairFlags::default(),
+            })
+        };
+        assert_eq!(status(false, false, None), PairingStatus::Unknown);
+        assert_eq!(status(true, false, None), PairingStatus::Incomplete);
+        assert_eq!(status(true, true, None), PairingStatus::Complete);
+        let half = Some(pair(Some("p"), None));
+        assert_eq!(status(false, false, half.clone()), PairingStatus::Incomplete);
+        assert_eq!(status(false, true, half), PairingStatus::Complete);
+        let both = Some(pair(Some("p"), Some("r")));
+        assert_eq!(status(false, false, both), PairingStatus::Complete);
+    }
+
+    #[test]
+    fn flags_are_written_by_their_names_in_one_order() {
+        let all = PairFlags {
+            amount_differs: true,
+            order_reused: true,
+            same_tx: true,
+        };
+        let json = |flags| serde_json::to_string(&PairingFlag::of(flags)).unwrap();
+        assert_eq!(json(all), r#"["amount_differs","order_reused","same_tx"]"#);
+        assert_eq!(json(PairFlags::default()), "[]");
     }
 }

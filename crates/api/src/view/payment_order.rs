@@ -6,17 +6,28 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::amount::Amount;
-use super::pairing::PairingStatus;
+use super::pairing::{PairingFlag, PairingStatus};
 use super::status_group::StatusGroup;
 
 /// A payment order and its ledger entries.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PaymentOrder {
     order: Order,
-    /// Newest first, then by `tx_id`.
+    /// A page of them: newest first, then by `tx_id`.
+    #[schema(max_items = 100)]
     ledger_entries: Vec<OrderEntry>,
+    /// How many `ledger_entries` there are on this page.
+    #[schema(minimum = 0, maximum = 100, example = 2)]
+    count: usize,
+    /// For the page after this one; null on the last.
+    #[schema(required, example = "AQ...")]
+    next_cursor: Option<String>,
+    /// Of the whole order, whatever is on this page.
     #[schema(inline)]
     pairing_status: PairingStatus,
+    /// Why the pair should be looked at before it is believed; nearly always empty.
+    #[schema(inline)]
+    pairing_flags: Vec<PairingFlag>,
 }
 
 /// The order itself.
@@ -66,10 +77,14 @@ pub(crate) struct OrderEntry {
 }
 
 impl PaymentOrder {
-    pub(crate) fn new(view: OrderView) -> Self {
-        let OrderView { order, entries, pair } = view;
+    pub(crate) fn new(view: OrderView, next_cursor: Option<String>) -> Self {
+        let (pairing_status, pairing_flags) = (PairingStatus::of_order(&view), PairingFlag::of(view.flags));
+        let OrderView { order, entries, .. } = view;
         Self {
-            pairing_status: PairingStatus::of_order(pair.as_ref(), &entries),
+            pairing_status,
+            pairing_flags,
+            count: entries.len(),
+            next_cursor,
             order: Order {
                 order_id: order.order_id,
                 user_id: order.user_id,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::amount::Amount;
-use super::pairing::{Pairing, PairingStatus};
+use super::pairing::{Pairing, PairingFlag, PairingStatus};
 use super::status_group::StatusGroup;
 
 const PAYMENT_ORDER: &str = "PAYMENT_ORDER";
@@ -49,6 +49,9 @@ pub(crate) struct Transaction {
     merchant_name: Option<String>,
     #[schema(inline)]
     pairing_status: PairingStatus,
+    /// Why the other half should be looked at before it is believed; nearly always empty.
+    #[schema(inline)]
+    pairing_flags: Vec<PairingFlag>,
     /// Seconds since this entry happened or was stored, whichever is later.
     #[schema(minimum = 0.0, example = 1.25)]
     data_lag_sec: f64,
@@ -68,7 +71,9 @@ pub(crate) struct Related {
 impl Transaction {
     pub(crate) fn new(view: TxView, now: UtcMicros) -> Self {
         let pairing = Pairing::of(&view);
-        let TxView { entry, order, .. } = view;
+        let TxView {
+            entry, order, flags, ..
+        } = view;
         let related_type = match (entry.related_type, &order) {
             (Some(own), _) => own,
             (None, Some(_)) => PAYMENT_ORDER.to_owned(),
@@ -92,6 +97,7 @@ impl Transaction {
             paired_tx_id: pairing.paired_tx_id,
             merchant_name,
             pairing_status: pairing.status,
+            pairing_flags: PairingFlag::of(flags),
             data_lag_sec: lag_seconds(now, entry.ingested_at.max(entry.event_time)),
         }
     }

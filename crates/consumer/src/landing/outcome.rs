@@ -5,7 +5,7 @@ use std::error::Error;
 
 use nsc_contracts::event::EventKind;
 use nsc_store::Applied;
-use nsc_telemetry::metrics::PairOutcome;
+use nsc_telemetry::metrics::{PairFlag, PairOutcome};
 
 use super::{Landed, Landing, Prepared};
 use crate::message::Message;
@@ -66,6 +66,13 @@ impl Landing {
         self.pairing
             .pairs(PairOutcome::Incomplete, applied.pairs_incomplete);
         self.pairing.skipped_non_payment_order(applied.skipped_related);
+        for (flag, n) in [
+            (PairFlag::AmountDiffers, applied.flagged.amount_differs),
+            (PairFlag::OrderReused, applied.flagged.order_reused),
+            (PairFlag::SameTx, applied.flagged.same_tx),
+        ] {
+            self.pairing.flagged(flag, n);
+        }
     }
 
     fn log_dead_letters(&self, messages: &[Message], prepared: &Prepared) {

@@ -1,7 +1,10 @@
 //! The three lookups: everything the API needs, in one round trip (contract, section 6).
 
 use nsc_core::UtcMicros;
-use nsc_store::{Batch, LedgerRow, PairView, PeerView, Store, StoreError, TxView, WalletCursor, WalletQuery};
+use nsc_store::{
+    Batch, EntryCursor, LedgerRow, OrderQuery, PairFlags, PairView, PeerView, Store, StoreError, TxView,
+    WalletQuery,
+};
 use nsc_testkit::Database;
 
 use crate::support::{api, at, consumer, entry, ledger, migrated, order, won};
@@ -18,6 +21,15 @@ fn page(wallet: &str, limit: u32) -> WalletQuery {
         from: None,
         to: None,
         limit,
+        after: None,
+    }
+}
+
+/// An order with as many entries as a test has.
+fn whole(order_id: &str) -> OrderQuery {
+    OrderQuery {
+        order_id: order_id.to_owned(),
+        limit: 100,
         after: None,
     }
 }
@@ -142,10 +154,12 @@ async fn what_is_related_to_something_else_has_neither_order_nor_pair() {
         order,
         pair,
         peer,
+        flags,
     } = reader.tx("c").await.unwrap().unwrap();
     assert_eq!(entry.related_type.as_deref(), Some("COUPON"));
     assert_eq!((order, pair, peer), (None, None, None));
-    let entries = reader.order("o").await.unwrap().unwrap().entries;
+    assert_eq!(flags, PairFlags::default());
+    let entries = reader.order(&whole("o")).await.unwrap().unwrap().entries;
     assert_eq!(
         entries.iter().map(|e| e.tx_id.as_str()).collect::<Vec<_>>(),
         ["p", "r"]
@@ -170,7 +184,7 @@ async fn an_order_comes_with_its_entries_newest_first() {
         dead_letters: vec![],
     };
     writer.apply(&batch, at(3)).await.unwrap();
-    let view = reader.order("o").await.unwrap().unwrap();
+    let view = reader.order(&whole("o")).await.unwrap().unwrap();
     assert_eq!(
         view.entries.iter().map(|e| e.tx_id.as_str()).collect::<Vec<_>>(),
         ["c", "a", "b", "d"]
@@ -180,9 +194,95 @@ async fn an_order_comes_with_its_entries_newest_first() {
         (view.order.status.as_str(), view.order.ingested_at),
         ("REFUNDED", at(3))
     );
-    let bare = reader.order("bare").await.unwrap().unwrap();
+    let bare = reader.order(&whole("bare")).await.unwrap().unwrap();
     assert_eq!((bare.entries.len(), bare.pair), (0, None));
-    assert_eq!(reader.order("unknown").await.unwrap(), None);
+    assert_eq!(reader.order(&whole("unknown")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_orders_pages_hold_every_entry_once_and_its_status_is_the_whole_orders() {
+    let (_database, writer, reader) = stores().await;
+    // Types that begin alike, a related type of another kind, and many at one instant.
+    let types = [
+        "HOLD",
+        "PAYMENT",
+        "PAYMENT_ADJUSTMENT_A",
+        "PAYMENT_ADJUSTMENT_B",
+        "RECEIVE",
+        "보류",
+    ];
+    let row = |n: i64| LedgerRow {
+        event_time: at(n / 17),
+        ..entry(&format!("t{n:03}"), types[n as usize % types.len()], Some("o"))
+    };
+    let mut rows: Vec<LedgerRow> = (0..101).map(row).collect();
+    rows.push(LedgerRow {
+        related_type: Some("COUPON".to_owned()),
+        ..entry("coupon", "HOLD", Some("o"))
+    });
+    let batch = Batch {
+        ledger: rows,
+        orders: vec![order("o", "SETTLED")],
+        dead_letters: vec![],
+    };
+    writer.apply(&batch, at(0)).await.unwrap();
+    let mut expected: Vec<(i64, String)> = (0..101).map(|n| (-(n / 17), format!("t{n:03}"))).collect();
+    expected.sort();
+    for limit in [1, 2, 16, 17, 18, 100, 101, 1_000] {
+        let (mut query, mut seen) = (OrderQuery { limit, ..whole("o") }, Vec::new());
+        loop {
+            let view = reader.order(&query).await.unwrap().unwrap();
+            assert!(view.has_payment && view.has_receive && view.pair.is_some());
+            let Some(last) = view.entries.last() else { break };
+            query.after = Some(EntryCursor {
+                event_time: last.event_time,
+                tx_id: last.tx_id.clone(),
+            });
+            seen.extend(view.entries.iter().map(|e| e.tx_id.clone()));
+        }
+        let all: Vec<String> = expected.iter().map(|(_, tx)| tx.clone()).collect();
+        assert_eq!(seen, all, "{limit} a page");
+    }
+}
+
+#[tokio::test]
+async fn ids_as_long_and_as_hard_to_compress_as_can_be_are_stored_and_found() {
+    let (_database, writer, reader) = stores().await;
+    // Four bytes a character, and no repetition: an index entry holds at most 2,704 bytes.
+    let long = |seed: u32| -> String {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from_u32(0x2_0000 + (state >> 8) % 0xa000).unwrap()
+        };
+        (0..255).map(|_| next()).collect()
+    };
+    let row = LedgerRow {
+        wallet_id: long(1),
+        entry_type: long(2),
+        ..entry(&long(3), "", Some(&long(4)))
+    };
+    let payment = LedgerRow {
+        wallet_id: long(1),
+        ..entry(&long(5), "PAYMENT", Some(&long(4)))
+    };
+    let batch = Batch {
+        ledger: vec![row, payment],
+        orders: vec![order(&long(4), "SETTLED")],
+        dead_letters: vec![],
+    };
+    writer.apply(&batch, at(0)).await.unwrap();
+    assert_eq!(
+        reader
+            .order(&whole(&long(4)))
+            .await
+            .unwrap()
+            .unwrap()
+            .entries
+            .len(),
+        2
+    );
+    assert_eq!(reader.wallet_entries(&page(&long(1), 10)).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -251,7 +351,7 @@ async fn a_wallets_pages_hold_every_entry_once_while_others_are_inserted() {
         loop {
             let entries = reader.wallet_entries(&query).await.unwrap();
             let Some(last) = entries.last() else { break };
-            query.after = Some(WalletCursor {
+            query.after = Some(EntryCursor {
                 event_time: last.entry.event_time,
                 tx_id: last.entry.tx_id.clone(),
             });
@@ -333,12 +433,12 @@ async fn no_id_is_an_error_of_the_database() {
         "a\nb",
     ] {
         assert_eq!(reader.tx(id).await.unwrap(), None, "{id:?}");
-        assert_eq!(reader.order(id).await.unwrap(), None, "{id:?}");
+        assert_eq!(reader.order(&whole(id)).await.unwrap(), None, "{id:?}");
         assert_eq!(reader.wallet_entries(&page(id, 10)).await.unwrap(), [], "{id:?}");
     }
     let long = "x".repeat(10 * 1024);
     assert_eq!(reader.tx(&long).await.unwrap(), None);
-    assert_eq!(reader.order(&long).await.unwrap(), None);
+    assert_eq!(reader.order(&whole(&long)).await.unwrap(), None);
     assert_eq!(reader.wallet_entries(&page(&long, 10)).await.unwrap(), []);
     for nul in ["\0", "a\0b"] {
         assert!(matches!(
@@ -346,7 +446,7 @@ async fn no_id_is_an_error_of_the_database() {
             Err(StoreError::Argument { what: "tx_id" })
         ));
         assert!(matches!(
-            reader.order(nul).await,
+            reader.order(&whole(nul)).await,
             Err(StoreError::Argument { what: "order_id" })
         ));
         let error = reader.wallet_entries(&page(nul, 10)).await.unwrap_err();
@@ -354,7 +454,7 @@ async fn no_id_is_an_error_of_the_database() {
         assert!(!error.is_transient() && !error.is_poison());
     }
     let after = |tx_id: &str| WalletQuery {
-        after: Some(WalletCursor {
+        after: Some(EntryCursor {
             event_time: at(0),
             tx_id: tx_id.to_owned(),
         }),

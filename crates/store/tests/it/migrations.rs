@@ -71,7 +71,7 @@ async fn from_every_earlier_version(postgres: &Postgres) {
     let (newest, url) = empty_in(postgres).await;
     let migrated = migrate(&url, &RoleNames::default()).await.unwrap();
     assert_eq!((migrated.from, migrated.to), (None, SCHEMA_VERSION));
-    assert_eq!(migrated.ran, ["0001 backoffice", "0002 moved halves"]);
+    assert_eq!(migrated.ran, ["0001 backoffice", "0002 moved halves", "0003 lookup indexes"]);
     let expected = shape(&newest).await;
     assert!(expected.len() > 60, "{expected:#?}");
 

@@ -27,6 +27,29 @@ impl PairOutcome {
     }
 }
 
+/// Why a pair should be looked at before it is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PairFlag {
+    /// The amounts of its halves differ.
+    AmountDiffers,
+    /// Its halves are too far apart to be one payment's.
+    OrderReused,
+    /// One `tx_id` was told as both halves.
+    SameTx,
+}
+
+impl PairFlag {
+    /// As the label has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AmountDiffers => "amount_differs",
+            Self::OrderReused => "order_reused",
+            Self::SameTx => "same_tx",
+        }
+    }
+}
+
 /// Pairs written, and those that still wait for a half.
 #[derive(Clone)]
 pub struct PairingMetrics {
@@ -34,6 +57,7 @@ pub struct PairingMetrics {
     incomplete: Counter<u64>,
     incomplete_age: Level,
     skipped: Counter<u64>,
+    flagged: Counter<u64>,
 }
 
 impl PairingMetrics {
@@ -55,6 +79,10 @@ impl PairingMetrics {
             skipped: meter
                 .u64_counter("pairing_skipped_non_payment_order_total")
                 .with_description("Ledger entries related to something else than a payment order")
+                .build(),
+            flagged: meter
+                .u64_counter("pairing_flagged_total")
+                .with_description("Pairs that got a half and should be looked at, by why")
                 .build(),
         }
     }
@@ -81,6 +109,11 @@ impl PairingMetrics {
     /// `n` ledger entries were related to something else than a payment order.
     pub fn skipped_non_payment_order(&self, n: u64) {
         self.skipped.add(n, &[]);
+    }
+
+    /// `n` pairs that got a half carry a flag. With 0 too, so that the series is there before the first.
+    pub fn flagged(&self, flag: PairFlag, n: u64) {
+        self.flagged.add(n, &[KeyValue::new("flag", flag.name())]);
     }
 }
 

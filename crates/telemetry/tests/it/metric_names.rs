@@ -1,10 +1,10 @@
 //! Every name of section 7.2 of the architecture, exactly.
 
-use nsc_telemetry::metrics::PairOutcome;
+use nsc_telemetry::metrics::{PairFlag, PairOutcome};
 use nsc_telemetry::{Metrics, MetricsOptions};
 
 /// Name and type. The whole list of the contract: what is missing here is missing in the product.
-pub(crate) const CONTRACT: [(&str, &str); 17] = [
+pub(crate) const CONTRACT: [(&str, &str); 18] = [
     ("api_request_latency_seconds", "histogram"),
     ("api_requests_total", "counter"),
     ("api_requests_inflight", "gauge"),
@@ -17,6 +17,7 @@ pub(crate) const CONTRACT: [(&str, &str); 17] = [
     ("pairing_incomplete_total", "counter"),
     ("pairing_incomplete_age_seconds", "gauge"),
     ("pairing_skipped_non_payment_order_total", "counter"),
+    ("pairing_flagged_total", "counter"),
     ("db_query_latency_seconds", "histogram"),
     ("db_pool_size", "gauge"),
     ("db_pool_checked_out", "gauge"),
@@ -41,6 +42,7 @@ pub(crate) fn touch_all(metrics: &Metrics) {
     pairing.pairs(PairOutcome::Incomplete, 1);
     pairing.incomplete_age_seconds(12.5);
     pairing.skipped_non_payment_order(1);
+    pairing.flagged(PairFlag::SameTx, 1);
     let db = metrics.db();
     db.query("tx_lookup", 0.002);
     db.pool_size(10);
@@ -102,6 +104,7 @@ fn samples_carry_the_labels_of_the_contract_and_no_other() {
         "pairing_incomplete_total 1",
         "pairing_incomplete_age_seconds 12.5",
         "pairing_skipped_non_payment_order_total 1",
+        "pairing_flagged_total{flag=\"same_tx\"} 1",
         "db_query_latency_seconds_count{query=\"tx_lookup\"} 1",
         "db_pool_size 10",
         "db_pool_checked_out 4",

@@ -36,7 +36,7 @@ async fn the_order_and_its_entries_are_told_newest_first() {
             entry("tx-b", "payee", "RECEIVE", "2026-01-05T01:00:01Z"),
             entry("tx-c", "payer", "PAYMENT", "2026-01-05T01:00:00Z"),
         ],
-        "pairing_status": "COMPLETE",
+        "count": 3, "next_cursor": null, "pairing_status": "COMPLETE", "pairing_flags": [],
     });
     assert_eq!(shown(&world, "po%2F1").await, want);
 }
@@ -79,4 +79,69 @@ async fn an_unknown_order_is_a_404_even_when_entries_name_it() {
         let answer = world.get(&format!("/admin/payment-orders/{id}")).await;
         assert_eq!((answer.status, answer.problem().as_str()), (404, "not-found"));
     }
+}
+
+#[tokio::test]
+async fn an_order_with_many_entries_is_given_in_pages_that_hold_each_once() {
+    let world = World::start().await;
+    let rows: Vec<_> = (0..205)
+        .map(|n| {
+            let kind = if n == 0 { "PAYMENT" } else { "HOLD" };
+            let time = format!("2026-01-05T01:00:{:02}Z", n / 9);
+            entry(&format!("tx-{n:03}"), "payer", kind, Some("po-1"), &time)
+        })
+        .collect();
+    world.apply(rows, vec![order("po-1", "PAID")]).await;
+    let mut seen = Vec::new();
+    let mut target = "po-1".to_owned();
+    for (count, last) in [(100, false), (100, false), (5, true)] {
+        let page = shown(&world, &target).await;
+        // The payment is on the last page, and counts on each.
+        assert_eq!(
+            (&page["count"], &page["pairing_status"]),
+            (&json!(count), &json!("INCOMPLETE"))
+        );
+        let ids = page["ledger_entries"].as_array().unwrap();
+        seen.extend(ids.iter().map(|e| e["tx_id"].as_str().unwrap().to_owned()));
+        let cursor = &page["next_cursor"];
+        assert_eq!(cursor.is_null(), last);
+        target = format!("po-1?cursor={}", cursor.as_str().unwrap_or_default());
+    }
+    let mut every = seen.clone();
+    every.sort();
+    every.dedup();
+    assert_eq!((every.len(), seen.len()), (205, 205));
+    assert_eq!((seen[0].as_str(), seen[204].as_str()), ("tx-198", "tx-008"));
+    for (query, status) in [
+        ("limit=0", 422),
+        ("limit=101", 422),
+        ("cursor=AAAA", 422),
+        ("from=x", 400),
+    ] {
+        let answer = world.get(&format!("/admin/payment-orders/po-1?{query}")).await;
+        assert_eq!(answer.status, status, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_pair_that_is_hardly_one_payment_says_so() {
+    let world = World::start().await;
+    let mut receive = entry("tx-2", "payee", "RECEIVE", Some("po-1"), "2026-01-05T01:00:00Z");
+    receive.amount = crate::world::won("900");
+    let payment = entry("tx-1", "payer", "PAYMENT", Some("po-1"), "2025-01-05T01:00:00Z");
+    world
+        .apply(vec![payment, receive], vec![order("po-1", "PAID")])
+        .await;
+    let flags = json!(["amount_differs", "order_reused"]);
+    let order = shown(&world, "po-1").await;
+    assert_eq!(
+        (&order["pairing_status"], &order["pairing_flags"]),
+        (&json!("COMPLETE"), &flags)
+    );
+    for id in ["tx-1", "tx-2"] {
+        let tx = world.get(&format!("/admin/tx/{id}")).await.json();
+        assert_eq!(tx["pairing_flags"], flags, "{id}");
+    }
+    let page = world.get("/admin/wallets/payee/tx").await.json();
+    assert_eq!(page["entries"][0]["pairing_flags"], flags);
 }

@@ -44,6 +44,7 @@ async fn both_halves_and_the_order_are_told() {
         "sender_wallet_id": "payer", "receiver_wallet_id": "payee",
         "related": {"related_id": "po-1", "related_type": "PAYMENT_ORDER"},
         "paired_tx_id": "tx-902", "merchant_name": "Coffee", "pairing_status": "COMPLETE",
+        "pairing_flags": ["amount_differs"],
     });
     assert_eq!(shown(&world, "/admin/tx/tx-901").await, payment);
     let receive = json!({
@@ -52,6 +53,7 @@ async fn both_halves_and_the_order_are_told() {
         "sender_wallet_id": "payer", "receiver_wallet_id": "payee",
         "related": {"related_id": "po-1", "related_type": "PAYMENT_ORDER"},
         "paired_tx_id": "tx-901", "merchant_name": "Coffee", "pairing_status": "COMPLETE",
+        "pairing_flags": ["amount_differs"],
     });
     assert_eq!(shown(&world, "/admin/tx/tx-902").await, receive);
 }

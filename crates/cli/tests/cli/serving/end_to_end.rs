@@ -138,7 +138,7 @@ fn charge() -> Value {
         "amount": "250000.00", "amount_signed": null, "status": null, "status_group": "UNKNOWN",
         "sender_wallet_id": null, "receiver_wallet_id": "user-1001",
         "related": { "related_id": null, "related_type": "UNKNOWN" },
-        "paired_tx_id": null, "merchant_name": null, "pairing_status": "UNKNOWN",
+        "paired_tx_id": null, "merchant_name": null, "pairing_status": "UNKNOWN", "pairing_flags": [],
     })
 }
 
@@ -150,6 +150,7 @@ fn payment() -> Value {
         "sender_wallet_id": "user-1001", "receiver_wallet_id": "shop-2003",
         "related": { "related_id": "PO-20260105-0001", "related_type": "PAYMENT_ORDER" },
         "paired_tx_id": "tx-20260105-0010", "merchant_name": "새벽마트 판교점", "pairing_status": "COMPLETE",
+        "pairing_flags": [],
     })
 }
 
@@ -173,7 +174,7 @@ fn refunded_order() -> Value {
             entry("tx-20260105-0126", "user-1006", "PAYMENT", paid),
             entry("tx-20260105-0127", "shop-2003", "RECEIVE", paid),
         ],
-        "pairing_status": "COMPLETE",
+        "count": 4, "next_cursor": null, "pairing_status": "COMPLETE", "pairing_flags": [],
     })
 }
 
