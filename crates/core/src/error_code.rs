@@ -136,6 +136,8 @@ registry! {
     Database = 601, Storage, "database not usable";
     /// The `bo` schema is older or newer than this program, or missing.
     DatabaseSchema = 602, Usage, "database schema not the one this program needs";
+    /// The database keeps texts in another encoding than UTF-8.
+    DatabaseEncoding = 603, Usage, "database not in UTF-8";
     /// The Kafka brokers refused, or the client could not be set up.
     Broker = 611, Storage, "broker not usable";
     /// Topics, aliases or a profile that do not say which event is which.

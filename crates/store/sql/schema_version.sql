@@ -1,3 +1,9 @@
--- The version of the schema.
+-- The version of the schema, the newest migration that took something away, and what the set-up must have.
 -- Grain: one row. Contract: serving 5.
-SELECT max(version) AS version FROM bo.schema_migrations WHERE success
+-- A migration that takes away what older programs use says so at the end of its name.
+SELECT
+    max(version) AS version,
+    max(version) FILTER (WHERE description LIKE '%(contract)') AS contracted,
+    current_setting('server_encoding') AS encoding
+FROM bo.schema_migrations
+WHERE success

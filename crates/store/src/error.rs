@@ -72,6 +72,12 @@ pub enum StoreError {
         /// Version needed.
         needed: i64,
     },
+    /// The database keeps texts in another encoding than UTF-8.
+    #[error("the database is not in UTF-8")]
+    Encoding {
+        /// The encoding it has, as PostgreSQL names it.
+        found: String,
+    },
     /// The login may not do what this program needs.
     #[error("the database login lacks {lacking}")]
     Privilege {
@@ -113,6 +119,10 @@ impl StoreError {
     }
 
     /// One of the rows can never be stored (and the others can).
+    ///
+    /// What PostgreSQL cannot hold is found before it is asked ([`crate::LedgerRow::check`]). So of its own refusals only
+    /// those of a constraint that somebody added say something of the row. An encoding, a narrowed column or an index of
+    /// another's says something of the set-up: it would refuse sound rows, and is waited for.
     #[must_use]
     pub fn is_poison(&self) -> bool {
         match self {
@@ -120,13 +130,15 @@ impl StoreError {
             Self::Statement {
                 source: sqlx::Error::Database(e),
                 ..
-            } => {
-                // Data exception, constraint violation, row or index entry too large.
-                e.code()
-                    .is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
-            }
+            } => e.code().is_some_and(|code| BROKEN_RULES.contains(&code.as_ref())),
             _ => false,
         }
+    }
+
+    /// Waiting is in vain: an operator has to change the set-up.
+    #[must_use]
+    pub const fn is_fault_of_set_up(&self) -> bool {
+        matches!(self, Self::Url { .. } | Self::Encoding { .. })
     }
 
     /// The connection is not usable any more; a new one may be.
@@ -170,6 +182,10 @@ impl StoreError {
     }
 }
 
+/// SQLSTATEs of a rule about rows that one of them breaks: foreign key, unique, check, exclusion. Not of a column that must
+/// not be null: it is none of ours, and refuses every row.
+const BROKEN_RULES: [&str; 4] = ["23503", "23505", "23514", "23P01"];
+
 /// SQLSTATEs that say "not now".
 fn passes(code: &str) -> bool {
     const CLASSES: [&str; 5] = [
@@ -195,6 +211,7 @@ impl OperatorError for StoreError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Schema { .. } | Self::Migration { .. } => ErrorCode::DatabaseSchema,
+            Self::Encoding { .. } => ErrorCode::DatabaseEncoding,
             Self::Url { .. } | Self::RoleName { .. } => ErrorCode::Configuration,
             _ => ErrorCode::Database,
         }
@@ -204,6 +221,9 @@ impl OperatorError for StoreError {
         match self {
             Self::Url { reason } | Self::Migration { reason, .. } => Some(reason.clone()),
             Self::Connect { source } | Self::Statement { source, .. } => Some(Self::said(source)),
+            Self::Encoding { found } => Some(format!(
+                "its encoding is {found}, which cannot hold every name and id; none was stored"
+            )),
             Self::Schema { found: None, needed } => Some(format!(
                 "there is no schema bo in the database; version {needed} is needed"
             )),
@@ -211,7 +231,7 @@ impl OperatorError for StoreError {
                 found: Some(found),
                 needed,
             } => Some(format!(
-                "the schema has version {found}; version {needed} is needed"
+                "the schema has version {found}; this program needs {needed}, or a later one that took nothing away"
             )),
             _ => None,
         }
@@ -237,6 +257,9 @@ impl OperatorError for StoreError {
                 "log in as a member of the role for it, as `nsc migrate` made it (README, Serve)".to_owned(),
             ),
             Self::Migration { hint, .. } => hint.clone(),
+            Self::Encoding { .. } => Some(
+                "make the database anew: CREATE DATABASE bo ENCODING 'UTF8' TEMPLATE template0".to_owned(),
+            ),
             _ => None,
         }
     }

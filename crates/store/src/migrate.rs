@@ -8,12 +8,13 @@ use std::str::FromStr;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, SqlSafeStr};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, SqlSafeStr};
 
 use crate::error::StoreError;
 use crate::roles::{self, RoleNames};
 
-/// The schema version this program needs.
+/// The newest schema version this program knows, and the one it needs. It runs on every later one too, up to a migration
+/// that takes something away: those say "(contract)" at the end of their names.
 pub const SCHEMA_VERSION: i64 = 3;
 
 /// Every migration: version, name, text.
@@ -66,6 +67,7 @@ pub async fn migrate(url: &SecretString, roles: &RoleNames) -> Result<Migrated, 
 pub async fn migrate_to(url: &SecretString, roles: &RoleNames, version: i64) -> Result<Migrated, StoreError> {
     roles.check()?;
     let mut connection = connected(url).await?;
+    check_set_up(&mut connection).await?;
     // Held until the connection ends, whatever happens.
     let locked = sqlx::query("SELECT pg_advisory_lock($1)")
         .bind(LOCK)
@@ -73,11 +75,16 @@ pub async fn migrate_to(url: &SecretString, roles: &RoleNames, version: i64) -> 
         .await;
     locked.map_err(statement("lock"))?;
     roles::prepare(&mut connection, roles).await?;
-    let from = version_of(&mut connection).await?;
-    if from.is_some_and(|from| from > SCHEMA_VERSION) {
-        return Err(StoreError::Schema {
-            found: from,
-            needed: SCHEMA_VERSION,
+    let found = found_by(&mut connection).await?;
+    let from = found.version;
+    if let Some(newer) = from.filter(|from| *from > SCHEMA_VERSION) {
+        found.fits()?;
+        // A newer program was here first. What it granted may be more than this one knows: nothing is touched.
+        connection.close().await.map_err(statement("close"))?;
+        return Ok(Migrated {
+            from,
+            to: newer,
+            ran: Vec::new(),
         });
     }
     migrator()
@@ -87,7 +94,7 @@ pub async fn migrate_to(url: &SecretString, roles: &RoleNames, version: i64) -> 
     if version == SCHEMA_VERSION {
         roles::grant(&mut connection, roles).await?;
     }
-    let to = version_of(&mut connection).await?.unwrap_or_default();
+    let to = found_by(&mut connection).await?.version.unwrap_or_default();
     let ran = MIGRATIONS
         .iter()
         .filter(|(v, ..)| from.is_none_or(|from| *v > from) && *v <= to);
@@ -104,9 +111,58 @@ pub async fn migrate_to(url: &SecretString, roles: &RoleNames, version: i64) -> 
 /// When the database does not answer.
 pub async fn schema_version(url: &SecretString) -> Result<Option<i64>, StoreError> {
     let mut connection = connected(url).await?;
-    let version = version_of(&mut connection).await?;
+    let version = found_by(&mut connection).await?.version;
     connection.close().await.map_err(statement("close"))?;
     Ok(version)
+}
+
+/// What must hold before anything is made.
+async fn check_set_up(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let asked = "SELECT current_setting('server_encoding')";
+    let row = sqlx::query(asked)
+        .fetch_one(connection)
+        .await
+        .map_err(statement("set-up"))?;
+    checked_encoding(row.try_get(0).map_err(statement("set-up"))?)
+}
+
+/// How far a schema has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The newest migration; none when there is no schema.
+    pub(crate) version: Option<i64>,
+    /// The newest one that took something away.
+    pub(crate) contracted: Option<i64>,
+}
+
+impl Found {
+    /// Whether this program can work with it.
+    ///
+    /// # Errors
+    /// [`StoreError::Schema`].
+    pub(crate) fn fits(self) -> Result<(), StoreError> {
+        let has_all = self.version.is_some_and(|version| version >= SCHEMA_VERSION);
+        let took_away = self.contracted.is_some_and(|version| version > SCHEMA_VERSION);
+        if has_all && !took_away {
+            return Ok(());
+        }
+        Err(StoreError::Schema {
+            found: self.version,
+            needed: SCHEMA_VERSION,
+        })
+    }
+}
+
+/// Any text must fit: in another encoding, or in bytes without one, sound events would be refused or counted wrongly.
+///
+/// # Errors
+/// [`StoreError::Encoding`].
+pub(crate) fn checked_encoding(found: String) -> Result<(), StoreError> {
+    if found == "UTF8" {
+        Ok(())
+    } else {
+        Err(StoreError::Encoding { found })
+    }
 }
 
 async fn connected(url: &SecretString) -> Result<PgConnection, StoreError> {
@@ -115,6 +171,8 @@ async fn connected(url: &SecretString) -> Result<PgConnection, StoreError> {
             reason: e.to_string(),
         })?
         .application_name("nsc migrate")
+        // An index of a large table takes its time, whatever the database sets for others.
+        .options([("statement_timeout", "0")])
         .disable_statement_logging();
     options
         .connect()
@@ -122,19 +180,24 @@ async fn connected(url: &SecretString) -> Result<PgConnection, StoreError> {
         .map_err(|source| StoreError::Connect { source })
 }
 
-async fn version_of(connection: &mut PgConnection) -> Result<Option<i64>, StoreError> {
+async fn found_by(connection: &mut PgConnection) -> Result<Found, StoreError> {
     let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
         .bind(TABLE)
         .fetch_one(&mut *connection)
         .await
         .map_err(statement("schema_version"))?;
     if !exists {
-        return Ok(None);
+        return Ok(Found::default());
     }
-    sqlx::query_scalar(crate::statements::SCHEMA_VERSION.sql)
+    let row = sqlx::query(crate::statements::SCHEMA_VERSION.sql)
         .fetch_one(connection)
         .await
-        .map_err(statement("schema_version"))
+        .map_err(statement("schema_version"))?;
+    let column = |index: usize| row.try_get(index).map_err(statement("schema_version"));
+    Ok(Found {
+        version: column(0)?,
+        contracted: column(1)?,
+    })
 }
 
 fn migrator() -> Migrator {
@@ -181,12 +244,22 @@ pub(crate) async fn execute(connection: &mut PgConnection, sql: String) -> Resul
 
 #[cfg(test)]
 mod tests {
-    use super::{MIGRATIONS, SCHEMA_VERSION};
+    use super::{Found, MIGRATIONS, SCHEMA_VERSION};
 
     #[test]
     fn versions_count_up_from_one_to_the_version_needed() {
         let versions: Vec<i64> = MIGRATIONS.iter().map(|(version, ..)| *version).collect();
         let expected: Vec<i64> = (1..=SCHEMA_VERSION).collect();
         assert_eq!(versions, expected);
+    }
+
+    #[test]
+    fn every_later_version_fits_until_one_takes_something_away() {
+        let fits = |version, contracted| Found { version, contracted }.fits().is_ok();
+        let newest = SCHEMA_VERSION;
+        assert!(fits(Some(newest), None) && fits(Some(newest + 7), None));
+        assert!(fits(Some(newest + 7), Some(newest)));
+        assert!(!fits(Some(newest + 7), Some(newest + 1)));
+        assert!(!fits(Some(newest - 1), None) && !fits(None, None));
     }
 }

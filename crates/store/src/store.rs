@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::dead_letters::DeadLetters;
 use crate::error::StoreError;
-use crate::migrate::SCHEMA_VERSION;
+use crate::migrate::{self, Found};
 use crate::options::StoreOptions;
 use crate::pool::{Lease, Pool};
 use crate::statements::{self, Bound, Statement};
@@ -106,21 +106,20 @@ impl Store {
         })
     }
 
-    /// The database answers and its schema is the one this program needs.
+    /// The database answers, and its schema and set-up are such that this program can work: the version it needs, or a
+    /// later one that took nothing away.
     ///
     /// # Errors
-    /// [`StoreError::Schema`], or why the database does not answer.
+    /// [`StoreError::Schema`], [`StoreError::Encoding`], or why the database does not answer.
     pub async fn ready(&self) -> Result<(), StoreError> {
         let statement = statements::SCHEMA_VERSION;
         let rows = self.rows(statement, statement.bound()).await?;
-        let found: Option<i64> = statement.only(&rows, 0)?;
-        match found {
-            Some(SCHEMA_VERSION) => Ok(()),
-            found => Err(StoreError::Schema {
-                found,
-                needed: SCHEMA_VERSION,
-            }),
-        }
+        migrate::checked_encoding(statement.only(&rows, 2)?)?;
+        let found = Found {
+            version: statement.only(&rows, 0)?,
+            contracted: statement.only(&rows, 1)?,
+        };
+        found.fits()
     }
 
     /// [`Store::ready`], and the login may read what is asked for and add the audit row without which nothing is

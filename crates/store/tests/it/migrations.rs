@@ -1,11 +1,19 @@
 //! The schema gets to its newest version from every earlier one, and only forwards.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use nsc_core::{ErrorCode, OperatorError};
-use nsc_store::{RoleNames, SCHEMA_VERSION, StoreError, migrate, migrate_to, schema_version};
+use nsc_store::statements::SETTINGS;
+use nsc_store::{
+    LedgerRow, RoleNames, SCHEMA_VERSION, Store, StoreError, migrate, migrate_to, schema_version,
+};
 use nsc_testkit::{Database, Postgres};
 use secrecy::SecretString;
+use sqlx::Row;
 
-use crate::support::{api, at, consumer, entry, ledger, lines, servers};
+use crate::support::{api, at, consumer, entry, ledger, lines, options, servers, superuser, value, value_on};
 
 async fn empty() -> (Database, SecretString) {
     empty_in(&Postgres::shared().await.unwrap()).await
@@ -71,7 +79,10 @@ async fn from_every_earlier_version(postgres: &Postgres) {
     let (newest, url) = empty_in(postgres).await;
     let migrated = migrate(&url, &RoleNames::default()).await.unwrap();
     assert_eq!((migrated.from, migrated.to), (None, SCHEMA_VERSION));
-    assert_eq!(migrated.ran, ["0001 backoffice", "0002 moved halves", "0003 lookup indexes"]);
+    assert_eq!(
+        migrated.ran,
+        ["0001 backoffice", "0002 moved halves", "0003 lookup indexes"]
+    );
     let expected = shape(&newest).await;
     assert!(expected.len() > 60, "{expected:#?}");
 
@@ -148,15 +159,232 @@ async fn a_store_says_what_is_wrong_with_the_schema() {
     store.ready().await.unwrap();
     api(&database).await.ready().await.unwrap();
 
-    let newer = format!(
-        "INSERT INTO bo.schema_migrations VALUES ({}, 'from the future', now(), true, 'x', 0)",
-        SCHEMA_VERSION + 1
-    );
-    database.execute(&newer).await.unwrap();
+    database
+        .execute("DELETE FROM bo.schema_migrations WHERE version > 1")
+        .await
+        .unwrap();
     let error = store.ready().await.unwrap_err();
-    assert!(matches!(error, StoreError::Schema { found: Some(found), .. } if found == SCHEMA_VERSION + 1));
-    let error = migrate(&url, &roles).await.unwrap_err();
-    assert!(matches!(error, StoreError::Schema { .. }), "{error:?}");
+    assert!(
+        matches!(error, StoreError::Schema { found: Some(1), .. }),
+        "{error:?}"
+    );
+    assert!(error.hint().unwrap().contains("nsc migrate"));
+}
+
+/// What a release to come may do to the schema.
+fn of_the_future(version: i64, name: &str) -> String {
+    format!("INSERT INTO bo.schema_migrations VALUES ({version}, '{name}', now(), true, 'x', 0)")
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_worked_with_until_it_takes_something_away() {
+    let (database, url) = empty().await;
+    let roles = RoleNames::default();
+    migrate(&url, &roles).await.unwrap();
+    let (store, reader) = (consumer(&database).await, api(&database).await);
+    let newer = SCHEMA_VERSION + 40;
+    database
+        .execute(&of_the_future(newer, "adds an index"))
+        .await
+        .unwrap();
+    // More than this program knows to grant.
+    database
+        .execute("CREATE TABLE bo.more (a int); GRANT SELECT ON bo.more TO nsc_api")
+        .await
+        .unwrap();
+    store.ready().await.unwrap();
+    reader.ready_to_answer().await.unwrap();
+    let done = migrate(&url, &roles).await.unwrap();
+    assert_eq!((done.from, done.to, done.ran), (Some(newer), newer, vec![]));
+    let granted: bool = value(
+        &database,
+        "SELECT has_table_privilege('nsc_api', 'bo.more', 'SELECT')",
+    )
+    .await;
+    assert!(granted, "an older migrate took back what a newer one granted");
+
+    let contracted = of_the_future(newer + 1, "drops related_type (contract)");
+    database.execute(&contracted).await.unwrap();
+    for error in [
+        store.ready().await.unwrap_err(),
+        reader.ready_to_answer().await.unwrap_err(),
+        migrate(&url, &roles).await.unwrap_err(),
+    ] {
+        assert_eq!(error.code(), ErrorCode::DatabaseSchema);
+        assert!(error.hint().unwrap().contains("or newer"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn readers_and_writers_go_on_while_the_next_release_migrates_under_them() {
+    for postgres in servers().await {
+        let (database, url) = empty_in(&postgres).await;
+        migrate(&url, &RoleNames::default()).await.unwrap();
+        let (store, reader) = (consumer(&database).await, api(&database).await);
+        let done = Arc::new(AtomicBool::new(false));
+        let writer = {
+            let (store, done) = (store.clone(), done.clone());
+            tokio::spawn(async move {
+                let mut n = 0;
+                while !done.load(Ordering::SeqCst) || n < 20 {
+                    let order = format!("o{}", n / 2);
+                    let side = if n % 2 == 0 { "PAYMENT" } else { "RECEIVE" };
+                    let row = entry(&format!("t{n}"), side, Some(&order));
+                    store.apply(&ledger([row]), at(0)).await.unwrap();
+                    n += 1;
+                }
+                n
+            })
+        };
+        let looking = {
+            let (reader, done) = (reader.clone(), done.clone());
+            tokio::spawn(async move {
+                while !done.load(Ordering::SeqCst) {
+                    reader.tx("t1").await.unwrap();
+                    reader.ready_to_answer().await.unwrap();
+                }
+            })
+        };
+        for step in 1..=3 {
+            // An expanding migration, as a release to come would have it.
+            let expand = format!(
+                "BEGIN;
+                 ALTER TABLE bo.ledger_entries ADD COLUMN extra_{step} text, ADD COLUMN flag_{step} boolean NOT NULL DEFAULT false;
+                 ALTER TABLE bo.payment_ledger_pairs ADD COLUMN extra_{step} numeric(18, 2);
+                 CREATE INDEX ON bo.ledger_entries (extra_{step});
+                 CREATE TABLE bo.more_{step} (a int);
+                 {};
+                 COMMIT",
+                of_the_future(SCHEMA_VERSION + step, "adds")
+            );
+            database.execute(&expand).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        done.store(true, Ordering::SeqCst);
+        let written = writer.await.unwrap();
+        looking.await.unwrap();
+        let pairs = "SELECT count(*) FROM bo.payment_ledger_pairs WHERE receive_tx_id IS NOT NULL";
+        assert_eq!(value::<i64>(&database, pairs).await, written / 2);
+    }
+}
+
+/// The release before knows only version 2, and its statements must go by keys under the indexes of version 3 too.
+#[tokio::test]
+async fn the_statements_of_the_release_before_keep_their_indexes() {
+    let (database, url) = empty().await;
+    migrate(&url, &RoleNames::default()).await.unwrap();
+    let mut connection = superuser(&database.url()).await;
+    for (setting, value) in SETTINGS {
+        let set = format!("SET {setting} = '{value}'");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(set))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    }
+    for (statement, index) in [
+        (
+            "SELECT e.tx_id FROM bo.ledger_entries AS e WHERE e.related_id = $1::text
+             AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')",
+            "ledger_entries_order",
+        ),
+        (
+            "SELECT e.tx_id FROM bo.ledger_entries AS e
+             WHERE (e.wallet_id, e.event_time) >= ($1::text, $2::timestamptz)
+             AND (e.wallet_id, e.event_time) <= ($1::text, $3::timestamptz)
+             ORDER BY e.wallet_id DESC, e.event_time DESC, e.tx_id LIMIT 21",
+            "ledger_entries_wallet",
+        ),
+    ] {
+        let prepare = format!("DEALLOCATE ALL; PREPARE old AS {statement}");
+        sqlx::raw_sql(sqlx::AssertSqlSafe(prepare))
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        let nulls = if statement.contains("$3") {
+            "NULL, NULL, NULL"
+        } else {
+            "NULL"
+        };
+        let explain = format!("EXPLAIN EXECUTE old ({nulls})");
+        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(explain))
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        assert!(plan.iter().any(|line| line.contains(index)), "{plan:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_in_utf8_is_refused_before_anything_is_made() {
+    let postgres = Postgres::shared().await.unwrap();
+    for encoding in ["LATIN1", "SQL_ASCII", "EUC_KR"] {
+        let name = format!("in_{}", encoding.to_lowercase());
+        let make = format!(
+            "CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        );
+        postgres.execute(make).await.unwrap();
+        let url = SecretString::from(postgres.url(&name));
+        let error = migrate(&url, &RoleNames::default()).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::DatabaseEncoding);
+        assert!(error.detail().unwrap().contains(encoding), "{error:?}");
+        assert!(error.is_fault_of_set_up() && !error.is_transient() && !error.is_poison());
+        let mut connection = superuser(&postgres.url(&name)).await;
+        let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'bo'";
+        assert_eq!(value_on::<i64>(&mut connection, schemas).await, 0);
+        // Where there is a schema already, a program that starts refuses it too.
+        let schema = "CREATE SCHEMA bo; CREATE TABLE bo.schema_migrations (version bigint, description text, success bool);
+                      INSERT INTO bo.schema_migrations VALUES (1000, 'x', true)";
+        sqlx::raw_sql(schema).execute(&mut connection).await.unwrap();
+        let store = Store::connect(&options(postgres.url(&name))).await.unwrap();
+        assert_eq!(
+            store.ready().await.unwrap_err().code(),
+            ErrorCode::DatabaseEncoding
+        );
+    }
+}
+
+/// What PostgreSQL refuses of rows that were found storable is no fault of theirs.
+#[tokio::test]
+async fn a_fault_of_the_set_up_makes_no_row_poison() {
+    let (database, url) = empty().await;
+    migrate(&url, &RoleNames::default()).await.unwrap();
+    let store = consumer(&database).await;
+    let row = LedgerRow {
+        wallet_id: "가".repeat(255),
+        ..entry("t", "CHARGE", None)
+    };
+    for (fault, mend) in [
+        (
+            "ALTER TABLE bo.ledger_entries ADD COLUMN theirs text NOT NULL",
+            "ALTER TABLE bo.ledger_entries DROP COLUMN theirs",
+        ),
+        (
+            "ALTER TABLE bo.ledger_entries ALTER COLUMN wallet_id TYPE varchar(100)",
+            "ALTER TABLE bo.ledger_entries ALTER COLUMN wallet_id TYPE varchar(255)",
+        ),
+        (
+            "CREATE FUNCTION bo.theirs() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
+             CREATE TRIGGER theirs BEFORE INSERT ON bo.ledger_entries FOR EACH ROW EXECUTE FUNCTION bo.theirs()",
+            "DROP TRIGGER theirs ON bo.ledger_entries",
+        ),
+    ] {
+        database.execute(fault).await.unwrap();
+        let error = store.apply(&ledger([row.clone()]), at(0)).await.unwrap_err();
+        assert!(!error.is_poison(), "{fault}: {error:?}");
+        database.execute(mend).await.unwrap();
+    }
+    store.apply(&ledger([row]), at(0)).await.unwrap();
+    // A rule about rows that somebody added is another thing.
+    let rule = "ALTER TABLE bo.ledger_entries ADD CHECK (wallet_id <> 'forbidden')";
+    database.execute(rule).await.unwrap();
+    let forbidden = LedgerRow {
+        wallet_id: "forbidden".to_owned(),
+        ..entry("f", "CHARGE", None)
+    };
+    let error = store.apply(&ledger([forbidden]), at(0)).await.unwrap_err();
+    assert!(error.is_poison(), "{error:?}");
 }
 
 #[tokio::test]

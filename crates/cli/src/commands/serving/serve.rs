@@ -3,10 +3,12 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use nsc_api::{Api, ApiOptions, AuthOptions, KeyLocation, OidcOptions, TlsOptions};
 use nsc_core::{ExitStatus, SystemClock};
+use nsc_store::Store;
 
 use super::wiring;
 use crate::app::App;
@@ -15,6 +17,8 @@ use crate::config::{Config, Flags, Setting};
 use crate::failure::{Failure, Outcome, Refusal};
 
 const NAME: &str = "nsc-api";
+/// How long the start waits for a database that does not answer.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// Serve the admin API
 #[derive(Debug, Args)]
@@ -56,6 +60,7 @@ pub(crate) async fn handle(_: ServeArgs, app: &mut App) -> Outcome<ExitStatus> {
     let options = options(config)?;
     let metrics = wiring::metrics(config, NAME)?;
     let store = wiring::store(config, NAME, &metrics)?;
+    refuse_faults_of_the_set_up(&store).await?;
     let api = Api::new(options, store, metrics.clone(), Arc::new(SystemClock))?;
     let address = &config.serving.api.listen;
     let listener = TcpListener::bind(address.value).map_err(|e| wiring::unusable_address(address, &e))?;
@@ -65,6 +70,14 @@ pub(crate) async fn handle(_: ServeArgs, app: &mut App) -> Outcome<ExitStatus> {
     served?;
     flushed.map_err(|e| Failure::unexpected("sending the last metrics", e))?;
     Ok(ExitStatus::Ok)
+}
+
+/// A database that is away is waited for by whoever asks `/readyz`. One that can never answer is told at once.
+async fn refuse_faults_of_the_set_up(store: &Store) -> Outcome<()> {
+    match tokio::time::timeout(FIRST_LOOK, store.ready()).await {
+        Ok(Err(error)) if error.is_fault_of_set_up() => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn options(config: &Config) -> Outcome<ApiOptions> {
