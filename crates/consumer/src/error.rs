@@ -24,12 +24,6 @@ pub enum ConsumerError {
         /// Why not.
         reason: String,
     },
-    /// An Event Hubs connection string that is none.
-    #[error("the Event Hubs connection string is not usable: {reason}")]
-    ConnectionString {
-        /// What is missing; never the string.
-        reason: String,
-    },
     /// The client could not be made, or the group threw it out for good.
     #[error("the Kafka client cannot go on: {reason}")]
     Broker {
@@ -72,7 +66,7 @@ impl OperatorError for ConsumerError {
         match self {
             Self::Profile(e) => e.code(),
             Self::Store(e) => e.code(),
-            Self::Property { .. } | Self::ConnectionString { .. } => ErrorCode::Configuration,
+            Self::Property { .. } => ErrorCode::Configuration,
             Self::Broker { .. } => ErrorCode::Broker,
             Self::Input { source, .. } if is_not_text(source) => ErrorCode::InputNotText,
             Self::Input { .. } => ErrorCode::InputUnreadable,
@@ -86,10 +80,6 @@ impl OperatorError for ConsumerError {
         match self {
             Self::Profile(e) => e.detail(),
             Self::Store(e) => e.detail(),
-            Self::ConnectionString { .. } => Some(
-                "it looks like Endpoint=sb://NAMESPACE.servicebus.windows.net/;SharedAccessKeyName=...;SharedAccessKey=..."
-                    .to_owned(),
-            ),
             _ => None,
         }
     }
@@ -99,7 +89,6 @@ impl OperatorError for ConsumerError {
             Self::Profile(e) => return e.hint(),
             Self::Store(e) => return e.hint(),
             Self::Property { .. } => "remove it from the configuration",
-            Self::ConnectionString { .. } => "copy it from the namespace's shared access policies",
             Self::Broker { .. } => "check the brokers' address, the credentials and group.instance.id",
             Self::Input { source, .. } if is_not_text(source) => {
                 "decompress it on the way: zcat FILE | nsc backfill --ledger-file - (zstdcat for zstd)"

@@ -1,7 +1,6 @@
 //! The Kafka side: how to reach the brokers, what the library tells us, who owns which partition.
 
 mod assignment;
-mod connection_string;
 mod context;
 mod headers;
 mod options;

@@ -72,12 +72,6 @@ impl Threshold {
     pub fn is_reached_by(self, units: i128, scale: u32) -> bool {
         units >= self.ceil_at(scale)
     }
-
-    /// `units` of 10^-`scale` `>` the threshold.
-    #[must_use]
-    pub fn is_exceeded_by(self, units: i128, scale: u32) -> bool {
-        units > self.floor_at(scale)
-    }
 }
 
 impl std::fmt::Display for Threshold {
@@ -190,8 +184,8 @@ mod tests {
     #[test]
     fn comparisons_hold_at_the_edge() {
         assert!(at(0.001).is_reached_by(1_000, 6) && !at(0.001).is_reached_by(999, 6));
-        assert!(at(0.0).is_exceeded_by(1, 2) && !at(0.0).is_exceeded_by(0, 2));
-        assert!(at(0.005).is_exceeded_by(1, 2) && !at(0.005).is_exceeded_by(0, 2));
+        assert!(at(0.0).is_reached_by(0, 2) && !at(0.0).is_reached_by(-1, 2));
+        assert!(at(0.005).is_reached_by(1, 2) && !at(0.005).is_reached_by(0, 2));
     }
 
     #[test]

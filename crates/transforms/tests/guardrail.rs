@@ -153,11 +153,3 @@ async fn freshness_sees_the_closing_instant_and_a_dead_source_grows_stale() {
     );
     assert_eq!(newest_of(&[], None).await, ["~"; 3]);
 }
-
-#[test]
-fn a_source_is_known_by_its_table() {
-    for source in GuardrailSource::ALL {
-        assert_eq!(GuardrailSource::of_table(source.table()).unwrap(), source);
-    }
-    assert!(GuardrailSource::of_table("orders_raw").is_err());
-}

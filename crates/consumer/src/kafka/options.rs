@@ -11,7 +11,6 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::connection_string;
 use crate::error::ConsumerError;
 use crate::options::StartAt;
 
@@ -121,24 +120,6 @@ impl KafkaOptions {
         }
     }
 
-    /// The Kafka endpoint of an Event Hubs namespace, from its connection string: brokers and SASL PLAIN.
-    ///
-    /// # Errors
-    /// When it is not a connection string; the message does not quote it.
-    pub fn event_hubs(
-        connection_string: &SecretString,
-        group_id: impl Into<String>,
-    ) -> Result<Self, ConsumerError> {
-        let host = connection_string::namespace_host(connection_string.expose_secret())?;
-        Ok(Self {
-            security: Security::SaslPlain {
-                username: "$ConnectionString".to_owned(),
-                password: connection_string.clone(),
-            },
-            ..Self::new(format!("{host}:9093"), group_id)
-        })
-    }
-
     /// As librdkafka takes it.
     pub(crate) fn client_config(&self, start: StartAt) -> Result<ClientConfig, ConsumerError> {
         let mut config = ClientConfig::new();
@@ -237,19 +218,23 @@ impl StartAt {
 mod tests {
     use super::*;
 
-    const STRING: &str =
-        "Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=k;SharedAccessKey=c2VjcmV0PQ==";
+    fn with_a_login() -> KafkaOptions {
+        let mut options = KafkaOptions::new("ns.servicebus.windows.net:9093", "g");
+        options.security = Security::SaslPlain {
+            username: "$ConnectionString".to_owned(),
+            password: "Endpoint=sb://ns/;SharedAccessKey=c2VjcmV0PQ==".into(),
+        };
+        options
+    }
 
     #[test]
-    fn event_hubs_is_reached_by_its_connection_string() {
-        let options = KafkaOptions::event_hubs(&STRING.into(), "g").expect("a connection string");
-        let config = options.client_config(StartAt::Earliest).expect("usable");
+    fn a_login_means_sasl_plain_over_tls() {
+        let config = with_a_login().client_config(StartAt::Earliest).expect("usable");
         for (name, value) in [
-            ("bootstrap.servers", "ns.servicebus.windows.net:9093"),
             ("security.protocol", "sasl_ssl"),
             ("sasl.mechanism", "PLAIN"),
             ("sasl.username", "$ConnectionString"),
-            ("sasl.password", STRING),
+            ("sasl.password", "Endpoint=sb://ns/;SharedAccessKey=c2VjcmV0PQ=="),
         ] {
             assert_eq!(config.get(name), Some(value), "{name}");
         }
@@ -268,8 +253,7 @@ mod tests {
 
     #[test]
     fn secrets_are_not_in_the_debug_form() {
-        let options = KafkaOptions::event_hubs(&STRING.into(), "g").expect("a connection string");
-        let shown = format!("{options:?}");
+        let shown = format!("{:?}", with_a_login());
         assert!(
             !shown.contains("c2VjcmV0PQ") && !shown.contains("SharedAccessKey"),
             "{shown}"

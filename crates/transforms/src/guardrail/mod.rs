@@ -26,7 +26,6 @@ pub use judge::{Fired, Judgement, Rate, Tag, WindowMeasure, freshness_seconds, j
 pub use measure::{WindowCounts, counts, measures, newest};
 pub use windows::{Windows, newest_at_ends};
 
-use crate::TransformError;
 use crate::rules::SeverityRule;
 
 /// The sources the guardrail watches.
@@ -62,17 +61,6 @@ impl GuardrailSource {
             Self::Wallets => "dup_rate_wallet_snapshot",
             Self::PaymentOrders => "dup_rate_order_id",
         }
-    }
-
-    /// The source of a Bronze table.
-    ///
-    /// # Errors
-    /// When the guardrail does not watch it.
-    pub fn of_table(table: &str) -> Result<Self, TransformError> {
-        Self::ALL
-            .into_iter()
-            .find(|s| s.table() == table)
-            .ok_or_else(|| TransformError::Source(table.to_owned()))
     }
 }
 
