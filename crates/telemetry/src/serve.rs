@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -9,12 +10,17 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use crate::metrics::{Metrics, PROMETHEUS_TEXT};
 
 const PLAIN: &str = "text/plain; charset=utf-8";
+/// What a request under way gets to be answered once the shutdown is asked for. One that is never finished by its
+/// client must not keep the process: whoever stops it waits half a minute and kills it.
+const DRAIN: Duration = Duration::from_secs(2);
 
-/// Serves until `shutdown` resolves, then finishes the requests it has.
+/// Serves until `shutdown` resolves, then finishes the requests it has, for two seconds.
 ///
 /// - `/metrics`: [`Metrics::render`].
 /// - `/healthz`: 200 while the process can answer at all.
@@ -58,9 +64,20 @@ where
                 }
             }),
         );
-    axum::serve(listener, routes)
-        .with_graceful_shutdown(shutdown)
-        .await
+    let (told, asked) = oneshot::channel();
+    let serving = axum::serve(listener, routes).with_graceful_shutdown(async move {
+        shutdown.await;
+        let _ = told.send(());
+    });
+    let drained = async {
+        // Without a word the server has ended by itself, and says so below.
+        let _ = asked.await;
+        sleep(DRAIN).await;
+    };
+    tokio::select! {
+        served = serving.into_future() => served,
+        () = drained => Ok(()),
+    }
 }
 
 const fn headers(media_type: &'static str) -> [(HeaderName, &'static str); 2] {

@@ -64,3 +64,20 @@ async fn a_request_that_does_not_end_is_not_waited_for_for_ever() {
     world.stop().await.expect("an end");
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
 }
+
+#[tokio::test]
+async fn half_a_request_is_not_waited_for_for_ever() {
+    let mut world = World::with(|setup| setup.options.drain = Duration::from_millis(300)).await;
+    let mut halves = Vec::new();
+    let body = "GET /admin/tx/a HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nx";
+    for begun in ["GET /admin/tx/a HTTP/1.1\r\nho", "G", body] {
+        let mut stream = TcpStream::connect(world.address).await.expect("a connection");
+        tokio::io::AsyncWriteExt::write_all(&mut stream, begun.as_bytes())
+            .await
+            .expect("half a request is sent");
+        halves.push(stream);
+    }
+    assert_eq!(world.get("/admin/wallets/w/tx").await.status, 200);
+    let stopped = tokio::time::timeout(Duration::from_secs(20), world.stop()).await;
+    stopped.expect("it ends").expect("a clean end");
+}

@@ -103,3 +103,23 @@ async fn it_stops_when_told_to_even_with_an_idle_connection_open() {
     assert!(ended.unwrap().is_ok());
     assert!(TcpStream::connect(port.address).await.is_err());
 }
+
+#[tokio::test]
+async fn it_stops_when_told_to_even_with_half_a_request_on_the_wire() {
+    let port = port(Metrics::noop()).await;
+    let mut halves = Vec::new();
+    for begun in [
+        "GET /metrics HTTP/1.1\r\nHo",
+        "GET",
+        "",
+        "GET /healthz HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nx",
+    ] {
+        let mut stream = TcpStream::connect(port.address).await.unwrap();
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        halves.push(stream);
+    }
+    assert!(get(port.address, "/healthz").await.ends_with("alive\n"));
+    port.stop.send(()).unwrap();
+    let ended = timeout(Duration::from_secs(10), port.served).await.unwrap();
+    assert!(ended.unwrap().is_ok());
+}

@@ -1,5 +1,6 @@
 //! `SIGTERM` and Ctrl-C: what has begun is finished, then the process ends with 0.
 
+use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,20 @@ async fn a_consumer_asked_to_stop_finishes_its_batches_commits_and_leaves() {
     let ended = second.end();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(world.committed(LEDGER_TOPIC), EVENTS);
+}
+
+/// Whoever scrapes may be cut off at any byte; Kubernetes waits half a minute for the process.
+#[tokio::test]
+async fn half_a_request_on_the_side_port_keeps_no_consumer_from_stopping() {
+    let world = World::new().await;
+    let address = nobody_listens_here();
+    let consumer = world.consume(&[("NSC_METRICS_LISTEN", &address.to_string())]);
+    until(|| http::get(address, "/healthz").is_ok(), &consumer);
+    let mut half = TcpStream::connect(address).unwrap();
+    half.write_all(b"GET /metrics HTTP/1.1\r\nHo").unwrap();
+    let ended = consumer.stop();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    drop(half);
 }
 
 #[tokio::test]
