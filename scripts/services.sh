@@ -15,6 +15,7 @@ cd "$ROOT"
 
 home=$ROOT/.nsc/services
 nsc=${CARGO_TARGET_DIR:-$ROOT/target}/release/nsc
+export NSC_ENV=local
 sample=config/sample/day
 
 free_port() { "$(find_python)" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
@@ -94,6 +95,7 @@ export DATABASE_URL=$CONSUMER_URL
 export DEMO_MIGRATOR_URL=$MIGRATOR_URL
 export DEMO_API_URL=$API_URL
 export DEMO_API=http://127.0.0.1:$API_PORT
+export NSC_ENV=local
 ENV
   )
 }
@@ -154,7 +156,7 @@ start_consumer() {
 
 start_api() {
   if ! runs api; then
-    DATABASE_URL=$API_URL AUTH_MODE=disabled NSC_ENV=local keep api "$nsc" serve api --listen "127.0.0.1:$API_PORT" --log info
+    DATABASE_URL=$API_URL AUTH_MODE=disabled keep api "$nsc" serve api --listen "127.0.0.1:$API_PORT" --log info
   fi
   wait_for "the admin API" "$home/api.log" bash -c "exec 3<>/dev/tcp/127.0.0.1/$API_PORT"
   ok "admin API on http://127.0.0.1:$API_PORT (authentication disabled: this machine only)"

@@ -12,6 +12,8 @@ sample=config/sample/day
 date_kst=2026-01-05
 now=2026-01-05T15:30:00Z # 00:30 KST of the next day: the nightly run
 lake=${NSC_DEMO_ROOT:-.nsc/demo}
+# A demonstration on this machine: the dummy salt and disabled authentication are good enough. Nothing else may say so.
+export NSC_ENV=local
 
 scripts/install-deps.sh up
 

@@ -14,7 +14,7 @@ use tracing::Instrument;
 
 use crate::app::{App, Shared};
 use crate::attempt::Attempt;
-use crate::auth::AuthFailure;
+use crate::auth::{AuthFailure, MAX_TOKEN_BYTES, TokenError};
 use crate::loopback_host::is_for_loopback;
 use crate::options::Limits;
 use crate::problem::{Problem, ProblemKind};
@@ -73,15 +73,26 @@ async fn admitted(
         .authenticate(request.headers(), app.clock.now())
         .await
         .map_err(|failure| match failure {
-            AuthFailure::Token(error) => Problem::unauthenticated(error),
+            AuthFailure::Token(error) => {
+                if error == TokenError::TooLong {
+                    tracing::warn!(limit = MAX_TOKEN_BYTES, "a token is longer than is read");
+                }
+                Problem::unauthenticated(error)
+            }
             AuthFailure::KeysUnavailable { retry_after } => Problem::new(
                 ProblemKind::KeysUnavailable,
                 "the token cannot be judged; try again",
             )
             .retry_after(retry_after),
         })?;
-    if !attempt.by(principal).may_read() {
-        return Err(Problem::forbidden());
+    let principal = attempt.by(principal);
+    if !principal.may_read() {
+        if principal.is_cut {
+            tracing::warn!(
+                "a token without the roles asked for says that the issuer left roles or groups out of it"
+            );
+        }
+        return Err(Problem::forbidden(principal.is_cut));
     }
     Ok(next.run(request).await)
 }
@@ -111,6 +122,11 @@ fn within_limits(request: &Request, limits: &Limits) -> Result<(), Problem> {
         );
     }
     if header_bytes > limits.header_bytes {
+        tracing::warn!(
+            header_bytes,
+            limit = limits.header_bytes,
+            "a request's headers are longer than is read"
+        );
         return refused(
             ProblemKind::HeadersTooLarge,
             "the headers",

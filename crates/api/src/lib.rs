@@ -30,5 +30,5 @@ mod view;
 pub use client_ip::TrustedProxies;
 pub use error::ApiError;
 pub use openapi::openapi_text;
-pub use options::{ApiOptions, AuthOptions, KeyLocation, Limits, OidcOptions, TlsOptions};
+pub use options::{ApiOptions, AuthOptions, ClaimPath, KeyLocation, Limits, OidcOptions, TlsOptions};
 pub use server::Api;

@@ -7,13 +7,15 @@ use nsc_store::AuditOptions;
 
 use crate::client_ip::TrustedProxies;
 
-/// The environment in which authentication may be disabled.
+/// The environment of a developer's machine.
 const LOCAL: &str = "local";
+/// Nobody has said which environment this is.
+const UNSET: &str = "unset";
 
 /// Everything the API is configured with.
 #[derive(Debug, Clone)]
 pub struct ApiOptions {
-    /// `local`, or the name of any other environment; only `local` is lenient.
+    /// `local`, `unset` when nobody has said, or the name of any other environment; only `local` is lenient.
     pub environment: String,
     /// Who may look.
     pub auth: AuthOptions,
@@ -42,7 +44,7 @@ impl ApiOptions {
             trusted_proxies: TrustedProxies::default(),
             limits: Limits::default(),
             audit: AuditOptions::default(),
-            drain: Duration::from_secs(20),
+            drain: Duration::from_secs(12),
             gauge_interval: Duration::from_secs(10),
         }
     }
@@ -50,14 +52,20 @@ impl ApiOptions {
     pub(crate) fn is_local(&self) -> bool {
         self.environment == LOCAL
     }
+
+    /// Whether authentication may be disabled for this machine alone: where it is said to be a developer's, and where
+    /// nothing is said of it.
+    pub(crate) fn may_be_open_to_itself(&self) -> bool {
+        self.is_local() || self.environment == UNSET
+    }
 }
 
 /// Who may look (contract section 7).
 #[derive(Debug, Clone)]
 pub enum AuthOptions {
-    /// Whoever reaches the address. Only in environment `local`.
+    /// Whoever reaches the address. Not where the environment is said to be another than `local`.
     Disabled {
-        /// Also on an address that other machines can reach.
+        /// Also on an address that other machines can reach. Only in environment `local`.
         on_any_address: bool,
     },
     /// Holders of a token of an OpenID Connect issuer, with one of the two roles.
@@ -73,8 +81,8 @@ pub struct OidcOptions {
     pub audiences: Vec<String>,
     /// Where its keys are published.
     pub keys: KeyLocation,
-    /// The claim with the roles; dots lead into objects (`realm_access.roles`).
-    pub roles_claim: String,
+    /// The claims that may hold roles; those of all of them count.
+    pub roles_claims: Vec<ClaimPath>,
     /// How far its clock may be from ours.
     pub leeway: Duration,
     /// Between two fetches of its keys when nothing is the matter.
@@ -96,12 +104,37 @@ impl OidcOptions {
             keys: KeyLocation::of_issuer(&issuer),
             issuer,
             audiences,
-            roles_claim: "roles".to_owned(),
+            roles_claims: ["roles", "scp"].map(ClaimPath::from).into(),
             leeway: Duration::from_secs(30),
             refresh: Duration::from_secs(300),
             refetch_every: Duration::from_secs(10),
             max_key_age: Duration::from_secs(24 * 3_600),
             fetch_timeout: Duration::from_secs(3),
+        }
+    }
+}
+
+/// Where in a token a claim is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimPath {
+    /// Its name, which may hold dots (`https://example/roles`), or names with dots between them that lead into objects
+    /// (`resource_access.my.client.roles`). Whatever name is longest goes first.
+    Named(String),
+    /// Names one inside the other, exactly.
+    Names(Vec<String>),
+}
+
+impl From<&str> for ClaimPath {
+    fn from(name: &str) -> Self {
+        Self::Named(name.to_owned())
+    }
+}
+
+impl ClaimPath {
+    pub(crate) fn is_blank(&self) -> bool {
+        match self {
+            Self::Named(name) => nsc_core::is_blank(name),
+            Self::Names(names) => names.is_empty() || names.iter().any(|name| nsc_core::is_blank(name)),
         }
     }
 }
@@ -172,7 +205,8 @@ impl Default for Limits {
             in_flight: 512,
             request_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),
-            header_bytes: 32 * 1024,
+            // Entra ID puts 200 groups into a token, Keycloak every role of every client; proxies hand on 64 KiB.
+            header_bytes: 64 * 1024,
             target_bytes: 32 * 1024,
             body_bytes: 16 * 1024,
         }

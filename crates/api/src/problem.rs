@@ -165,14 +165,17 @@ impl Problem {
         }
     }
 
-    pub(crate) fn forbidden() -> Self {
+    /// `is_cut`: the token says that not every role or group is in it.
+    pub(crate) fn forbidden(is_cut: bool) -> Self {
+        let detail = if is_cut {
+            "one of the roles ADMIN_READ and ADMIN_AUDIT is required, and the issuer left roles or groups out of this token, there being too many"
+        } else {
+            "one of the roles ADMIN_READ and ADMIN_AUDIT is required"
+        };
         let challenge = "Bearer realm=\"nsc\", error=\"insufficient_scope\"";
         Self {
             challenge: Some(HeaderValue::from_static(challenge)),
-            ..Self::new(
-                ProblemKind::Forbidden,
-                "one of the roles ADMIN_READ and ADMIN_AUDIT is required",
-            )
+            ..Self::new(ProblemKind::Forbidden, detail)
         }
     }
 

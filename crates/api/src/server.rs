@@ -11,7 +11,7 @@ use nsc_core::Clock;
 use nsc_store::{AuditLog, Store};
 use nsc_telemetry::Metrics;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,13 +19,16 @@ use crate::app::{App, Shared};
 use crate::auth::Authenticator;
 use crate::error::ApiError;
 use crate::gauges;
-use crate::options::{ApiOptions, AuthOptions};
+use crate::options::{ApiOptions, AuthOptions, ClaimPath};
 use crate::readiness::Readiness;
 use crate::routes::router;
 use crate::tls::Tls;
 
 /// hyper reads no more of a request's head than this; our own limits are below and answer with a problem.
 const HEAD_BYTES: usize = 128 * 1024;
+
+/// What an attempt that has lost its connection gets to be audited, whatever the drain has left.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// The admin API, checked and ready to serve.
 pub struct Api {
@@ -87,11 +90,14 @@ impl Api {
         }
         background.close();
         tracing::info!(%address, tls = config.is_some(), "the API serves");
+        let asked = asked_at(shutdown.clone());
         let served = serve(listener, config, &app, drain).await;
         // However the server ended, nothing else may go on.
         shutdown.cancel();
         app.attempts.close();
-        if timeout(drain, app.attempts.wait()).await.is_err() {
+        // One drain for connections and attempts together.
+        let left = drain.saturating_sub(asked.await.map_or(Duration::ZERO, |at| at.elapsed()));
+        if timeout(left.max(LAST_WORD), app.attempts.wait()).await.is_err() {
             tracing::warn!("some requests did not finish in time");
         }
         app.audit.shutdown().await;
@@ -117,6 +123,14 @@ impl Api {
             shutdown,
         })
     }
+}
+
+/// When the shutdown was asked for.
+fn asked_at(shutdown: CancellationToken) -> tokio::task::JoinHandle<Instant> {
+    tokio::spawn(async move {
+        shutdown.cancelled().await;
+        Instant::now()
+    })
 }
 
 async fn keep_keys(app: Shared) {
@@ -166,17 +180,23 @@ async fn serve(
 /// What can be known before there is an address.
 fn check(options: &ApiOptions) -> Result<(), ApiError> {
     match &options.auth {
-        AuthOptions::Disabled { .. } if !options.is_local() => Err(ApiError::DisabledOutsideLocal {
-            environment: options.environment.clone(),
-        }),
-        AuthOptions::Disabled { .. } => Ok(()),
+        AuthOptions::Disabled { on_any_address } => {
+            let may = if *on_any_address {
+                options.is_local()
+            } else {
+                options.may_be_open_to_itself()
+            };
+            may.then_some(()).ok_or_else(|| ApiError::DisabledOutsideLocal {
+                environment: options.environment.clone(),
+            })
+        }
         AuthOptions::Oidc(oidc) => {
             let audiences_missing = oidc.audiences.iter().all(|a| nsc_core::is_blank(a));
             let missing = [
                 (nsc_core::is_blank(&oidc.issuer), "an issuer"),
                 (audiences_missing, "an audience"),
                 (
-                    nsc_core::is_blank(&oidc.roles_claim),
+                    oidc.roles_claims.is_empty() || oidc.roles_claims.iter().any(ClaimPath::is_blank),
                     "the name of the claim with the roles",
                 ),
             ];

@@ -12,7 +12,7 @@ use nsc_telemetry::LogOptions;
 use secrecy::ExposeSecret;
 
 use crate::args::Cli;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Scope};
 use crate::environment::Environment;
 use crate::failure::{Outcome, Refusal};
 use crate::output::Printer;
@@ -40,7 +40,7 @@ impl App {
         let file = config::find(global.config.as_deref(), &env)?;
         let mut flags = global.flags();
         cli.command.add_to(&mut flags);
-        let config = config::resolve(&flags, &env, file)?;
+        let config = config::resolve(&flags, &env, file, cli.command.scope())?;
         let bars = progress::bars(terminal);
         let log = LogOptions {
             format: config.log.format.value,
@@ -51,11 +51,14 @@ impl App {
             Refusal::configuration(format!("the log ({}) cannot be set up", config.log.filter.origin))
                 .with_detail(e)
         })?;
-        for name in config::unknown_variables(&env) {
-            tracing::warn!(
-                variable = name,
-                "this environment variable looks like one of nsc and is not"
-            );
+        for notice in &config.notices {
+            notice.log();
+        }
+        // What is only shown is shown with everything that is wrong with it.
+        if let Some(objection) = config.objections.first()
+            && cli.command.scope() != Scope::All
+        {
+            return Err(objection.clone().into());
         }
         let printer = Printer::to_stdout(global.format, terminal.stdout_width);
         Ok(Self {

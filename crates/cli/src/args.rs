@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::commands;
-use crate::config::Flags;
+use crate::config::{Flags, Scope};
 use crate::output::Format;
 use crate::terminal::ColorChoice;
 
@@ -93,6 +93,17 @@ impl Command {
             Self::Serving(command) => command.add_to(flags),
             Self::Sample(args) => args.add_to(flags),
             _ => {}
+        }
+    }
+
+    /// Which half of the configuration the command goes by.
+    pub(crate) const fn scope(&self) -> Scope {
+        match self {
+            #[cfg(feature = "serving")]
+            Self::Serving(_) => Scope::Serving,
+            Self::Sample(args) => args.scope(),
+            Self::Config(_) => Scope::All,
+            _ => Scope::Lakehouse,
         }
     }
 }

@@ -1,10 +1,15 @@
 //! The effective configuration: flags over environment over file over defaults, each value with its origin.
 
+mod aliases;
 mod credentials;
 mod file;
 mod find;
+mod foreign;
 mod keys;
+mod misspelt;
+mod notice;
 mod resolve;
+mod scope;
 pub(crate) mod serving;
 mod setting;
 mod show;
@@ -13,11 +18,17 @@ mod size;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use notice::Notice;
 use nsc_telemetry::LogFormat;
+#[cfg(feature = "lakehouse")]
+use secrecy::ExposeSecret;
 use secrecy::SecretString;
 
-pub(crate) use find::{find, unknown_variables};
+use crate::failure::Refusal;
+
+pub(crate) use find::find;
 pub(crate) use resolve::{Flags, resolve};
+pub(crate) use scope::Scope;
 pub(crate) use setting::{EnvironmentName, Origin, Setting};
 pub(crate) use show::sheet;
 pub(crate) use size::{ByteSize, rounded};
@@ -41,6 +52,10 @@ pub(crate) struct Config {
     pub(crate) log: LogConfig,
     /// The serving half.
     pub(crate) serving: serving::ServingConfig,
+    /// What is to be said of the environment's variables.
+    pub(crate) notices: Vec<Notice>,
+    /// Variables that stop a command: what they say would not hold.
+    pub(crate) objections: Vec<Refusal>,
 }
 
 /// Where the tables are.
@@ -57,6 +72,15 @@ pub(crate) struct LakeConfig {
 pub(crate) struct AnalyticsConfig {
     /// Salt of `user_key`; `None` outside the local environment when nothing provides one.
     pub(crate) salt: Option<Setting<SecretString>>,
+}
+
+#[cfg(feature = "lakehouse")]
+impl AnalyticsConfig {
+    /// Whether `user_key` hides nobody: the salt is the one that is published.
+    pub(crate) fn has_dummy_salt(&self) -> bool {
+        let salt = self.salt.as_ref();
+        salt.is_some_and(|salt| salt.value.expose_secret() == resolve::DUMMY_SALT)
+    }
 }
 
 /// How long things are kept.

@@ -86,6 +86,14 @@ registry! {
     Usage = 2, Usage, "command line not understood";
     /// The configuration file or an `NSC_` variable is not usable.
     Configuration = 3, Usage, "configuration not usable";
+    /// A variable of the first implementation says something that would not hold here.
+    NoCounterpart = 4, Usage, "variable without a counterpart";
+    /// An older name of a setting and ours do not say the same.
+    NamesDisagree = 5, Usage, "two names of a setting disagree";
+    /// A payment order needs a `user_key`, and there is no salt.
+    SaltMissing = 6, Usage, "no salt for user_key";
+    /// Blanks around a salt: whether they are part of it is anybody's guess.
+    SaltAmbiguous = 7, Usage, "salt with blanks around it";
 
     /// The object store or disk refused or failed.
     Storage = 101, Storage, "storage not usable";
@@ -146,6 +154,8 @@ registry! {
     AuthConfiguration = 621, Usage, "authentication not configured";
     /// The address to serve on cannot be used.
     Listen = 622, Usage, "address cannot be served on";
+    /// Secrets for the brokers, and no word on how the connection is protected.
+    KafkaSecurityUnsaid = 623, Usage, "protection of the brokers' connection not said";
 }
 
 impl fmt::Display for ErrorCode {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::SessionContext;
 use nsc_core::DateKst;
@@ -13,9 +14,10 @@ use crate::due::{Extent, Work};
 use crate::exceptions::metadata;
 use crate::gate::{self, ANALYTICS};
 use crate::silver::scope;
-use crate::{Period, PipelineError, RunContext, RunReport, TableReport};
+use crate::{Period, PipelineError, RunContext, RunReport, Salt, TableReport};
 
 const FACT: &str = "gold.fact_payment_anonymized";
+const DUMMY_NOTE: &str = "user_key is made with the published dummy salt local-salt-v1, which hides nobody: for trying things out only";
 
 /// Runs Pipeline C.
 pub(crate) async fn run(
@@ -28,6 +30,10 @@ pub(crate) async fn run(
     let work = Work::of(run, &ctx, ANALYTICS, period, extent).await?;
     report.windows.extend(work.windows());
     gate::assert_silver_ready(run, &ctx, &work.days).await?;
+    if run.settings.salt.as_ref().is_some_and(Salt::is_dummy) {
+        tracing::warn!("{DUMMY_NOTE}");
+        report.notes.push(DUMMY_NOTE.to_owned());
+    }
     for day in &work.days {
         day_fact(run, *day, report).await?;
     }
@@ -50,7 +56,7 @@ async fn day_fact(run: &RunContext, day: DateKst, report: &mut RunReport) -> Res
             of_day.iter().map(|f| ("silver.order_events", f)),
         ))
         .with(&derivation::tables_hash(&[items.clone(), products.clone()])?)
-        .with(&salt_mark(run.settings.salt.expose()));
+        .with(&salt_mark(run.settings.salt.as_ref()));
     let known = derivation.recall(run, &outputs(&table, day)?).await?;
     if let Some(record) = known {
         record.report(report);
@@ -64,7 +70,13 @@ async fn day_fact(run: &RunContext, day: DateKst, report: &mut RunReport) -> Res
     register_items(&ctx, &items, of_day.clone()).await?;
     ctx.register_table("orders", of_day.into_view())?;
     ctx.register_table("products", products.scan_all()?)?;
-    let fact = payment_fact(&ctx, day, &run.run_id, run.settings.salt.expose()).await?;
+    let salt = match &run.settings.salt {
+        Some(salt) => salt.expose(),
+        None if has_user(&ctx, day).await? => return Err(PipelineError::SaltMissing { date: day }),
+        // Nothing will be hashed with it.
+        None => "",
+    };
+    let fact = payment_fact(&ctx, day, &run.run_id, salt).await?;
 
     let files = table.files_of(&[day])?;
     let outcome = table.overwrite(&ctx, files, fact, metadata(run)).await?;
@@ -88,8 +100,18 @@ fn outputs(table: &Table, day: DateKst) -> Result<String, PipelineError> {
     Ok(derivation::files_hash(files.iter().map(|f| (FACT, f))))
 }
 
-/// Tells one salt from another in a record, without saying what it is.
-fn salt_mark(salt: &str) -> String {
+/// Whether the fact of the day will name anybody.
+async fn has_user(ctx: &SessionContext, day: DateKst) -> Result<bool, PipelineError> {
+    let orders = ctx.table("orders").await?;
+    let named = orders.parse_sql_expr("NOT nsc_is_missing(user_id)")?;
+    let of_day = col("event_date_kst").eq(lit(ScalarValue::Date32(Some(day.days()))));
+    let first = orders.filter(of_day.and(named))?.limit(0, Some(1))?;
+    Ok(first.count().await? > 0)
+}
+
+/// Tells one salt from another in a record, and from none, without saying what it is.
+fn salt_mark(salt: Option<&Salt>) -> String {
+    let salt = salt.map_or("", Salt::expose);
     blake3::Hash::from_bytes(blake3::derive_key("nsc salt of a derivation", salt.as_bytes()))
         .to_hex()
         .to_string()

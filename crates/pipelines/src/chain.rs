@@ -98,7 +98,8 @@ async fn locked(
         Pipeline::Controls => Box::pin(controls::run(run, period, extent, report)).await,
         Pipeline::Analytics => Box::pin(analytics::run(run, period, extent, report)).await,
         Pipeline::SyncRules(wanted) => return sync(run, wanted, report).await,
-        Pipeline::Chain(_) => return Ok(()),
+        // The chain takes the lock of each of its steps and has none of its own.
+        Pipeline::Chain(_) => return Err(PipelineError::NotOnePipeline),
     };
     if outcome.is_err()
         && let Err(e) = gate::failed(run, &run.session()?, name).await

@@ -32,6 +32,12 @@ impl Salt {
         Ok(Self(salt.into()))
     }
 
+    /// Whether it is the published dummy, which hides nobody.
+    #[must_use]
+    pub fn is_dummy(&self) -> bool {
+        &*self.0 == Self::LOCAL
+    }
+
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -48,8 +54,8 @@ impl fmt::Debug for Salt {
 pub struct RunSettings {
     /// Memory and threads of the engine.
     pub session: SessionOptions,
-    /// Salt of `user_key`.
-    pub salt: Salt,
+    /// Salt of `user_key`. Without one Pipeline C stops at the first day with a user to hide.
+    pub salt: Option<Salt>,
 }
 
 /// One run.

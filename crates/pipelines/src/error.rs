@@ -70,6 +70,15 @@ pub enum PipelineError {
         /// Which total.
         what: String,
     },
+    /// A user to hide, and no salt to do it with.
+    #[error("there is no salt for user_key, and {date} has payment orders with users")]
+    SaltMissing {
+        /// The day.
+        date: DateKst,
+    },
+    /// A chain where one pipeline was meant: a defect of this program, and no success.
+    #[error("a chain of pipelines has no lock of its own")]
+    NotOnePipeline,
     /// The dummy salt outside the local environment.
     #[error("the local dummy salt is refused in environment {environment}")]
     DummySalt {
@@ -115,7 +124,8 @@ impl OperatorError for PipelineError {
             Self::Lake(e) => e.code(),
             Self::AmountOverflow { .. } => ErrorCode::AmountOverflow,
             Self::DummySalt { .. } => ErrorCode::Configuration,
-            Self::Transform(_) | Self::Task(_) => ErrorCode::Unexpected,
+            Self::SaltMissing { .. } => ErrorCode::SaltMissing,
+            Self::Transform(_) | Self::Task(_) | Self::NotOnePipeline => ErrorCode::Unexpected,
         }
     }
 
@@ -129,6 +139,10 @@ impl OperatorError for PipelineError {
             )),
             Self::Held { holder, .. } => Some(format!("process {}", holder.pid)),
             Self::Future { now, .. } => Some(format!("now is {now}")),
+            Self::SaltMissing { .. } => Some(
+                "no day of the fact was changed; the published dummy salt is for NSC_ENV=local only"
+                    .to_owned(),
+            ),
             Self::Rule(e) => e.detail(),
             Self::Lake(e) => e.detail(),
             _ => None,
@@ -141,6 +155,7 @@ impl OperatorError for PipelineError {
             Self::BadRecordsRate { .. } => Some("look at the reasons with: nsc sql \"SELECT source_table, reason, count(*) FROM silver.bad_records GROUP BY 1, 2\"".to_owned()),
             Self::Held { .. } => Some("wait for that run to end; a dead run's lock is free at once".to_owned()),
             Self::Future { .. } => Some("name a past business day, or pass --now".to_owned()),
+            Self::SaltMissing { .. } => Some("provide NSC_SALT_FILE (a mounted secret) or NSC_SALT, and run c again".to_owned()),
             Self::DummySalt { .. } => Some("set the salt in the secret store or the environment".to_owned()),
             Self::Rule(e) => e.hint(),
             Self::Lake(e) => e.hint(),

@@ -97,6 +97,9 @@ pub struct RunReport {
     /// The error of a failed run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What a reader must know of how the results came about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The run's now.
     pub now: UtcMicros,
     /// What it was about.
@@ -104,9 +107,6 @@ pub struct RunReport {
     /// Earlier business days whose rows changed by late arrivals: their controls and facts are to be repeated.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub affected_days: Vec<DateKst>,
-    /// The first of them whose entries or snapshots changed: supply and positions of every later day build on it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub balances_changed_from: Option<DateKst>,
     /// Sources and tables.
     pub tables: Vec<TableReport>,
     /// Exceptions by type and severity.
@@ -138,10 +138,10 @@ impl RunReport {
             pipeline: pipeline.to_owned(),
             status: "success".to_owned(),
             error: None,
+            notes: Vec::new(),
             now,
             windows: Vec::new(),
             affected_days: Vec::new(),
-            balances_changed_from: None,
             tables: Vec::new(),
             exceptions: Vec::new(),
             verdicts: Vec::new(),
@@ -162,6 +162,7 @@ impl RunReport {
 
     /// Takes over what ran beside: its tables, its steps, and the versions it read and wrote.
     pub(crate) fn absorb(&mut self, beside: Self) {
+        self.notes.extend(beside.notes);
         self.tables.extend(beside.tables);
         self.steps.extend(beside.steps);
         self.versions_read.extend(beside.versions_read);

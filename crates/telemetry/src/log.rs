@@ -116,6 +116,17 @@ where
     set.map_err(|_| LogError::AlreadySet)
 }
 
+/// Whether a filter can be used and says something of targets that begin with `target`: a level for all, or directives
+/// of which one names such a target.
+#[must_use]
+pub fn is_filter_for(text: &str, target: &str) -> bool {
+    let says = |directive: &str| match directive.split_once('=') {
+        None => true,
+        Some((named, _)) => named.trim().starts_with(target),
+    };
+    filter(text).is_ok() && text.split(',').any(says)
+}
+
 /// A bare word must be a level: the library would take a misspelt one for the name of a target.
 fn filter(text: &str) -> Result<EnvFilter, LogError> {
     let refused = |reason: String| LogError::Filter {
@@ -125,7 +136,7 @@ fn filter(text: &str) -> Result<EnvFilter, LogError> {
     if let Some(word) = text
         .split(',')
         .map(str::trim)
-        .find(|d| !d.contains('=') && !LEVELS.contains(d))
+        .find(|d| !d.contains('=') && !LEVELS.iter().any(|level| level.eq_ignore_ascii_case(d)))
     {
         return Err(refused(format!("{word:?} is none of {}", LEVELS.join(", "))));
     }
@@ -143,6 +154,7 @@ const QUIET: &[&str] = &[
 /// Unless somebody looks for trouble (debug, trace) or names the library, its false alarms are left out.
 fn with_quiet_libraries(text: &str) -> String {
     let looking = text
+        .to_ascii_lowercase()
         .split(',')
         .any(|d| d.trim().ends_with("debug") || d.trim().ends_with("trace"));
     let named = |quiet: &&&str| {
@@ -162,7 +174,7 @@ fn with_quiet_libraries(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{LogError, LogFormat, filter, with_quiet_libraries};
+    use super::{LogError, LogFormat, filter, is_filter_for, with_quiet_libraries};
 
     #[test]
     fn formats_are_named() {
@@ -176,6 +188,39 @@ mod tests {
         assert_eq!(refused("warn,nsc_lake=debug"), "");
         assert!(refused("debgu").contains("\"debgu\" is none of off, error"));
         assert!(refused("nsc_lake=loud").contains("nsc_lake=loud"));
+    }
+
+    #[test]
+    fn levels_are_read_in_any_case() {
+        for text in ["INFO", "Warn,nsc_lake=DEBUG", "nsc=Trace"] {
+            assert!(filter(text).is_ok(), "{text}");
+        }
+        assert_eq!(with_quiet_libraries("DEBUG"), "DEBUG");
+    }
+
+    #[test]
+    fn a_filter_is_for_a_program_when_it_says_something_of_it() {
+        for text in [
+            "info",
+            "INFO",
+            "hyper=warn,nsc_lake=debug",
+            "warn,hyper=off",
+            "nsc=debug",
+        ] {
+            assert!(is_filter_for(text, "nsc"), "{text}");
+        }
+        for text in [
+            "hyper=warn",
+            "hyper",
+            "info,h2",
+            "",
+            "info,",
+            "h2=loud",
+            "info/connect",
+            "[span]=x=y",
+        ] {
+            assert!(!is_filter_for(text, "nsc"), "{text}");
+        }
     }
 
     #[test]

@@ -144,7 +144,8 @@ impl Issuer {
         Ok(key)
     }
 
-    fn publish(&self, key: SigningKey) {
+    /// Publishes a key beside the others, one with an id that another has too for example.
+    pub fn publish(&self, key: SigningKey) {
         self.published().keys.push(key);
     }
 

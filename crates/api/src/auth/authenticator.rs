@@ -8,9 +8,10 @@ use nsc_core::UtcMicros;
 use tokio_util::sync::CancellationToken;
 
 use super::claims::Expectations;
+use super::jwks::VerifyingKey;
 use super::keys::{KeyError, KeyPolicy, Keys};
 use super::source::KeySource;
-use super::{Principal, SigningAlgorithm, TokenError, UnverifiedToken, bearer_token};
+use super::{MAX_TRIES, Principal, SigningAlgorithm, TokenError, UnverifiedToken, bearer_token};
 use crate::base64url;
 use crate::error::ApiError;
 use crate::options::{AuthOptions, OidcOptions};
@@ -103,7 +104,7 @@ impl Oidc {
             expected: Expectations {
                 issuer: options.issuer.clone(),
                 audiences: options.audiences.clone(),
-                roles_claim: options.roles_claim.clone(),
+                roles_claims: options.roles_claims.clone(),
                 leeway: options.leeway,
             },
         })
@@ -113,20 +114,30 @@ impl Oidc {
         let token = bearer_token(headers)
             .and_then(UnverifiedToken::parse)
             .map_err(AuthFailure::Token)?;
-        let key = self.keys.find(&token.jose).await.map_err(|e| match e {
+        let fitting = self.keys.find(&token.jose).await.map_err(|e| match e {
             KeyError::Unknown => AuthFailure::Token(TokenError::UnknownKey),
             KeyError::Unavailable { retry_after } => AuthFailure::KeysUnavailable { retry_after },
         })?;
-        let algorithm = match key.algorithm {
-            SigningAlgorithm::Rs256 => Algorithm::RS256,
-            SigningAlgorithm::Es256 => Algorithm::ES256,
-        };
-        let verified = crypto::verify(token.signature, token.signed.as_bytes(), &key.key, algorithm);
-        if !verified.unwrap_or(false) {
+        if !fitting.keys.iter().any(|key| verifies(&token, key)) {
+            if fitting.is_cut {
+                tracing::warn!(
+                    tried = MAX_TRIES,
+                    "more of the issuer's keys fit a token than are tried"
+                );
+                return Err(AuthFailure::Token(TokenError::TooManyKeys));
+            }
             return Err(AuthFailure::Token(TokenError::Signature));
         }
         let claims =
             base64url::decode(token.claims.as_bytes()).ok_or(AuthFailure::Token(TokenError::Malformed))?;
         self.expected.principal(&claims, now).map_err(AuthFailure::Token)
     }
+}
+
+fn verifies(token: &UnverifiedToken<'_>, key: &VerifyingKey) -> bool {
+    let algorithm = match key.algorithm {
+        SigningAlgorithm::Rs256 => Algorithm::RS256,
+        SigningAlgorithm::Es256 => Algorithm::ES256,
+    };
+    crypto::verify(token.signature, token.signed.as_bytes(), &key.key, algorithm).unwrap_or(false)
 }

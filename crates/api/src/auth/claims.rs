@@ -1,16 +1,15 @@
 //! What a verified token says, held against what this API expects.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use nsc_core::{MICROS_PER_SECOND, UtcMicros};
 use serde_json::{Map, Value};
 
-use super::{Principal, TokenError};
+use super::{ClaimPath, Principal, TokenError};
 
 /// Longer names of persons and roles are no names.
 const MAX_NAME_CHARS: usize = 255;
-/// More roles than this are not kept.
-const MAX_ROLES: usize = 64;
 
 /// What a token must say to be accepted.
 #[derive(Debug, Clone)]
@@ -19,8 +18,8 @@ pub(super) struct Expectations {
     pub(super) issuer: String,
     /// One of these must be in `aud`.
     pub(super) audiences: Vec<String>,
-    /// Where the roles are: the name of a claim, or names separated by dots for one inside another.
-    pub(super) roles_claim: String,
+    /// Where the roles are; those of all of these count.
+    pub(super) roles_claims: Vec<ClaimPath>,
     /// How far the issuer's clock may be from ours.
     pub(super) leeway: Duration,
 }
@@ -41,7 +40,33 @@ impl Expectations {
             .ok_or(TokenError::Claim("sub"))?;
         Ok(Principal {
             actor_id: actor_id.to_owned(),
-            roles: roles(at_path(&claims, &self.roles_claim)),
+            roles: self.roles(&claims),
+            is_cut: self.is_cut(&claims),
+        })
+    }
+
+    /// Each once, in the order of the claims.
+    fn roles(&self, claims: &Map<String, Value>) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        self.roles_claims
+            .iter()
+            .flat_map(|path| names_in(at_path(claims, path)))
+            .filter(|name| is_name(name) && seen.insert(*name))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// Entra ID leaves a claim with too many values out and says so: `hasgroups`, or its name in `_claim_names` (OpenID
+    /// Connect's distributed claims).
+    fn is_cut(&self, claims: &Map<String, Value>) -> bool {
+        let elsewhere = claims.get("_claim_names").and_then(Value::as_object);
+        let left_out = |name: &str| {
+            elsewhere.is_some_and(|names| names.contains_key(name))
+                || (name == "groups" && claims.get("hasgroups").is_some_and(says_yes))
+        };
+        self.roles_claims.iter().any(|path| match path {
+            ClaimPath::Named(name) => left_out(name),
+            ClaimPath::Names(names) => names.first().is_some_and(|name| left_out(name)),
         })
     }
 
@@ -93,27 +118,38 @@ fn is_name(text: &str) -> bool {
         && text.chars().nth(MAX_NAME_CHARS).is_none()
 }
 
-/// The claim of that name, which may itself contain dots (a URL), else the one the path leads to.
-fn at_path<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
-    claims.get(path).or_else(|| {
-        let mut names = path.split('.');
-        let first = claims.get(names.next()?)?;
-        names.try_fold(first, |value, name| value.get(name))
+fn says_yes(claim: &Value) -> bool {
+    claim == &Value::Bool(true) || claim.as_str() == Some("true")
+}
+
+/// The claim a path leads to. Names may contain dots (a URL, a client of Keycloak): the longest that is there goes first.
+fn at_path<'a>(claims: &'a Map<String, Value>, path: &ClaimPath) -> Option<&'a Value> {
+    match path {
+        ClaimPath::Named(name) => dotted(claims, name),
+        ClaimPath::Names(names) => {
+            let (first, others) = names.split_first()?;
+            others
+                .iter()
+                .try_fold(claims.get(first)?, |value, name| value.get(name))
+        }
+    }
+}
+
+fn dotted<'a>(object: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    if let Some(whole) = object.get(path) {
+        return Some(whole);
+    }
+    path.rmatch_indices('.').find_map(|(dot, _)| {
+        let (name, rest) = (path.get(..dot)?, path.get(dot + 1..)?);
+        dotted(object.get(name)?.as_object()?, rest)
     })
 }
 
-/// A list of names, or one text with names between blanks (as `scope` is written).
-fn roles(claim: Option<&Value>) -> Vec<String> {
-    let taken = |names: &mut dyn Iterator<Item = &str>| {
-        names
-            .filter(|name| is_name(name))
-            .take(MAX_ROLES)
-            .map(str::to_owned)
-            .collect()
-    };
+/// A list of names, or one text with names between blanks (as `scp` and `scope` are written).
+fn names_in(claim: Option<&Value>) -> Vec<&str> {
     match claim {
-        Some(Value::Array(names)) => taken(&mut names.iter().filter_map(Value::as_str)),
-        Some(Value::String(names)) => taken(&mut names.split_ascii_whitespace()),
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(names)) => names.split_ascii_whitespace().collect(),
         _ => Vec::new(),
     }
 }
@@ -127,6 +163,7 @@ mod tests {
 
     use super::Expectations;
     use crate::auth::{Principal, TokenError};
+    use crate::options::ClaimPath;
 
     const NOW: i64 = 1_800_000_000;
 
@@ -145,7 +182,7 @@ mod tests {
         let expected = Expectations {
             issuer: "https://issuer.example/v2".to_owned(),
             audiences: vec!["api://nsc".to_owned(), "nsc".to_owned()],
-            roles_claim: roles_claim.to_owned(),
+            roles_claims: roles_claim.split(',').map(ClaimPath::from).collect(),
             leeway: Duration::from_secs(30),
         };
         expected.principal(claims.to_string().as_bytes(), UtcMicros::new(NOW * 1_000_000))
@@ -230,11 +267,84 @@ mod tests {
     }
 
     #[test]
+    fn roles_of_several_claims_count_together_and_scp_is_a_text_with_blanks() {
+        let found =
+            |claims: &str, changes: Value| judged(claims, &changes).map(|p| p.roles).unwrap_or_default();
+        assert_eq!(
+            found("roles,scp", json!({"scp": "openid ADMIN_AUDIT ADMIN_READ"})),
+            ["ADMIN_READ", "openid", "ADMIN_AUDIT"]
+        );
+        assert_eq!(
+            found("roles,scp", json!({"roles": null, "scp": "ADMIN_READ"})),
+            ["ADMIN_READ"]
+        );
+        assert_eq!(found("groups,roles", json!({})), ["ADMIN_READ"]);
+    }
+
+    #[test]
+    fn no_role_is_left_out_for_the_number_of_others() {
+        let mut roles: Vec<String> = (0..1_000).map(|i| format!("r{i}")).collect();
+        roles.push("ADMIN_READ".to_owned());
+        let found = judged("roles", &json!({ "roles": roles }));
+        assert!(found.is_ok_and(|p| p.may_read() && p.roles.len() == 1_001));
+    }
+
+    #[test]
+    fn names_with_dots_are_found_wherever_they_stand() {
+        let client = |name: &str| json!({"resource_access": {name: {"roles": ["ADMIN_READ"]}}});
+        let found = |path: &str, changes: Value| judged(path, &changes).is_ok_and(|p| p.may_read());
+        for name in ["backoffice", "com.example.backoffice", "a.b", "x.roles"] {
+            assert!(
+                found(&format!("resource_access.{name}.roles"), client(name)),
+                "{name}"
+            );
+            assert!(
+                !found(&format!("resource_access.{name}x.roles"), client(name)),
+                "{name}"
+            );
+        }
+        assert!(found(
+            "my.claims.roles",
+            json!({"my.claims": {"roles": ["ADMIN_READ"]}})
+        ));
+        // The longest name that is there goes first, and a shorter one when it leads nowhere.
+        let both = json!({"a": {"b.c": ["x"], "b": {"c": ["ADMIN_READ"]}}});
+        assert!(!found("a.b.c", both));
+        assert!(found(
+            "a.b.c",
+            json!({"a.b": ["x"], "a": {"b": {"c": ["ADMIN_READ"]}}})
+        ));
+    }
+
+    #[test]
+    fn a_path_of_names_is_taken_exactly() {
+        let at = |names: &[&str]| {
+            let path = ClaimPath::Names(names.iter().map(|n| (*n).to_owned()).collect());
+            let claims = json!({"a.b": {"c": ["exact"]}, "a": {"b": {"c": ["dotted"]}}});
+            super::at_path(claims.as_object()?, &path).cloned()
+        };
+        assert_eq!(at(&["a.b", "c"]), Some(json!(["exact"])));
+        assert_eq!(at(&["a", "b", "c"]), Some(json!(["dotted"])));
+        assert_eq!(at(&["a.b.c"]), None);
+    }
+
+    #[test]
+    fn a_token_that_says_that_roles_were_left_out_is_told_from_one_without() {
+        let cut = |claims: &str, changes: Value| judged(claims, &changes).is_ok_and(|p| p.is_cut);
+        let overage = json!({"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {}}});
+        assert!(cut("groups,roles", overage.clone()));
+        assert!(!cut("roles", overage));
+        assert!(cut("groups", json!({"hasgroups": true})));
+        assert!(cut("groups", json!({"hasgroups": "true"})));
+        assert!(!cut("groups", json!({})));
+    }
+
+    #[test]
     fn claims_that_are_no_object_are_malformed() {
         let expected = Expectations {
             issuer: String::new(),
             audiences: vec![],
-            roles_claim: String::new(),
+            roles_claims: vec![],
             leeway: Duration::ZERO,
         };
         for claims in ["", "[]", "\"x\"", "{", "{} {}"] {

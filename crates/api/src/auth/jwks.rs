@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::{Jose, SigningAlgorithm};
 use crate::base64url;
 
-/// A set with more keys than this is cut.
-const MAX_KEYS: usize = 64;
+/// Keys that are tried for one token. A forged one costs us as many verifications.
+pub(crate) const MAX_TRIES: usize = 16;
 /// RSA keys outside these sizes are not used.
 const RSA_MODULUS_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
 const P256_COORDINATE_BYTES: usize = 32;
@@ -20,6 +20,13 @@ pub(super) struct VerifyingKey {
     key_id: Option<String>,
     pub(super) algorithm: SigningAlgorithm,
     pub(super) key: DecodingKey,
+}
+
+/// Keys that may verify a token.
+pub(super) struct Fitting {
+    pub(super) keys: Vec<Arc<VerifyingKey>>,
+    /// Whether more would fit than are tried.
+    pub(super) is_cut: bool,
 }
 
 /// The usable keys of a set.
@@ -57,7 +64,6 @@ impl KeySet {
             .filter_map(|key| serde_json::from_value::<PublishedKey>(key).ok())
             .filter_map(PublishedKey::usable)
             .map(Arc::new)
-            .take(MAX_KEYS)
             .collect();
         if keys.is_empty() {
             return Err("no key in it can verify RS256 or ES256".to_owned());
@@ -65,14 +71,17 @@ impl KeySet {
         Ok(Self(keys))
     }
 
-    /// The key a token says it is signed with. A token that names none is taken to mean the only one there is.
-    pub(super) fn find(&self, jose: &Jose) -> Option<Arc<VerifyingKey>> {
-        let mut fitting = self.0.iter().filter(|key| key.algorithm == jose.algorithm);
-        match &jose.key_id {
-            Some(kid) => fitting.find(|key| key.key_id.as_ref() == Some(kid)),
-            None => fitting.next().filter(|_| fitting.next().is_none()),
+    /// The keys a token may be signed with: those of the id it names (several can have one, in a rollover), all of its
+    /// algorithm when it names none.
+    pub(super) fn find(&self, jose: &Jose) -> Fitting {
+        let fits = |key: &&Arc<VerifyingKey>| {
+            key.algorithm == jose.algorithm && (jose.key_id.is_none() || key.key_id == jose.key_id)
+        };
+        let mut fitting = self.0.iter().filter(fits).cloned();
+        Fitting {
+            keys: fitting.by_ref().take(MAX_TRIES).collect(),
+            is_cut: fitting.next().is_some(),
         }
-        .cloned()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -131,7 +140,7 @@ fn p256(x: &str, y: &str) -> Option<DecodingKey> {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::KeySet;
+    use super::{KeySet, MAX_TRIES};
     use crate::auth::{Jose, SigningAlgorithm};
     use crate::base64url;
 
@@ -201,21 +210,33 @@ mod tests {
                 algorithm,
                 key_id: kid.map(str::to_owned),
             };
-            set.find(&jose).map(|k| k.algorithm)
+            let fitting = set.find(&jose);
+            assert!(fitting.keys.iter().all(|key| key.algorithm == algorithm) && !fitting.is_cut);
+            fitting.keys.len()
         };
-        assert_eq!(
-            found(SigningAlgorithm::Rs256, Some("a")),
-            Some(SigningAlgorithm::Rs256)
-        );
-        assert_eq!(
-            found(SigningAlgorithm::Es256, Some("a")),
-            Some(SigningAlgorithm::Es256)
-        );
-        assert_eq!(found(SigningAlgorithm::Es256, Some("b")), None);
-        assert_eq!(
-            found(SigningAlgorithm::Es256, None),
-            Some(SigningAlgorithm::Es256)
-        );
-        assert_eq!(found(SigningAlgorithm::Rs256, None), None);
+        assert_eq!(found(SigningAlgorithm::Rs256, Some("a")), 1);
+        assert_eq!(found(SigningAlgorithm::Es256, Some("a")), 1);
+        assert_eq!(found(SigningAlgorithm::Es256, Some("b")), 0);
+        assert_eq!(found(SigningAlgorithm::Es256, None), 1);
+        assert_eq!(found(SigningAlgorithm::Rs256, None), 2);
+    }
+
+    #[test]
+    fn every_key_is_kept_and_all_of_one_id_are_tried_up_to_a_number() {
+        let other = |i: usize| rsa(&format!("k{i}"), 2048);
+        let mut keys: Vec<Value> = (0..200).map(other).collect();
+        keys.extend([rsa("twice", 2048), rsa("twice", 4096)]);
+        keys.extend((0..MAX_TRIES + 1).map(|_| rsa("often", 2048)));
+        let set = KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap_or_default();
+        let found = |kid: &str| {
+            let fitting = set.find(&Jose {
+                algorithm: SigningAlgorithm::Rs256,
+                key_id: Some(kid.to_owned()),
+            });
+            (fitting.keys.len(), fitting.is_cut)
+        };
+        assert_eq!(found("k199"), (1, false));
+        assert_eq!(found("twice"), (2, false));
+        assert_eq!(found("often"), (MAX_TRIES, true));
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::Jose;
-use super::jwks::{KeySet, VerifyingKey};
+use super::jwks::{Fitting, KeySet};
 use super::source::{FetchError, KeySource};
 
 /// Unknown key ids that may make us ask the issuer at once; after them, one each `refetch_every`.
@@ -72,11 +72,11 @@ impl Keys {
         }
     }
 
-    /// The key a token is signed with. Asks the issuer only when it is not among the keys we have. That there is no
-    /// such key is said only on the issuer's word: a token whose key we may not ask for at this moment can be good.
-    pub(super) async fn find(&self, jose: &Jose) -> Result<Arc<VerifyingKey>, KeyError> {
-        if let Some(key) = self.usable().and_then(|fetched| fetched.keys.find(jose)) {
-            return Ok(key);
+    /// The keys a token may be signed with, at least one. Asks the issuer only when none is among the keys we have. That
+    /// there is no such key is said only on the issuer's word: a token whose key we may not ask for now can be good.
+    pub(super) async fn find(&self, jose: &Jose) -> Result<Fitting, KeyError> {
+        if let Some(fitting) = self.usable().and_then(|fetched| fetched.fitting(jose)) {
+            return Ok(fitting);
         }
         let arrived = Instant::now();
         // One asks, the others wait for the answer.
@@ -97,11 +97,11 @@ impl Keys {
         })
     }
 
-    /// The key, or that there is none when the issuer has said so since then; nothing when that is not known.
-    fn known_since(&self, arrived: Instant, jose: &Jose) -> Option<Result<Arc<VerifyingKey>, KeyError>> {
+    /// The keys, or that there is none when the issuer has said so since then; nothing when that is not known.
+    fn known_since(&self, arrived: Instant, jose: &Jose) -> Option<Result<Fitting, KeyError>> {
         let fetched = self.usable()?;
-        match fetched.keys.find(jose) {
-            Some(key) => Some(Ok(key)),
+        match fetched.fitting(jose) {
+            Some(fitting) => Some(Ok(fitting)),
             None => (fetched.at >= arrived).then_some(Err(KeyError::Unknown)),
         }
     }
@@ -155,6 +155,13 @@ impl Keys {
             .as_ref()
             .filter(|fetched| fetched.at.elapsed() <= self.policy.max_age)
             .map(Arc::clone)
+    }
+}
+
+impl Fetched {
+    /// When there is one at least.
+    fn fitting(&self, jose: &Jose) -> Option<Fitting> {
+        Some(self.keys.find(jose)).filter(|fitting| !fitting.keys.is_empty())
     }
 }
 

@@ -10,6 +10,8 @@ pub struct Principal {
     pub actor_id: String,
     /// The roles the issuer gave.
     pub roles: Vec<String>,
+    /// Whether the token says that the issuer left roles or groups out of it, there being too many.
+    pub is_cut: bool,
 }
 
 impl Principal {
@@ -19,6 +21,7 @@ impl Principal {
         Self {
             actor_id: "local".to_owned(),
             roles: READING_ROLES.map(str::to_owned).to_vec(),
+            is_cut: false,
         }
     }
 
@@ -40,6 +43,7 @@ mod tests {
         let with = |roles: &[&str]| Principal {
             actor_id: "a".to_owned(),
             roles: roles.iter().map(|r| (*r).to_owned()).collect(),
+            is_cut: false,
         };
         assert!(with(&["ADMIN_READ"]).may_read());
         assert!(with(&["x", "ADMIN_AUDIT"]).may_read());

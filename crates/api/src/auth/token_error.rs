@@ -1,5 +1,7 @@
 //! Why a token was refused.
 
+use super::{MAX_TOKEN_BYTES, MAX_TRIES};
+
 /// Each is answered with 401. The text goes to the client: it says what is wrong and repeats nothing of the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
@@ -13,7 +15,7 @@ pub enum TokenError {
     #[error("the Authorization header holds no bearer token")]
     NotBearer,
     /// Longer than any token this API is used with.
-    #[error("the token is too long")]
+    #[error("the token is longer than {MAX_TOKEN_BYTES} bytes, the most that is read")]
     TooLong,
     /// Not three parts of base64url, or not JSON inside.
     #[error("the token is not a signed JWT")]
@@ -27,6 +29,9 @@ pub enum TokenError {
     /// No key of the issuer has this id.
     #[error("the token is signed with a key that the issuer does not publish")]
     UnknownKey,
+    /// More keys of the issuer fit than are tried, and none of those tried did.
+    #[error("more than {MAX_TRIES} keys of the issuer fit the token, and the first of them do not verify it")]
+    TooManyKeys,
     /// Signed with another key, or changed afterwards.
     #[error("the token's signature does not verify")]
     Signature,

@@ -1,5 +1,6 @@
 //! Who may look: tokens as they should be, and every way in which they are not.
 
+use nsc_api::ClaimPath;
 use nsc_testkit::KeyKind;
 use serde_json::json;
 
@@ -115,7 +116,7 @@ async fn anything_but_one_bearer_token_is_no_identity() {
 
 #[tokio::test]
 async fn roles_may_be_inside_another_claim() {
-    let world = World::with(|setup| setup.oidc().roles_claim = "realm_access.roles".to_owned()).await;
+    let world = World::with(|setup| setup.oidc().roles_claims = vec!["realm_access.roles".into()]).await;
     let get = |token: String| Request::get("/admin/wallets/w/tx").bearer(&token);
     let nested = json!({"roles": ["ADMIN_AUDIT"]});
     let inside = world
@@ -126,4 +127,97 @@ async fn roles_may_be_inside_another_claim() {
         .mint();
     assert_eq!(world.send(&get(inside)).await.status, 200);
     assert_eq!(world.send(&get(world.token().to_owned())).await.status, 403);
+}
+
+#[tokio::test]
+async fn tokens_of_every_usual_size_and_any_number_of_roles_are_read() {
+    let world = World::start().await;
+    let status = async |token: String| {
+        let request = Request::get("/admin/wallets/w/tx").bearer(&token);
+        world.send(&request).await
+    };
+    for others in [63, 64, 120, 1_000] {
+        let mut roles: Vec<String> = (0..others).map(|n| format!("role-{n}")).collect();
+        roles.push("ADMIN_READ".to_owned());
+        let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
+        assert_eq!(
+            status(world.issuer.token().roles(&roles).mint()).await.status,
+            200,
+            "{others}"
+        );
+    }
+    // Entra ID puts 200 groups into a token, as UUIDs.
+    let groups: Vec<String> = (0..200)
+        .map(|n| format!("5f2b0000-0000-4000-8000-{n:012}"))
+        .collect();
+    let token = world.issuer.token().claim("groups", json!(groups)).mint();
+    assert!(token.len() > 10_000);
+    assert_eq!(status(token).await.status, 200);
+    let endless = world.issuer.token().claim("x", json!("x".repeat(40_000))).mint();
+    let answer = status(endless).await;
+    assert_eq!(answer.status, 401);
+    let detail = answer.json()["detail"].as_str().unwrap_or_default().to_owned();
+    assert!(detail.contains("longer than 49152 bytes"), "{detail}");
+}
+
+#[tokio::test]
+async fn roles_count_from_every_claim_that_is_configured() {
+    let world = World::start().await;
+    let send = async |token: String| {
+        let request = Request::get("/admin/wallets/w/tx").bearer(&token);
+        world.send(&request).await.status
+    };
+    let token = || world.issuer.token().roles(&[]);
+    assert_eq!(
+        send(token().claim("scp", json!("openid ADMIN_READ profile")).mint()).await,
+        200
+    );
+    assert_eq!(
+        send(token().claim("scp", json!("openid ADMIN_READER")).mint()).await,
+        403
+    );
+    assert_eq!(
+        send(token().claim("groups", json!(["ADMIN_READ"])).mint()).await,
+        403
+    );
+}
+
+#[tokio::test]
+async fn a_client_with_dots_in_its_name_has_its_roles() {
+    let name = "com.example.backoffice";
+    let exact = ClaimPath::Names(["resource_access", name, "roles"].map(str::to_owned).into());
+    for claim in [
+        ClaimPath::from("resource_access.com.example.backoffice.roles"),
+        exact,
+    ] {
+        let world = World::with(|setup| setup.oidc().roles_claims = vec![claim]).await;
+        let access = |client: &str| json!({client: {"roles": ["ADMIN_READ"]}});
+        let get = async |client: &str| {
+            let token = world
+                .issuer
+                .token()
+                .roles(&[])
+                .claim("resource_access", access(client));
+            let request = Request::get("/admin/wallets/w/tx").bearer(&token.mint());
+            world.send(&request).await.status
+        };
+        assert_eq!(get(name).await, 200);
+        assert_eq!(get("com.example").await, 403);
+    }
+}
+
+#[tokio::test]
+async fn a_token_from_which_the_issuer_left_groups_out_says_so() {
+    let world = World::with(|setup| setup.oidc().roles_claims = vec!["groups".into()]).await;
+    let token = world
+        .issuer
+        .token()
+        .roles(&[])
+        .claim("_claim_names", json!({"groups": "src1"}));
+    let answer = world
+        .send(&Request::get("/admin/wallets/w/tx").bearer(&token.mint()))
+        .await;
+    assert_eq!(answer.status, 403);
+    let detail = answer.json()["detail"].as_str().unwrap_or_default().to_owned();
+    assert!(detail.contains("left roles or groups out"), "{detail}");
 }

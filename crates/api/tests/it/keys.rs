@@ -180,3 +180,34 @@ async fn a_discovery_document_of_another_issuer_is_not_used() {
         (503, "keys-unavailable")
     );
 }
+
+#[tokio::test]
+async fn each_of_two_keys_with_one_id_verifies_what_it_signed() {
+    let world = World::start().await;
+    for kind in [KeyKind::Rsa, KeyKind::Ec] {
+        let pair = [0, 1].map(|_| SigningKey::generate(kind, "rolled-over").expect("a key"));
+        for key in &pair {
+            world.issuer.publish(key.clone());
+        }
+        for key in &pair {
+            assert_eq!(with_key(&world, key).await.status, 200, "{kind:?}");
+        }
+        let other = SigningKey::generate(kind, "rolled-over").expect("a key");
+        let answer = with_key(&world, &other).await;
+        assert_eq!(answer.status, 401);
+        assert_eq!(answer.json()["detail"], "the token's signature does not verify");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_found_behind_any_number_of_others() {
+    let world = World::start().await;
+    let template = world.issuer.key(KeyKind::Ec);
+    for number in 0..200 {
+        world
+            .issuer
+            .publish(template.clone().named(format!("other-{number}")));
+    }
+    let last = world.issuer.rotate(KeyKind::Ec).expect("a key");
+    assert_eq!(with_key(&world, &last).await.status, 200);
+}

@@ -49,6 +49,13 @@ async fn authentication_is_disabled_in_a_local_environment_only() {
         );
     }
     assert!(made(ApiOptions::new("local", DISABLED)).await.is_ok());
+    // Where nobody has said which environment it is: for this machine alone.
+    assert!(made(ApiOptions::new("unset", DISABLED)).await.is_ok());
+    let anywhere = AuthOptions::Disabled { on_any_address: true };
+    assert_eq!(
+        refusal(ApiOptions::new("unset", anywhere)).await.0,
+        ErrorCode::AuthConfiguration
+    );
 }
 
 #[tokio::test]
@@ -131,7 +138,7 @@ async fn tokens_need_an_issuer_an_audience_and_a_place_for_roles() {
             "authentication with tokens needs an audience",
         ),
         (
-            with(|o| o.roles_claim.clear()),
+            with(|o| o.roles_claims.clear()),
             "authentication with tokens needs the name of the claim with the roles",
         ),
     ] {
@@ -149,6 +156,7 @@ async fn keys_come_in_the_clear_in_a_local_environment_only() {
         oidc.keys = KeyLocation::Jwks(url.to_owned());
         ApiOptions::new(environment, AuthOptions::Oidc(oidc))
     };
+    refusal(with("unset", "http://issuer.example/keys")).await;
     let (code, text) = refusal(with("prod", "http://issuer.example/keys")).await;
     assert_eq!(code, ErrorCode::AuthConfiguration);
     assert_eq!(

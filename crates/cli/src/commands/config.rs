@@ -30,5 +30,9 @@ pub(crate) fn handle(args: &ConfigArgs, app: &mut App) -> Outcome<ExitStatus> {
     match args.command {
         ConfigCommand::Show => app.printer.sheet(&config::sheet(&app.config))?,
     }
-    Ok(ExitStatus::Ok)
+    // Shown, and yet not usable as it is.
+    match app.config.objections.first() {
+        Some(objection) => Err(objection.clone().into()),
+        None => Ok(ExitStatus::Ok),
+    }
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use nsc_core::{ExitStatus, OperatorError, UtcMicros};
 
 use crate::app::App;
+use crate::config::EnvironmentName;
 use crate::failure::{Failure, Outcome};
 use crate::output::{Cell, Sheet};
 
@@ -95,9 +96,15 @@ fn configuration(app: &App, findings: &mut Findings) {
         .file
         .as_ref()
         .map_or_else(|| "no file".to_owned(), |f| f.display().to_string());
+    let environment = config.environment.value;
+    let unset = if environment == EnvironmentName::Unset {
+        " (NSC_ENV is not set: as strict as prod)"
+    } else {
+        ""
+    };
     findings.ok(
         "configuration",
-        format!("{file}, environment {}", config.environment.value),
+        format!("{file}, environment {environment}{unset}"),
     );
 }
 

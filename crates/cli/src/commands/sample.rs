@@ -9,7 +9,7 @@ use nsc_sample::{SampleError, SampleOptions, SampleSummary, Source, generate};
 use crate::app::App;
 #[cfg(feature = "serving")]
 use crate::commands::serving::publish;
-use crate::config::Flags;
+use crate::config::{Flags, Scope};
 use crate::failure::{Failure, Outcome, Refusal};
 use crate::progress;
 
@@ -81,6 +81,14 @@ impl SampleArgs {
             SampleCommand::Generate(_) => {}
             #[cfg(feature = "serving")]
             SampleCommand::Publish(args) => args.events.add_to(flags),
+        }
+    }
+
+    pub(crate) const fn scope(&self) -> Scope {
+        match self.command {
+            SampleCommand::Generate(_) => Scope::Lakehouse,
+            #[cfg(feature = "serving")]
+            SampleCommand::Publish(_) => Scope::Serving,
         }
     }
 }

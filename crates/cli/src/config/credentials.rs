@@ -3,18 +3,25 @@
 use url::Url;
 
 use super::keys::{self, Key};
+use super::serving::ServingConfig;
 use super::{Config, Origin};
 use crate::failure::Refusal;
 
-/// Refuses the configuration when one of its addresses names a user, and with it perhaps a password.
-pub(super) fn refuse(config: &Config) -> Result<(), Refusal> {
+/// Refuses the lakehouse's root when it names a user, and with it perhaps a password.
+pub(super) fn refuse_root(config: &Config) -> Result<(), Refusal> {
     let root = &config.lake.root;
     // A local path may hold any character.
     let is_url = root.value.contains("://");
-    let serving = &config.serving;
+    if is_url && stand_in(&root.value) {
+        return Err(refusal(&keys::ROOT, &root.origin));
+    }
+    Ok(())
+}
+
+/// Refuses the configuration of serving when one of its addresses names a user.
+pub(super) fn refuse(serving: &ServingConfig) -> Result<(), Refusal> {
     let (kafka, auth) = (&serving.kafka, &serving.auth);
     let addresses = [
-        (&keys::ROOT, Some(root).filter(|_| is_url)),
         (&keys::KAFKA_BROKERS, Some(&kafka.brokers)),
         (&keys::KAFKA_OAUTH_URL, kafka.oauth_token_url.as_ref()),
         (&keys::OIDC_ISSUER, auth.issuer.as_ref()),

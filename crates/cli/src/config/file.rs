@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::failure::Refusal;
 
 /// The file, as written; everything may be absent.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct FileConfig {
     pub(super) environment: Option<String>,
@@ -32,7 +32,7 @@ pub(crate) struct FileConfig {
 /// A section whose values are texts, numbers or flags, and secrets.
 macro_rules! section {
     ($name:ident: $($plain:ident),*; $($secret:ident),*) => {
-        #[derive(Debug, Default, Deserialize)]
+        #[derive(Debug, Clone, Default, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         pub(super) struct $name {
             $(pub(super) $plain: Option<Scalar>,)*
@@ -45,10 +45,21 @@ section!(FileDatabase: url_file, max_connections; url, replica_url);
 section!(FileKafka: brokers, group, instance_id, session_timeout_ms, security, username, password_file, ca_file, oauth_token_url, oauth_client_id,
     oauth_client_secret_file, oauth_scope; password, oauth_client_secret);
 section!(FileEvents: profile, profiles_file, ledger_topic, order_topic;);
-section!(FileConsumer: batch_rows, batch_wait_ms, metrics_listen;);
+section!(FileConsumer: batch_rows, batch_wait_ms, start, metrics_listen;);
 section!(FileDlq: backend, file, retention_days;);
 section!(FileApi: listen, tls_cert, tls_key, trusted_proxies;);
-section!(FileAuth: mode, disabled_on_any_address, issuer, audience, jwks_url, roles_claim;);
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FileAuth {
+    pub(super) mode: Option<Scalar>,
+    pub(super) disabled_on_any_address: Option<Scalar>,
+    pub(super) issuer: Option<Scalar>,
+    pub(super) audience: Option<Scalar>,
+    pub(super) jwks_url: Option<Scalar>,
+    pub(super) roles_claim: Option<List>,
+}
+
 section!(FileTelemetry: otlp_endpoint;);
 
 /// A text, a whole number or a flag, as its text: the key's own parser decides.
@@ -69,28 +80,47 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+/// A text as it is, or a list as JSON.
+#[derive(Debug, Clone)]
+pub(super) struct List(pub(super) String);
+
+impl<'de> Deserialize<'de> for List {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        match toml::Value::deserialize(d)? {
+            toml::Value::String(text) => Ok(Self(text)),
+            list @ toml::Value::Array(_) => serde_json::to_string(&list)
+                .map(Self)
+                .map_err(serde::de::Error::custom),
+            other => Err(serde::de::Error::custom(format!(
+                "a text or a list was expected, not {}",
+                other.type_str()
+            ))),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct FileLake {
     pub(super) root: Option<String>,
     pub(super) storage: BTreeMap<String, Secret>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct FileAnalytics {
     pub(super) salt: Option<Secret>,
     pub(super) salt_file: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct FileRetention {
     pub(super) bad_records_days: Option<u32>,
     pub(super) files_days: Option<u32>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct FileResources {
     pub(super) memory_limit: Option<String>,
@@ -98,7 +128,7 @@ pub(super) struct FileResources {
     pub(super) spill_dir: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct FileLog {
     pub(super) filter: Option<String>,

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use super::file::FileConfig;
-use super::keys;
 use crate::environment::Environment;
 use crate::failure::Refusal;
 
@@ -30,34 +29,4 @@ pub(crate) fn find(flag: Option<&Path>, env: &Environment) -> Result<Option<(Pat
     })?;
     let parsed = FileConfig::parse(&path, &text)?;
     Ok(Some((path, parsed)))
-}
-
-/// Variables that look like ours and are not: most likely misspelt.
-pub(crate) fn unknown_variables(env: &Environment) -> Vec<&str> {
-    let known = |name: &str| {
-        keys::ALL.iter().any(|k| k.variable == name)
-            || keys::OTHER_VARIABLES.contains(&name)
-            || name.starts_with(keys::STORAGE_PREFIX)
-    };
-    env.with_prefix("NSC_")
-        .map(|(name, _)| name)
-        .filter(|name| !known(name))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::unknown_variables;
-    use crate::environment::Environment;
-
-    #[test]
-    fn a_misspelt_variable_is_found() {
-        let env = Environment::from([
-            ("NSC_SALTT", "x"),
-            ("NSC_SALT", "x"),
-            ("NSC_STORAGE_ACCOUNT_KEY", "x"),
-            ("PATH", "x"),
-        ]);
-        assert_eq!(unknown_variables(&env), ["NSC_SALTT"]);
-    }
 }

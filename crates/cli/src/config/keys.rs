@@ -20,7 +20,7 @@ macro_rules! keys {
 }
 
 keys! {
-    ENVIRONMENT = "environment", "NSC_ENV", "local, dev or prod";
+    ENVIRONMENT = "environment", "NSC_ENV", "local, dev or prod; when not set, as strict as prod";
     ROOT = "lake.root", "NSC_ROOT", "directory or URL of the lakehouse";
     SALT = "analytics.salt", "NSC_SALT", "salt of user_key";
     SALT_FILE = "analytics.salt_file", "NSC_SALT_FILE", "file that holds the salt, as a secret store mounts it";
@@ -55,6 +55,7 @@ keys! {
     ORDER_TOPIC = "events.order_topic", "NSC_ORDER_TOPIC", "topic of payment orders, in place of the profile's";
     BATCH_ROWS = "consumer.batch_rows", "NSC_BATCH_ROWS", "messages a transaction holds at most";
     BATCH_WAIT = "consumer.batch_wait_ms", "NSC_BATCH_WAIT_MS", "how long a transaction waits for more messages";
+    CONSUMER_START = "consumer.start", "NSC_CONSUMER_START", "earliest or latest: where a partition begins of which nothing was committed";
     METRICS_LISTEN = "consumer.metrics_listen", "NSC_METRICS_LISTEN", "address of the consumer's metrics and health";
     DLQ_BACKEND = "dlq.backend", "NSC_DLQ_BACKEND", "db or file";
     DLQ_FILE = "dlq.file", "NSC_DLQ_FILE", "JSON lines of the file backend";
@@ -63,12 +64,12 @@ keys! {
     API_TLS_CERT = "api.tls_cert", "NSC_API_TLS_CERT", "PEM certificate chain; plain HTTP when absent";
     API_TLS_KEY = "api.tls_key", "NSC_API_TLS_KEY", "PEM private key";
     API_PROXIES = "api.trusted_proxies", "NSC_API_TRUSTED_PROXIES", "addresses whose X-Forwarded-For is believed";
-    AUTH_MODE = "auth.mode", "AUTH_MODE", "oidc or disabled (local, on a loopback address)";
+    AUTH_MODE = "auth.mode", "AUTH_MODE", "oidc or disabled (on a loopback address, never in dev or prod)";
     AUTH_ANY_ADDRESS = "auth.disabled_on_any_address", "NSC_AUTH_DISABLED_ON_ANY_ADDRESS", "true lets disabled listen beyond loopback";
     OIDC_ISSUER = "auth.issuer", "OIDC_ISSUER", "issuer of the tokens; its discovery document names the keys";
     OIDC_AUDIENCE = "auth.audience", "OIDC_AUDIENCE", "audience the tokens must be for";
     OIDC_JWKS_URL = "auth.jwks_url", "OIDC_JWKS_URL", "where the keys are, in place of discovery";
-    OIDC_ROLES_CLAIM = "auth.roles_claim", "OIDC_ROLES_CLAIM", "claim that holds the roles";
+    OIDC_ROLES_CLAIM = "auth.roles_claim", "OIDC_ROLES_CLAIM", "claims that hold the roles, between commas";
     OTLP_ENDPOINT = "telemetry.otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "where metrics are sent as well";
 }
 

@@ -6,27 +6,35 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use nsc_core::ErrorCode;
 use nsc_telemetry::LogFormat;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::credentials;
-use super::file::{FileConfig, Secret};
+use super::aliases::{self, Aliases};
+use super::file::{FileConfig, FileLog, Secret};
 use super::keys::{self, Key};
+use super::notice::Notice;
+use super::scope::Scope;
+use super::serving::ServingConfig;
 use super::{
     AnalyticsConfig, ByteSize, Config, EnvironmentName, LakeConfig, LogConfig, Origin, ResourcesConfig,
     RetentionConfig, Setting,
 };
+use super::{credentials, foreign, misspelt};
 use crate::environment::Environment;
 use crate::failure::Refusal;
 
 /// The salt of a developer's machine; refused anywhere else (lakehouse contract, Pipeline C).
-const LOCAL_SALT: &str = "local-salt-v1";
+pub(crate) const DUMMY_SALT: &str = "local-salt-v1";
 /// Fewer days would remove files a running query or a reader of yesterday still needs.
 const LEAST_FILES_DAYS: u32 = 7;
 /// Below this the engine cannot sort one batch of each of its threads.
 const LEAST_MEMORY: ByteSize = ByteSize::new(64 << 20);
 /// A member says that it lives ten times in this; oftener would be noise, and a short pause would be its end.
 const LEAST_SESSION_MS: u32 = 1_000;
+
+/// The variable of every Rust program.
+const RUST_LOG: &str = "RUST_LOG";
 
 /// What the command line sets.
 #[derive(Debug, Clone, Default)]
@@ -47,29 +55,38 @@ pub(crate) struct Flags {
     pub(crate) group: Option<String>,
     /// `--profile`.
     pub(crate) profile: Option<String>,
+    /// `--start`.
+    pub(crate) start: Option<String>,
     /// `--metrics-listen`.
     pub(crate) metrics_listen: Option<String>,
     /// `--listen`.
     pub(crate) listen: Option<String>,
 }
 
-/// The effective configuration.
+/// The effective configuration, as far as a command of this scope goes by it.
 pub(crate) fn resolve(
     flags: &Flags,
     env: &Environment,
     file: Option<(PathBuf, FileConfig)>,
+    scope: Scope,
 ) -> Result<Config, Refusal> {
     let (path, mut file) = file.map_or((None, FileConfig::default()), |(path, file)| (Some(path), file));
     let layers = Layers {
         env,
+        aliases: Aliases::read(env),
         path: path.as_deref(),
     };
     let environment = layers.pick(
         &keys::ENVIRONMENT,
         None,
         file.environment.take(),
-        EnvironmentName::Local,
+        EnvironmentName::Unset,
     )?;
+    let is_local = environment.value == EnvironmentName::Local;
+    let (objections, lost) = foreign::judge(env, scope, is_local);
+    let mut notices: Vec<Notice> = layers.aliases.notices().collect();
+    notices.extend(lost);
+    notices.extend(misspelt::notices(env));
     let lakehouse = FileConfig {
         lake: std::mem::take(&mut file.lake),
         analytics: std::mem::take(&mut file.analytics),
@@ -78,8 +95,9 @@ pub(crate) fn resolve(
         log: std::mem::take(&mut file.log),
         ..FileConfig::default()
     };
-    let serving = resolve_serving::serving(&layers, environment.value, flags, file)?;
+    let serving = serving(&layers, environment.value, flags, file, scope, &mut notices)?;
     let file = lakehouse;
+    let log = layers.log(flags, file.log, &mut notices)?;
     let config = Config {
         lake: LakeConfig {
             root: layers.pick(
@@ -120,32 +138,53 @@ pub(crate) fn resolve(
             )?,
             spill_dir: layers.pick_optional(&keys::SPILL_DIR, None, file.resources.spill_dir)?,
         },
-        log: LogConfig {
-            filter: layers.log_filter(flag("--log", &flags.log), file.log.filter)?,
-            format: layers.pick(
-                &keys::LOG_FORMAT,
-                flag("--log-format", &flags.log_format),
-                file.log.format,
-                LogFormat::Pretty,
-            )?,
-        },
+        log,
         serving,
         environment,
+        notices,
+        objections,
         file: path,
     };
     check(&config)?;
-    credentials::refuse(&config)?;
+    credentials::refuse_root(&config)?;
     Ok(config)
 }
 
-fn check(config: &Config) -> Result<(), Refusal> {
-    let refuse = |key: &Key, origin: &Origin, problem: String| {
-        Err(
-            Refusal::configuration(format!("{} ({origin}) is not usable", key.name))
-                .with_detail(problem)
-                .with_hint("docs/configuration.md explains every key."),
-        )
+/// The serving half. For a command that does not go by it, a variable of it that is not usable is a line in the log; the
+/// file is ours, and always held to what it says.
+fn serving(
+    layers: &Layers<'_>,
+    environment: EnvironmentName,
+    flags: &Flags,
+    file: FileConfig,
+    scope: Scope,
+    notices: &mut Vec<Notice>,
+) -> Result<ServingConfig, Refusal> {
+    let read = |layers: &Layers<'_>, file| {
+        let serving = resolve_serving::serving(layers, environment, flags, file)?;
+        check_serving(&serving)?;
+        credentials::refuse(&serving)?;
+        Ok(serving)
     };
+    match read(layers, file.clone()) {
+        Err(refusal) if !scope.has_serving() => {
+            let detail = nsc_core::OperatorError::detail(&refusal).unwrap_or_default();
+            notices.push(Notice::loud(
+                "serving",
+                format!("the environment of serving is not usable, and not used here: {refusal}: {detail}"),
+            ));
+            let nothing = Layers {
+                env: &Environment::default(),
+                aliases: Aliases::default(),
+                path: layers.path,
+            };
+            read(&nothing, file)
+        }
+        serving => serving,
+    }
+}
+
+fn check(config: &Config) -> Result<(), Refusal> {
     if config.lake.root.value.trim().is_empty() {
         return refuse(&keys::ROOT, &config.lake.root.origin, "it is blank".to_owned());
     }
@@ -181,7 +220,19 @@ fn check(config: &Config) -> Result<(), Refusal> {
             format!("it is {}, the least is {LEAST_MEMORY}", memory.value),
         );
     }
-    let rows = &config.serving.consumer.batch_rows;
+    Ok(())
+}
+
+fn refuse(key: &Key, origin: &Origin, problem: String) -> Result<(), Refusal> {
+    Err(
+        Refusal::configuration(format!("{} ({origin}) is not usable", key.name))
+            .with_detail(problem)
+            .with_hint("docs/configuration.md explains every key."),
+    )
+}
+
+fn check_serving(serving: &ServingConfig) -> Result<(), Refusal> {
+    let rows = &serving.consumer.batch_rows;
     if rows.value == 0 {
         return refuse(
             &keys::BATCH_ROWS,
@@ -189,7 +240,7 @@ fn check(config: &Config) -> Result<(), Refusal> {
             "it is 0, the least is 1".to_owned(),
         );
     }
-    let session = &config.serving.kafka.session_timeout_ms;
+    let session = &serving.kafka.session_timeout_ms;
     if session.value < LEAST_SESSION_MS {
         return refuse(
             &keys::KAFKA_SESSION,
@@ -197,7 +248,7 @@ fn check(config: &Config) -> Result<(), Refusal> {
             format!("it is {}, the least is {LEAST_SESSION_MS}", session.value),
         );
     }
-    let connections = &config.serving.database.max_connections;
+    let connections = &serving.database.max_connections;
     if connections.value == 0 {
         return refuse(
             &keys::DATABASE_CONNECTIONS,
@@ -221,6 +272,7 @@ fn text(number: Option<u32>) -> Option<String> {
 /// The two weaker sources of a value, and where they are.
 struct Layers<'a> {
     env: &'a Environment,
+    aliases: Aliases,
     path: Option<&'a Path>,
 }
 
@@ -229,14 +281,37 @@ impl Layers<'_> {
         self.path.map_or(Origin::Default, |p| Origin::File(p.to_owned()))
     }
 
-    fn raw(&self, key: &Key, flag: FlagValue<'_>, file: Option<String>) -> Option<(String, Origin)> {
+    fn raw(
+        &self,
+        key: &Key,
+        flag: FlagValue<'_>,
+        file: Option<String>,
+    ) -> Result<Option<(String, Origin)>, Refusal> {
         if let Some((name, value)) = flag {
-            return Some((value.to_owned(), Origin::Flag(name)));
+            return Ok(Some((value.to_owned(), Origin::Flag(name))));
         }
-        if let Some(value) = self.env.get(key.variable) {
-            return Some((value.to_owned(), Origin::Variable(key.variable.to_owned())));
+        let said = self.variable(key)?;
+        Ok(said.or_else(|| file.map(|value| (value, self.file_origin()))))
+    }
+
+    /// What the environment says, under our name or an older one.
+    fn variable(&self, key: &Key) -> Result<Option<(String, Origin)>, Refusal> {
+        if self.env.is_unreadable(key.variable) {
+            return Err(aliases::unreadable(key.variable));
         }
-        file.map(|value| (value, self.file_origin()))
+        let alias = self.aliases.of(key.variable)?;
+        let ours = self.env.get(key.variable);
+        Ok(match (ours, alias) {
+            (Some(value), _) => Some((value.to_owned(), Origin::Variable(key.variable.to_owned()))),
+            (None, Some(alias)) => {
+                let origin = Origin::Alias {
+                    name: alias.name.clone(),
+                    of: key.variable,
+                };
+                Some((alias.value.clone(), origin))
+            }
+            (None, None) => None,
+        })
     }
 
     fn pick<T>(
@@ -267,7 +342,7 @@ impl Layers<'_> {
         T: FromStr,
         T::Err: Display,
     {
-        let Some((text, origin)) = self.raw(key, flag, file) else {
+        let Some((text, origin)) = self.raw(key, flag, file)? else {
             return Ok(None);
         };
         match text.parse() {
@@ -279,16 +354,41 @@ impl Layers<'_> {
         }
     }
 
-    /// `RUST_LOG` counts too, after our own variable and before the file.
-    fn log_filter(&self, flag: FlagValue<'_>, file: Option<String>) -> Result<Setting<String>, Refusal> {
-        let ours = flag.is_some() || self.env.get(keys::LOG.variable).is_some();
-        match self.env.get("RUST_LOG").filter(|_| !ours) {
-            Some(value) => Ok(Setting {
-                value: value.to_owned(),
-                origin: Origin::Variable("RUST_LOG".to_owned()),
-            }),
-            None => self.pick(&keys::LOG, flag, file, "warn".to_owned()),
+    fn log(&self, flags: &Flags, file: FileLog, notices: &mut Vec<Notice>) -> Result<LogConfig, Refusal> {
+        Ok(LogConfig {
+            filter: self.log_filter(flag("--log", &flags.log), file.filter, notices)?,
+            format: self.pick(
+                &keys::LOG_FORMAT,
+                flag("--log-format", &flags.log_format),
+                file.format,
+                LogFormat::Pretty,
+            )?,
+        })
+    }
+
+    /// `RUST_LOG` counts too, after our own variable and before the file, when it says something of nsc: it is every
+    /// Rust program's.
+    fn log_filter(
+        &self,
+        flag: FlagValue<'_>,
+        file: Option<String>,
+        notices: &mut Vec<Notice>,
+    ) -> Result<Setting<String>, Refusal> {
+        let ours = flag.is_some() || self.variable(&keys::LOG)?.is_some();
+        match self.env.get(RUST_LOG).filter(|_| !ours) {
+            Some(value) if nsc_telemetry::is_filter_for(value, "nsc") => {
+                return Ok(Setting {
+                    value: value.to_owned(),
+                    origin: Origin::Variable(RUST_LOG.to_owned()),
+                });
+            }
+            Some(_) => notices.push(Notice::loud(
+                RUST_LOG,
+                "it says nothing of nsc and is not read; NSC_LOG sets this log",
+            )),
+            None => {}
         }
+        self.pick(&keys::LOG, flag, file, "warn".to_owned())
     }
 
     fn storage(
@@ -332,22 +432,14 @@ impl Layers<'_> {
         environment: EnvironmentName,
     ) -> Result<Option<Setting<SecretString>>, Refusal> {
         let secret = if let Some(Setting { value: path, .. }) = mounted {
-            let text = std::fs::read_to_string(&path).map_err(|e| {
-                Refusal::configuration(format!(
-                    "secret file {} of {} cannot be read",
-                    path.display(),
-                    key.name
-                ))
-                .with_detail(e)
-            })?;
             Some(Setting {
-                value: SecretString::from(text.trim_end_matches(['\r', '\n'])),
+                value: mounted_secret(key, &path)?,
                 origin: Origin::SecretFile(path),
             })
-        } else if let Some(text) = self.env.get(key.variable) {
+        } else if let Some((text, origin)) = self.variable(key)? {
             Some(Setting {
                 value: SecretString::from(text),
-                origin: Origin::Variable(key.variable.to_owned()),
+                origin,
             })
         } else {
             inline.map(|secret| Setting {
@@ -376,19 +468,56 @@ impl Layers<'_> {
     ) -> Result<Option<Setting<SecretString>>, Refusal> {
         let mounted = self.pick_optional(&keys::SALT_FILE, None, salt_file)?;
         let salt = self.secret(&keys::SALT, mounted, inline, environment)?;
+        if let Some(salt) = &salt {
+            refuse_blanks_around(&keys::SALT, salt)?;
+        }
         let local = environment == EnvironmentName::Local;
         match salt {
-            Some(s) if !local && s.value.expose_secret() == LOCAL_SALT => Err(Refusal::configuration(
-                format!("the local dummy salt is refused in environment {environment}"),
+            Some(s) if !local && s.value.expose_secret() == DUMMY_SALT => Err(Refusal::configuration(
+                format!("the local dummy salt is refused in {}", environment.phrase()),
             )
             .with_hint("Provide a salt of your own: NSC_SALT_FILE or NSC_SALT.")),
             None if local => Ok(Some(Setting {
-                value: SecretString::from(LOCAL_SALT),
+                value: SecretString::from(DUMMY_SALT),
                 origin: Origin::Default,
             })),
             other => Ok(other),
         }
     }
+}
+
+/// A secret as a store mounts it. A byte order mark is no part of any; the line's end after it is none either, but of a
+/// salt every character is.
+fn mounted_secret(key: &Key, path: &Path) -> Result<SecretString, Refusal> {
+    let refused =
+        |why: &str| Refusal::configuration(format!("secret file {} of {} {why}", path.display(), key.name));
+    let bytes = std::fs::read(path).map_err(|e| refused("cannot be read").with_detail(e))?;
+    let text = String::from_utf8(bytes).map_err(|_| refused("is not UTF-8"))?;
+    if text.starts_with('\u{feff}') {
+        return Err(refused("begins with a byte order mark")
+            .with_hint("Write it again as plain UTF-8; an editor or PowerShell has put the mark there."));
+    }
+    let is_exact = key.name == keys::SALT.name;
+    let kept = if is_exact {
+        text.as_str()
+    } else {
+        text.trim_end_matches(['\r', '\n'])
+    };
+    Ok(SecretString::from(kept))
+}
+
+/// Blanks around a salt are part of it for one program and not for the next; then the same person has two keys.
+fn refuse_blanks_around(key: &Key, salt: &Setting<SecretString>) -> Result<(), Refusal> {
+    let text = salt.value.expose_secret();
+    if text.trim() == text && !text.contains('\u{feff}') {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        ErrorCode::SaltAmbiguous,
+        format!("{} ({}) has blanks around it", key.name, salt.origin),
+    )
+    .with_detail("a line's end, a blank or a byte order mark stands before or after it")
+    .with_hint("Write it without: printf '%s' SALT > FILE. Keys made so far were made without a line's end."))
 }
 
 /// Options of an object store that let somebody in.
@@ -404,7 +533,8 @@ fn refuse_written_secret(name: &str, origin: &Origin, environment: EnvironmentNa
         return Ok(());
     }
     Err(Refusal::configuration(format!(
-        "{name} stands in the configuration file, which is refused in environment {environment}"
+        "{name} stands in the configuration file, which is refused in {}",
+        environment.phrase()
     ))
     .with_detail(origin)
     .with_hint("Give it in the environment, or in a file of its own that a secret store mounts."))

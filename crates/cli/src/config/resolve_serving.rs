@@ -7,8 +7,8 @@ use super::super::EnvironmentName;
 use super::super::file::{FileConfig, Scalar, Secret};
 use super::super::keys::{self, Key};
 use super::super::serving::{
-    ApiConfig, AuthConfig, AuthMode, ConsumerConfig, DatabaseConfig, DlqBackend, DlqConfig, EventsConfig,
-    KafkaConfig, KafkaSecurity, ServingConfig,
+    ApiConfig, AuthConfig, AuthMode, ConsumerConfig, ConsumerStart, DatabaseConfig, DlqBackend, DlqConfig,
+    EventsConfig, KafkaConfig, KafkaSecurity, RoleClaims, ServingConfig,
 };
 use super::{Flags, Layers, flag};
 use crate::failure::Refusal;
@@ -129,6 +129,12 @@ pub(super) fn serving(
         consumer: ConsumerConfig {
             batch_rows: layers.pick(&keys::BATCH_ROWS, None, text(consumer.batch_rows), 5_000)?,
             batch_wait_ms: layers.pick(&keys::BATCH_WAIT, None, text(consumer.batch_wait_ms), 50)?,
+            start: layers.pick(
+                &keys::CONSUMER_START,
+                flag("--start", &flags.start),
+                text(consumer.start),
+                ConsumerStart::Earliest,
+            )?,
             metrics_listen: layers.pick(
                 &keys::METRICS_LISTEN,
                 flag("--metrics-listen", &flags.metrics_listen),
@@ -171,8 +177,8 @@ pub(super) fn serving(
             roles_claim: layers.pick(
                 &keys::OIDC_ROLES_CLAIM,
                 None,
-                text(auth.roles_claim),
-                "roles".to_owned(),
+                auth.roles_claim.map(|claims| claims.0),
+                RoleClaims::shipped(),
             )?,
         },
         otlp_endpoint: layers.pick_optional(&keys::OTLP_ENDPOINT, None, text(telemetry.otlp_endpoint))?,

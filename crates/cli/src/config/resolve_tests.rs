@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use nsc_core::OperatorError;
+use nsc_core::{ErrorCode, OperatorError};
 use secrecy::ExposeSecret;
 
 use super::super::file::FileConfig;
-use super::super::sheet;
+use super::super::{Scope, sheet};
 use super::{Config, Flags, Refusal, resolve};
 use crate::environment::Environment;
 use crate::output::sheet_text;
@@ -14,7 +14,7 @@ use crate::output::sheet_text;
 fn with(file: &str, env: &Environment, flags: &Flags) -> Result<Config, Refusal> {
     let path = PathBuf::from("nsc.toml");
     let parsed = FileConfig::parse(Path::new("nsc.toml"), file)?;
-    resolve(flags, env, Some((path, parsed)))
+    resolve(flags, env, Some((path, parsed)), Scope::All)
 }
 
 fn refused(file: &str, env: &Environment) -> String {
@@ -33,7 +33,7 @@ fn each_layer_overrides_the_weaker_ones() {
     let root = |c: Config| (c.lake.root.value, c.lake.root.origin.to_string());
     let nothing = Environment::default();
     assert_eq!(
-        root(resolve(&Flags::default(), &nothing, None).unwrap()),
+        root(resolve(&Flags::default(), &nothing, None, Scope::All).unwrap()),
         ("./lakehouse".into(), "default".into())
     );
     assert_eq!(
@@ -59,6 +59,43 @@ fn rust_log_counts_between_our_variable_and_the_file() {
     assert_eq!(
         level(Environment::from([("RUST_LOG", "debug"), ("NSC_LOG", "trace")])),
         "trace"
+    );
+    assert_eq!(
+        level(Environment::from([("RUST_LOG", "debug"), ("LOG_LEVEL", "ERROR")])),
+        "error"
+    );
+}
+
+/// Set for the whole machine, in any form that Rust programs take.
+#[test]
+fn what_rust_log_says_of_other_programs_is_passed_over_with_one_line() {
+    let told = |value: &str| {
+        let env = Environment::from([("RUST_LOG", value)]);
+        let config = with("", &env, &Flags::default()).unwrap();
+        (config.log.filter.value, config.notices.len())
+    };
+    for value in [
+        "hyper=warn",
+        "hyper",
+        "info,h2",
+        "my_app=debug,tower=off",
+        "info/connect",
+        "loud",
+        "3x",
+    ] {
+        assert_eq!(told(value), ("warn".to_owned(), 1), "{value}");
+    }
+    for value in ["INFO", "info", "warn,nsc_lake=debug", "Hyper=warn,nsc=info"] {
+        assert_eq!(told(value), (value.to_owned(), 0), "{value}");
+    }
+    // Our own words are held to what they say.
+    assert!(
+        with(
+            "",
+            &Environment::from([("NSC_LOG", "hyper=warn")]),
+            &Flags::default()
+        )
+        .is_ok()
     );
 }
 
@@ -92,9 +129,12 @@ fn the_dummy_salt_is_for_local_only() {
         )
     };
     assert_eq!(
-        salt("", Environment::default()),
+        salt("environment = 'local'\n", Environment::default()),
         Ok(Some(("local-salt-v1".into(), "default".into())))
     );
+    // Not said is not local.
+    assert_eq!(salt("", Environment::default()), Ok(None));
+    assert!(salt("", Environment::from([("NSC_SALT", "local-salt-v1")])).is_err());
     assert_eq!(salt("environment = 'prod'\n", Environment::default()), Ok(None));
     assert!(
         salt(
@@ -103,7 +143,13 @@ fn the_dummy_salt_is_for_local_only() {
         )
         .is_err()
     );
-    assert!(salt("[analytics]\nsalt = '  '\n", Environment::default()).is_err());
+    assert!(
+        salt(
+            "environment = 'local'\n[analytics]\nsalt = '  '\n",
+            Environment::default()
+        )
+        .is_err()
+    );
     let own = salt(
         "environment = 'prod'\n[analytics]\nsalt = 'f'\n",
         Environment::from([("NSC_SALT", "e")]),
@@ -123,7 +169,10 @@ fn outside_local_no_secret_may_stand_in_the_configuration_file() {
     ];
     let none = Environment::default();
     for secret in secrets {
-        assert!(with(secret, &none, &Flags::default()).is_ok(), "{secret}");
+        let local = format!("environment = 'local'\n{secret}");
+        assert!(with(&local, &none, &Flags::default()).is_ok(), "{secret}");
+        let said = refused(secret, &none);
+        assert!(said.contains("NSC_ENV is not set"), "{said}");
         let said = refused(&format!("environment = 'prod'\n{secret}"), &none);
         assert!(said.contains("refused in environment prod"), "{said}");
         assert!(!said.contains("s3cret"), "{said}");
@@ -234,19 +283,90 @@ fn serving_reads_its_variables_and_refuses_what_it_does_not_know() {
     insta::assert_snapshot!(said.join("\n"));
 }
 
+/// What is made of a mounted file of these bytes.
+fn mounted(variable: &str, bytes: &[u8]) -> Result<Config, Refusal> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("secret");
+    std::fs::write(&file, bytes).unwrap();
+    let env = Environment::from([("NSC_SALT", "e"), (variable, file.to_str().unwrap())]);
+    resolve(&Flags::default(), &env, None, Scope::All)
+}
+
 #[test]
 fn the_secret_store_comes_before_the_environment() {
-    let file = std::env::temp_dir().join(format!("nsc-salt-{}", std::process::id()));
-    std::fs::write(&file, "mounted\n").unwrap();
-    let env = Environment::from([("NSC_SALT", "e"), ("NSC_SALT_FILE", file.to_str().unwrap())]);
-    let config = resolve(&Flags::default(), &env, None).unwrap();
-    std::fs::remove_file(&file).unwrap();
-    assert_eq!(config.analytics.salt.unwrap().value.expose_secret(), "mounted");
+    let salt = mounted("NSC_SALT_FILE", b"mounted").unwrap().analytics.salt;
+    assert_eq!(salt.unwrap().value.expose_secret(), "mounted");
+}
+
+#[test]
+fn a_salt_is_read_exactly_or_refused() {
+    let salt = |bytes: &[u8]| mounted("NSC_SALT_FILE", bytes).map(|c| c.analytics.salt.unwrap());
+    assert_eq!(salt(b"two words").unwrap().value.expose_secret(), "two words");
+    for bytes in [
+        &b"salt\n"[..],
+        b"salt\r\n",
+        b" salt",
+        b"salt ",
+        b"salt\t",
+        "salt\u{a0}".as_bytes(),
+    ] {
+        let refusal = salt(bytes).unwrap_err();
+        assert_eq!(refusal.code(), ErrorCode::SaltAmbiguous, "{bytes:?}");
+        assert!(refusal.hint().is_some_and(|h| h.contains("printf")));
+    }
+    for bytes in [&b"\xef\xbb\xbfsalt"[..], b"\xff\xfes\0a\0", b"\xff"] {
+        assert_eq!(
+            salt(bytes).unwrap_err().code(),
+            ErrorCode::Configuration,
+            "{bytes:?}"
+        );
+    }
+    for value in [" salt", "salt ", "\u{feff}salt"] {
+        let env = Environment::from([("NSC_SALT", value)]);
+        let refusal = with("", &env, &Flags::default()).unwrap_err();
+        assert_eq!(refusal.code(), ErrorCode::SaltAmbiguous, "{value:?}");
+    }
+}
+
+#[test]
+fn other_secrets_may_end_with_a_line_and_begin_with_no_mark() {
+    let url = |bytes: &[u8]| mounted("DATABASE_URL_FILE", bytes).map(|c| c.serving.database.url.unwrap());
+    assert_eq!(
+        url(b"postgres://h/d\n").unwrap().value.expose_secret(),
+        "postgres://h/d"
+    );
+    let said = url(b"\xef\xbb\xbfpostgres://u:s3cret@h/d")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        said.contains("byte order mark") && !said.contains("s3cret"),
+        "{said}"
+    );
+}
+
+#[test]
+fn claims_with_roles_may_be_a_list_in_the_file() {
+    let claims = |file: &str| {
+        let config = with(
+            &format!("[auth]\n{file}"),
+            &Environment::default(),
+            &Flags::default(),
+        );
+        config.map(|c| c.serving.auth.roles_claim.value.to_string())
+    };
+    assert_eq!(claims("").unwrap(), "roles,scp");
+    assert_eq!(claims("roles_claim = 'groups'\n").unwrap(), "groups");
+    assert_eq!(
+        claims("roles_claim = [['resource_access', 'my.client', 'roles'], 'scp']\n").unwrap(),
+        r#"[["resource_access","my.client","roles"],"scp"]"#
+    );
+    assert!(claims("roles_claim = 7\n").is_err());
+    assert!(claims("roles_claim = ''\n").is_err());
 }
 
 #[test]
 fn the_effective_configuration_is_shown_without_secrets() {
-    let file = "[lake]\nroot = 'abfss://c@a.dfs.core.windows.net/lake'\n\
+    let file = "environment = 'local'\n[lake]\nroot = 'abfss://c@a.dfs.core.windows.net/lake'\n\
                 [lake.storage]\naccount_key = 's3cret'\n[analytics]\nsalt = 's3cret'\n[resources]\nthreads = 4\n\
                 [database]\nurl = 'postgres://u:s3cret@h/d'\n[kafka]\npassword = 's3cret'\n";
     let env = Environment::from([("NSC_STORAGE_SAS_TOKEN", "s3cret"), ("NSC_LOG", "info")]);
@@ -269,6 +389,6 @@ fn the_example_file_is_the_defaults() {
     let from_example = with(example, &none, &Flags::default()).unwrap();
     assert_eq!(
         shown(&from_example),
-        shown(&resolve(&Flags::default(), &none, None).unwrap())
+        shown(&resolve(&Flags::default(), &none, None, Scope::All).unwrap())
     );
 }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 use secrecy::SecretString;
+use serde::Deserialize;
 
 use super::Setting;
 
@@ -63,6 +64,7 @@ pub(crate) struct EventsConfig {
 pub(crate) struct ConsumerConfig {
     pub(crate) batch_rows: Setting<usize>,
     pub(crate) batch_wait_ms: Setting<u64>,
+    pub(crate) start: Setting<ConsumerStart>,
     pub(crate) metrics_listen: Setting<SocketAddr>,
 }
 
@@ -91,7 +93,7 @@ pub(crate) struct AuthConfig {
     pub(crate) issuer: Option<Setting<String>>,
     pub(crate) audience: Option<Setting<String>>,
     pub(crate) jwks_url: Option<Setting<String>>,
-    pub(crate) roles_claim: Setting<String>,
+    pub(crate) roles_claim: Setting<RoleClaims>,
 }
 
 /// A list of addresses and networks, separated by commas, with its text.
@@ -130,6 +132,74 @@ impl FromStr for Networks {
 }
 
 impl Display for Networks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The claims that may hold roles, in their order, with their text: names between commas, or a JSON list of names and of
+/// paths (`[["resource_access", "my.client", "roles"], "scp"]`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RoleClaims {
+    pub(crate) list: Vec<RoleClaim>,
+    text: String,
+}
+
+/// One claim.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum RoleClaim {
+    /// A name; dots may be part of it or lead into objects.
+    Named(String),
+    /// Names one inside the other, exactly.
+    Path(Vec<String>),
+}
+
+impl RoleClaims {
+    /// Where identity providers put them: roles of the application, and what a client was allowed in a person's name.
+    pub(crate) fn shipped() -> Self {
+        Self {
+            list: ["roles", "scp"]
+                .map(|name| RoleClaim::Named(name.to_owned()))
+                .into(),
+            text: "roles,scp".to_owned(),
+        }
+    }
+}
+
+impl RoleClaim {
+    fn is_blank(&self) -> bool {
+        match self {
+            Self::Named(name) => nsc_core::is_blank(name),
+            Self::Path(names) => names.is_empty() || names.iter().any(|name| nsc_core::is_blank(name)),
+        }
+    }
+}
+
+impl FromStr for RoleClaims {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let list: Vec<RoleClaim> = if text.trim_start().starts_with('[') {
+            serde_json::from_str(text).map_err(|_| {
+                "expected a JSON list of names, or of lists of names that lead into objects".to_owned()
+            })?
+        } else {
+            text.split(',')
+                .map(|name| RoleClaim::Named(name.trim().to_owned()))
+                .collect()
+        };
+        if list.is_empty() || list.iter().any(RoleClaim::is_blank) {
+            return Err("a claim's name is blank".to_owned());
+        }
+        Ok(Self {
+            list,
+            text: text.to_owned(),
+        })
+    }
+}
+
+impl Display for RoleClaims {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.text)
     }
@@ -178,6 +248,16 @@ words! {
 }
 
 words! {
+    /// Where a partition begins of which nothing was committed.
+    ConsumerStart {
+        /// With the oldest message there is.
+        Earliest = "earliest",
+        /// With what comes from now on.
+        Latest = "latest",
+    }
+}
+
+words! {
     /// Where dead letters go.
     DlqBackend {
         /// `bo.consumer_dlq_events`.
@@ -199,7 +279,7 @@ words! {
 
 #[cfg(test)]
 mod tests {
-    use super::Networks;
+    use super::{Networks, RoleClaim, RoleClaims};
 
     #[test]
     fn networks_are_read_strictly() {
@@ -232,5 +312,41 @@ mod tests {
         let networks: Networks = "10.0.0.0/8, 192.0.2.7,::1".parse().unwrap();
         let shown: Vec<_> = networks.list.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["10.0.0.0/8", "192.0.2.7/32", "::1/128"]);
+    }
+
+    #[test]
+    fn claims_with_roles_are_a_list_of_names_or_of_paths() {
+        let named = |name: &str| RoleClaim::Named(name.to_owned());
+        let path = RoleClaim::Path(
+            ["resource_access", "my.client", "roles"]
+                .map(str::to_owned)
+                .into(),
+        );
+        let read = |text: &str| text.parse::<RoleClaims>().map(|claims| claims.list);
+        assert_eq!(read("roles"), Ok(vec![named("roles")]));
+        assert_eq!(read(" roles , scp"), Ok(vec![named("roles"), named("scp")]));
+        assert_eq!(
+            read("resource_access.my.client.roles"),
+            Ok(vec![named("resource_access.my.client.roles")])
+        );
+        assert_eq!(
+            read(r#"[["resource_access", "my.client", "roles"], "scp"]"#),
+            Ok(vec![path, named("scp")])
+        );
+        for text in [
+            "",
+            " ",
+            "roles,",
+            ",",
+            "[]",
+            "[[]]",
+            "[\"\"]",
+            "[[\"a\", \" \"]]",
+            "[1]",
+            "[\"a\"",
+            "{}x,",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 }

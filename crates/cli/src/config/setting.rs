@@ -11,6 +11,13 @@ pub(crate) enum Origin {
     Flag(&'static str),
     /// An environment variable.
     Variable(String),
+    /// An environment variable that is another name of ours.
+    Alias {
+        /// The variable, or several that mean something together.
+        name: String,
+        /// Our name.
+        of: &'static str,
+    },
     /// A file that holds only this secret, as a secret store mounts it.
     SecretFile(PathBuf),
     /// The configuration file.
@@ -24,6 +31,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Flag(name) => write!(f, "flag {name}"),
             Self::Variable(name) => write!(f, "environment {name}"),
+            Self::Alias { name, of } => write!(f, "environment {name}, read as {of}"),
             Self::SecretFile(path) => write!(f, "secret file {}", path.display()),
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::Default => f.write_str("default"),
@@ -40,7 +48,7 @@ pub(crate) struct Setting<T> {
     pub(crate) origin: Origin,
 }
 
-/// Which kind of installation this is; only `local` may use the dummy salt.
+/// Which kind of installation this is; only `local` is lenient, and only when it is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EnvironmentName {
     /// A developer's machine.
@@ -49,6 +57,8 @@ pub(crate) enum EnvironmentName {
     Dev,
     /// Production.
     Prod,
+    /// Nobody has said: as strict as production.
+    Unset,
 }
 
 impl EnvironmentName {
@@ -57,6 +67,17 @@ impl EnvironmentName {
             Self::Local => "local",
             Self::Dev => "dev",
             Self::Prod => "prod",
+            Self::Unset => "unset",
+        }
+    }
+
+    /// For a sentence: `in {}`.
+    pub(crate) const fn phrase(self) -> &'static str {
+        match self {
+            Self::Local => "environment local",
+            Self::Dev => "environment dev",
+            Self::Prod => "environment prod",
+            Self::Unset => "an environment that is not said to be local (NSC_ENV is not set)",
         }
     }
 }

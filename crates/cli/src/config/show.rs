@@ -114,6 +114,7 @@ impl Rows {
         self.plain(&keys::ORDER_TOPIC, events.order_topic.as_ref());
         self.plain(&keys::BATCH_ROWS, Some(&consumer.batch_rows));
         self.plain(&keys::BATCH_WAIT, Some(&consumer.batch_wait_ms));
+        self.plain(&keys::CONSUMER_START, Some(&consumer.start));
         self.plain(&keys::METRICS_LISTEN, Some(&consumer.metrics_listen));
         self.plain(&keys::DLQ_BACKEND, Some(&dlq.backend));
         self.path(&keys::DLQ_FILE, Some(&dlq.file));

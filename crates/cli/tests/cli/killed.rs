@@ -28,6 +28,7 @@ fn killed_after(root: &Path, step: &[String], wait: Duration) -> bool {
         .args(step)
         .env_clear()
         .env("HOME", root)
+        .env("NSC_ENV", "local")
         .current_dir(root.parent().unwrap())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -8,6 +8,7 @@
 mod convergence;
 mod corrections;
 mod deliveries;
+mod environment;
 mod error_pages;
 mod errors;
 mod killed;
@@ -24,13 +25,14 @@ mod world;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Runs `nsc` in a directory with a clean environment.
+/// Runs `nsc` in a directory with a clean environment, on a developer's machine.
 fn nsc(dir: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_nsc"))
         .args(arguments)
         .current_dir(dir)
         .env_clear()
         .env("HOME", dir)
+        .env("NSC_ENV", "local")
         .output()
         .unwrap()
 }

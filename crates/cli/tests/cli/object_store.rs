@@ -16,6 +16,7 @@ fn remote(emulator: &Azurite, root: &str, dir: &Path, arguments: &[&str]) -> Out
         .current_dir(dir)
         .env_clear()
         .env("HOME", dir)
+        .env("NSC_ENV", "local")
         .envs(emulator.variables())
         .output()
         .unwrap()

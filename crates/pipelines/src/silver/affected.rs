@@ -60,7 +60,6 @@ pub(super) struct Affected {
     analysed: Days,
     repeats: Repeats,
     days: BTreeSet<DateKst>,
-    balances_from: Option<DateKst>,
 }
 
 impl Affected {
@@ -89,7 +88,6 @@ impl Affected {
                 .unwrap_or_default(),
             repeats: silver.repeats,
             days: BTreeSet::new(),
-            balances_from: None,
         })
     }
 
@@ -126,11 +124,6 @@ impl Affected {
         if matches!(change, Change::Orders | Change::Items) {
             analytics.clone_from(&outside);
             analytics.extend(inside.filter(|d| self.analysed.contains(*d)));
-        }
-        if change == Change::Balances
-            && let Some(first) = outside.first().copied()
-        {
-            self.balances_from = Some(self.balances_from.map_or(first, |f| f.min(first)));
         }
         let mut repeats = self.repeats.clone();
         repeats.announce(CONTROLS, controls.iter().copied());
@@ -244,6 +237,5 @@ impl Affected {
     /// Puts the days into the report.
     pub(super) fn report(self, report: &mut RunReport) {
         report.affected_days = self.days.into_iter().collect();
-        report.balances_changed_from = self.balances_from;
     }
 }

@@ -50,7 +50,7 @@ pub(crate) fn context(lake: Lake, name: &str, now: &str) -> RunContext {
         lake,
         settings: RunSettings {
             session,
-            salt: Salt::new(Salt::LOCAL, "local").unwrap(),
+            salt: Some(Salt::new(Salt::LOCAL, "local").unwrap()),
         },
         run_id: RunId::parse(name).unwrap(),
         now,

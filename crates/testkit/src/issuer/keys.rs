@@ -61,6 +61,15 @@ impl SigningKey {
         })
     }
 
+    /// The same key under another id.
+    #[must_use]
+    pub fn named(self, id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            ..self
+        }
+    }
+
     /// Its id.
     #[must_use]
     pub fn id(&self) -> &str {

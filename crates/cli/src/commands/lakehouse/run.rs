@@ -101,9 +101,6 @@ pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> 
         }
         PipelineName::E2e => Pipeline::Chain(RuleSource::File(rules::wanted(args.rules)?)),
     };
-    if matches!(args.pipeline, PipelineName::C | PipelineName::E2e) && app.config.analytics.salt.is_none() {
-        return Err(no_salt(app).into());
-    }
     let context = context(app, args.run_id, Some(now), args.rules_as_of)?;
     let spinner = progress::spinner(&app.bars, pipeline.name());
     let (report, outcome) = run(&context, &pipeline, period).await;
@@ -150,22 +147,11 @@ pub(crate) fn context(
     })
 }
 
-fn salt(app: &App) -> Outcome<Salt> {
+fn salt(app: &App) -> Outcome<Option<Salt>> {
     let environment = app.config.environment.value.name();
-    match &app.config.analytics.salt {
-        Some(salt) => Ok(Salt::new(salt.value.expose_secret(), environment)?),
-        // Only the pipelines that write no user_key get here (see `no_salt`); what they are given is never used.
-        None => Ok(Salt::new(RunId::fresh().as_str(), environment)?),
-    }
-}
-
-fn no_salt(app: &App) -> Refusal {
-    Refusal::configuration(format!(
-        "environment {} has no salt for user_key",
-        app.config.environment.value
-    ))
-    .with_detail("the local dummy salt is for the local environment only")
-    .with_hint("Provide NSC_SALT_FILE (a mounted secret), NSC_SALT or analytics.salt.")
+    let salt = app.config.analytics.salt.as_ref();
+    let salt = salt.map(|salt| Salt::new(salt.value.expose_secret(), environment));
+    Ok(salt.transpose()?)
 }
 
 /// The business day before the one `now` is in.

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use super::wiring::{self, EventArgs};
 use crate::app::App;
 use crate::config::Flags;
+use crate::config::serving::ConsumerStart;
 use crate::failure::{Failure, Outcome};
 
 const NAME: &str = "nsc-consumer";
@@ -31,9 +32,9 @@ pub(crate) struct ConsumeArgs {
     /// Read every partition from its beginning, whatever was committed
     #[arg(long)]
     from_beginning: bool,
-    /// Where a partition begins of which nothing was committed
-    #[arg(long, value_name = "WHERE", value_parser = ["earliest", "latest"], default_value = "earliest")]
-    start: String,
+    /// Where a partition begins of which nothing was committed [env: NSC_CONSUMER_START] [default: earliest]
+    #[arg(long, value_name = "WHERE", value_parser = ["earliest", "latest"])]
+    start: Option<String>,
     /// Transactions under way at once; a partition belongs to one of them
     #[arg(long, value_name = "N", default_value_t = 2)]
     lanes: usize,
@@ -46,6 +47,7 @@ impl ConsumeArgs {
     pub(crate) fn add_to(&self, flags: &mut Flags) {
         self.events.add_to(flags);
         flags.group.clone_from(&self.group);
+        flags.start.clone_from(&self.start);
         flags.metrics_listen.clone_from(&self.metrics_listen);
     }
 }
@@ -56,10 +58,9 @@ pub(crate) async fn handle(args: ConsumeArgs, app: &mut App) -> Outcome<ExitStat
     options.landing = wiring::landing(config);
     options.lanes = args.lanes.max(1);
     options.from_beginning = args.from_beginning;
-    options.start = if args.start == "latest" {
-        StartAt::Latest
-    } else {
-        StartAt::Earliest
+    options.start = match config.serving.consumer.start.value {
+        ConsumerStart::Latest => StartAt::Latest,
+        ConsumerStart::Earliest => StartAt::Earliest,
     };
     let address = &config.serving.consumer.metrics_listen;
     let listener = TcpListener::bind(address.value)

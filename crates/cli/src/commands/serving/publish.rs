@@ -1,7 +1,9 @@
 //! `nsc sample publish`: sample lines as events, so that a developer's broker has something to consume.
 //!
-//! The product only ever consumes; this stands with the sample data and is refused outside the local environment.
+//! The product only ever consumes; this stands with the sample data. It is for the local environment, or a broker on this
+//! machine where none is said.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,7 +22,8 @@ use serde_json::Value;
 
 use super::wiring::{self, EventArgs};
 use crate::app::App;
-use crate::config::EnvironmentName;
+use crate::config::serving::KafkaSecurity;
+use crate::config::{Config, EnvironmentName};
 use crate::failure::{Outcome, Refusal};
 use crate::progress;
 
@@ -30,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Send sample lines to a broker as events
 #[derive(Debug, Args)]
 #[command(after_help = "\
-For demonstrations and tests: only in the local environment. Topics that are missing are made.
+For demonstrations and tests: in the local environment, or to a broker on this machine. Topics that are missing are made.
 
 Examples:
   nsc sample publish --ledger-file config/sample/day/transaction_ledger.jsonl
@@ -56,14 +59,7 @@ struct Published {
 }
 
 pub(crate) async fn handle(args: PublishArgs, app: &mut App) -> Outcome<ExitStatus> {
-    let environment = app.config.environment.value;
-    if environment != EnvironmentName::Local {
-        return Err(
-            Refusal::usage(format!("sample events are not sent in environment {environment}"))
-                .with_hint("NSC_ENV=local")
-                .into(),
-        );
-    }
+    refuse_elsewhere(&app.config)?;
     let subscription = wiring::subscription(&app.config)?;
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &app.config.serving.kafka.brokers.value);
@@ -90,6 +86,40 @@ pub(crate) async fn handle(args: PublishArgs, app: &mut App) -> Outcome<ExitStat
         lines.collect()
     })?;
     Ok(ExitStatus::Ok)
+}
+
+/// Sample events among real ones would be payments that never were.
+fn refuse_elsewhere(config: &Config) -> Result<(), Refusal> {
+    let environment = config.environment.value;
+    let kafka = &config.serving.kafka;
+    let on_this_machine = kafka.brokers.value.split(',').all(is_on_loopback);
+    match environment {
+        EnvironmentName::Local => {}
+        EnvironmentName::Unset if on_this_machine => {}
+        EnvironmentName::Unset | EnvironmentName::Dev | EnvironmentName::Prod => {
+            return Err(
+                Refusal::usage(format!("sample events are not sent in {}", environment.phrase()))
+                    .with_hint("NSC_ENV=local"),
+            );
+        }
+    }
+    if kafka.security.value != KafkaSecurity::Plaintext {
+        return Err(Refusal::usage(format!(
+            "sample events are sent in the clear only, and kafka.security ({}) is {}",
+            kafka.security.origin, kafka.security.value
+        ))
+        .with_hint("Use a broker of your own without TLS and SASL: KAFKA_SECURITY=plaintext"));
+    }
+    Ok(())
+}
+
+fn is_on_loopback(broker: &str) -> bool {
+    let host = broker.trim().rsplit_once(':').map_or(broker, |(host, _)| host);
+    let host = host.trim().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 fn refused(error: &KafkaError) -> Refusal {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use nsc_api::{Api, ApiOptions, AuthOptions, KeyLocation, OidcOptions, TlsOptions};
+use nsc_api::{Api, ApiOptions, AuthOptions, ClaimPath, KeyLocation, OidcOptions, TlsOptions};
 use nsc_core::{ExitStatus, SystemClock};
 use nsc_store::Store;
 
 use super::wiring;
 use crate::app::App;
-use crate::config::serving::{AuthConfig, AuthMode};
+use crate::config::serving::{AuthConfig, AuthMode, RoleClaim};
 use crate::config::{Config, Flags, Setting};
 use crate::failure::{Failure, Outcome, Refusal};
 
@@ -100,6 +100,13 @@ fn options(config: &Config) -> Outcome<ApiOptions> {
     Ok(options)
 }
 
+fn claim_path(claim: &RoleClaim) -> ClaimPath {
+    match claim {
+        RoleClaim::Named(name) => ClaimPath::Named(name.clone()),
+        RoleClaim::Path(names) => ClaimPath::Names(names.clone()),
+    }
+}
+
 fn tls(cert: &Setting<PathBuf>, key: &Setting<PathBuf>) -> TlsOptions {
     TlsOptions::new(cert.value.clone(), key.value.clone())
 }
@@ -117,7 +124,7 @@ fn authentication(auth: &AuthConfig) -> AuthOptions {
         .map(|a| a.trim().to_owned())
         .collect();
     let mut oidc = OidcOptions::new(text(&auth.issuer), audiences);
-    oidc.roles_claim.clone_from(&auth.roles_claim.value);
+    oidc.roles_claims = auth.roles_claim.value.list.iter().map(claim_path).collect();
     if let Some(url) = &auth.jwks_url {
         oidc.keys = KeyLocation::Jwks(url.value.clone());
     }

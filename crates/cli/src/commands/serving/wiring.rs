@@ -12,10 +12,11 @@ use nsc_store::{Store, StoreOptions};
 use nsc_telemetry::{Metrics, MetricsOptions};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
+use url::{Host, Url};
 
 use super::oauth;
 use crate::config::serving::{DlqBackend, KafkaConfig, KafkaSecurity};
-use crate::config::{Config, Flags, Setting};
+use crate::config::{Config, EnvironmentName, Flags, Origin, Setting};
 use crate::failure::{Failure, Outcome, Refusal};
 
 /// Between two reports to a collector.
@@ -131,6 +132,7 @@ pub(crate) fn landing(config: &Config) -> LandingOptions {
 /// The brokers and who we are there.
 pub(crate) fn kafka(config: &Config) -> Outcome<KafkaOptions> {
     let kafka = &config.serving.kafka;
+    refuse_unsaid_plaintext(kafka)?;
     let mut options = KafkaOptions::new(kafka.brokers.value.as_str(), kafka.group.value.as_str());
     options.instance_id = kafka.instance_id.as_ref().map(|id| id.value.clone());
     options.session_timeout = Duration::from_millis(u64::from(kafka.session_timeout_ms.value));
@@ -142,9 +144,64 @@ pub(crate) fn kafka(config: &Config) -> Outcome<KafkaOptions> {
             username: needed(&kafka.username, "kafka.username (KAFKA_USERNAME)")?,
             password: needed(&kafka.password, "kafka.password (KAFKA_PASSWORD)")?,
         },
-        KafkaSecurity::OAuthBearer => Security::OauthBearer(oauth::provider(credentials(kafka)?)?),
+        KafkaSecurity::OAuthBearer => {
+            let credentials = credentials(kafka)?;
+            refuse_secret_in_the_clear(&credentials.token_url, config.environment.value)?;
+            Security::OauthBearer(oauth::provider(credentials)?)
+        }
     };
     Ok(options)
+}
+
+/// Who gives a password or an authority for the brokers does not expect a connection in the clear that uses neither.
+fn refuse_unsaid_plaintext(kafka: &KafkaConfig) -> Outcome {
+    if kafka.security.value != KafkaSecurity::Plaintext {
+        return Ok(());
+    }
+    let given = [
+        ("kafka.username", kafka.username.is_some()),
+        ("kafka.password", kafka.password.is_some()),
+        ("kafka.ca_file", kafka.ca_file.is_some()),
+        ("kafka.oauth_token_url", kafka.oauth_token_url.is_some()),
+        ("kafka.oauth_client_secret", kafka.oauth_client_secret.is_some()),
+    ];
+    let Some((name, _)) = given.into_iter().find(|(_, is_given)| *is_given) else {
+        return Ok(());
+    };
+    if kafka.security.origin == Origin::Default {
+        return Err(Refusal::new(
+            ErrorCode::KafkaSecurityUnsaid,
+            format!("{name} is given, and how the connection to the brokers is protected is not"),
+        )
+        .with_detail("without kafka.security it would be in the clear, and nothing of it would be used")
+        .with_hint(
+            "Set KAFKA_SECURITY to plain (SASL over TLS), oauthbearer or tls; to plaintext if that is meant.",
+        )
+        .into());
+    }
+    tracing::warn!(setting = name, "it is not used: kafka.security is plaintext");
+    Ok(())
+}
+
+/// The client's secret is sent there.
+fn refuse_secret_in_the_clear(token_url: &str, environment: EnvironmentName) -> Outcome {
+    let on_this_machine = |url: &Url| match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.to_canonical().is_loopback(),
+        None => false,
+    };
+    match Url::parse(token_url) {
+        Ok(url)
+            if url.scheme() == "http" && !on_this_machine(&url) && environment != EnvironmentName::Local =>
+        {
+            let refusal = Refusal::configuration("kafka.oauth_token_url is not https")
+                .with_detail("the client's secret would be sent in the clear")
+                .with_hint("Name the token endpoint with https://");
+            Err(refusal.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn credentials(kafka: &KafkaConfig) -> Outcome<oauth::ClientCredentials> {

@@ -72,6 +72,10 @@ fn disabled_authentication_is_refused_where_other_machines_can_ask() {
         &[SOME_DATABASE, ("AUTH_MODE", "disabled")],
         "NSC0621",
     );
+    // Not even by an explicit word, unless this is said to be a developer's machine.
+    let anywhere = ("NSC_AUTH_DISABLED_ON_ANY_ADDRESS", "true");
+    let variables = [SOME_DATABASE, ("AUTH_MODE", "disabled"), anywhere];
+    refused("serve api --listen 0.0.0.0:0", &variables, "NSC0621");
 }
 
 #[test]
@@ -132,6 +136,57 @@ fn an_event_profile_that_does_not_say_which_event_is_which_is_refused() {
         ("NSC_ORDER_TOPIC", "events"),
     ];
     refused(CONSUME, &both_on_one, "NSC0612");
+}
+
+#[test]
+fn a_consumer_never_connects_in_another_way_than_it_is_told() {
+    let database = SOME_DATABASE;
+    for (variables, code) in [
+        (&[database, ("KAFKA_PASSWORD", "s3cret")][..], "NSC0623"),
+        (
+            &[
+                database,
+                ("KAFKA_SASL_USERNAME", "u"),
+                ("KAFKA_SASL_PASSWORD", "s3cret"),
+            ],
+            "NSC0623",
+        ),
+        (&[database, ("KAFKA_SSL_CA_LOCATION", "/ca.pem")], "NSC0623"),
+        (&[database, ("KAFKA_OAUTH_CLIENT_SECRET", "s3cret")], "NSC0623"),
+        (
+            &[database, ("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT")],
+            "NSC0004",
+        ),
+        (&[database, ("KAFKA_SASL_MECHANISM", "SCRAM-SHA-256")], "NSC0004"),
+        (&[database, ("SERVICE_NAME", "tx-lookup-service")], "NSC0004"),
+        (
+            &[
+                database,
+                ("KAFKA_SECURITY", "plaintext"),
+                ("KAFKA_SECURITY_PROTOCOL", "SASL_SSL"),
+            ],
+            "NSC0005",
+        ),
+        // SASL over TLS it is, and then there must be a login.
+        (&[database, ("KAFKA_SECURITY_PROTOCOL", "SASL_SSL")], "NSC0003"),
+    ] {
+        let ended = refused(CONSUME, variables, code);
+        assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
+    }
+    // Nor does it send a secret in the clear to get its token.
+    let clear = [
+        database,
+        ("KAFKA_SECURITY", "oauthbearer"),
+        ("KAFKA_OAUTH_TOKEN_URL", "http://issuer.example/token"),
+        ("KAFKA_OAUTH_CLIENT_ID", "c"),
+        ("KAFKA_OAUTH_CLIENT_SECRET", "s3cret"),
+    ];
+    let ended = refused(CONSUME, &clear, "NSC0003");
+    assert!(
+        ended.stderr.contains("not https") && !ended.stderr.contains("s3cret"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]

@@ -65,6 +65,9 @@ impl Text {
         if let Some(error) = report.get("error") {
             self.line(&format!("  error: {}", text(error)));
         }
+        for note in list(report, "notes") {
+            self.line(&format!("  note: {}", text(note)));
+        }
         self.windows(list(report, "windows"));
         let days: Vec<String> = list(report, "affected_days").iter().map(text).collect();
         if !days.is_empty() {
@@ -250,7 +253,7 @@ mod tests {
         let report = json!({
             "run_id": "r1", "pipeline": "pipeline_silver", "status": "success", "now": "2026-01-06T00:00:00Z",
             "windows": [{"start": "2026-01-04T15:00:00Z", "end": "2026-01-05T15:00:00Z"}],
-            "affected_days": ["2026-01-04"],
+            "affected_days": ["2026-01-04"], "notes": ["what must be known"],
             "tables": [
                 {"table": "silver.ledger_entries", "lines": 10, "rows": 7, "duplicates": 1, "inserted": 7, "updated": 0, "deleted": 0, "unchanged": 0,
                  "quarantined": {"invalid_amount": 2}},
