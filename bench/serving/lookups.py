@@ -23,10 +23,10 @@ VALUES ('local', 'ADMIN_READ,ADMIN_AUDIT', '{action}', '{kind}', {id}, 'FOUND', 
 """
 KEY = f"* {data.FACTOR} % {data.MODULUS}"
 # weight, the statement, how an id begins, the number after it, action, kind, path
-MIX = {"tx": (60, "tx.sql", "tx-", "random(1, {rows}) " + KEY, "TX_LOOKUP", "TX", "/admin/tx/"),
-       "order": (20, "order.sql", "po-", "random(1, {orders}) " + KEY, "PAYMENT_ORDER_LOOKUP", "PAYMENT_ORDER", "/admin/payment-orders/"),
-       "user": (18, "wallet_entries.sql", "user-", f"random(0, {data.USERS - 1})", "WALLET_TX_LIST", "WALLET", "/admin/wallets/"),
-       "shop": (2, "wallet_entries.sql", "shop-", f"random(0, {data.SHOPS - 1})", "WALLET_TX_LIST", "WALLET", "/admin/wallets/")}
+MIX = {"tx": (60, "tx.sql", "tx-", "random(1, {rows}) " + KEY, "ADMIN_TX_LOOKUP", "TX", "/admin/tx/"),
+       "order": (20, "order.sql", "po-", "random(1, {orders}) " + KEY, "ADMIN_ORDER_LOOKUP", "PAYMENT_ORDER", "/admin/payment-orders/"),
+       "user": (18, "wallet_entries.sql", "user-", f"random(0, {data.USERS - 1})", "ADMIN_WALLET_TX_LOOKUP", "WALLET", "/admin/wallets/"),
+       "shop": (2, "wallet_entries.sql", "shop-", f"random(0, {data.SHOPS - 1})", "ADMIN_WALLET_TX_LOOKUP", "WALLET", "/admin/wallets/")}
 # the first page of 20; one more row tells whether there is another
 PAGE = {"$2::timestamptz": "'-infinity'::timestamptz", "$3::timestamptz": "'infinity'::timestamptz", "$4::timestamptz": "'infinity'::timestamptz",
         "$5::text": "''::text", "$6::bigint": "21::bigint"}

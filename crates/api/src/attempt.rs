@@ -8,7 +8,7 @@ use http::header::USER_AGENT;
 use nsc_store::AuditRow;
 
 use crate::app::App;
-use crate::auth::Principal;
+use crate::auth::{Principal, READING_ROLES};
 use crate::context::RequestContext;
 use crate::params::{self, MAX_ID_CHARS};
 use crate::routes::{Endpoint, QUERY_NAMES, id_segment};
@@ -17,6 +17,8 @@ use crate::routes::{Endpoint, QUERY_NAMES, id_segment};
 const MAX_PATH_CHARS: usize = 1_024;
 const MAX_QUERY_CHARS: usize = 1_024;
 const MAX_AGENT_CHARS: usize = 256;
+/// With room for how many more there were below the 1,000 characters of the column.
+const MAX_ROLES_CHARS: usize = 960;
 
 /// How many records an answer holds; handlers leave it in the response's extensions.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +26,7 @@ pub(crate) struct ResultCount(pub(crate) u32);
 
 pub(crate) struct Attempt {
     context: Option<Arc<RequestContext>>,
+    endpoint: Endpoint,
     row: AuditRow,
     principal: Option<Principal>,
 }
@@ -63,6 +66,7 @@ impl Attempt {
         };
         Self {
             context,
+            endpoint,
             row,
             principal: None,
         }
@@ -76,15 +80,17 @@ impl Attempt {
     /// What came of it.
     pub(crate) fn row(self, answer: &Response) -> AuditRow {
         let status_code = answer.status().as_u16();
-        let result_count = answer.extensions().get::<ResultCount>().map(|count| count.0);
+        let told = answer.extensions().get::<ResultCount>().map(|count| count.0);
+        // Looked for and not there is none.
+        let result_count = told.or((status_code == 404 && self.endpoint.resource().is_some()).then_some(0));
         let (actor_id, actor_roles) = self
             .principal
-            .map_or((None, Vec::new()), |p| (Some(p.actor_id), p.roles));
+            .map_or((None, Vec::new()), |p| (Some(p.actor_id), kept_roles(p.roles)));
         let elapsed = self.context.map_or(0, |c| c.elapsed().as_millis());
         AuditRow {
             actor_id,
             actor_roles,
-            result: result(status_code, result_count).to_owned(),
+            result: result(self.endpoint, status_code, result_count).to_owned(),
             status_code,
             result_count,
             duration_ms: u64::try_from(elapsed).unwrap_or(u64::MAX),
@@ -94,9 +100,9 @@ impl Attempt {
 }
 
 /// The outcome in a word, for those who search the audit log.
-const fn result(status: u16, count: Option<u32>) -> &'static str {
+const fn result(endpoint: Endpoint, status: u16, count: Option<u32>) -> &'static str {
     match (status, count) {
-        (200, Some(0)) => "EMPTY",
+        (200, Some(0)) if matches!(endpoint, Endpoint::WalletTx) => "EMPTY",
         (200, _) => "FOUND",
         (400 | 422, _) => "INVALID",
         (401, _) => "UNAUTHENTICATED",
@@ -105,6 +111,23 @@ const fn result(status: u16, count: Option<u32>) -> &'static str {
         (..500, _) => "REFUSED",
         _ => "ERROR",
     }
+}
+
+/// The roles that counted first, then as many of the others as the column holds, and how many more there were.
+fn kept_roles(mut roles: Vec<String>) -> Vec<String> {
+    roles.sort_by_key(|role| !READING_ROLES.contains(&role.as_str()));
+    let mut chars = 0;
+    let fit = roles.iter().take_while(|role| {
+        chars += role.chars().count() + 1;
+        chars <= MAX_ROLES_CHARS
+    });
+    let kept = fit.count();
+    let more = roles.len() - kept;
+    roles.truncate(kept);
+    if more > 0 {
+        roles.push(format!("and {more} more"));
+    }
+    roles
 }
 
 /// The id asked for; as it was sent when it is no id.
@@ -123,13 +146,25 @@ fn cut(text: &str, chars: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{cut, resource_id};
+    use super::{cut, kept_roles, resource_id};
     use crate::routes::Endpoint;
 
     #[test]
     fn texts_are_cut_between_characters() {
         assert_eq!(cut("\u{ac00}\u{ac01}\u{ac02}", 2), "\u{ac00}\u{ac01}");
         assert_eq!(cut("ab", 2), "ab");
+    }
+
+    #[test]
+    fn of_many_roles_those_that_count_are_kept_and_the_others_counted() {
+        let few = ["b", "ADMIN_READ"].map(str::to_owned).to_vec();
+        assert_eq!(kept_roles(few), ["ADMIN_READ", "b"]);
+        let mut many: Vec<String> = (0..500).map(|i| format!("role-{i:03}")).collect();
+        many.push("ADMIN_AUDIT".to_owned());
+        let kept = kept_roles(many);
+        assert_eq!(kept[0], "ADMIN_AUDIT");
+        assert_eq!(kept.last().map(String::as_str), Some("and 395 more"));
+        assert!(kept.join(",").len() <= 1_000);
     }
 
     #[test]

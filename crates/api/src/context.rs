@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::extract::MatchedPath;
 use http::{HeaderMap, Request};
 use nsc_core::UtcMicros;
-use nsc_telemetry::correlation::{CORRELATION_HEADER, TRACE_PARENT_HEADER};
+use nsc_telemetry::correlation::{CORRELATION_HEADERS, TRACE_PARENT_HEADER};
 use nsc_telemetry::{CorrelationId, TraceParent};
 
 use crate::routes::Endpoint;
@@ -25,7 +25,10 @@ impl RequestContext {
         let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
         let header = |name| the_only(request.headers(), name);
         Arc::new(Self {
-            correlation_id: CorrelationId::accept(header(CORRELATION_HEADER)),
+            correlation_id: CORRELATION_HEADERS
+                .into_iter()
+                .find_map(|name| header(name).and_then(CorrelationId::parse))
+                .unwrap_or_else(CorrelationId::fresh),
             trace: header(TRACE_PARENT_HEADER)
                 .and_then(TraceParent::parse)
                 .map(|caller| caller.child()),

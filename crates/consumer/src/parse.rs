@@ -2,11 +2,9 @@
 
 use nsc_contracts::event::{Event, EventAliases, EventKind, JsonValue, Members, Violation, ViolationClass};
 use nsc_telemetry::CorrelationId;
+use nsc_telemetry::correlation::CORRELATION_MEMBERS;
 
 use crate::json::{JsonError, read_object};
-
-/// The member that carries a correlation id when no header does.
-const CORRELATION_MEMBER: &str = "correlation_id";
 
 /// What a message was read as.
 #[derive(Debug)]
@@ -46,16 +44,19 @@ pub(crate) fn parse(kind: EventKind, aliases: &EventAliases, bytes: &[u8], max_b
     };
     let names = aliases.of(kind);
     let mut members = Members::of(names);
-    let mut correlation = None;
+    let mut correlations = CORRELATION_MEMBERS.map(|_| None);
     let read = read_object(text, |key, value| match names.slot(key) {
         Some(slot) => members.set(slot, value),
-        None if key == CORRELATION_MEMBER => {
-            if let JsonValue::Text(id) = value {
-                correlation = CorrelationId::parse(id.as_bytes());
+        None => {
+            let named = CORRELATION_MEMBERS.iter().zip(&mut correlations);
+            if let (Some((_, found)), JsonValue::Text(id)) =
+                (named.into_iter().find(|(name, _)| **name == key), value)
+            {
+                *found = CorrelationId::parse(id.as_bytes());
             }
         }
-        None => {}
     });
+    let correlation = correlations.into_iter().flatten().next();
     let event = match read {
         Ok(()) => Event::from_members(names, &members),
         Err(e) => Err(malformed(e)),
@@ -106,6 +107,26 @@ mod tests {
             Ok(Event::LedgerEntry(e)) => assert_eq!((e.tx_id.as_str(), e.amount.units()), ("1", 1_020)),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_correlation_id_is_found_under_each_of_its_names() {
+        let found = |more: &str| {
+            let p = parsed(format!("{{{ENTRY},{more}}}").as_bytes());
+            p.correlation.map(CorrelationId::into_string)
+        };
+        for name in CORRELATION_MEMBERS {
+            assert_eq!(
+                found(&format!(r#""{name}":"c-1""#)).as_deref(),
+                Some("c-1"),
+                "{name}"
+            );
+        }
+        let both = r#""correlationId":"second","correlation_id":"first""#;
+        assert_eq!(found(both).as_deref(), Some("first"));
+        let first_is_none = r#""correlation_id":"not well-formed","correlationId":"second""#;
+        assert_eq!(found(first_is_none).as_deref(), Some("second"));
+        assert_eq!(found(r#""correlationID":"c""#), None);
     }
 
     #[test]

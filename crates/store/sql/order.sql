@@ -108,8 +108,8 @@ SELECT
     orders.created_at AS order_created_at, orders.ingested_at AS order_ingested_at,
     pair.payment_order_id, pair.payment_tx_id, pair.receive_tx_id, pair.payer_wallet_id, pair.payee_wallet_id,
     pair.amount AS pair_amount, pair.status AS pair_status,
-    EXISTS (SELECT 1 FROM kind WHERE kind.name = 'PAYMENT') AS has_payment,
-    EXISTS (SELECT 1 FROM kind WHERE kind.name = 'RECEIVE') AS has_receive,
+    first_payment.tx_id AS first_payment_tx_id, first_payment.wallet_id AS first_payment_wallet_id,
+    first_receive.tx_id AS first_receive_tx_id, first_receive.wallet_id AS first_receive_wallet_id,
     payment.amount AS payment_amount, payment.event_time AS payment_event_time,
     receive.amount AS receive_amount, receive.event_time AS receive_event_time,
     twin.found AS is_both_sides,
@@ -145,6 +145,35 @@ LEFT JOIN LATERAL (
     ) AS told
     LIMIT 1
 ) AS twin ON true
+-- the halves an entry is paired with where the pair is not complete
+LEFT JOIN LATERAL (
+    SELECT earliest.tx_id, earliest.wallet_id
+    FROM (
+        SELECT entry.related_id, entry.entry_type, entry.tx_id, entry.wallet_id
+        FROM bo.ledger_entries AS entry
+        WHERE (entry.related_id, left(entry.entry_type, 16)) >= (orders.order_id, 'PAYMENT')
+            AND entry.related_id IS NOT NULL
+            AND (entry.related_type IS NULL OR entry.related_type = 'PAYMENT_ORDER')
+        ORDER BY entry.related_id, left(entry.entry_type, 16), entry.event_time, entry.tx_id
+        LIMIT 1
+    ) AS earliest
+    WHERE earliest.related_id = orders.order_id
+        AND left(earliest.entry_type, 16) = 'PAYMENT'
+) AS first_payment ON true
+LEFT JOIN LATERAL (
+    SELECT earliest.tx_id, earliest.wallet_id
+    FROM (
+        SELECT entry.related_id, entry.entry_type, entry.tx_id, entry.wallet_id
+        FROM bo.ledger_entries AS entry
+        WHERE (entry.related_id, left(entry.entry_type, 16)) >= (orders.order_id, 'RECEIVE')
+            AND entry.related_id IS NOT NULL
+            AND (entry.related_type IS NULL OR entry.related_type = 'PAYMENT_ORDER')
+        ORDER BY entry.related_id, left(entry.entry_type, 16), entry.event_time, entry.tx_id
+        LIMIT 1
+    ) AS earliest
+    WHERE earliest.related_id = orders.order_id
+        AND left(earliest.entry_type, 16) = 'RECEIVE'
+) AS first_receive ON true
 LEFT JOIN page AS e ON true
 WHERE orders.order_id = $1::text
 ORDER BY e.event_time DESC, e.tx_id

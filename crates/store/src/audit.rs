@@ -23,7 +23,7 @@ pub struct AuditRow {
     pub actor_id: Option<String>,
     /// Roles the token carried.
     pub actor_roles: Vec<String>,
-    /// What was attempted, such as `TX_LOOKUP`.
+    /// What was attempted, such as `ADMIN_TX_LOOKUP`.
     pub action: String,
     /// What kind of thing was asked for.
     pub resource_type: Option<String>,

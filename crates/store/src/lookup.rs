@@ -96,7 +96,6 @@ fn may_exist(what: &'static str, id: &str) -> Result<bool, StoreError> {
 }
 
 fn tx_view(row: &PgRow) -> Result<TxView, sqlx::Error> {
-    let peer: Option<String> = row.try_get("peer_tx_id")?;
     let entry = entry_view(row)?.ok_or(sqlx::Error::RowNotFound)?;
     let order = order_info(row)?;
     Ok(TxView {
@@ -104,14 +103,16 @@ fn tx_view(row: &PgRow) -> Result<TxView, sqlx::Error> {
         entry,
         order,
         pair: pair_view(row)?,
-        peer: match peer {
-            Some(tx_id) => Some(PeerView {
-                tx_id,
-                wallet_id: row.try_get("peer_wallet_id")?,
-            }),
-            None => None,
-        },
+        peer: peer_view(row, "peer_tx_id", "peer_wallet_id")?,
     })
+}
+
+fn peer_view(row: &PgRow, tx_id: &str, wallet_id: &str) -> Result<Option<PeerView>, sqlx::Error> {
+    let tx_id: Option<String> = row.try_get(tx_id)?;
+    let wallet_id: Option<String> = row.try_get(wallet_id)?;
+    Ok(tx_id
+        .zip(wallet_id)
+        .map(|(tx_id, wallet_id)| PeerView { tx_id, wallet_id }))
 }
 
 /// Doubts about an entry that is a half, and what is shown as its other half.
@@ -161,8 +162,8 @@ fn order_view(rows: &[PgRow]) -> Result<Option<OrderView>, sqlx::Error> {
         flags: order_flags(first, &order)?,
         order,
         pair: pair_view(first)?,
-        has_payment: first.try_get("has_payment")?,
-        has_receive: first.try_get("has_receive")?,
+        payment: peer_view(first, "first_payment_tx_id", "first_payment_wallet_id")?,
+        receive: peer_view(first, "first_receive_tx_id", "first_receive_wallet_id")?,
         entries: entries.collect::<Result<_, _>>()?,
     }))
 }

@@ -121,10 +121,10 @@ pub struct OrderView {
     pub entries: Vec<EntryView>,
     /// Its pair; none while no half is known.
     pub pair: Option<PairView>,
-    /// It has a PAYMENT entry, on whatever page.
-    pub has_payment: bool,
-    /// It has a RECEIVE entry, on whatever page.
-    pub has_receive: bool,
+    /// Its earliest PAYMENT entry, on whatever page.
+    pub payment: Option<PeerView>,
+    /// Its earliest RECEIVE entry, on whatever page.
+    pub receive: Option<PeerView>,
     /// Doubts about the pair.
     pub flags: PairFlags,
 }

@@ -11,6 +11,11 @@ pub use trace_parent::TraceParent;
 
 /// The header that carries a [`CorrelationId`], in HTTP and in Kafka. HTTP compares it without regard to case.
 pub const CORRELATION_HEADER: &str = "x-correlation-id";
+/// The headers that are looked at for a [`CorrelationId`], ours first; the others are what callers of the first
+/// implementation send.
+pub const CORRELATION_HEADERS: [&str; 3] = [CORRELATION_HEADER, "correlation-id", "correlation_id"];
+/// The members of an event's payload that may carry one when no header does, in this order.
+pub const CORRELATION_MEMBERS: [&str; 3] = ["correlation_id", "correlationId", "x_correlation_id"];
 /// The header that carries a [`TraceParent`].
 pub const TRACE_PARENT_HEADER: &str = "traceparent";
 

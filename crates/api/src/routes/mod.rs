@@ -97,9 +97,9 @@ impl Endpoint {
     /// In audit rows.
     pub(crate) const fn action(self) -> &'static str {
         match self {
-            Self::Tx => "TX_LOOKUP",
-            Self::PaymentOrder => "PAYMENT_ORDER_LOOKUP",
-            Self::WalletTx => "WALLET_TX_LIST",
+            Self::Tx => "ADMIN_TX_LOOKUP",
+            Self::PaymentOrder => "ADMIN_ORDER_LOOKUP",
+            Self::WalletTx => "ADMIN_WALLET_TX_LOOKUP",
             _ => "UNKNOWN",
         }
     }

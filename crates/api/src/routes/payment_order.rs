@@ -53,5 +53,6 @@ pub(crate) async fn payment_order(State(app): State<Shared>, uri: Uri) -> Result
             tx_id: last.tx_id.clone(),
         })
     });
-    found(&PaymentOrder::new(view, next_cursor), 1)
+    let order = PaymentOrder::new(view, next_cursor, app.clock.now());
+    found(&order, order.entries())
 }

@@ -1,6 +1,6 @@
 //! The two halves of a payment, as far as they are known.
 
-use nsc_store::{OrderView, PairFlags, TxView};
+use nsc_store::{EntryView, OrderView, PairFlags, PairView, PeerView, TxView};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -32,8 +32,8 @@ impl PairingStatus {
     pub(super) fn of_order(order: &OrderView) -> Self {
         let pair = order.pair.as_ref();
         Self::of(
-            order.has_payment || pair.is_some_and(|p| p.payment_tx_id.is_some()),
-            order.has_receive || pair.is_some_and(|p| p.receive_tx_id.is_some()),
+            order.payment.is_some() || pair.is_some_and(|p| p.payment_tx_id.is_some()),
+            order.receive.is_some() || pair.is_some_and(|p| p.receive_tx_id.is_some()),
         )
     }
 }
@@ -72,13 +72,47 @@ pub(super) struct Pairing {
     pub(super) paired_tx_id: Option<String>,
 }
 
+/// Whether an entry is shown as part of a payment order: its kind says so, or the order is known.
+fn is_of_an_order(entry: &EntryView, order_known: bool) -> bool {
+    entry.may_be_of_an_order() && (order_known || entry.related_type.is_some())
+}
+
 impl Pairing {
-    /// The other half is the pair's; without a complete pair, the opposite entry that was looked up.
     pub(super) fn of(view: &TxView) -> Self {
-        let entry = &view.entry;
+        Self::new(
+            &view.entry,
+            view.order.is_some(),
+            view.pair.as_ref(),
+            view.peer.as_ref(),
+        )
+    }
+
+    /// Of an entry of an order, as a lookup of the entry alone tells it.
+    pub(super) fn within(order: &OrderView, entry: &EntryView) -> Self {
+        let pair = order.pair.as_ref();
+        let (opposite, other_half) = match entry.entry_type.as_str() {
+            PAYMENT => (
+                order.receive.as_ref(),
+                pair.and_then(|p| p.receive_tx_id.as_ref()),
+            ),
+            RECEIVE => (
+                order.payment.as_ref(),
+                pair.and_then(|p| p.payment_tx_id.as_ref()),
+            ),
+            _ => (None, None),
+        };
+        // What an entry was before a correction is not its own other half.
+        let pair = pair.filter(|_| other_half != Some(&entry.tx_id));
+        let peer = opposite.filter(|_| !pair.is_some_and(PairView::is_complete));
+        Self::new(entry, true, pair, peer)
+    }
+
+    /// The other half is the pair's; without a complete pair, the opposite entry.
+    fn new(entry: &EntryView, order_known: bool, pair: Option<&PairView>, peer: Option<&PeerView>) -> Self {
+        let of_an_order = is_of_an_order(entry, order_known);
         let own = Some(entry.wallet_id.clone());
-        let pair = view.pair.as_ref().filter(|_| entry.may_be_of_an_order());
-        let peer = view.peer.as_ref().filter(|_| entry.may_be_of_an_order());
+        let pair = pair.filter(|_| of_an_order);
+        let peer = peer.filter(|_| of_an_order);
         let half = |tx_id: Option<&String>, wallet: Option<&String>| {
             (
                 tx_id.or(peer.map(|p| &p.tx_id)).cloned(),
@@ -88,7 +122,7 @@ impl Pairing {
         let payment = pair.and_then(|p| p.payment_tx_id.as_ref());
         let receive = pair.and_then(|p| p.receive_tx_id.as_ref());
         let status = |payment: bool, receive: bool| {
-            if entry.may_be_of_an_order() {
+            if of_an_order {
                 PairingStatus::of(payment, receive)
             } else {
                 PairingStatus::Unknown
@@ -159,10 +193,47 @@ mod tests {
         }
     }
 
+    fn order(order_id: String) -> OrderInfo {
+        OrderInfo {
+            order_id,
+            user_id: None,
+            merchant_name: None,
+            amount: Money::ZERO,
+            status: "PAID".to_owned(),
+            created_at: UtcMicros::new(0),
+            ingested_at: UtcMicros::new(0),
+        }
+    }
+
+    fn order_with(payment: Option<&str>, receive: Option<&str>, pair: Option<PairView>) -> OrderView {
+        let half = |tx_id: &str| PeerView {
+            tx_id: tx_id.to_owned(),
+            wallet_id: format!("w-{tx_id}"),
+        };
+        OrderView {
+            order: order("po".to_owned()),
+            entries: vec![],
+            pair,
+            payment: payment.map(half),
+            receive: receive.map(half),
+            flags: PairFlags::default(),
+        }
+    }
+
     fn shown(entry: EntryView, pair: Option<PairView>, peer: Option<&str>) -> String {
+        let known = entry.related_id.clone().map(order);
+        shown_with(known, entry, pair, peer)
+    }
+
+    fn shown_with(
+        order: Option<OrderInfo>,
+        entry: EntryView,
+        pair: Option<PairView>,
+        peer: Option<&str>,
+    ) -> String {
         let view = TxView {
             entry,
-            order: None,
+            order,
             pair,
             peer: peer.map(|tx_id| PeerView {
                 tx_id: tx_id.to_owned(),
@@ -254,6 +325,21 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_order_pairs_only_what_names_its_kind() {
+        let both = || Some(pair(Some("own"), Some("other")));
+        let nameless = entry("PAYMENT", Some("po"), None);
+        assert_eq!(
+            shown_with(None, nameless, both(), Some("peer")),
+            "Unknown w-own -> -, other half -"
+        );
+        let named = entry("PAYMENT", Some("po"), Some("PAYMENT_ORDER"));
+        assert_eq!(
+            shown_with(None, named, both(), None),
+            "Complete w-own -> w-other, other half other"
+        );
+    }
+
+    #[test]
     fn an_entry_that_is_no_half_shows_what_its_order_has() {
         let refund = entry("REFUND_IN", Some("po"), Some("PAYMENT_ORDER"));
         assert_eq!(
@@ -264,24 +350,44 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_of_an_order_is_paired_as_a_lookup_of_it_alone() {
+        let mut payment = entry("PAYMENT", Some("po"), None);
+        payment.tx_id = "p".to_owned();
+        let mut receive = entry("RECEIVE", Some("po"), None);
+        receive.tx_id = "r".to_owned();
+        let mut later = receive.clone();
+        (later.tx_id, later.event_time) = ("r2".to_owned(), UtcMicros::new(1));
+        let hold = entry("HOLD", Some("po"), None);
+        let entries = [later, receive, payment, hold];
+        // Whatever page the entry is on: the order's earliest halves are known to each.
+        let told = |pair: Option<PairView>| {
+            let order = order_with(Some("p"), Some("r"), pair);
+            let told = entries.iter().map(|e| {
+                let p = Pairing::within(&order, e);
+                format!(
+                    "{:?} {}",
+                    p.status,
+                    p.paired_tx_id.unwrap_or_else(|| "-".to_owned())
+                )
+            });
+            told.collect::<Vec<_>>()
+        };
+        let complete = ["Complete p", "Complete p", "Complete r", "Complete -"];
+        assert_eq!(told(Some(pair(Some("p"), Some("r")))), complete);
+        assert_eq!(told(Some(pair(Some("p"), None)))[2], "Complete r");
+        assert_eq!(
+            told(None),
+            ["Complete p", "Complete p", "Complete r", "Unknown -"]
+        );
+        // `r` was a PAYMENT before it was corrected.
+        assert_eq!(told(Some(pair(Some("r"), None)))[1], "Complete p");
+    }
+
+    #[test]
     fn an_order_is_as_complete_as_its_halves_on_whatever_page_they_are() {
-        let status = |has_payment, has_receive, pair| {
-            PairingStatus::of_order(&OrderView {
-                order: OrderInfo {
-                    order_id: "po".to_owned(),
-                    user_id: None,
-                    merchant_name: None,
-                    amount: Money::ZERO,
-                    status: "PAID".to_owned(),
-                    created_at: UtcMicros::new(0),
-                    ingested_at: UtcMicros::new(0),
-                },
-                entries: vec![],
-                pair,
-                has_payment,
-                has_receive,
-                flags: PairFlags::default(),
-            })
+        let status = |payment: bool, receive: bool, pair| {
+            let (payment, receive) = (payment.then_some("p"), receive.then_some("r"));
+            PairingStatus::of_order(&order_with(payment, receive, pair))
         };
         assert_eq!(status(false, false, None), PairingStatus::Unknown);
         assert_eq!(status(true, false, None), PairingStatus::Incomplete);

@@ -6,8 +6,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::amount::Amount;
-use super::pairing::{PairingFlag, PairingStatus};
+use super::pairing::{Pairing, PairingFlag, PairingStatus};
 use super::status_group::StatusGroup;
+use super::transaction::{lag_seconds, signed};
 
 /// A payment order and its ledger entries.
 #[derive(Serialize, ToSchema)]
@@ -68,23 +69,41 @@ pub(crate) struct OrderEntry {
     entry_type: String,
     #[schema(inline)]
     amount: Amount,
-    /// The amount with its direction, as the source says.
+    /// The amount with its direction: as the source says, else by the entry's type; null when that has none.
     #[schema(required, inline)]
     amount_signed: Option<Amount>,
     /// When it happened, UTC.
     #[schema(value_type = String, format = DateTime, example = "2026-01-05T01:00:00Z")]
     event_time: UtcMicros,
+    /// Status of the order, as the source says.
+    #[schema(example = "SETTLED")]
+    status: String,
+    #[schema(inline)]
+    status_group: StatusGroup,
+    /// The other half of the payment.
+    #[schema(required, example = "tx-902")]
+    paired_tx_id: Option<String>,
+    #[schema(inline)]
+    pairing_status: PairingStatus,
+    /// Whole seconds since this entry happened or was stored, whichever is later.
+    #[schema(minimum = 0, example = 1)]
+    data_lag_sec: i64,
 }
 
 impl PaymentOrder {
-    pub(crate) fn new(view: OrderView, next_cursor: Option<String>) -> Self {
+    pub(crate) fn new(view: OrderView, next_cursor: Option<String>, now: UtcMicros) -> Self {
+        let entries = view.entries.iter();
+        let ledger_entries: Vec<_> = entries
+            .map(|entry| OrderEntry::new(entry, &view.order.status, Pairing::within(&view, entry), now))
+            .collect();
         let (pairing_status, pairing_flags) = (PairingStatus::of_order(&view), PairingFlag::of(view.flags));
-        let OrderView { order, entries, .. } = view;
+        let order = view.order;
         Self {
+            count: ledger_entries.len(),
+            ledger_entries,
+            next_cursor,
             pairing_status,
             pairing_flags,
-            count: entries.len(),
-            next_cursor,
             order: Order {
                 order_id: order.order_id,
                 user_id: order.user_id,
@@ -94,20 +113,29 @@ impl PaymentOrder {
                 status: order.status,
                 created_at: order.created_at,
             },
-            ledger_entries: entries.into_iter().map(OrderEntry::new).collect(),
         }
+    }
+
+    /// How many entries are told.
+    pub(crate) fn entries(&self) -> usize {
+        self.count
     }
 }
 
 impl OrderEntry {
-    fn new(entry: EntryView) -> Self {
+    fn new(entry: &EntryView, status: &str, pairing: Pairing, now: UtcMicros) -> Self {
         Self {
-            tx_id: entry.tx_id,
-            wallet_id: entry.wallet_id,
-            entry_type: entry.entry_type,
+            tx_id: entry.tx_id.clone(),
+            wallet_id: entry.wallet_id.clone(),
+            entry_type: entry.entry_type.clone(),
             amount: Amount(entry.amount),
-            amount_signed: entry.amount_signed.map(Amount),
+            amount_signed: signed(entry),
             event_time: entry.event_time,
+            status_group: StatusGroup::of(Some(status)),
+            status: status.to_owned(),
+            paired_tx_id: pairing.paired_tx_id,
+            pairing_status: pairing.status,
+            data_lag_sec: lag_seconds(now, entry.ingested_at.max(entry.event_time)),
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "GET /admin/tx/{tx_id}",
         target: "/admin/tx/tx%2F1",
-        action: "TX_LOOKUP",
+        action: "ADMIN_TX_LOOKUP",
         resource_type: "TX",
         resource_id: "tx/1",
         count: 1,
@@ -33,7 +33,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "GET /admin/payment-orders/{order_id}",
         target: "/admin/payment-orders/po-1",
-        action: "PAYMENT_ORDER_LOOKUP",
+        action: "ADMIN_ORDER_LOOKUP",
         resource_type: "PAYMENT_ORDER",
         resource_id: "po-1",
         count: 1,
@@ -41,7 +41,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "GET /admin/wallets/{wallet_id}/tx",
         target: "/admin/wallets/w-1/tx",
-        action: "WALLET_TX_LIST",
+        action: "ADMIN_WALLET_TX_LOOKUP",
         resource_type: "WALLET",
         resource_id: "w-1",
         count: 1,
@@ -111,37 +111,47 @@ async fn every_operation_leaves_a_row_however_it_ends() {
 async fn what_is_not_there_leaves_a_row_too() {
     let world = World::start().await;
     for (number, (request, status, action, result)) in [
-        (Request::get("/admin/tx/none"), 404, "TX_LOOKUP", "NOT_FOUND"),
+        (
+            Request::get("/admin/tx/none"),
+            404,
+            "ADMIN_TX_LOOKUP",
+            "NOT_FOUND",
+        ),
         (
             Request::get("/admin/payment-orders/none"),
             404,
-            "PAYMENT_ORDER_LOOKUP",
+            "ADMIN_ORDER_LOOKUP",
             "NOT_FOUND",
         ),
         (
             Request::get("/admin/wallets/none/tx"),
             200,
-            "WALLET_TX_LIST",
+            "ADMIN_WALLET_TX_LOOKUP",
             "EMPTY",
         ),
-        (Request::get("/admin/tx/a%00b"), 400, "TX_LOOKUP", "INVALID"),
+        (Request::get("/admin/tx/a%00b"), 400, "ADMIN_TX_LOOKUP", "INVALID"),
         (Request::get("/admin/no/such/route"), 404, "UNKNOWN", "NOT_FOUND"),
         (Request::get("/admin"), 404, "UNKNOWN", "NOT_FOUND"),
         (Request::get("/admin/"), 404, "UNKNOWN", "NOT_FOUND"),
         (Request::get("/admin/tx/"), 404, "UNKNOWN", "NOT_FOUND"),
         (Request::get("/admin/tx/a/b"), 404, "UNKNOWN", "NOT_FOUND"),
         (Request::get("/admin/../admin/tx/a"), 404, "UNKNOWN", "NOT_FOUND"),
-        (Request::new("DELETE", "/admin/tx/a"), 405, "TX_LOOKUP", "REFUSED"),
+        (
+            Request::new("DELETE", "/admin/tx/a"),
+            405,
+            "ADMIN_TX_LOOKUP",
+            "REFUSED",
+        ),
         (
             Request::new("POST", "/admin/wallets/w/tx"),
             405,
-            "WALLET_TX_LIST",
+            "ADMIN_WALLET_TX_LOOKUP",
             "REFUSED",
         ),
         (
             Request::new("HEAD", "/admin/tx/none"),
             404,
-            "TX_LOOKUP",
+            "ADMIN_TX_LOOKUP",
             "NOT_FOUND",
         ),
     ]
@@ -158,6 +168,8 @@ async fn what_is_not_there_leaves_a_row_too() {
             "{row:?}"
         );
         assert_eq!(row.status_code, i32::from(status), "{row:?}");
+        let looked_for = matches!(status, 200 | 404) && action != "UNKNOWN";
+        assert_eq!(row.result_count, looked_for.then_some(0), "{row:?}");
     }
 }
 
@@ -318,4 +330,66 @@ async fn a_client_that_hangs_up_is_audited_all_the_same() {
         (row.actor_id.as_deref(), row.status_code),
         (Some("object-1"), 200)
     );
+}
+
+#[tokio::test]
+async fn the_count_of_an_order_is_that_of_its_entries() {
+    let world = World::start().await;
+    let rows =
+        ["tx-1", "tx-2", "tx-3"].map(|id| entry(id, "w", "HOLD", Some("po-1"), "2026-01-05T01:00:00Z"));
+    world
+        .apply(rows.to_vec(), vec![order("po-1", "PAID"), order("bare", "PAID")])
+        .await;
+    for (order_id, count) in [("po-1", 3), ("bare", 0)] {
+        let request = Request::get(&format!("/admin/payment-orders/{order_id}"))
+            .bearer(world.token())
+            .header("x-correlation-id", order_id);
+        assert_eq!(world.send(&request).await.status, 200);
+        let row = world.audited(order_id).await;
+        assert_eq!((row.result.as_str(), row.result_count), ("FOUND", Some(count)));
+    }
+}
+
+#[tokio::test]
+async fn the_role_that_counted_is_kept_among_many() {
+    let world = World::start().await;
+    let mut roles: Vec<String> = (0..300).map(|n| format!("role-{n}")).collect();
+    roles.push("ADMIN_AUDIT".to_owned());
+    let roles: Vec<&str> = roles.iter().map(String::as_str).collect();
+    let token = world.issuer.token().roles(&roles).mint();
+    let request = Request::get("/admin/tx/none")
+        .bearer(&token)
+        .header("x-correlation-id", "many");
+    assert_eq!(world.send(&request).await.status, 404);
+    let kept = world.audited("many").await.actor_roles;
+    assert!(
+        kept.starts_with("ADMIN_AUDIT,role-0,") && kept.ends_with(" more"),
+        "{kept}"
+    );
+}
+
+#[tokio::test]
+async fn a_correlation_id_is_taken_under_its_other_names() {
+    let world = World::start().await;
+    let get = || Request::get("/admin/tx/none").bearer(world.token());
+    for (request, want) in [
+        (get().header("correlation-id", "a"), "a"),
+        (get().header("Correlation_Id", "b"), "b"),
+        (
+            get()
+                .header("correlation-id", "no")
+                .header("x-correlation-id", "c"),
+            "c",
+        ),
+        (
+            get()
+                .header("x-correlation-id", "not well-formed")
+                .header("correlation-id", "d"),
+            "d",
+        ),
+    ] {
+        let answer = world.send(&request).await;
+        assert_eq!(answer.header("x-correlation-id"), Some(want));
+        assert_eq!(world.audited(want).await.status_code, 404);
+    }
 }

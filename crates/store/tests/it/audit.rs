@@ -12,7 +12,7 @@ pub(crate) fn row(resource_id: &str) -> AuditRow {
     AuditRow {
         actor_id: Some("operator-1".to_owned()),
         actor_roles: vec!["ADMIN_READ".to_owned(), "ADMIN_AUDIT".to_owned()],
-        action: "TX_LOOKUP".to_owned(),
+        action: "ADMIN_TX_LOOKUP".to_owned(),
         resource_type: Some("TX".to_owned()),
         resource_id: Some(resource_id.to_owned()),
         result: "FOUND".to_owned(),
@@ -43,7 +43,7 @@ async fn a_row_is_committed_when_record_returns() {
     assert_eq!(
         lines(&database, columns, "bo.admin_audit_logs").await,
         [
-            "operator-1|ADMIN_READ,ADMIN_AUDIT|TX_LOOKUP|TX|t-1|FOUND|200|GET|/admin/tx/x|-|127.0.0.1|curl|c-1|3|1"
+            "operator-1|ADMIN_READ,ADMIN_AUDIT|ADMIN_TX_LOOKUP|TX|t-1|FOUND|200|GET|/admin/tx/x|-|127.0.0.1|curl|c-1|3|1"
         ]
     );
 }

@@ -63,7 +63,7 @@ impl ApiMetrics {
         let labels = [
             route_label(route),
             method_label(method),
-            KeyValue::new("status", i64::from(status)),
+            KeyValue::new("status_code", i64::from(status)),
         ];
         self.latency.record(seconds.max(0.0), &labels);
         self.requests.add(1, &labels);

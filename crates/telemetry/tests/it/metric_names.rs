@@ -91,9 +91,9 @@ fn samples_carry_the_labels_of_the_contract_and_no_other() {
     touch_all(&metrics);
     let text = metrics.render();
     for sample in [
-        "api_requests_total{method=\"GET\",route=\"/admin/tx/{tx_id}\",status=\"200\"} 1",
+        "api_requests_total{method=\"GET\",route=\"/admin/tx/{tx_id}\",status_code=\"200\"} 1",
         "api_requests_inflight{method=\"GET\",route=\"/admin/tx/{tx_id}\"} 0",
-        "api_request_latency_seconds_count{method=\"GET\",route=\"/admin/tx/{tx_id}\",status=\"200\"} 1",
+        "api_request_latency_seconds_count{method=\"GET\",route=\"/admin/tx/{tx_id}\",status_code=\"200\"} 1",
         "consumer_messages_total{outcome=\"written\",topic=\"ledger.entry.upserted\"} 3",
         "consumer_event_lag_seconds_count{topic=\"ledger.entry.upserted\"} 1",
         "consumer_kafka_lag{partition=\"0\",topic=\"ledger.entry.upserted\"} 17",

@@ -28,9 +28,10 @@ fn the_limits_of_alerts_and_targets_are_bounds_of_buckets() {
         assert!(text.lines().any(has), "{histogram} le {bound}\n{text}");
     }
     // a request at the limit is within it
-    let at = "api_request_latency_seconds_bucket{method=\"GET\",route=\"/r\",status=\"200\",le=\"0.2\"}";
+    let at = "api_request_latency_seconds_bucket{method=\"GET\",route=\"/r\",status_code=\"200\",le=\"0.2\"}";
     assert_eq!(sample(&metrics, at), Some(1.0));
-    let below = "api_request_latency_seconds_bucket{method=\"GET\",route=\"/r\",status=\"200\",le=\"0.15\"}";
+    let below =
+        "api_request_latency_seconds_bucket{method=\"GET\",route=\"/r\",status_code=\"200\",le=\"0.15\"}";
     assert_eq!(sample(&metrics, below), Some(0.0));
 }
 
@@ -56,7 +57,7 @@ fn invented_methods_share_one_series() {
     for i in 0..100 {
         metrics.api().finished("/r", &format!("BREW{i}"), 405, 0.001);
     }
-    let series = "api_requests_total{method=\"OTHER\",route=\"/r\",status=\"405\"}";
+    let series = "api_requests_total{method=\"OTHER\",route=\"/r\",status_code=\"405\"}";
     assert_eq!(sample(&metrics, series), Some(100.0));
 }
 

@@ -37,14 +37,14 @@ async fn requests_are_counted_by_route_and_never_by_path() {
         ("/admin/tx/{tx_id}", "OTHER", 401),
     ] {
         let series =
-            format!("api_requests_total{{method=\"{method}\",route=\"{route}\",status=\"{status}\"}} 1");
+            format!("api_requests_total{{method=\"{method}\",route=\"{route}\",status_code=\"{status}\"}} 1");
         assert!(text.contains(&series), "{series} is not in\n{text}");
         let count = format!(
-            "api_request_latency_seconds_count{{method=\"{method}\",route=\"{route}\",status=\"{status}\"}} 1"
+            "api_request_latency_seconds_count{{method=\"{method}\",route=\"{route}\",status_code=\"{status}\"}} 1"
         );
         assert!(text.contains(&count), "{count} is not in\n{text}");
     }
-    let unknown = "api_requests_total{method=\"GET\",route=\"unknown\",status=\"404\"} 2";
+    let unknown = "api_requests_total{method=\"GET\",route=\"unknown\",status_code=\"404\"} 2";
     assert!(text.contains(unknown), "{text}");
     assert!(!text.contains("secret-id") && !text.contains("BREW"), "{text}");
     assert!(

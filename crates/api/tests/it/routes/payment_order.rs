@@ -4,10 +4,20 @@ use serde_json::{Value, json};
 
 use crate::world::{World, entry, order};
 
+/// The body without the entries' lags, which are checked to be whole and small.
 async fn shown(world: &World, order_id: &str) -> Value {
     let answer = world.get(&format!("/admin/payment-orders/{order_id}")).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()
+    let mut body = answer.json();
+    let entries = body["ledger_entries"].as_array_mut();
+    for entry in entries.into_iter().flatten() {
+        let lag = entry.as_object_mut().and_then(|e| e.remove("data_lag_sec"));
+        assert!(
+            lag.as_ref().and_then(Value::as_u64).is_some_and(|l| l < 30),
+            "{lag:?}"
+        );
+    }
+    body
 }
 
 #[tokio::test]
@@ -21,9 +31,15 @@ async fn the_order_and_its_entries_are_told_newest_first() {
     ];
     world.apply(rows, vec![order("po/1", "DECLINED")]).await;
     let entry = |tx_id: &str, wallet_id: &str, entry_type: &str, event_time: &str| {
+        let (signed, paired) = match entry_type {
+            "PAYMENT" => ("-1000.00", json!("tx-b")),
+            "RECEIVE" => ("1000.00", json!("tx-c")),
+            _ => ("0.00", json!(null)),
+        };
         json!({
-            "tx_id": tx_id, "wallet_id": wallet_id, "entry_type": entry_type, "amount": "1000.00", "amount_signed": null,
-            "event_time": event_time,
+            "tx_id": tx_id, "wallet_id": wallet_id, "entry_type": entry_type, "amount": "1000.00", "amount_signed": signed,
+            "event_time": event_time, "status": "DECLINED", "status_group": "FAIL", "paired_tx_id": paired,
+            "pairing_status": "COMPLETE",
         })
     };
     let want = json!({
@@ -144,4 +160,29 @@ async fn a_pair_that_is_hardly_one_payment_says_so() {
     }
     let page = world.get("/admin/wallets/payee/tx").await.json();
     assert_eq!(page["entries"][0]["pairing_flags"], flags);
+}
+
+#[tokio::test]
+async fn an_entry_says_what_a_single_lookup_says() {
+    let world = World::start().await;
+    let rows = vec![
+        entry("tx-1", "payer", "PAYMENT", Some("po-1"), "2026-01-05T01:00:00Z"),
+        entry("tx-2", "payee", "RECEIVE", Some("po-1"), "2026-01-05T01:00:01Z"),
+        entry("tx-3", "payer", "PAYMENT", Some("po-1"), "2026-01-05T01:00:02Z"),
+        entry("tx-4", "payer", "REFUND_IN", Some("po-1"), "2026-01-05T01:00:03Z"),
+        entry("tx-5", "payee", "RECEIVE", Some("po-2"), "2026-01-05T01:00:01Z"),
+    ];
+    world
+        .apply(rows, vec![order("po-1", "PAID"), order("po-2", "PAID")])
+        .await;
+    for order_id in ["po-1", "po-2"] {
+        let order = shown(&world, order_id).await;
+        for line in order["ledger_entries"].as_array().into_iter().flatten() {
+            let tx_id = line["tx_id"].as_str().unwrap_or_default();
+            let single = world.get(&format!("/admin/tx/{tx_id}")).await.json();
+            for (name, value) in line.as_object().into_iter().flatten() {
+                assert_eq!(*value, single[name], "{tx_id} {name}");
+            }
+        }
+    }
 }

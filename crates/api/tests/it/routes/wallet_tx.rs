@@ -83,7 +83,9 @@ async fn a_line_says_what_a_single_lookup_says() {
         entry("tx-3", "w-1", "PAYMENT", Some("po-2"), "2026-01-05T01:00:02Z"),
         entry("tx-4", "w-1", "WITHDRAW", None, "2026-01-05T01:00:03Z"),
     ];
-    world.apply(rows, vec![order("po-1", "PAID")]).await;
+    world
+        .apply(rows, vec![order("po-1", "PAID"), order("po-2", "PAID")])
+        .await;
     let page = page(&world, "").await;
     assert_eq!(ids(&page), ["tx-4", "tx-3", "tx-1"]);
     for line in page["entries"].as_array().into_iter().flatten() {
@@ -91,6 +93,7 @@ async fn a_line_says_what_a_single_lookup_says() {
         let mut single = world.get(&format!("/admin/tx/{tx_id}")).await.json();
         single["data_lag_sec"] = line["data_lag_sec"].clone();
         assert_eq!(*line, single);
+        assert_eq!(line["wallet_id"], "w-1");
     }
     let statuses: Vec<_> = page["entries"]
         .as_array()

@@ -44,8 +44,13 @@ fn found(api: SocketAddr, target: &str) -> Value {
     if let Some(entry) = body.as_object_mut()
         && let Some(lag) = entry.remove("data_lag_sec")
     {
-        let lag = lag.as_f64().unwrap();
-        assert!((0.0..300.0).contains(&lag), "stored just now, yet {lag} s old");
+        let lag = lag.as_u64().unwrap();
+        assert!(lag < 300, "stored just now, yet {lag} s old");
+    }
+    let entries = body.get_mut("ledger_entries").and_then(Value::as_array_mut);
+    for entry in entries.into_iter().flatten() {
+        let lag = entry.as_object_mut().and_then(|e| e.remove("data_lag_sec"));
+        assert!(lag.as_ref().and_then(Value::as_u64).is_some(), "{lag:?}");
     }
     body
 }
@@ -134,8 +139,8 @@ async fn the_sample_day_goes_from_its_files_to_an_admins_answer() {
 /// Line 1: 00:01 of the fifth in Korea is 15:01 of the fourth in UTC.
 fn charge() -> Value {
     json!({
-        "tx_id": "tx-20260105-0001", "event_time": "2026-01-04T15:01:00Z", "entry_type": "CHARGE",
-        "amount": "250000.00", "amount_signed": null, "status": null, "status_group": "UNKNOWN",
+        "tx_id": "tx-20260105-0001", "wallet_id": "user-1001", "event_time": "2026-01-04T15:01:00Z", "entry_type": "CHARGE",
+        "amount": "250000.00", "amount_signed": "250000.00", "status": null, "status_group": "UNKNOWN",
         "sender_wallet_id": null, "receiver_wallet_id": "user-1001",
         "related": { "related_id": null, "related_type": "UNKNOWN" },
         "paired_tx_id": null, "merchant_name": null, "pairing_status": "UNKNOWN", "pairing_flags": [],
@@ -145,8 +150,8 @@ fn charge() -> Value {
 /// Lines 9 and 10, and line 1 of the orders.
 fn payment() -> Value {
     json!({
-        "tx_id": "tx-20260105-0009", "event_time": "2026-01-04T15:06:00Z", "entry_type": "PAYMENT",
-        "amount": "4900.00", "amount_signed": null, "status": "PAID", "status_group": "SUCCESS",
+        "tx_id": "tx-20260105-0009", "wallet_id": "user-1001", "event_time": "2026-01-04T15:06:00Z", "entry_type": "PAYMENT",
+        "amount": "4900.00", "amount_signed": "-4900.00", "status": "PAID", "status_group": "SUCCESS",
         "sender_wallet_id": "user-1001", "receiver_wallet_id": "shop-2003",
         "related": { "related_id": "PO-20260105-0001", "related_type": "PAYMENT_ORDER" },
         "paired_tx_id": "tx-20260105-0010", "merchant_name": "새벽마트 판교점", "pairing_status": "COMPLETE",
@@ -157,9 +162,16 @@ fn payment() -> Value {
 /// Paid at 00:47:26 UTC, refunded at 01:53:07: the order's two lines, and four entries.
 fn refunded_order() -> Value {
     let entry = |tx_id: &str, wallet_id: &str, entry_type: &str, event_time: &str| {
+        let (signed, paired) = match entry_type {
+            "PAYMENT" => ("-5400.00", json!("tx-20260105-0127")),
+            "RECEIVE" => ("5400.00", json!("tx-20260105-0126")),
+            "REFUND_OUT" => ("-5400.00", json!(null)),
+            _ => ("5400.00", json!(null)),
+        };
         json!({
             "tx_id": tx_id, "wallet_id": wallet_id, "entry_type": entry_type, "amount": "5400.00",
-            "amount_signed": null, "event_time": event_time,
+            "amount_signed": signed, "event_time": event_time, "status": "REFUNDED", "status_group": "REFUNDED",
+            "paired_tx_id": paired, "pairing_status": "COMPLETE",
         })
     };
     let (paid, refunded) = ("2026-01-05T00:47:26Z", "2026-01-05T01:53:07Z");
@@ -229,7 +241,19 @@ async fn a_backfill_of_the_same_files_says_what_became_of_every_line() {
 async fn sample_events_are_sent_in_the_local_environment_only() {
     let directory = tempfile::tempdir().unwrap();
     let arguments = ["sample", "publish", "--ledger-file", LEDGER];
-    let refused = run(directory.path(), &arguments, &[("NSC_ENV", "prod")]);
-    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
-    assert!(refused.stderr.contains("NSC0002"), "{}", refused.stderr);
+    for variables in [
+        &[("NSC_ENV", "prod")][..],
+        // Not said is not local, save for a broker on this machine.
+        &[("KAFKA_BROKERS", "127.0.0.1:1,broker.example:9092")],
+        // In the clear only.
+        &[("NSC_ENV", "local"), ("KAFKA_SECURITY", "tls")],
+    ] {
+        let refused = run(directory.path(), &arguments, variables);
+        assert_eq!(
+            (refused.code, refused.stdout.as_str()),
+            (Some(2), ""),
+            "{variables:?}"
+        );
+        assert!(refused.stderr.contains("NSC0002"), "{}", refused.stderr);
+    }
 }
