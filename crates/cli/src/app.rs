@@ -55,7 +55,7 @@ impl App {
             notice.log();
         }
         // What is only shown is shown with everything that is wrong with it.
-        if let Some(objection) = config.objections.first()
+        if let Some(objection) = &config.objection
             && cli.command.scope() != Scope::All
         {
             return Err(objection.clone().into());

@@ -54,8 +54,8 @@ pub(crate) struct Config {
     pub(crate) serving: serving::ServingConfig,
     /// What is to be said of the environment's variables.
     pub(crate) notices: Vec<Notice>,
-    /// Variables that stop a command: what they say would not hold.
-    pub(crate) objections: Vec<Refusal>,
+    /// What stops a command: variables whose word would not hold.
+    pub(crate) objection: Option<Refusal>,
 }
 
 /// Where the tables are.

@@ -31,7 +31,7 @@ pub(crate) fn handle(args: &ConfigArgs, app: &mut App) -> Outcome<ExitStatus> {
         ConfigCommand::Show => app.printer.sheet(&config::sheet(&app.config))?,
     }
     // Shown, and yet not usable as it is.
-    match app.config.objections.first() {
+    match &app.config.objection {
         Some(objection) => Err(objection.clone().into()),
         None => Ok(ExitStatus::Ok),
     }

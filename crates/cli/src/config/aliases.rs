@@ -297,11 +297,14 @@ impl Aliases {
 
 /// Every old name that is read.
 pub(super) fn old_names() -> impl Iterator<Item = &'static str> {
-    RENAMED
-        .iter()
-        .map(|r| r.old)
-        .chain([APP, PIPELINE, LEVEL, METRICS_HOST, METRICS_PORT])
-        .chain([PROTOCOL, MECHANISM, POOL_SIZE, POOL_OVERFLOW])
+    let generic = [APP, LEVEL, METRICS_HOST, METRICS_PORT, POOL_SIZE, POOL_OVERFLOW];
+    distinctive_names().chain(generic)
+}
+
+/// Those that hardly anybody else uses: what is near to one of them was meant for it.
+pub(super) fn distinctive_names() -> impl Iterator<Item = &'static str> {
+    let renamed = RENAMED.iter().map(|renamed| renamed.old);
+    renamed.chain([PIPELINE, PROTOCOL, MECHANISM])
 }
 
 /// Two names of one setting that say two things. Neither value is shown: either may be a secret.

@@ -194,7 +194,7 @@ fn what_is_meant_for_other_software_stops_nothing() {
     ];
     for scope in [Scope::Lakehouse, Scope::Serving, Scope::All] {
         let config = with(scope, others).unwrap();
-        assert!(config.objections.is_empty());
+        assert!(config.objection.is_none());
         assert_eq!(config.log.filter.value, "warn");
         assert_eq!(config.environment.value.name(), "unset");
         assert_eq!(config.serving.consumer.metrics_listen.value.port(), 9464);
@@ -235,34 +235,37 @@ fn what_has_no_counterpart_stops_its_half_outside_local_and_is_said_elsewhere() 
         for environment in ["prod", "dev", ""] {
             let variables = [(name, value), ("NSC_ENV", environment)];
             for scope in [half, Scope::All] {
-                let objections = with(scope, variables).unwrap().objections;
-                assert_eq!(objections.len(), 1, "{name} in {environment:?}");
-                assert_eq!(objections[0].code(), ErrorCode::NoCounterpart);
-                let said = format!(
-                    "{} {:?} {:?}",
-                    objections[0],
-                    objections[0].detail(),
-                    objections[0].hint()
-                );
+                let objection = with(scope, variables).unwrap().objection;
+                let objection = objection.unwrap_or_else(|| panic!("{name} in {environment:?}"));
+                assert_eq!(objection.code(), ErrorCode::NoCounterpart);
+                let said = format!("{} {:?} {:?}", objection, objection.detail(), objection.hint());
                 assert!(said.contains(name) && !said.contains("s3cret"), "{said}");
             }
-            assert!(with(other, variables).unwrap().objections.is_empty());
+            assert!(with(other, variables).unwrap().objection.is_none());
         }
         let local = with(half, [(name, value), ("NSC_ENV", "local")]).unwrap();
-        assert!(local.objections.is_empty());
+        assert!(local.objection.is_none());
         assert!(
             local.notices.iter().any(|n| n.variable == name && n.is_loud),
             "{name}"
         );
         let ignored = with(half, [(name, value), ("NSC_IGNORED_VARIABLES", name)]).unwrap();
         assert!(
-            ignored.objections.is_empty() && ignored.notices.is_empty(),
+            ignored.objection.is_none() && ignored.notices.is_empty(),
             "{name}"
         );
     }
+    // All of them at once.
+    let objection = serving([("SERVICE_NAME", "x"), ("DB_SLOW_QUERY_MS", "200")])
+        .unwrap()
+        .objection;
+    let said = objection.map(|o| format!("{o}: {}", o.detail().unwrap_or_default()));
+    assert!(said.is_some_and(
+        |s| s.matches("SERVICE_NAME").count() == 2 && s.matches("DB_SLOW_QUERY_MS").count() == 2
+    ));
     // What says only what holds here anyway.
     let harmless = [("AUTH_ALGORITHM", "RS256"), ("AUTH_ACTOR_ID_CLAIMS", "oid,sub")];
-    assert!(serving(harmless).unwrap().objections.is_empty());
+    assert!(serving(harmless).unwrap().objection.is_none());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Variables of the first implementation that nothing here corresponds to. Outside `local` they stop the commands of
 //! their half: somebody relies on something that would not hold.
 
+use nsc_core::ErrorCode;
+
 use super::aliases::no_counterpart;
 use super::notice::Notice;
 use super::scope::Scope;
@@ -64,11 +66,11 @@ const LOST: &[Lost] = &[
 ];
 
 /// What stops a command of this scope, and what is only said.
-pub(super) fn judge(env: &Environment, scope: Scope, is_local: bool) -> (Vec<Refusal>, Vec<Notice>) {
-    let (mut refusals, mut notices) = (Vec::new(), Vec::new());
-    let mut add = |name: &str, why: &str, matters: bool| {
+pub(super) fn judge(env: &Environment, scope: Scope, is_local: bool) -> (Option<Refusal>, Vec<Notice>) {
+    let (mut lost, mut notices) = (Vec::new(), Vec::new());
+    let mut add = |name: &str, why: &'static str, matters: bool| {
         if matters && !is_local {
-            refusals.push(no_counterpart(name, why));
+            lost.push((name.to_owned(), why));
         } else {
             notices.push(Notice::loud(
                 name,
@@ -85,7 +87,31 @@ pub(super) fn judge(env: &Environment, scope: Scope, is_local: bool) -> (Vec<Ref
     for (name, _) in env.with_prefix(PIPELINE_PREFIX) {
         add(name, PIPELINE_WHY, scope.has_lakehouse());
     }
-    (refusals, notices)
+    (objection(&lost), notices)
+}
+
+/// All of them at once: whoever comes from there has several.
+fn objection(lost: &[(String, &str)]) -> Option<Refusal> {
+    match lost {
+        [] => None,
+        [(name, why)] => Some(no_counterpart(name, why)),
+        several => {
+            let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
+            let each = several.iter().map(|(name, why)| format!("{name}: {why}"));
+            let all = names.join(", ");
+            let refusal = Refusal::new(
+                ErrorCode::NoCounterpart,
+                format!("{all} say something that nothing here corresponds to"),
+            );
+            Some(
+                refusal
+                    .with_detail(each.collect::<Vec<_>>().join("\n"))
+                    .with_hint(
+                        "Unset them. Those that belong to other software are named in NSC_IGNORED_VARIABLES.",
+                    ),
+            )
+        }
+    }
 }
 
 /// Whether a name is one of these.

@@ -39,18 +39,18 @@ fn said(meant: Option<&str>) -> String {
     meant.map_or_else(|| says.to_owned(), |meant| format!("{says}: is {meant} meant?"))
 }
 
-/// Every variable there is.
+/// Every variable that a near name may have meant.
 fn known() -> impl Iterator<Item = &'static str> {
-    keys::ALL
-        .iter()
-        .map(|k| k.variable)
-        .chain(keys::OTHER_VARIABLES.iter().copied())
+    let ours = keys::ALL.iter().map(|key| key.variable);
+    ours.chain(keys::OTHER_VARIABLES.iter().copied())
         .chain([IGNORED_VARIABLES])
-        .chain(aliases::old_names())
+        .chain(aliases::distinctive_names())
 }
 
 fn is_read(name: &str) -> bool {
-    name.starts_with(keys::STORAGE_PREFIX) || foreign::is_lost(name) || known().any(|k| k == name)
+    name.starts_with(keys::STORAGE_PREFIX)
+        || foreign::is_lost(name)
+        || known().chain(aliases::old_names()).any(|known| known == name)
 }
 
 /// Kubernetes tells every pod where the namespace's services are: `KAFKA_PORT=tcp://10.0.0.7:9092`,
@@ -173,6 +173,10 @@ mod tests {
             ("PATH", "/bin"),
             ("HOME", "/root"),
             ("RUST_LOG", "info"),
+            ("LOG_LEVELS", "x"),
+            ("LOG_LEVEL_ROOT", "INFO"),
+            ("APP_ENV_FILE", ".env"),
+            ("DB_POOL_SIZE_MAX", "9"),
             ("NSC_STORAGE_ACCOUNT_KEY", "x"),
         ];
         assert_eq!(said(others), Vec::<String>::new());

@@ -83,7 +83,7 @@ pub(crate) fn resolve(
         EnvironmentName::Unset,
     )?;
     let is_local = environment.value == EnvironmentName::Local;
-    let (objections, lost) = foreign::judge(env, scope, is_local);
+    let (objection, lost) = foreign::judge(env, scope, is_local);
     let mut notices: Vec<Notice> = layers.aliases.notices().collect();
     notices.extend(lost);
     notices.extend(misspelt::notices(env));
@@ -142,7 +142,7 @@ pub(crate) fn resolve(
         serving,
         environment,
         notices,
-        objections,
+        objection,
         file: path,
     };
     check(&config)?;
