@@ -146,6 +146,8 @@ registry! {
     DatabaseSchema = 602, Usage, "database schema not the one this program needs";
     /// The database keeps texts in another encoding than UTF-8.
     DatabaseEncoding = 603, Usage, "database not in UTF-8";
+    /// A pooler between this program and PostgreSQL gives it no session of its own.
+    DatabasePooler = 604, Usage, "database behind a pooler without sessions";
     /// The Kafka brokers refused, or the client could not be set up.
     Broker = 611, Storage, "broker not usable";
     /// Topics, aliases or a profile that do not say which event is which.

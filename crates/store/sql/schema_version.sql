@@ -4,6 +4,7 @@
 SELECT
     max(version) AS version,
     max(version) FILTER (WHERE description LIKE '%(contract)') AS contracted,
-    current_setting('server_encoding') AS encoding
+    current_setting('server_encoding') AS encoding,
+    current_setting('plan_cache_mode') = 'force_generic_plan' AS settings_arrived
 FROM bo.schema_migrations
 WHERE success

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use nsc_core::{ErrorCode, OperatorError};
 
+use crate::endpoint::Endpoint;
+
 /// Why PostgreSQL cannot hold a row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{column} of {key:?} cannot be stored: {reason}")]
@@ -15,6 +17,11 @@ pub struct Unstorable {
     /// What is wrong with its value.
     pub reason: &'static str,
 }
+
+/// What the driver or the server said of a connection, without what the URL says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Said(String);
 
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +41,11 @@ pub enum StoreError {
     /// No connection could be made.
     #[error("no connection to the database")]
     Connect {
-        /// What the driver said.
+        /// What the driver or the server said.
         #[source]
-        source: sqlx::Error,
+        said: Said,
+        /// For what follows from it; never shown.
+        cause: sqlx::Error,
     },
     /// All connections are in use.
     #[error("no database connection became free within {} ms", waited.as_millis())]
@@ -78,6 +87,12 @@ pub enum StoreError {
         /// The encoding it has, as PostgreSQL names it.
         found: String,
     },
+    /// Something between this program and PostgreSQL does not give it a session of its own.
+    #[error("the connection to the database is not a session of its own")]
+    Pooler {
+        /// What was seen.
+        reason: String,
+    },
     /// The login may not do what this program needs.
     #[error("the database login lacks {lacking}")]
     Privilege {
@@ -109,7 +124,7 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Busy { .. } | Self::Timeout { .. } => true,
-            Self::Connect { source } | Self::Statement { source, .. } => match source {
+            Self::Connect { cause: source, .. } | Self::Statement { source, .. } => match source {
                 sqlx::Error::Database(e) => e.code().is_some_and(|code| passes(&code)),
                 sqlx::Error::Configuration(_) => false,
                 other => broken(other),
@@ -138,12 +153,17 @@ impl StoreError {
     /// Waiting is in vain: an operator has to change the set-up.
     #[must_use]
     pub const fn is_fault_of_set_up(&self) -> bool {
-        matches!(self, Self::Url { .. } | Self::Encoding { .. })
+        matches!(
+            self,
+            Self::Url { .. } | Self::Encoding { .. } | Self::Pooler { .. }
+        )
     }
 
     /// The connection is not usable any more; a new one may be.
     pub(crate) fn is_broken_connection(&self) -> bool {
         match self {
+            // The server ends what takes too long itself, a little earlier: it was not heard.
+            Self::Timeout { .. } => true,
             Self::Statement {
                 source: sqlx::Error::Database(e),
                 ..
@@ -155,19 +175,34 @@ impl StoreError {
         }
     }
 
+    /// Why a connection could not be made, in words that hold nothing of the URL.
+    pub(crate) fn of_connect(source: sqlx::Error, endpoint: &Endpoint) -> Self {
+        let said = endpoint.without_url(&Self::said(&source));
+        // What a pooler answers to settings that it does not pass on.
+        if said.contains("unsupported startup parameter") {
+            return Self::Pooler { reason: said };
+        }
+        Self::Connect {
+            cause: source,
+            said: Said(said),
+        }
+    }
+
     /// The outcome of a statement. A missing schema, table or column says that migrations have not been run.
     pub(crate) fn of_statement(what: &'static str, source: sqlx::Error) -> Self {
-        let missing = source
+        let code = source
             .as_database_error()
-            .and_then(|e| e.code())
-            .is_some_and(|code| ["3F000", "42P01", "42703"].contains(&code.as_ref()));
-        if missing {
-            Self::Schema {
+            .and_then(|e| e.code().map(std::borrow::Cow::into_owned));
+        match code.as_deref() {
+            Some("3F000" | "42P01" | "42703") => Self::Schema {
                 found: None,
                 needed: crate::migrate::SCHEMA_VERSION,
-            }
-        } else {
-            Self::Statement { what, source }
+            },
+            // A statement that was prepared on this connection is not there, or is there already: it is another one.
+            Some("26000" | "42P05") => Self::Pooler {
+                reason: Self::said(&source),
+            },
+            _ => Self::Statement { what, source },
         }
     }
 
@@ -212,6 +247,7 @@ impl OperatorError for StoreError {
         match self {
             Self::Schema { .. } | Self::Migration { .. } => ErrorCode::DatabaseSchema,
             Self::Encoding { .. } => ErrorCode::DatabaseEncoding,
+            Self::Pooler { .. } => ErrorCode::DatabasePooler,
             Self::Url { .. } | Self::RoleName { .. } => ErrorCode::Configuration,
             _ => ErrorCode::Database,
         }
@@ -219,11 +255,14 @@ impl OperatorError for StoreError {
 
     fn detail(&self) -> Option<String> {
         match self {
-            Self::Url { reason } | Self::Migration { reason, .. } => Some(reason.clone()),
-            Self::Connect { source } | Self::Statement { source, .. } => Some(Self::said(source)),
+            Self::Url { reason } | Self::Migration { reason, .. } | Self::Pooler { reason } => {
+                Some(reason.clone())
+            }
             Self::Encoding { found } => Some(format!(
                 "its encoding is {found}, which cannot hold every name and id; none was stored"
             )),
+            Self::Connect { said, .. } => Some(said.to_string()),
+            Self::Statement { source, .. } => Some(Self::said(source)),
             Self::Schema { found: None, needed } => Some(format!(
                 "there is no schema bo in the database; version {needed} is needed"
             )),
@@ -259,6 +298,11 @@ impl OperatorError for StoreError {
             Self::Migration { hint, .. } => hint.clone(),
             Self::Encoding { .. } => Some(
                 "make the database anew: CREATE DATABASE bo ENCODING 'UTF8' TEMPLATE template0".to_owned(),
+            ),
+            Self::Pooler { .. } => Some(
+                "connect to PostgreSQL itself (this program keeps its own pool, database.max_connections), not to a pooler \
+                 in transaction mode"
+                    .to_owned(),
             ),
             _ => None,
         }

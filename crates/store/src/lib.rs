@@ -8,8 +8,10 @@ mod apply;
 mod audit;
 mod audit_columns;
 mod columns;
+mod connector;
 mod corrections;
 mod dead_letters;
+mod endpoint;
 mod error;
 mod flags;
 mod fold;
@@ -28,12 +30,12 @@ mod wire;
 
 pub use audit::{AuditError, AuditLog, AuditOptions, AuditRow};
 pub use dead_letters::{DeadLetterFilter, DeadLetters, StoredDeadLetter};
-pub use error::{StoreError, Unstorable};
+pub use error::{Said, StoreError, Unstorable};
 pub use flags::{FlaggedPairs, PairFlags};
 #[doc(hidden)]
 pub use migrate::migrate_to;
 pub use migrate::{Migrated, SCHEMA_VERSION, migrate, schema_version};
-pub use options::StoreOptions;
+pub use options::{DatabaseUrl, StoreOptions};
 pub use roles::RoleNames;
 pub use rows::{Applied, Batch, DeadLetter, LedgerRow, MAX_TEXT_CHARS, OrderRow};
 pub use store::{PairingHealth, PoolStatus, Store};

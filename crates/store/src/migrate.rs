@@ -3,13 +3,11 @@
 //! The files of `migrations/` are part of the program. Which of them were run, and what they said, stands in
 //! `bo.schema_migrations`; a file that was changed after it was run is an error. Two runs at once wait for each other.
 
-use std::str::FromStr;
-
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, SqlSafeStr};
 
+use crate::endpoint::Endpoint;
 use crate::error::StoreError;
 use crate::roles::{self, RoleNames};
 
@@ -118,12 +116,26 @@ pub async fn schema_version(url: &SecretString) -> Result<Option<i64>, StoreErro
 
 /// What must hold before anything is made.
 async fn check_set_up(connection: &mut PgConnection) -> Result<(), StoreError> {
-    let asked = "SELECT current_setting('server_encoding')";
+    let asked = "SELECT current_setting('server_encoding'), current_setting('plan_cache_mode') = 'force_generic_plan'";
     let row = sqlx::query(asked)
         .fetch_one(connection)
         .await
         .map_err(statement("set-up"))?;
-    checked_encoding(row.try_get(0).map_err(statement("set-up"))?)
+    checked_encoding(row.try_get(0).map_err(statement("set-up"))?)?;
+    checked_settings(row.try_get(1).map_err(statement("set-up"))?)
+}
+
+/// Whether the settings sent with a connection arrived. They do unless a pooler is between that drops them.
+///
+/// # Errors
+/// [`StoreError::Pooler`].
+pub(crate) fn checked_settings(arrived: bool) -> Result<(), StoreError> {
+    if arrived {
+        return Ok(());
+    }
+    Err(StoreError::Pooler {
+        reason: "the settings sent when the connection was made did not arrive".to_owned(),
+    })
 }
 
 /// How far a schema has come.
@@ -166,18 +178,18 @@ pub(crate) fn checked_encoding(found: String) -> Result<(), StoreError> {
 }
 
 async fn connected(url: &SecretString) -> Result<PgConnection, StoreError> {
-    let options = PgConnectOptions::from_str(url.expose_secret())
-        .map_err(|e| StoreError::Url {
-            reason: e.to_string(),
-        })?
+    let endpoint = Endpoint::parse(url)?;
+    let options = endpoint
+        .options
+        .clone()
         .application_name("nsc migrate")
         // An index of a large table takes its time, whatever the database sets for others.
-        .options([("statement_timeout", "0")])
+        .options([("statement_timeout", "0"), ("plan_cache_mode", "force_generic_plan")])
         .disable_statement_logging();
     options
         .connect()
         .await
-        .map_err(|source| StoreError::Connect { source })
+        .map_err(|source| StoreError::of_connect(source, &endpoint))
 }
 
 async fn found_by(connection: &mut PgConnection) -> Result<Found, StoreError> {

@@ -6,20 +6,25 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{Connection, PgConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{timeout, timeout_at};
 
+use crate::connector::Connector;
 use crate::error::StoreError;
 
 /// Age at which a connection is replaced, so that server memory and stale routes do not stay for ever.
 const MAX_AGE: Duration = Duration::from_secs(30 * 60);
-/// Idle time after which a writer asks first whether the connection still lives.
+/// Idle time after which it is asked first whether the connection still lives: a firewall may have forgotten it.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// How long that answer may take. A server that is there answers in a thousandth of it; else a new connection is made.
+const ANSWER: Duration = Duration::from_secs(1);
+/// Connections that lie idle are asked this often, so that no firewall forgets them (the usual ones do after minutes) and
+/// those that are gone are found before somebody needs them. The driver lets nobody set the keepalives of its sockets.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Connections to one database.
 #[derive(Clone)]
@@ -28,12 +33,14 @@ pub(crate) struct Pool {
 }
 
 struct Shared {
-    options: PgConnectOptions,
+    connector: Connector,
     max: u32,
     acquire_timeout: Duration,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Kept>>,
     closed: AtomicBool,
+    /// A task looks after the idle connections.
+    attended: AtomicBool,
 }
 
 struct Kept {
@@ -54,22 +61,42 @@ pub(crate) struct Lease {
 }
 
 impl Pool {
-    pub(crate) fn new(options: PgConnectOptions, max: u32, acquire_timeout: Duration) -> Self {
+    pub(crate) fn new(connector: Connector, max: u32, acquire_timeout: Duration) -> Self {
         let max = max.max(1);
         Self {
             shared: Arc::new(Shared {
-                options,
+                connector,
                 max,
                 acquire_timeout,
                 permits: Arc::new(Semaphore::new(max as usize)),
                 idle: Mutex::new(Vec::new()),
                 closed: AtomicBool::new(false),
+                attended: AtomicBool::new(false),
             }),
         }
     }
 
-    /// A connection: one that was used before, or a new one.
+    /// Other connections to the same database.
+    pub(crate) fn to_the_same(&self, max: u32, acquire_timeout: Duration) -> Self {
+        Self::new(self.shared.connector.again(), max, acquire_timeout)
+    }
+
+    /// A connection: one that was used before, or a new one. One that was idle for a while has answered just now.
     pub(crate) async fn lease(&self) -> Result<Lease, StoreError> {
+        loop {
+            let mut lease = self.untested().await?;
+            if lease.idle_for.is_none_or(|idle_for| idle_for < TRUSTED_IDLE) {
+                return Ok(lease);
+            }
+            if answers(&mut lease.connection).await {
+                return Ok(lease);
+            }
+            // The server or the way to it went away in between; the others did not fare better.
+            self.forget_idle();
+        }
+    }
+
+    async fn untested(&self) -> Result<Lease, StoreError> {
         let shared = &self.shared;
         let deadline = tokio::time::Instant::now() + shared.acquire_timeout;
         let busy = || StoreError::Busy {
@@ -88,29 +115,16 @@ impl Pool {
                 permit,
             ));
         }
-        match timeout_at(deadline, shared.options.connect()).await {
-            Ok(Ok(connection)) => Ok(self.on_loan(connection, Instant::now(), None, permit)),
-            Ok(Err(source)) => Err(StoreError::Connect { source }),
+        match timeout_at(deadline, shared.connector.connect()).await {
+            Ok(Ok(connection)) => {
+                self.attend();
+                Ok(self.on_loan(connection, Instant::now(), None, permit))
+            }
+            Ok(Err(error)) => Err(error),
             Err(_) => Err(StoreError::Timeout {
                 what: "connect",
                 after: shared.acquire_timeout,
             }),
-        }
-    }
-
-    /// A connection that answered just now: for what cannot be repeated blindly.
-    pub(crate) async fn tested_lease(&self) -> Result<Lease, StoreError> {
-        loop {
-            let mut lease = self.lease().await?;
-            if lease.idle_for.is_none_or(|idle_for| idle_for < TRUSTED_IDLE) {
-                return Ok(lease);
-            }
-            let answer = timeout(self.shared.acquire_timeout, lease.connection.ping()).await;
-            if let Ok(Ok(())) = answer {
-                return Ok(lease);
-            }
-            // The server went away in between; the others did not fare better.
-            self.forget_idle();
         }
     }
 
@@ -142,6 +156,13 @@ impl Pool {
         }
     }
 
+    /// Looks after the idle connections from now on, for as long as there is the pool.
+    fn attend(&self) {
+        if !self.shared.attended.swap(true, Ordering::SeqCst) {
+            tokio::spawn(attend(Arc::downgrade(&self.shared)));
+        }
+    }
+
     fn on_loan(
         &self,
         connection: PgConnection,
@@ -159,7 +180,46 @@ impl Pool {
     }
 }
 
+/// Whether a connection answers, without long waiting.
+async fn answers(connection: &mut PgConnection) -> bool {
+    matches!(timeout(ANSWER, connection.ping()).await, Ok(Ok(())))
+}
+
+/// Asks idle connections whether they live, until the pool is gone or closed.
+async fn attend(pool: Weak<Shared>) {
+    loop {
+        tokio::time::sleep(KEEPALIVE).await;
+        let Some(shared) = pool.upgrade().filter(|s| !s.closed.load(Ordering::SeqCst)) else {
+            return;
+        };
+        shared.ask_idle().await;
+    }
+}
+
 impl Shared {
+    /// Asks each connection that has been idle for long; when one does not answer, all of those go.
+    async fn ask_idle(self: &Arc<Self>) {
+        // Those that answered are idle since then, so the loop ends. A busy pool has no need of it.
+        while let Ok(_permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            let Some(mut kept) = self.longest_idle() else {
+                return;
+            };
+            if !answers(&mut kept.connection).await {
+                tracing::info!("an idle connection to the database does not answer; new ones are made");
+                self.kept().clear();
+                return;
+            }
+            kept.idle_since = Instant::now();
+            self.kept().insert(0, kept);
+        }
+    }
+
+    fn longest_idle(&self) -> Option<Kept> {
+        let mut kept = self.kept();
+        let place = kept.iter().position(|k| k.idle_since.elapsed() >= KEEPALIVE)?;
+        Some(kept.remove(place))
+    }
+
     fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

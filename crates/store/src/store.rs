@@ -2,18 +2,17 @@
 
 use std::fmt;
 use std::future::Future;
-use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use nsc_core::UtcMicros;
 use nsc_telemetry::DbMetrics;
-use secrecy::{ExposeSecret, SecretString};
-use sqlx::postgres::{PgConnectOptions, PgRow};
-use sqlx::{ConnectOptions, Either, Execute, Executor};
+use sqlx::postgres::PgRow;
+use sqlx::{Either, Execute, Executor};
 use tokio::time::timeout;
 
+use crate::connector::Connector;
 use crate::dead_letters::DeadLetters;
 use crate::error::StoreError;
 use crate::migrate::{self, Found};
@@ -32,9 +31,10 @@ pub struct Store {
 }
 
 struct Shared {
-    options: PgConnectOptions,
     acquire_timeout: Duration,
     pool: Pool,
+    /// Pools of others to the same database.
+    own_pools: Mutex<Vec<Pool>>,
     replica: Option<Pool>,
     statement_timeout: Duration,
     metrics: DbMetrics,
@@ -83,22 +83,21 @@ impl Store {
     /// # Errors
     /// When a URL cannot be understood.
     pub fn with_metrics(options: &StoreOptions, metrics: DbMetrics) -> Result<Self, StoreError> {
-        let connect = connect_options(&options.url, options)?;
-        let pool = Pool::new(connect.clone(), options.max_connections, options.acquire_timeout);
+        let pool = |url, most| -> Result<Pool, StoreError> {
+            let connector = Connector::new(url, &options.application_name, options.statement_timeout)?;
+            Ok(Pool::new(connector, most, options.acquire_timeout))
+        };
         let replica = match &options.replica_url {
-            Some(url) => Some(Pool::new(
-                connect_options(url, options)?,
-                1,
-                options.acquire_timeout,
-            )),
+            Some(url) => Some(pool(url.clone().into(), 1)?),
             None => None,
         };
+        let pool = pool(options.url.clone(), options.max_connections)?;
         metrics.pool_size(options.max_connections.max(1));
         Ok(Self {
             shared: Arc::new(Shared {
-                options: connect,
                 acquire_timeout: options.acquire_timeout,
                 pool,
+                own_pools: Mutex::new(Vec::new()),
                 replica,
                 statement_timeout: options.statement_timeout,
                 metrics,
@@ -110,11 +109,12 @@ impl Store {
     /// later one that took nothing away.
     ///
     /// # Errors
-    /// [`StoreError::Schema`], [`StoreError::Encoding`], or why the database does not answer.
+    /// [`StoreError::Schema`], [`StoreError::Encoding`], [`StoreError::Pooler`], or why the database does not answer.
     pub async fn ready(&self) -> Result<(), StoreError> {
         let statement = statements::SCHEMA_VERSION;
         let rows = self.rows(statement, statement.bound()).await?;
         migrate::checked_encoding(statement.only(&rows, 2)?)?;
+        migrate::checked_settings(statement.only(&rows, 3)?)?;
         let found = Found {
             version: statement.only(&rows, 0)?,
             contracted: statement.only(&rows, 1)?,
@@ -208,8 +208,9 @@ impl Store {
         Ok(self.sent(&self.shared.pool, statement, bound).await?.1)
     }
 
-    /// Sends a statement. When the connection turns out to be from before a restart of the server, the others are too:
-    /// they are closed and the statement is sent once more.
+    /// Sends a statement. When the connection turns out to be from before a restart of the server, or does not answer in
+    /// longer than the server itself may take, the others are no better: they are closed and the statement is sent once
+    /// more.
     async fn sent(
         &self,
         pool: &Pool,
@@ -222,6 +223,7 @@ impl Store {
             .map_err(sqlx::Error::Encode)
             .map_err(failed)?
             .unwrap_or_default();
+        let mut first = true;
         loop {
             let mut lease = self.leased(pool.lease()).await?;
             let query = sqlx::query_with(statement.sql, arguments.clone());
@@ -237,7 +239,15 @@ impl Store {
                 Ok((rows, changed))
             };
             match self.timed(statement.name, collected).await {
-                Err(e) if lease.was_reused() && e.is_broken_connection() => pool.forget_idle(),
+                Err(e) if e.is_broken_connection() => {
+                    pool.forget_idle();
+                    let may_be_better =
+                        lease.was_reused() && (first || !matches!(e, StoreError::Timeout { .. }));
+                    if !may_be_better {
+                        return Err(e);
+                    }
+                    first = false;
+                }
                 Err(e) => return Err(e),
                 Ok(outcome) => {
                     lease.give_back();
@@ -255,16 +265,22 @@ impl Store {
 
     /// Connections of one's own to the same database, so that nobody else's work is waited for.
     pub(crate) fn own_pool(&self, connections: u32) -> Pool {
-        Pool::new(
-            self.shared.options.clone(),
-            connections,
-            self.shared.acquire_timeout,
-        )
+        let pool = self
+            .shared
+            .pool
+            .to_the_same(connections, self.shared.acquire_timeout);
+        let mut own_pools = self
+            .shared
+            .own_pools
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        own_pools.push(pool.clone());
+        pool
     }
 
     /// A connection for a writer.
     pub(crate) async fn writer(&self, pool: &Pool) -> Result<Lease, StoreError> {
-        self.leased(pool.tested_lease()).await
+        self.leased(pool.lease()).await
     }
 
     /// Ends a writer's use of its connection: all went well.
@@ -285,10 +301,27 @@ impl Store {
         self.shared.metrics.query(what, begun.elapsed().as_secs_f64());
         match outcome {
             Ok(done) => done.map_err(|source| StoreError::of_statement(what, source)),
-            Err(_) => Err(StoreError::Timeout {
-                what,
-                after: patience,
-            }),
+            Err(_) => {
+                // The server would have said so itself by now: the way to it has gone silent, for all connections.
+                self.forget_idle();
+                Err(StoreError::Timeout {
+                    what,
+                    after: patience,
+                })
+            }
+        }
+    }
+
+    /// Closes what lies idle, of every pool.
+    fn forget_idle(&self) {
+        self.shared.pool.forget_idle();
+        for pool in &*self
+            .shared
+            .own_pools
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+        {
+            pool.forget_idle();
         }
     }
 
@@ -306,16 +339,4 @@ impl Store {
     fn show_pool(&self) {
         self.shared.metrics.pool_checked_out(self.shared.pool.status().1);
     }
-}
-
-/// How to connect.
-fn connect_options(url: &SecretString, options: &StoreOptions) -> Result<PgConnectOptions, StoreError> {
-    let parsed = PgConnectOptions::from_str(url.expose_secret()).map_err(|e| StoreError::Url {
-        reason: e.to_string(),
-    })?;
-    Ok(parsed
-        .application_name(&options.application_name)
-        .disable_statement_logging()
-        .options([("statement_timeout", options.statement_timeout.as_millis())])
-        .options(statements::SETTINGS.iter().copied()))
 }

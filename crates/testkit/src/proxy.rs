@@ -32,6 +32,8 @@ enum Fault {
 struct Weather {
     fault: Fault,
     delay: Duration,
+    /// Connections of an earlier era are silent for ever.
+    era: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +101,11 @@ impl FaultProxy {
     /// [`FaultProxy::cut`]; a stream with a hole in it is of no use to any client.
     pub fn lose_answers(&self) {
         self.set(Fault::AnswersLost);
+    }
+
+    /// A firewall has forgotten the connections there are: they are silent for ever, and new ones are served.
+    pub fn forget_connections(&self) {
+        self.weather.send_modify(|weather| weather.era += 1);
     }
 
     /// No fault any more. A delay stays.
@@ -185,12 +192,13 @@ async fn pump(
             }
         }
     };
+    let era = weather.borrow().era;
     let mut departures = weather;
     let write = async move {
         while let Some((due, chunk)) = waiting.recv().await {
             sleep_until(due).await;
             let now = departures
-                .wait_for(|weather| weather.fault != Fault::Stalled)
+                .wait_for(|weather| weather.fault != Fault::Stalled && weather.era == era)
                 .await;
             let lost = now.is_ok_and(|now| now.fault == Fault::AnswersLost) && direction == Direction::Answer;
             if chunk.is_empty() {
@@ -293,6 +301,19 @@ mod tests {
         open.read_exact(&mut from_open).unwrap();
         new.read_exact(&mut from_new).unwrap();
         assert_eq!((&from_open, &from_new), (b"old", b"new"));
+    }
+
+    #[test]
+    fn forgotten_connections_are_silent_for_ever_and_new_ones_are_served() {
+        let proxy = FaultProxy::start(echo()).unwrap();
+        let mut old = client(&proxy);
+        assert_eq!(ask(&mut old, b"before").unwrap(), b"before");
+        proxy.forget_connections();
+        old.write_all(b"old").unwrap();
+        assert!(is_silent(&mut old));
+        assert_eq!(ask(&mut client(&proxy), b"new").unwrap(), b"new");
+        proxy.restore();
+        assert!(is_silent(&mut old));
     }
 
     #[test]

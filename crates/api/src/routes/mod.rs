@@ -186,7 +186,7 @@ fn store_failed(error: &StoreError) -> Problem {
             ProblemKind::TimedOut,
             "the database did not answer in time; try again",
         )
-    } else if error.is_transient() || matches!(error, StoreError::Schema { .. }) {
+    } else if error.is_transient() || is_before_any_answer(error) {
         tracing::warn!(%error, "the database does not answer");
         Problem::new(ProblemKind::DatabaseUnavailable, "try again in a moment")
     } else {
@@ -194,6 +194,11 @@ fn store_failed(error: &StoreError) -> Problem {
         tracing::error!(%error, cause, "a lookup failed");
         Problem::internal()
     }
+}
+
+/// No lookup was asked: there is no connection, or none that could answer. A password that is replaced is one such moment.
+fn is_before_any_answer(error: &StoreError) -> bool {
+    error.is_fault_of_set_up() || matches!(error, StoreError::Schema { .. } | StoreError::Connect { .. })
 }
 
 #[cfg(test)]

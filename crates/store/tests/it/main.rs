@@ -20,3 +20,4 @@ mod roles;
 mod statements;
 mod support;
 mod upsert;
+mod ways;

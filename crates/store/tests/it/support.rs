@@ -35,7 +35,7 @@ pub(crate) fn options(url: String) -> StoreOptions {
     StoreOptions {
         acquire_timeout: Duration::from_secs(30),
         statement_timeout: Duration::from_secs(30),
-        ..StoreOptions::new(SecretString::from(url))
+        ..StoreOptions::new(url.into())
     }
 }
 

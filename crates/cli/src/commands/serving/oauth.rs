@@ -1,5 +1,6 @@
 //! Tokens for the brokers by client credentials, for example of Entra ID for Event Hubs.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ pub(crate) struct ClientCredentials {
     pub(crate) token_url: String,
     pub(crate) client_id: String,
     pub(crate) client_secret: SecretString,
+    /// Where it stands, when a secret store mounts it: read again for every token, so that it may be replaced.
+    pub(crate) client_secret_file: Option<PathBuf>,
     pub(crate) scope: Option<String>,
 }
 
@@ -39,15 +42,29 @@ pub(crate) fn provider(credentials: ClientCredentials) -> Outcome<TokenProvider>
     Ok(Arc::new(move || token(&client, &credentials)))
 }
 
+impl ClientCredentials {
+    /// The secret as it stands now; as it was at the start while its file cannot be read.
+    fn secret(&self) -> SecretString {
+        let mounted = self.client_secret_file.as_ref().map(std::fs::read_to_string);
+        match mounted {
+            Some(Ok(text)) if !text.trim().is_empty() => {
+                SecretString::from(text.trim_end_matches(['\r', '\n']))
+            }
+            _ => self.client_secret.clone(),
+        }
+    }
+}
+
 /// The message of an error never quotes what was sent.
 fn token(
     client: &reqwest::blocking::Client,
     credentials: &ClientCredentials,
 ) -> Result<OauthToken, TokenError> {
+    let secret = credentials.secret();
     let mut form = vec![
         ("grant_type", "client_credentials"),
         ("client_id", &credentials.client_id),
-        ("client_secret", credentials.client_secret.expose_secret()),
+        ("client_secret", secret.expose_secret()),
     ];
     if let Some(scope) = &credentials.scope {
         form.push(("scope", scope));
@@ -78,4 +95,33 @@ fn token(
             .now()
             .plus(answer.expires_in.saturating_mul(MICROS_PER_SECOND)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::ClientCredentials;
+
+    #[test]
+    fn a_secret_that_is_replaced_counts_from_the_next_token_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("secret");
+        std::fs::write(&file, "one\n").unwrap();
+        let credentials = ClientCredentials {
+            token_url: String::new(),
+            client_id: String::new(),
+            client_secret: "one".into(),
+            client_secret_file: Some(file.clone()),
+            scope: None,
+        };
+        assert_eq!(credentials.secret().expose_secret(), "one");
+        std::fs::write(&file, "two\r\n").unwrap();
+        assert_eq!(credentials.secret().expose_secret(), "two");
+        // While it is being replaced the secret is what it was at the start.
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(credentials.secret().expose_secret(), "one");
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(credentials.secret().expose_secret(), "one");
+    }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use nsc_consumer::{DeadLetterBackend, DeadLetterOptions, KafkaOptions, LandingOptions, Security, Services};
 use nsc_contracts::event::{EventProfile, KindOverrides, ProfileOverrides, parse_profiles};
 use nsc_core::{ErrorCode, SystemClock};
-use nsc_store::{Store, StoreOptions};
+use nsc_store::{DatabaseUrl, Store, StoreOptions};
 use nsc_telemetry::{Metrics, MetricsOptions};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
@@ -75,6 +75,14 @@ pub(crate) fn database_url(config: &Config) -> Outcome<SecretString> {
     }
 }
 
+/// Where the database's URL stands: a mounted file is read again for every connection.
+fn lasting_database_url(config: &Config) -> Outcome<DatabaseUrl> {
+    match config.serving.database.url.as_ref().map(|url| &url.origin) {
+        Some(Origin::SecretFile(path)) => Ok(DatabaseUrl::File(path.clone())),
+        _ => Ok(database_url(config)?.into()),
+    }
+}
+
 /// A pool of connections; nothing is connected yet.
 pub(crate) fn store(config: &Config, name: &str, metrics: &Metrics) -> Outcome<Store> {
     let database = &config.serving.database;
@@ -82,7 +90,7 @@ pub(crate) fn store(config: &Config, name: &str, metrics: &Metrics) -> Outcome<S
         max_connections: database.max_connections.value,
         application_name: name.to_owned(),
         replica_url: database.replica_url.as_ref().map(|u| u.value.clone()),
-        ..StoreOptions::new(database_url(config)?)
+        ..StoreOptions::new(lasting_database_url(config)?)
     };
     Ok(Store::with_metrics(&options, metrics.db())?)
 }
@@ -218,6 +226,10 @@ fn credentials(kafka: &KafkaConfig) -> Outcome<oauth::ClientCredentials> {
             &kafka.oauth_client_secret,
             "kafka.oauth_client_secret (KAFKA_OAUTH_CLIENT_SECRET)",
         )?,
+        client_secret_file: match kafka.oauth_client_secret.as_ref().map(|s| &s.origin) {
+            Some(Origin::SecretFile(path)) => Some(path.clone()),
+            _ => None,
+        },
         scope: kafka.oauth_scope.as_ref().map(|s| s.value.clone()),
     })
 }

@@ -5,12 +5,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nsc_testkit::Postgres;
+use sqlx::Connection;
 
 use super::http;
 use super::process::{Ended, PATIENCE, run};
 use super::world::{migrated, nobody_listens_here, serve_api};
 
 /// A command that is refused: exit code 2 unless said otherwise, a code of ours, and nothing on stdout.
+#[derive(Clone, Copy)]
 struct Refused<'a> {
     line: &'a str,
     environment: &'a [(&'a str, &'a str)],
@@ -279,4 +281,120 @@ async fn migrating_again_changes_nothing() {
     );
     assert_eq!(again.code, Some(0), "{}", again.stderr);
     assert!(again.stdout.ends_with("nothing to do\n"), "{}", again.stdout);
+}
+
+/// What a machine may have set for `psql` leads no command to another server.
+#[tokio::test]
+async fn a_url_of_another_kind_goes_nowhere_and_is_not_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let postgres = Postgres::shared().await.unwrap();
+    let port = postgres.port().to_string();
+    let address = format!("127.0.0.1:{port}");
+    std::fs::write(directory.path().join("x.jsonl"), "").unwrap();
+    for url in [
+        format!("jdbc:postgresql://nsc_api:s3cret@{address}/bo"),
+        format!("https://nsc_api:s3cret@{address}/bo"),
+        format!("postgres://s3cret:s3cret@{address}/bo?pasword=s3cret"),
+        "host=127.0.0.1 password=s3cret".to_owned(),
+    ] {
+        for line in [
+            "migrate",
+            "dlq list",
+            "backfill --ledger-file x.jsonl",
+            CONSUME,
+            API,
+            "doctor",
+        ] {
+            let environment = [
+                ("DATABASE_URL", url.as_str()),
+                ("PGHOST", "127.0.0.1"),
+                ("PGPORT", port.as_str()),
+                ("PGUSER", "postgres"),
+                ("AUTH_MODE", "disabled"),
+                ("NSC_ENV", "local"),
+                ("NSC_LOG", "trace"),
+            ];
+            let arguments: Vec<&str> = line.split_whitespace().collect();
+            let ended = run(directory.path(), &arguments, &environment);
+            if line != "doctor" {
+                assert_eq!(ended.code, Some(2), "{line}: {}", ended.stderr);
+                assert!(ended.stderr.contains("NSC0003"), "{line}: {}", ended.stderr);
+            }
+            for part in ["s3cret", "jdbc"] {
+                let shown = ended.stderr.contains(part) || ended.stdout.contains(part);
+                assert!(!shown, "{line} shows {part}: {}{}", ended.stdout, ended.stderr);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn variables_of_psql_count_nowhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Postgres::shared().await.unwrap().fresh_database().await.unwrap();
+    let other = Postgres::shared().await.unwrap().fresh_database().await.unwrap();
+    let (port, away) = (
+        database.postgres().port(),
+        nobody_listens_here().port().to_string(),
+    );
+    // Each would lead elsewhere, or keep us from connecting at all.
+    let variables = |url| {
+        [
+            ("DATABASE_URL", url),
+            ("PGHOST", "192.0.2.1"),
+            ("PGHOSTADDR", "192.0.2.1"),
+            ("PGPORT", away.as_str()),
+            ("PGUSER", "nobody"),
+            ("PGDATABASE", other.name()),
+            ("PGSSLMODE", "verify-full"),
+        ]
+    };
+    let url = format!("postgres://postgres@127.0.0.1:{port}/{}", database.name());
+    let migrated = run(directory.path(), &["migrate"], &variables(&url));
+    assert_eq!(migrated.code, Some(0), "{}", migrated.stderr);
+    // Without a name the database is the user's, as for every client, and not another one.
+    let url = format!("postgres://postgres@127.0.0.1:{port}");
+    run(directory.path(), &["migrate"], &variables(&url));
+    let schema = run(
+        directory.path(),
+        &["dlq", "list"],
+        &[("DATABASE_URL", &other.url())],
+    );
+    assert!(schema.stderr.contains("NSC0602"), "{}", schema.stderr);
+    database
+        .postgres()
+        .execute("DROP SCHEMA IF EXISTS bo CASCADE".to_owned())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_in_utf8_ends_every_command_and_makes_no_dead_letter() {
+    let directory = tempfile::tempdir().unwrap();
+    let postgres = Postgres::shared().await.unwrap();
+    let make = "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
+    postgres.execute(make.to_owned()).await.unwrap();
+    let url = postgres.url("latin");
+    let environment = [
+        ("DATABASE_URL", url.as_str()),
+        ("AUTH_MODE", "disabled"),
+        ("NSC_ENV", "local"),
+    ];
+    let migrate = Refused {
+        line: "migrate",
+        environment: &environment,
+        code: "NSC0603",
+        exit: 2,
+    };
+    check(directory.path(), &migrate);
+    // With a schema that a release made which did not ask.
+    let schema = "CREATE SCHEMA bo; CREATE TABLE bo.schema_migrations (version bigint, description text, success bool);
+                  INSERT INTO bo.schema_migrations VALUES (1000, 'x', true)";
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql(schema).execute(&mut connection).await.unwrap();
+    std::fs::write(directory.path().join("x.jsonl"), "").unwrap();
+    for line in [CONSUME, API, "backfill --ledger-file x.jsonl", "dlq replay"] {
+        let case = Refused { line, ..migrate };
+        check(directory.path(), &case);
+    }
 }
