@@ -8,6 +8,7 @@
 
 mod audit;
 mod dead_letters;
+mod flags;
 mod logins;
 mod lookups;
 mod measured;
