@@ -25,11 +25,61 @@ pub(crate) struct ClientCredentials {
     pub(crate) scope: Option<String>,
 }
 
+/// Life of a token of which the endpoint says none, seconds. (RFC 6749 recommends to say it, and no more.) Asked again at
+/// four fifths of it.
+const LIFE_UNSAID_SECONDS: i64 = 300;
+/// Longest life that is believed, seconds.
+const LONGEST_LIFE_SECONDS: i64 = 86_400;
+
 #[derive(Deserialize)]
 struct Answer {
     access_token: String,
-    /// Seconds.
-    expires_in: i64,
+    #[serde(default)]
+    expires_in: Option<Seconds>,
+}
+
+/// A number of seconds as endpoints write it: 3599, "3599" (Entra ID v1, B2C, managed identities), 3599.5.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(serde_json::Number),
+    Text(String),
+}
+
+impl Answer {
+    fn read(body: &str) -> Result<(SecretString, i64), TokenError> {
+        // What serde says may quote the answer, and with it a token.
+        let answer: Self = serde_json::from_str(body).map_err(|e| {
+            let place = format!("line {} column {}", e.line(), e.column());
+            TokenError(format!(
+                "no token: the answer is not a token answer (RFC 6749, 5.1), at {place}"
+            ))
+        })?;
+        if answer.access_token.trim().is_empty() {
+            return Err(TokenError(
+                "no token: access_token in the answer is blank".to_owned(),
+            ));
+        }
+        let life = match &answer.expires_in {
+            None => LIFE_UNSAID_SECONDS,
+            Some(seconds) => seconds.whole().ok_or_else(|| {
+                TokenError("no token: expires_in in the answer is not a number of seconds above 0".to_owned())
+            })?,
+        };
+        Ok((SecretString::from(answer.access_token), life))
+    }
+}
+
+impl Seconds {
+    /// The whole seconds, above zero and within what is believed.
+    fn whole(&self) -> Option<i64> {
+        let text = match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text.trim().to_owned(),
+        };
+        let seconds: f64 = text.parse().ok().filter(|s: &f64| *s >= 1.0)?;
+        Some(seconds.min(LONGEST_LIFE_SECONDS as f64) as i64)
+    }
 }
 
 /// Asks the endpoint whenever the client library needs a token.
@@ -80,20 +130,19 @@ fn token(
         })
         .collect::<Vec<_>>()
         .join("&");
-    let answer = client
+    let body = client
         .post(&credentials.token_url)
         .header("content-type", "application/x-www-form-urlencoded")
         .body(body)
         .send()
         .and_then(reqwest::blocking::Response::error_for_status)
+        .and_then(reqwest::blocking::Response::text)
         .map_err(failed)?;
-    let answer: Answer = answer.json().map_err(failed)?;
+    let (token, life) = Answer::read(&body)?;
     Ok(OauthToken {
-        token: SecretString::from(answer.access_token),
+        token,
         principal: credentials.client_id.clone(),
-        expires_at: SystemClock
-            .now()
-            .plus(answer.expires_in.saturating_mul(MICROS_PER_SECOND)),
+        expires_at: SystemClock.now().plus(life * MICROS_PER_SECOND),
     })
 }
 
@@ -101,7 +150,7 @@ fn token(
 mod tests {
     use secrecy::ExposeSecret;
 
-    use super::ClientCredentials;
+    use super::{Answer, ClientCredentials};
 
     #[test]
     fn a_secret_that_is_replaced_counts_from_the_next_token_on() {
@@ -123,5 +172,59 @@ mod tests {
         assert_eq!(credentials.secret().expose_secret(), "one");
         std::fs::remove_file(&file).unwrap();
         assert_eq!(credentials.secret().expose_secret(), "one");
+    }
+
+    fn life(expires_in: &str) -> Result<i64, String> {
+        let body = format!(r#"{{"access_token":"s3cret","token_type":"Bearer"{expires_in}}}"#);
+        let read = Answer::read(&body).map_err(|e| e.to_string())?;
+        assert_eq!(read.0.expose_secret(), "s3cret");
+        Ok(read.1)
+    }
+
+    #[test]
+    fn the_life_of_a_token_is_read_as_endpoints_write_it() {
+        for (written, seconds) in [
+            (r#","expires_in":3599"#, 3_599),
+            (r#","expires_in":"3599""#, 3_599),
+            (r#","expires_in":" 3599 ""#, 3_599),
+            (r#","expires_in":3599.9"#, 3_599),
+            (r#","expires_in":"3599.0""#, 3_599),
+            (r#","expires_in":3.6e3"#, 3_600),
+            (r#","expires_in":null"#, 300),
+            ("", 300),
+            (
+                r#","expires_in":"3599","expires_on":"1767603599","ext_expires_in":"x""#,
+                3_599,
+            ),
+            // For ever, as some say it: asked again within a day.
+            (r#","expires_in":9223372036854775807"#, 86_400),
+            (r#","expires_in":1e300"#, 86_400),
+        ] {
+            assert_eq!(life(written), Ok(seconds), "{written}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_none_is_told_without_a_word_of_it() {
+        for written in ["0", "-1", "0.5", "\"soon\"", "\"\"", "true", "[3599]", "\"NaN\""] {
+            let said = life(&format!(r#","expires_in":{written}"#)).unwrap_err();
+            assert!(
+                said.starts_with("no token: ") && !said.contains("s3cret"),
+                "{said}"
+            );
+        }
+        for body in [
+            "",
+            "<html>s3cret</html>",
+            r#"{"error":"s3cret"}"#,
+            r#"{"access_token":" "}"#,
+            r#"{"access_token":5}"#,
+        ] {
+            let said = Answer::read(body).unwrap_err().to_string();
+            assert!(
+                said.starts_with("no token: ") && !said.contains("s3cret"),
+                "{said}"
+            );
+        }
     }
 }
