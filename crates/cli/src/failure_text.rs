@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use nsc_core::OperatorError;
 use serde_json::json;
 
+use crate::output::visible;
+
 /// How to print a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FailureStyle {
@@ -53,14 +55,21 @@ fn print_text(out: &mut dyn Write, error: &dyn OperatorError, color: bool) -> io
             text.to_owned()
         }
     };
-    writeln!(out, "{} {}: {error}", paint(RED_BOLD, "ERROR"), error.code())?;
+    let message = error.to_string();
+    writeln!(
+        out,
+        "{} {}: {}",
+        paint(RED_BOLD, "ERROR"),
+        error.code(),
+        visible(&message)
+    )?;
     let detail: Vec<String> = error.detail().into_iter().chain(causes(error)).collect();
     if !detail.is_empty() {
         writeln!(
             out,
             "{}: {}",
             paint(BOLD, "DETAIL"),
-            indented(&detail.join("\n"), "DETAIL: ".len())
+            indented(&visible(&detail.join("\n")), "DETAIL: ".len())
         )?;
     }
     if let Some(hint) = error.hint() {
@@ -68,7 +77,7 @@ fn print_text(out: &mut dyn Write, error: &dyn OperatorError, color: bool) -> io
             out,
             "{}: {}",
             paint(BOLD, "HINT"),
-            indented(&hint, "HINT: ".len())
+            indented(&visible(&hint), "HINT: ".len())
         )?;
     }
     Ok(())
@@ -126,6 +135,19 @@ mod tests {
                 .starts_with("\u{1b}[1;31mERROR\u{1b}[0m NSC0303")
         );
         insta::assert_snapshot!(printed(&failure, FailureStyle::Json));
+    }
+
+    /// An error quotes what a file, a server or a stranger says.
+    #[test]
+    fn what_an_error_quotes_reaches_the_terminal_without_its_controls() {
+        let refusal = Refusal::usage("\u{1b}]0;owned\u{7}no")
+            .with_detail("a\nb\u{1b}[2J")
+            .with_hint("\u{9b}1m");
+        let said = printed(&Failure::from(refusal), FailureStyle::Text { color: false });
+        assert_eq!(
+            said,
+            "ERROR NSC0002: \\u{1b}]0;owned\\u{7}no\nDETAIL: a\n        b\\u{1b}[2J\nHINT: \\u{9b}1m\n"
+        );
     }
 
     #[test]

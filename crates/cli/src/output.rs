@@ -11,6 +11,7 @@ mod sections;
 mod sheet;
 mod stdout;
 mod table;
+mod visible;
 
 use clap::ValueEnum;
 
@@ -20,6 +21,7 @@ pub(crate) use cell::Cell;
 pub(crate) use sections::{Sections, sheet_text};
 pub(crate) use sheet::{Align, Column, RowSink, Sheet};
 pub(crate) use stdout::Printer;
+pub(crate) use visible::{visible, visible_line};
 
 /// `--format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::csv::CsvSink;
 use super::json::JsonSink;
 use super::table::TableSink;
-use super::{Column, Format, RowSink, Sheet};
+use super::{Column, Format, RowSink, Sheet, visible};
 use crate::failure::{Outcome, OutputError, Refusal};
 
 /// Prints results.
@@ -78,7 +78,7 @@ impl Printer {
         let format = self.format;
         let out = self.writer();
         let written = match format {
-            Format::Table => out.write_all(text().as_bytes()),
+            Format::Table => out.write_all(visible(&text()).as_bytes()),
             Format::Json => serde_json::to_writer_pretty(&mut *out, value)
                 .map_err(io::Error::from)
                 .and_then(|()| out.write_all(b"\n")),

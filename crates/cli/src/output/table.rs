@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent};
 
-use super::{Align, Cell, Column, RowSink};
+use super::{Align, Cell, Column, RowSink, visible};
 
 /// Rows whose widths are measured together; a longer result repeats its header, in bounded memory.
 const ROWS_PER_BLOCK: usize = 5_000;
@@ -91,20 +91,6 @@ impl<W: Write> RowSink for TableSink<W> {
     }
 }
 
-/// Control characters of the data must not move the cursor of whoever looks at it.
 fn shown(cell: &Cell) -> String {
-    let text = cell.to_string();
-    if text.chars().any(|c| c.is_control() && c != '\n') {
-        text.chars()
-            .map(|c| {
-                if c.is_control() && c != '\n' {
-                    '\u{fffd}'
-                } else {
-                    c
-                }
-            })
-            .collect()
-    } else {
-        text
-    }
+    visible(&cell.to_string()).into_owned()
 }

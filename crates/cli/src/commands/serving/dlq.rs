@@ -14,7 +14,7 @@ use super::wiring::{self, EventArgs};
 use crate::app::App;
 use crate::config::Flags;
 use crate::failure::{Outcome, Refusal};
-use crate::output::{Cell, Column, Sheet};
+use crate::output::{Cell, Column, Sheet, visible_line};
 
 const NAME: &str = "nsc-dlq";
 
@@ -226,7 +226,7 @@ fn text(stored: &StoredDeadLetter) -> String {
     let document = document(stored);
     let fields = document.as_object().into_iter().flatten();
     let lines = fields.map(|(name, value)| match value {
-        Value::String(text) => format!("{name:>14}  {text}\n"),
+        Value::String(text) => format!("{name:>14}  {}\n", visible_line(text)),
         Value::Null => format!("{name:>14}  -\n"),
         other => format!("{name:>14}  {other}\n"),
     });
@@ -265,7 +265,13 @@ fn replay_text(summary: &ReplaySummary, dry_run: bool) -> String {
         summary.still_bad.len()
     );
     for bad in &summary.still_bad {
-        let _ = writeln!(text, "  {}: {}: {}", bad.dlq_id, bad.class, bad.reason);
+        let _ = writeln!(
+            text,
+            "  {}: {}: {}",
+            bad.dlq_id,
+            bad.class,
+            visible_line(&bad.reason)
+        );
     }
     text
 }
