@@ -20,6 +20,7 @@ mod failure;
 mod failure_text;
 mod output;
 mod progress;
+mod signals;
 mod start;
 mod terminal;
 

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -14,7 +15,7 @@ use crate::environment::Environment;
 use crate::failure::{Failure, Outcome, Refusal};
 use crate::failure_text::{self, FailureStyle};
 use crate::terminal::{ColorChoice, Terminal};
-use crate::{allocator, args, commands};
+use crate::{allocator, args, commands, signals};
 
 /// Runs the process.
 pub(crate) fn start() -> ExitCode {
@@ -38,10 +39,23 @@ fn execute(cli: Cli, env: Environment, terminal: Terminal) -> Outcome<ExitStatus
         .enable_all()
         .build()
         .map_err(|e| Failure::unexpected("starting the runtime", e))?;
+    signals::end_the_first_process(grace_of(&command));
     let outcome = runtime.block_on(commands::dispatch(command, app));
     // Whatever still runs in the background (a lock's renewal) has nothing more to say.
-    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    runtime.shutdown_timeout(Duration::from_millis(200));
     outcome
+}
+
+/// How long a command may take to write down that it was interrupted: a run of a pipeline does.
+fn grace_of(command: &args::Command) -> Duration {
+    #[cfg(feature = "lakehouse")]
+    if matches!(
+        command,
+        args::Command::Lakehouse(commands::lakehouse::LakehouseCommand::Run(_))
+    ) {
+        return signals::GRACE;
+    }
+    Duration::ZERO
 }
 
 fn style_of(json: bool, terminal: Terminal) -> FailureStyle {

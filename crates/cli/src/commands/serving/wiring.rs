@@ -249,6 +249,7 @@ fn needed<T: Clone>(setting: &Option<Setting<T>>, name: &str) -> Outcome<T> {
 pub(crate) fn shutdown() -> Outcome<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).map_err(|e| Failure::unexpected("listening for signals", e));
+    crate::signals::are_handled();
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     let token = CancellationToken::new();
     let asked = token.clone();
