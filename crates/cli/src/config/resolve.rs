@@ -36,6 +36,9 @@ const LEAST_SESSION_MS: u32 = 1_000;
 /// The variable of every Rust program.
 const RUST_LOG: &str = "RUST_LOG";
 
+/// A hundred years: before them there is no instant that PostgreSQL could be asked for.
+const MOST_DLQ_DAYS: u32 = 36_500;
+
 /// What the command line sets.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Flags {
@@ -238,6 +241,14 @@ fn check_serving(serving: &ServingConfig) -> Result<(), Refusal> {
             &keys::BATCH_ROWS,
             &rows.origin,
             "it is 0, the least is 1".to_owned(),
+        );
+    }
+    let days = &serving.dlq.retention_days;
+    if !(1..=MOST_DLQ_DAYS).contains(&days.value) {
+        return refuse(
+            &keys::DLQ_DAYS,
+            &days.origin,
+            format!("it is {}, expected 1 to {MOST_DLQ_DAYS}", days.value),
         );
     }
     let session = &serving.kafka.session_timeout_ms;

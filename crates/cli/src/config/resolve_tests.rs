@@ -237,11 +237,13 @@ fn an_address_with_a_user_in_it_is_refused_wherever_it_stands() {
 }
 
 #[test]
-fn serving_refuses_batches_of_nothing_and_pools_without_a_connection() {
+fn serving_refuses_batches_of_nothing_pools_without_a_connection_and_no_retention() {
     let said = [
         refused("", &Environment::from([("NSC_BATCH_ROWS", "0")])),
         refused("[consumer]\nbatch_rows = 0\n", &Environment::default()),
         refused("[database]\nmax_connections = 0\n", &Environment::default()),
+        refused("", &Environment::from([("NSC_DLQ_RETENTION_DAYS", "0")])),
+        refused("[dlq]\nretention_days = 36501\n", &Environment::default()),
     ];
     assert_eq!(
         said,
@@ -249,6 +251,8 @@ fn serving_refuses_batches_of_nothing_and_pools_without_a_connection() {
             "consumer.batch_rows (environment NSC_BATCH_ROWS) is not usable | it is 0, the least is 1",
             "consumer.batch_rows (file nsc.toml) is not usable | it is 0, the least is 1",
             "database.max_connections (file nsc.toml) is not usable | it is 0, the least is 1",
+            "dlq.retention_days (environment NSC_DLQ_RETENTION_DAYS) is not usable | it is 0, expected 1 to 36500",
+            "dlq.retention_days (file nsc.toml) is not usable | it is 36501, expected 1 to 36500",
         ]
     );
 }

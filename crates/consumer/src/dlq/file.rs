@@ -2,7 +2,7 @@
 //! is there already is not appended again; a line cut off by a crash is cut away; several processes may share it.
 
 use std::collections::HashSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -146,12 +146,16 @@ impl FileQueue {
     fn append_now(&self, letters: Vec<DeadLetter>, at: UtcMicros) -> io::Result<u64> {
         let _lock = self.lock()?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let existed = self.path.exists();
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&self.path)?;
+        let path = place::behind_links(&self.path)?;
+        let existed = path.exists();
+        let mut file = place::open(&path)?;
+        // Once, when it is asked whether letters can be kept.
+        if letters.is_empty()
+            && let Some(mode) = place::open_to_others(&file)?
+        {
+            let (file, mode) = (path.display(), format!("{mode:o}"));
+            tracing::warn!(%file, mode, "others than its owner may read the dead letters: chmod 600 unless that is meant");
+        }
         self.learn(&mut known, &mut file)?;
         let length = file.metadata()?.len();
         let mut text = String::new();
@@ -181,7 +185,7 @@ impl FileQueue {
             return Err(error);
         }
         if !existed {
-            self.sync_directory()?;
+            place::sync_directory(&path)?;
         }
         known.version = Some(version(&file)?);
         let count = added.len() as u64;
@@ -247,29 +251,15 @@ impl FileQueue {
         if changed == 0 {
             return Ok(0);
         }
-        let beside = beside(&self.path, ".new");
-        let mut file = File::create(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, &self.path)?;
-        self.sync_directory()?;
+        place::replace(&place::behind_links(&self.path)?, text.as_bytes())?;
         Ok(changed)
     }
 
     /// Held by one process at a time, for one change.
     fn lock(&self) -> io::Result<File> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(beside(&self.path, ".lock"))?;
+        let file = place::open_lock(&place::behind_links(&self.path)?)?;
         file.lock()?;
         Ok(file)
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        let directory = self.path.parent().filter(|p| !p.as_os_str().is_empty());
-        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
     }
 }
 
@@ -283,12 +273,6 @@ enum Change {
 fn version(file: &File) -> io::Result<(u64, u64)> {
     let metadata = file.metadata()?;
     Ok((metadata.ino(), metadata.len()))
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 fn entries_of(path: &Path, bytes: &[u8]) -> Vec<Entry> {

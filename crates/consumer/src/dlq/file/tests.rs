@@ -1,6 +1,7 @@
 //! What a file of dead letters survives.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
 
@@ -254,4 +255,89 @@ async fn a_file_that_cannot_be_written_is_an_error() {
     let queue = FileQueue::new(place.directory.path().join("no").join("dlq.jsonl"));
     let refused = queue.append(vec![letter(1, b"a")], at(1)).await;
     assert!(matches!(refused, Err(ConsumerError::DeadLetterFile { .. })));
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).expect("a file").mode() & 0o7777
+}
+
+/// Marks one and purges another: both write the file anew.
+async fn rewrite(queue: &FileQueue) {
+    for n in 1..=3 {
+        queue
+            .append(vec![letter(n, b"a")], at(n))
+            .await
+            .expect("appended");
+    }
+    assert_eq!(queue.mark_replayed(vec![2], at(7)).await.ok(), Some(1));
+    assert_eq!(queue.purge(at(2)).await.ok(), Some(1));
+}
+
+#[tokio::test]
+async fn a_new_file_is_for_its_owner_alone_and_stays_so() {
+    let place = Place::new();
+    let queue = place.queue();
+    queue.append(Vec::new(), at(1)).await.expect("made");
+    assert_eq!(mode(&place.path()), 0o600);
+    rewrite(&queue).await;
+    for entry in fs::read_dir(place.directory.path()).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_there_keeps_its_mode() {
+    for kept in [0o640, 0o600, 0o664] {
+        let place = Place::new();
+        fs::write(place.path(), "# by hand\n").expect("written");
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(kept)).expect("set");
+        rewrite(&place.queue()).await;
+        assert_eq!(mode(&place.path()), kept, "{kept:o}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_stays_a_link_and_what_it_leads_to_is_written() {
+    let place = Place::new();
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let (target, second) = (
+        elsewhere.path().join("real.jsonl"),
+        elsewhere.path().join("second"),
+    );
+    // To a link that is relative, to a file that is not there yet.
+    symlink("real.jsonl", &second).expect("linked");
+    symlink(&second, place.path()).expect("linked");
+    let queue = place.queue();
+    rewrite(&queue).await;
+    assert!(place.path().is_symlink() && second.is_symlink());
+    assert!(!target.is_symlink());
+    assert_eq!((mode(&target), all(&queue).await.len()), (0o600, 2));
+    // A writer that knows it by its own name waits for the same lock, and sees the same letters.
+    assert_eq!(all(&FileQueue::new(target)).await.len(), 2);
+}
+
+/// Only root can give files away; anybody else owns what it rewrites, or is told that it cannot.
+#[tokio::test]
+async fn a_file_of_somebody_else_keeps_its_owner() {
+    let place = Place::new();
+    let queue = place.queue();
+    queue
+        .append(vec![letter(1, b"a")], at(1))
+        .await
+        .expect("appended");
+    let nobody = 65_534;
+    if std::os::unix::fs::chown(place.path(), Some(nobody), Some(nobody)).is_ok() {
+        rewrite(&queue).await;
+        let owned = fs::metadata(place.path()).expect("a file");
+        assert_eq!((owned.uid(), owned.gid()), (nobody, nobody));
+    }
+}
+
+#[tokio::test]
+async fn links_in_a_circle_are_an_error() {
+    let place = Place::new();
+    symlink(place.path(), place.directory.path().join("other")).expect("linked");
+    symlink("other", place.path()).expect("linked");
+    assert!(place.queue().append(vec![letter(1, b"a")], at(1)).await.is_err());
 }
