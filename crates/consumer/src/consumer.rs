@@ -10,14 +10,13 @@ use std::time::Duration;
 use nsc_contracts::event::{EventKind, ViolationClass};
 use nsc_store::StoreError;
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::Consumer as _;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::ConsumerError;
 use crate::housekeeping::Housekeeping;
-use crate::kafka::{Assignment, Client, Context, Security};
+use crate::kafka::{Assignment, Client, Context, Ends, Security};
 use crate::landing::{Landing, REFUSED_BY_DATABASE};
 use crate::lane::Lane;
 use crate::options::{ConsumerOptions, Services};
@@ -97,7 +96,7 @@ impl Consumer {
         let lanes: Arc<[Lane]> = (0..self.options.lanes.max(1))
             .map(|_| Lane::new(&self.options.landing))
             .collect();
-        let client = self.client(&lanes)?;
+        let client = self.client(&lanes, &stop)?;
         self.announce_counters();
 
         let mut tasks = JoinSet::new();
@@ -184,28 +183,25 @@ impl Consumer {
         }
     }
 
-    fn client(&self, lanes: &Arc<[Lane]>) -> Result<Client, ConsumerError> {
+    fn client(&self, lanes: &Arc<[Lane]>, stop: &CancellationToken) -> Result<Client, ConsumerError> {
         let context = Context {
             profile: self.options.profile.clone(),
             assignment: Arc::clone(&self.assignment),
             lanes: Arc::clone(lanes),
             metrics: self.services.metrics.consumer(),
             from_beginning: self.options.from_beginning,
+            ends: Ends::default(),
+            stop: stop.clone(),
             revoke_timeout: self.options.landing.attempt_timeout + REVOKE_GRACE,
             token: match &self.options.kafka.security {
                 Security::OauthBearer(provider) => Some(Arc::clone(provider)),
                 _ => None,
             },
         };
-        let config = self.options.kafka.client_config(self.options.start)?;
-        let failed = |e: rdkafka::error::KafkaError| ConsumerError::Broker {
+        let config = self.options.kafka.client_config()?;
+        Client::from_config_and_context(&config, context).map_err(|e| ConsumerError::Broker {
             reason: e.to_string(),
-        };
-        let client = Client::from_config_and_context(&config, context).map_err(failed)?;
-        let topics = EventKind::ALL.map(|kind| self.options.profile.topic(kind));
-        client.subscribe(&topics).map_err(failed)?;
-        tracing::info!(group = self.options.kafka.group_id, ?topics, "subscribed");
-        Ok(client)
+        })
     }
 
     /// A counter that appears with its first event looks to Prometheus as if nothing had been added.

@@ -71,7 +71,8 @@ pub enum StartAt {
     /// At its oldest message: nothing is missed.
     #[default]
     Earliest,
-    /// Behind its newest message.
+    /// Behind its newest message, when the group has committed nothing of its topic: at its first start, and never again.
+    /// The position is committed before anything is read. A partition that comes later is read from its beginning.
     Latest,
 }
 

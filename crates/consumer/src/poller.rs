@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use crate::error::ConsumerError;
 use crate::kafka::{self, Client};
 use crate::message::{Message, Partition};
-use crate::options::ConsumerOptions;
+use crate::options::{ConsumerOptions, StartAt};
+use crate::retry::Backoff;
 
 /// How long a poll waits for a message.
 const POLL: Duration = Duration::from_millis(100);
@@ -79,7 +80,7 @@ impl Poller {
 
     /// Polls until told to stop; then waits for the batches under way, commits, and leaves the group.
     pub(crate) fn run(mut self) -> Result<(), ConsumerError> {
-        let mut outcome = Ok(());
+        let mut outcome = self.join();
         while outcome.is_ok() && !self.stop.is_cancelled() {
             outcome = self.turn();
         }
@@ -95,6 +96,44 @@ impl Poller {
         drop(self);
         tracing::info!("left the group");
         outcome
+    }
+
+    /// Asks where to begin, when that is behind what is there, and joins the group.
+    fn join(&mut self) -> Result<(), ConsumerError> {
+        let (initial, max) = (self.options.landing.retry_initial, self.options.landing.retry_max);
+        let mut backoff = Backoff::new(initial, max);
+        let begins_at_ends = self.options.start == StartAt::Latest && !self.options.from_beginning;
+        while begins_at_ends && !self.stop.is_cancelled() {
+            self.serve(POLL)?;
+            let asked = self
+                .client
+                .context()
+                .ends
+                .ask(&self.client, &self.options.profile);
+            let Err(error) = asked else { break };
+            tracing::warn!(%error, "the brokers do not say yet where the topics end; waiting");
+            self.serve(backoff.pause())?;
+        }
+        let topics = EventKind::ALL.map(|kind| self.options.profile.topic(kind));
+        self.client
+            .subscribe(&topics)
+            .map_err(|e| ConsumerError::Broker {
+                reason: e.to_string(),
+            })?;
+        tracing::info!(group = self.options.kafka.group_id, ?topics, "subscribed");
+        Ok(())
+    }
+
+    /// Waits, and lets the library call back meanwhile: without a token it gets nowhere.
+    fn serve(&mut self, pause: Duration) -> Result<(), ConsumerError> {
+        let begun = Instant::now();
+        while begun.elapsed() < pause && !self.stop.is_cancelled() {
+            let failed = self.client.poll(POLL).and_then(Result::err);
+            if let Some(error) = failed {
+                self.trouble(&error)?;
+            }
+        }
+        Ok(())
     }
 
     fn turn(&mut self) -> Result<(), ConsumerError> {

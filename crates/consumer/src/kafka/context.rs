@@ -14,11 +14,15 @@ use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use secrecy::ExposeSecret;
+use tokio_util::sync::CancellationToken;
 
 use super::statistics::lags;
-use super::{Assignment, TokenProvider};
+use super::{Assignment, Ends, TokenProvider};
 use crate::lane::{Finished, Lane};
 use crate::message::Partition;
+
+/// Between two attempts to commit where to begin.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
 
 /// The consumer of the library with our callbacks.
 pub(crate) type Client = BaseConsumer<Context>;
@@ -30,6 +34,10 @@ pub(crate) struct Context {
     pub(crate) lanes: Arc<[Lane]>,
     pub(crate) metrics: ConsumerMetrics,
     pub(crate) from_beginning: bool,
+    /// Where partitions begin of which nothing was committed; empty unless they begin behind what is there.
+    pub(crate) ends: Ends,
+    /// Ends every wait.
+    pub(crate) stop: CancellationToken,
     /// How long a batch under way may keep a partition from leaving.
     pub(crate) revoke_timeout: Duration,
     pub(crate) token: Option<TokenProvider>,
@@ -71,10 +79,23 @@ impl Context {
                 list.set_partition_offset(topic, partition.number, Offset::Beginning)?;
             }
         }
+        self.commit_ends(client, &partitions);
         self.assignment.take(&partitions);
         match client.rebalance_protocol() {
             RebalanceProtocol::Cooperative => client.incremental_assign(list),
             _ => client.assign(list),
+        }
+    }
+
+    /// Before anything is read: a position that nobody knows of would be lost with this process. Whoever is told to stop,
+    /// or has lost the partitions meanwhile, reads nothing.
+    fn commit_ends(&self, client: &Client, partitions: &[Partition]) {
+        while let Err(error) = self.ends.commit(client, &self.profile, partitions) {
+            if self.stop.is_cancelled() || client.assignment_lost() {
+                return;
+            }
+            tracing::warn!(%error, "where to begin is not committed yet; trying again");
+            std::thread::sleep(BETWEEN_ATTEMPTS);
         }
     }
 

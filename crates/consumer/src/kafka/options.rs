@@ -12,7 +12,6 @@ use rdkafka::config::RDKafkaLogLevel;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::ConsumerError;
-use crate::options::StartAt;
 
 /// How long what brokers said of topics counts without a new word from them, at least.
 const KEEP_METADATA: Duration = Duration::from_secs(30);
@@ -121,7 +120,7 @@ impl KafkaOptions {
     }
 
     /// As librdkafka takes it.
-    pub(crate) fn client_config(&self, start: StartAt) -> Result<ClientConfig, ConsumerError> {
+    pub(crate) fn client_config(&self) -> Result<ClientConfig, ConsumerError> {
         let mut config = ClientConfig::new();
         let ms = |d: Duration| d.as_millis().to_string();
         for (name, value) in &self.properties {
@@ -139,7 +138,9 @@ impl KafkaOptions {
             ("enable.auto.offset.store", "false".to_owned()),
             ("enable.auto.commit", "true".to_owned()),
             ("auto.commit.interval.ms", ms(self.commit_interval)),
-            ("auto.offset.reset", start.property().to_owned()),
+            // A start behind what is there is committed by us. Whatever else has no offset, or one that the brokers no
+            // longer have (a topic made anew, messages removed before they were read), is read from its beginning.
+            ("auto.offset.reset", "earliest".to_owned()),
             ("allow.auto.create.topics", "false".to_owned()),
             ("enable.partition.eof", "false".to_owned()),
             ("session.timeout.ms", ms(self.session_timeout)),
@@ -205,15 +206,6 @@ impl KafkaOptions {
     }
 }
 
-impl StartAt {
-    const fn property(self) -> &'static str {
-        match self {
-            Self::Earliest => "earliest",
-            Self::Latest => "latest",
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_login_means_sasl_plain_over_tls() {
-        let config = with_a_login().client_config(StartAt::Earliest).expect("usable");
+        let config = with_a_login().client_config().expect("usable");
         for (name, value) in [
             ("security.protocol", "sasl_ssl"),
             ("sasl.mechanism", "PLAIN"),
@@ -245,9 +237,9 @@ mod tests {
     fn a_token_provider_means_oauthbearer() {
         let mut options = KafkaOptions::new("b:9093", "g");
         options.security = Security::OauthBearer(Arc::new(|| Err(TokenError("none".into()))));
-        let config = options.client_config(StartAt::Latest).expect("usable");
+        let config = options.client_config().expect("usable");
         assert_eq!(config.get("sasl.mechanism"), Some("OAUTHBEARER"));
-        assert_eq!(config.get("auto.offset.reset"), Some("latest"));
+        assert_eq!(config.get("auto.offset.reset"), Some("earliest"));
         assert!(config.create_native_config().is_ok());
     }
 
@@ -266,13 +258,13 @@ mod tests {
         options
             .properties
             .insert("socket.timeout.ms".into(), "1000".into());
-        let config = options.client_config(StartAt::Earliest).expect("usable");
+        let config = options.client_config().expect("usable");
         assert_eq!(config.get("socket.timeout.ms"), Some("1000"));
         options
             .properties
             .insert("enable.auto.offset.store".into(), "true".into());
         assert!(matches!(
-            options.client_config(StartAt::Earliest),
+            options.client_config(),
             Err(ConsumerError::Property { .. })
         ));
     }

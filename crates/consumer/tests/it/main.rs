@@ -6,6 +6,7 @@
 )]
 
 mod backfill;
+mod beginning;
 mod correlation;
 mod dead_letters;
 mod group;
