@@ -13,8 +13,8 @@ mod violation;
 pub use contract::{EventContract, EventField, EventKind, FieldType};
 pub use names::{EventAliases, FieldNames, Members};
 pub use profile::{
-    DEFAULT_PROFILES_YAML, EventProfile, KindOverrides, ProfileError, ProfileOverrides, default_profiles,
-    parse_profiles,
+    DEFAULT_PROFILES_YAML, EventProfile, KindOverrides, ProfileError, ProfileOverrides, convert_profiles,
+    default_profiles, parse_profiles,
 };
 pub use typed::{Event, LedgerEntryEvent, PaymentOrderEvent};
 pub use value::JsonValue;

@@ -152,6 +152,14 @@ registry! {
     Broker = 611, Storage, "broker not usable";
     /// Topics, aliases or a profile that do not say which event is which.
     EventProfile = 612, Usage, "event profile not usable";
+    /// Nothing of what was to be stored could be.
+    NothingStored = 613, DataQuality, "no event could be stored";
+    /// An input that is text, and not lines of JSON.
+    InputNotJsonLines = 614, Usage, "input is not lines of JSON";
+    /// A stored version that was to be corrected and is not there, or not above what it was to become.
+    VersionNotCorrected = 615, Usage, "stored version not corrected";
+    /// A file of the first implementation that cannot be taken over as it is.
+    ForeignFile = 616, Usage, "file of the first implementation not usable";
     /// Who may use the API is not configured, or configured in a way this environment forbids.
     AuthConfiguration = 621, Usage, "authentication not configured";
     /// The address to serve on cannot be used.

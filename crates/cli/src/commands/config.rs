@@ -1,11 +1,14 @@
-//! `nsc config show`.
+//! `nsc config`: what is configured, and a configuration of the first implementation.
 
-use clap::{Args, Subcommand};
-use nsc_core::ExitStatus;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+use nsc_contracts::event::convert_profiles;
+use nsc_core::{ErrorCode, ExitStatus};
 
 use crate::app::App;
 use crate::config;
-use crate::failure::Outcome;
+use crate::failure::{Outcome, Refusal};
 
 /// Show the configuration
 #[derive(Debug, Args)]
@@ -24,11 +27,37 @@ Examples:
   nsc config show
   nsc config show --config prod.toml --format json")]
     Show,
+    /// Write a profile file of the first implementation as one for events.profiles_file
+    #[cfg(feature = "serving")]
+    #[command(after_help = "\
+What it asks for and is not so here is refused, with each line that has to change.
+
+Examples:
+  nsc config convert-profile configs/event_profiles.yaml > event-profiles.yaml
+  NSC_EVENT_PROFILES_FILE=event-profiles.yaml nsc consume --profile nsc-dev-v1")]
+    ConvertProfile {
+        /// The file, with topics, aliases and core_required
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
 }
 
 pub(crate) fn handle(args: &ConfigArgs, app: &mut App) -> Outcome<ExitStatus> {
-    match args.command {
+    match &args.command {
         ConfigCommand::Show => app.printer.sheet(&config::sheet(&app.config))?,
+        #[cfg(feature = "serving")]
+        ConfigCommand::ConvertProfile { file } => {
+            let name = file.display().to_string();
+            let text = std::fs::read_to_string(file).map_err(|e| {
+                Refusal::new(ErrorCode::InputUnreadable, format!("{name} cannot be read")).with_detail(e)
+            })?;
+            let converted = convert_profiles(&name, &text).map_err(|e| {
+                Refusal::new(ErrorCode::ForeignFile, format!("{name} cannot be converted"))
+                    .with_detail(e)
+                    .with_hint("Change the lines that are named, and convert it again.")
+            })?;
+            app.printer.text(&converted)?;
+        }
     }
     // Shown, and yet not usable as it is.
     match &app.config.objection {

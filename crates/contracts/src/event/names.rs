@@ -19,16 +19,24 @@ pub struct FieldNames {
     keys: Vec<Box<str>>,
     /// By field of the contract: its names, in order.
     sources: Vec<(&'static str, Vec<Source>)>,
+    /// Fields whose words the source has of its own, with what they mean here.
+    words: Vec<(String, Vec<(String, String)>)>,
 }
 
 impl FieldNames {
-    /// `aliases` are pairs of a field and its other names, already checked by the profile.
-    pub(super) fn new(kind: EventKind, aliases: &[(String, Vec<String>)]) -> Self {
+    /// `aliases` are pairs of a field and its other names, `words` of a field and its other words; both already checked by
+    /// the profile.
+    pub(super) fn new(
+        kind: EventKind,
+        aliases: &[(String, Vec<String>)],
+        words: &[(String, Vec<(String, String)>)],
+    ) -> Self {
         let contract = kind.contract();
         let mut names = Self {
             kind,
             keys: contract.fields.iter().map(|f| f.name.into()).collect(),
             sources: Vec::with_capacity(contract.fields.len()),
+            words: words.to_vec(),
         };
         for field in contract.fields {
             let others = aliases.iter().filter(|(name, _)| name == field.name);
@@ -73,6 +81,15 @@ impl FieldNames {
     /// The key whose values go to `slot`.
     pub(super) fn key(&self, slot: usize) -> &str {
         self.keys.get(slot).map_or("", |k| k)
+    }
+
+    /// The contract's word for a value of a field, where the source has another.
+    pub(super) fn word<'a>(&'a self, field: &EventField, value: &JsonValue<'_>) -> Option<JsonValue<'a>> {
+        let (_, words) = self.words.iter().find(|(name, _)| name == field.name)?;
+        let JsonValue::Text(text) = value else { return None };
+        let text = text.trim();
+        let (_, word) = words.iter().find(|(theirs, _)| theirs == text)?;
+        Some(JsonValue::Text(word.as_str().into()))
     }
 
     pub(super) fn sources(&self, field: &EventField) -> &[Source] {

@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use nsc_core::{ErrorCode, OperatorError};
 use serde::{Deserialize, Serialize};
 
-use super::{EventAliases, EventKind, FieldNames};
+use super::{EventAliases, EventKind, FieldNames, FieldType};
 
 mod file;
+mod foreign;
 
 pub use file::{DEFAULT_PROFILES_YAML, default_profiles, parse_profiles};
+pub use foreign::convert_profiles;
 
 /// What is configured on top of a profile.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -66,6 +68,16 @@ pub enum ProfileError {
         /// The topic.
         topic: String,
     },
+    /// Other words of a field that cannot be used.
+    #[error("values of {field} ({kind}) are not usable: {problem}")]
+    Words {
+        /// Kind of event.
+        kind: EventKind,
+        /// The field.
+        field: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// Other names that cannot be used.
     #[error("aliases of {field} ({kind}) are not usable: {problem}")]
     Alias {
@@ -90,7 +102,7 @@ impl OperatorError for ProfileError {
             Self::SharedTopic { .. } => {
                 Some("an event does not say its kind, so the topic has to".to_owned())
             }
-            Self::File { .. } | Self::Alias { .. } => None,
+            Self::File { .. } | Self::Alias { .. } | Self::Words { .. } => None,
         }
     }
 
@@ -98,8 +110,12 @@ impl OperatorError for ProfileError {
         Some(
             match self {
                 Self::Unknown { .. } => "choose one with --profile or NSC_EVENT_PROFILE",
+                Self::File { problem, .. } if problem.contains("`topics`") => {
+                    "it looks like a file of the first implementation: nsc config convert-profile FILE"
+                }
                 Self::File { .. } => "compare it with config/event-profiles.yaml",
                 Self::Topic { .. } | Self::SharedTopic { .. } => "give each kind of event a topic of its own",
+                Self::Words { .. } => "write `values: {entry_type: {BUY: CHARGE}}`, a word of the source and one of the contract",
                 Self::Alias { .. } => "fields and their aliases are in docs/contract/serving.md, section 1",
             }
             .to_owned(),
@@ -112,6 +128,7 @@ impl OperatorError for ProfileError {
 struct Kind {
     topic: String,
     aliases: Vec<(String, Vec<String>)>,
+    words: Vec<(String, Vec<(String, String)>)>,
 }
 
 /// Topics and aliases, checked.
@@ -183,9 +200,14 @@ impl EventProfile {
     #[must_use]
     pub fn aliases(&self) -> EventAliases {
         EventAliases {
-            ledger_entry: FieldNames::new(EventKind::LedgerEntry, &self.ledger_entry.aliases),
-            payment_order: FieldNames::new(EventKind::PaymentOrder, &self.payment_order.aliases),
+            ledger_entry: self.names(EventKind::LedgerEntry),
+            payment_order: self.names(EventKind::PaymentOrder),
         }
+    }
+
+    fn names(&self, kind: EventKind) -> FieldNames {
+        let Kind { aliases, words, .. } = self.of(kind);
+        FieldNames::new(kind, aliases, words)
     }
 
     fn of(&self, kind: EventKind) -> &Kind {
@@ -197,7 +219,11 @@ impl EventProfile {
 
     fn checked(self) -> Result<Self, ProfileError> {
         for kind in EventKind::ALL {
-            let Kind { topic, aliases } = self.of(kind);
+            let Kind {
+                topic,
+                aliases,
+                words,
+            } = self.of(kind);
             let named = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
             let dots = topic == "." || topic == "..";
             if topic.is_empty() || topic.len() > 249 || dots || !topic.bytes().all(named) {
@@ -207,6 +233,7 @@ impl EventProfile {
                 });
             }
             check_aliases(kind, aliases)?;
+            check_words(kind, words)?;
         }
         if self.ledger_entry.topic == self.payment_order.topic {
             return Err(ProfileError::SharedTopic {
@@ -256,6 +283,40 @@ fn check_aliases(kind: EventKind, aliases: &[(String, Vec<String>)]) -> Result<(
             }
             if let Some(owner) = owners.insert(name, field) {
                 return refused(format!("{name} is an alias of {owner} already"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Words belong to a field whose words the contract knows, and mean one of them.
+fn check_words(kind: EventKind, words: &[(String, Vec<(String, String)>)]) -> Result<(), ProfileError> {
+    for (field, words) in words {
+        let refused = |problem: String| {
+            Err(ProfileError::Words {
+                kind,
+                field: field.clone(),
+                problem,
+            })
+        };
+        match kind.contract().field(field) {
+            None => return refused(format!("{} has no such field", kind.contract().event)),
+            Some(f) if f.ty != FieldType::UpperCase => {
+                return refused("its values are no words".to_owned());
+            }
+            Some(_) => {}
+        }
+        for (theirs, ours) in words {
+            if nsc_core::is_blank(theirs) || theirs.trim() != theirs {
+                return refused(format!("{theirs:?} is blank, or has blanks around it"));
+            }
+            if nsc_core::is_blank(ours) || ours.trim() != ours || ours.chars().any(char::is_lowercase) {
+                return refused(format!("{theirs} means {ours:?}, which is no word in upper case"));
+            }
+            if words.iter().any(|(other, _)| other == ours) {
+                return refused(format!(
+                    "{theirs} means {ours}, which is given another meaning itself"
+                ));
             }
         }
     }

@@ -45,7 +45,11 @@ impl Reader<'_> {
                 continue;
             }
             let key = self.names.key(source.slot);
-            let value = read(field, key, value)?;
+            let value = read(
+                field,
+                key,
+                self.names.word(field, value).as_ref().unwrap_or(value),
+            )?;
             match &first {
                 None => first = Some((value, key)),
                 Some((winner, _)) if *winner == value => {}

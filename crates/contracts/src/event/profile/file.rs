@@ -34,10 +34,12 @@ struct FileKind {
     topic: String,
     #[serde(default)]
     aliases: Pairs<Vec<String>>,
+    #[serde(default)]
+    values: Pairs<Pairs<String>>,
 }
 
 /// A mapping in the order of the file; a repeated key is an error, where a map would keep the last one silently.
-struct Pairs<V>(Vec<(String, V)>);
+pub(super) struct Pairs<V>(pub(super) Vec<(String, V)>);
 
 impl<V> Default for Pairs<V> {
     fn default() -> Self {
@@ -107,6 +109,12 @@ impl From<FileKind> for Kind {
         Self {
             topic: k.topic,
             aliases: k.aliases.0,
+            words: k
+                .values
+                .0
+                .into_iter()
+                .map(|(field, words)| (field, words.0))
+                .collect(),
         }
     }
 }
