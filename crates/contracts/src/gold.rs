@@ -199,6 +199,11 @@ pub(crate) static TABLES: &[TableContract] = &[
                 Text,
                 "JSON: days pipeline_b and pipeline_c have to compute again, because Silver changed their rows (Silver only)",
             ),
+            Column::new(
+                "processed_parts",
+                Text,
+                "JSON: processed spans of days that no run or runs together have covered whole yet (Silver only)",
+            ),
         ],
         key: &["pipeline_name"],
         partition: &[],

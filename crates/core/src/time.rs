@@ -176,11 +176,20 @@ impl Serialize for UtcMicros {
     }
 }
 
+impl<'de> Deserialize<'de> for UtcMicros {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// A KST business day, as days since the epoch (the value of a Date32 column).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DateKst(i32);
 
 impl DateKst {
+    /// A day before every day a time can name.
+    pub const BEGINNING: Self = Self(i32::MIN);
+
     /// From days since the epoch.
     #[must_use]
     pub const fn from_days(days: i32) -> Self {

@@ -9,6 +9,12 @@ use serde::{Deserialize, Serialize};
 pub struct Days(Vec<(DateKst, DateKst)>);
 
 impl Days {
+    /// One day.
+    #[must_use]
+    pub fn of(day: DateKst) -> Self {
+        Self(vec![(day, day)])
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -18,21 +24,32 @@ impl Days {
     /// Whether a day is among them.
     #[must_use]
     pub fn contains(&self, day: DateKst) -> bool {
-        self.0.iter().any(|(first, last)| (*first..=*last).contains(&day))
+        let at = self.0.partition_point(|(_, last)| *last < day);
+        self.0.get(at).is_some_and(|(first, _)| *first <= day)
     }
 
     /// Adds a day, joining neighbouring ranges.
     pub fn insert(&mut self, day: DateKst) {
-        self.0.push((day, day));
-        self.0.sort_unstable();
-        let mut joined: Vec<(DateKst, DateKst)> = Vec::new();
-        for (first, last) in self.0.drain(..) {
-            match joined.last_mut() {
-                Some(before) if first <= before.1.next() => before.1 = before.1.max(last),
-                _ => joined.push((first, last)),
-            }
+        self.insert_range(day, day);
+    }
+
+    /// Adds all days from `first` to `last`, both included, at the cost of one range however many days it has.
+    pub fn insert_range(&mut self, first: DateKst, last: DateKst) {
+        // Ranges that overlap or touch the new one become part of it.
+        let from = self.0.partition_point(|(_, l)| l.next() < first);
+        let to = self.0.partition_point(|(f, _)| *f <= last.next()).max(from);
+        let mut joined = (first, last);
+        for (f, l) in self.0.drain(from..to) {
+            joined = (joined.0.min(f), joined.1.max(l));
         }
-        self.0 = joined;
+        self.0.insert(from, joined);
+    }
+
+    /// Adds the days of another set.
+    pub fn absorb(&mut self, other: &Self) {
+        for (first, last) in &other.0 {
+            self.insert_range(*first, *last);
+        }
     }
 
     /// Takes a day out.
@@ -56,12 +73,21 @@ impl Days {
             .flat_map(|(first, last)| (first.days()..=last.days()).map(DateKst::from_days))
     }
 
-    /// Days that are missing between the first of them and `end` (exclusive).
-    pub fn gaps_before(&self, end: DateKst) -> impl Iterator<Item = DateKst> + '_ {
-        let first = self.0.first().map_or(end, |(first, _)| *first);
-        (first.days()..end.days())
-            .map(DateKst::from_days)
-            .filter(|day| !self.contains(*day))
+    /// The days as ranges, both ends included, oldest first.
+    pub fn ranges(&self) -> impl Iterator<Item = (DateKst, DateKst)> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// The days that are missing between the first of them and `end` (exclusive). However far back the first one lies,
+    /// there are no more ranges than there are here.
+    #[must_use]
+    pub fn gaps_before(&self, end: DateKst) -> Self {
+        let next = self.0.iter().skip(1).map(|(first, _)| *first).chain([end]);
+        let gaps = self.0.iter().zip(next).filter_map(|((_, last), next)| {
+            let (first, last) = (last.next(), next.min(end).previous());
+            (first <= last).then_some((first, last))
+        });
+        Self(gaps.collect())
     }
 }
 
@@ -100,18 +126,46 @@ mod tests {
         assert!(days.contains(DateKst::from_days(6)));
         assert!(!days.contains(DateKst::from_days(3)));
         let gaps = |end| {
-            days.gaps_before(DateKst::from_days(end))
-                .map(DateKst::days)
-                .collect::<Vec<_>>()
+            let gaps = days.gaps_before(DateKst::from_days(end));
+            gaps.iter().map(DateKst::days).collect::<Vec<_>>()
         };
         assert_eq!(gaps(10), [3, 4, 8, 9]);
-        assert!(
-            gaps(1).is_empty()
-                && Days::default()
-                    .gaps_before(DateKst::from_days(9))
-                    .next()
-                    .is_none()
-        );
+        assert_eq!((gaps(4), gaps(6)), (vec![3], vec![3, 4]));
+        assert!(gaps(1).is_empty() && Days::default().gaps_before(DateKst::from_days(9)).is_empty());
+    }
+
+    #[test]
+    fn centuries_between_two_days_are_one_gap() {
+        let days = of(&[-719_162, 20_458]);
+        let gaps = days.gaps_before(DateKst::from_days(20_460));
+        assert_eq!(gaps.0, [range(-719_161, 20_457), range(20_459, 20_459)]);
+        let mut all = days.clone();
+        all.absorb(&gaps);
+        assert_eq!(all.0, [range(-719_162, 20_459)]);
+    }
+
+    #[test]
+    fn a_range_joins_every_range_it_touches_and_no_other() {
+        for (first, last, wanted) in [
+            (3, 4, vec![range(1, 7), range(10, 11)]),
+            (2, 6, vec![range(1, 7), range(10, 11)]),
+            (0, 20, vec![range(0, 20)]),
+            (
+                13,
+                14,
+                vec![range(1, 2), range(5, 7), range(10, 11), range(13, 14)],
+            ),
+            (12, 12, vec![range(1, 2), range(5, 7), range(10, 12)]),
+            (
+                -9,
+                -1,
+                vec![range(-9, -1), range(1, 2), range(5, 7), range(10, 11)],
+            ),
+        ] {
+            let mut days = of(&[1, 2, 5, 6, 7, 10, 11]);
+            days.insert_range(DateKst::from_days(first), DateKst::from_days(last));
+            assert_eq!(days.0, wanted, "{first}..{last}");
+        }
     }
 
     #[test]

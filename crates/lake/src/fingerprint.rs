@@ -1,11 +1,12 @@
 //! 128-bit fingerprints of rows: how a re-run finds what changed without holding the rows themselves.
 //!
 //! Two different rows share a fingerprint with probability 2^-128 a pair; for a billion rows compared with a
-//! billion that is below 1e-20.
+//! billion that is below 1e-20. Every process hashes with a seed of its own, so that a source cannot choose values that
+//! collide: no fingerprint outlives its process.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, Hasher};
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::compute::cast;
@@ -143,9 +144,19 @@ fn fold(states: &mut [u128], column: &ArrayRef) -> Result<(), LakeError> {
     Ok(())
 }
 
+/// The seed of this process.
+fn seed() -> u64 {
+    static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(NULL));
+    *SEED
+}
+
 fn fold_bytes<B: AsRef<[u8]>>(states: &mut [u128], values: impl Iterator<Item = Option<B>>) {
+    fold_seeded(seed(), states, values);
+}
+
+fn fold_seeded<B: AsRef<[u8]>>(seed: u64, states: &mut [u128], values: impl Iterator<Item = Option<B>>) {
     for (state, value) in states.iter_mut().zip(values) {
-        let hash = value.map_or(NULL, |v| XxHash3_128::oneshot(v.as_ref()));
+        let hash = value.map_or(NULL, |v| XxHash3_128::oneshot_with_seed(seed, v.as_ref()));
         *state = state.wrapping_mul(SPREAD).wrapping_add(hash);
     }
 }
@@ -225,6 +236,19 @@ mod tests {
             rows(&batch.unwrap(), &["a", "b"]).unwrap()[0]
         };
         assert_ne!(of("ab", "c"), of("a", "bc"));
+    }
+
+    #[test]
+    fn what_a_value_hashes_to_is_another_matter_in_another_process() {
+        let hashed = |seed| {
+            let mut states = vec![0; 3];
+            fold_seeded(seed, &mut states, ["u1", "u2", "u1"].iter().map(|v| Some(v)));
+            states
+        };
+        let (one, other) = (hashed(1), hashed(2));
+        assert_eq!((one[0], other[0]), (one[2], other[2]));
+        assert!(one[0] != other[0] && one[1] != other[1] && one[0] != one[1]);
+        assert_eq!(seed(), seed());
     }
 
     #[test]

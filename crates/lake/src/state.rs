@@ -12,7 +12,7 @@ use nsc_core::UtcMicros;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Commit, Days, Lake, LakeError, Repeats, Table};
+use crate::{Commit, Days, Lake, LakeError, Repeats, Spans, Table};
 
 /// How often a write that lost a race is redone on the newest version.
 const ATTEMPTS: usize = 20;
@@ -40,6 +40,8 @@ pub struct PipelineState {
     pub input_versions: BTreeMap<String, u64>,
     /// Days the other pipelines have to compute again (Silver only).
     pub repeats: Repeats,
+    /// Processed pieces of days that are not whole yet (Silver only).
+    pub processed_parts: Spans,
 }
 
 impl PipelineState {
@@ -57,6 +59,7 @@ impl PipelineState {
             processed_dates: Days::default(),
             input_versions: BTreeMap::new(),
             repeats: Repeats::default(),
+            processed_parts: Spans::default(),
         }
     }
 }
@@ -170,11 +173,12 @@ fn rows_of(batch: &RecordBatch, states: &mut Vec<PipelineState>) -> Result<(), L
         text(batch, "status")?,
         text(batch, "last_run_id")?,
     );
-    let (zero, dates, inputs, repeats) = (
+    let (zero, dates, inputs, repeats, parts) = (
         text(batch, "dq_zero_window_counts")?,
         text(batch, "processed_dates")?,
         text(batch, "input_versions")?,
         text(batch, "repeat_days")?,
+        text(batch, "processed_parts")?,
     );
     let time = |name: &str| -> Result<Vec<Option<UtcMicros>>, LakeError> {
         let column = batch
@@ -205,6 +209,7 @@ fn rows_of(batch: &RecordBatch, states: &mut Vec<PipelineState>) -> Result<(), L
             processed_dates: of_json(own(&dates, i), "processed_dates")?,
             input_versions: of_json(own(&inputs, i), "input_versions")?,
             repeats: of_json(own(&repeats, i), "repeat_days")?,
+            processed_parts: of_json(own(&parts, i), "processed_parts")?,
         });
     }
     Ok(())
@@ -259,6 +264,11 @@ fn batch_of(states: &[PipelineState]) -> Result<RecordBatch, LakeError> {
         (
             "repeat_days",
             texts(&|s| json(&s.repeats, s.repeats.is_empty())),
+            true,
+        ),
+        (
+            "processed_parts",
+            texts(&|s| json(&s.processed_parts, s.processed_parts.is_empty())),
             true,
         ),
     ])?)

@@ -7,8 +7,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{Int64Array, RecordBatch};
+use arrow::array::{Array, AsArray, Date32Array, Int64Array, RecordBatch};
 use arrow::compute::cast;
+use arrow::datatypes::Date32Type;
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
 use nsc_core::DateKst;
@@ -72,6 +73,10 @@ pub struct UpsertWriter {
     stored: Arc<StoredRows>,
     comparison: Comparison,
     conflict: Conflict,
+    /// The day of each of the scope's files.
+    days: Arc<[Option<DateKst>]>,
+    /// The column that says which day a row is of.
+    partition: Option<&'static str>,
     part: UpsertPart,
 }
 
@@ -84,6 +89,8 @@ pub struct UpsertPart {
     outcome: UpsertOutcome,
     /// Keys of stored rows that new rows replace, by file.
     dead: HashMap<u32, FingerprintSet>,
+    /// Of the replaced rows those that stood on another day.
+    moved: u64,
     range: KeyRange,
 }
 
@@ -116,7 +123,7 @@ struct Elsewhere {
     lost: Vec<(DataFile, FingerprintSet)>,
     /// Days of those files.
     days: BTreeSet<DateKst>,
-    /// The rows they lose.
+    /// The rows they lose, and those that moved from one day of the scope to another.
     moved: u64,
     /// The key columns of all stored rows whose key came anew, whichever version is the newer one.
     met: Vec<RecordBatch>,
@@ -149,6 +156,8 @@ impl Upsert {
             stored: Arc::clone(&self.stored),
             comparison: self.comparison.clone(),
             conflict: self.scope.conflict,
+            days: self.scope.files.iter().map(DataFile::partition_date).collect(),
+            partition: self.table.contract().partition.first().copied(),
             part: UpsertPart::default(),
         })
     }
@@ -197,6 +206,7 @@ impl Upsert {
             }
         }
         let mut elsewhere = self.moved_elsewhere(ctx, &mut all).await?;
+        elsewhere.moved += all.moved;
         let mut new = all.staged.data_files();
         new.extend(all.updates.data_files());
         let (key, mut removed, mut taken_over) = (self.comparison.key, Vec::new(), Staged::default());
@@ -412,11 +422,15 @@ impl UpsertWriter {
         } else {
             Vec::new()
         };
+        let days = self.days_of(batch);
         let news: Vec<News> = keys
             .iter()
             .zip(contents)
             .enumerate()
-            .map(|(i, (key, content))| self.news(*key, content, versions.get(i).map(AsRef::as_ref)))
+            .map(|(i, (key, content))| {
+                let day = days.as_ref().map(|days| days.is_valid(i).then(|| days.value(i)));
+                self.news(*key, content, versions.get(i).map(AsRef::as_ref), day)
+            })
             .collect();
         let later = match self.comparison.order {
             Some(column) if self.conflict == Conflict::Append => Some(self.later(batch, column, &keys)?),
@@ -452,14 +466,20 @@ impl UpsertWriter {
         Ok(RecordBatch::try_new(batch.schema(), columns)?)
     }
 
+    /// The days rows are of, when their table has days.
+    fn days_of(&self, batch: &RecordBatch) -> Option<Date32Array> {
+        let column = batch.column_by_name(self.partition?)?;
+        column.as_primitive_opt::<Date32Type>().cloned()
+    }
+
     /// Rows so far whose key was not stored in the scope.
     #[must_use]
     pub fn inserted(&self) -> u64 {
         self.part.outcome.inserted
     }
 
-    /// What a row is to what is stored; counts it and remembers the stored row it replaces.
-    fn news(&mut self, key: u128, content: u128, version: Option<&[u8]>) -> News {
+    /// What a row of a day is to what is stored; counts it and remembers the stored row it replaces.
+    fn news(&mut self, key: u128, content: u128, version: Option<&[u8]>, day: Option<Option<i32>>) -> News {
         let outcome = &mut self.part.outcome;
         if self.conflict == Conflict::Append && !self.stored.is_first(key, content) {
             outcome.unchanged += 1;
@@ -479,6 +499,8 @@ impl UpsertWriter {
             return News::Insert;
         }
         outcome.updated += 1;
+        let stood = self.days.get(stored.file as usize).map(|d| d.map(DateKst::days));
+        self.part.moved += u64::from(day.is_some() && day != stood);
         self.part.dead.entry(stored.file).or_default().insert(key);
         News::Update
     }
@@ -499,6 +521,7 @@ impl UpsertPart {
         self.staged = std::mem::take(&mut self.staged).merge(other.staged);
         self.updates = std::mem::take(&mut self.updates).merge(other.updates);
         self.outcome = self.outcome.plus(other.outcome);
+        self.moved += other.moved;
         self.range.absorb(other.range);
         for (file, keys) in other.dead {
             self.dead.entry(file).or_default().extend(keys);
@@ -517,6 +540,13 @@ impl StagedUpsert {
     #[must_use]
     pub fn days_left(&self) -> &BTreeSet<DateKst> {
         &self.elsewhere.days
+    }
+
+    /// The days whose rows the commit changes: those of the new rows, and those that lose rows to them.
+    #[must_use]
+    pub fn days_changed(&self) -> BTreeSet<DateKst> {
+        let files = self.new.iter().chain(&self.removed);
+        files.filter_map(DataFile::partition_date).collect()
     }
 
     /// The key columns of stored rows outside the scope whose key came anew, whichever version is the newer one.

@@ -8,7 +8,7 @@ use datafusion::arrow::datatypes::{DataType, Decimal128Type};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::rule::{Rule, RuleSet};
 use nsc_core::Money;
-use nsc_lake::{Conflict, Scope, Table, Upsert, UpsertOutcome};
+use nsc_lake::{Conflict, Days, Scope, Table, Upsert, UpsertOutcome};
 use nsc_transforms::controls::{
     ControlDay, StatusRule, positions_next, recon_exceptions, reconciliation, supply, supply_exceptions,
     wallet_day,
@@ -154,6 +154,7 @@ impl Day<'_> {
             self.history.ledger.clone(),
             self.history.snapshots.clone(),
             orders,
+            self.run.table("silver.bad_records").await?,
         ])?;
         Ok(Derivation::new(format!("b-{}", self.day.date))
             .with(&silver)
@@ -248,8 +249,11 @@ impl Day<'_> {
         Ok(outcome.inserted + outcome.updated + outcome.unchanged)
     }
 
-    /// Leaves the positions before the next day for its run.
+    /// Leaves the positions before the next day for its run. Those after a day without data are the ones before it.
     async fn carry(&self, ctx: &SessionContext, supply: &DataFrame) -> Result<(), PipelineError> {
+        if !self.history.has(self.day.date) {
+            return Ok(());
+        }
         let wallets = positions_next(ctx).await?.collect().await?;
         let issued = amount(
             &supply
@@ -292,7 +296,7 @@ impl Day<'_> {
             self.run,
             found,
             Judged {
-                dates: vec![self.day.date],
+                dates: Days::of(self.day.date),
                 types,
                 ..Judged::default()
             },

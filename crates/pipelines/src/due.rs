@@ -84,7 +84,7 @@ impl Work {
         Success {
             pipeline,
             end: self.days.last().map(|d| d.end()),
-            days: &self.days,
+            days: self.settled.days.clone(),
             settled: Some(&self.settled),
         }
     }

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, Date32Array, Decimal128Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, Int64Array, RecordBatch,
+    StringArray, TimestampMicrosecondArray,
 };
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Date32Type};
+use datafusion::arrow::compute::{cast, filter_record_batch};
+use datafusion::arrow::datatypes::{DataType, Date32Type, Field, Int64Type, Schema, SchemaRef};
 use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
-use nsc_lake::{Conflict, Scope, Upsert};
+use nsc_lake::{Conflict, DataFile, Days, Scope, Upsert};
 
 use crate::{ExceptionCount, PipelineError, RunContext, RunReport, context::contract};
 
@@ -78,13 +78,57 @@ pub(crate) fn rows(run: &RunContext, findings: &[Finding]) -> Result<RecordBatch
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Judged {
     /// Business days.
-    pub(crate) dates: Vec<DateKst>,
+    pub(crate) dates: Days,
     /// Exception types.
     pub(crate) types: Vec<&'static str>,
-    /// Judged windows (start, end in microseconds) when the exceptions are per window; all windows when empty.
-    pub(crate) windows: Vec<(i64, i64)>,
+    /// The judged span when the exceptions are per window: those whose whole window lies inside it.
+    pub(crate) within: Option<UtcWindow>,
     /// The subjects judged; `None` for all of them.
     pub(crate) subjects: Option<BTreeSet<String>>,
+}
+
+impl Judged {
+    /// Those of some stored findings that are of what was judged.
+    fn among(&self, stored: &RecordBatch) -> Result<RecordBatch, PipelineError> {
+        let column = |name: &str| column_of(stored, name);
+        let texts = |name: &str| -> Result<StringArray, PipelineError> {
+            Ok(cast(column(name)?, &DataType::Utf8)?.as_string::<i32>().clone())
+        };
+        let times = |name: &str| -> Result<Int64Array, PipelineError> {
+            let times = cast(column(name)?, &DataType::Int64)?;
+            Ok(times.as_primitive::<Int64Type>().clone())
+        };
+        let (types, subjects) = (texts("exception_type")?, texts("subject")?);
+        let (starts, ends) = (times("window_start_ts")?, times("window_end_ts")?);
+        let dates = cast(column("date_kst")?, &DataType::Date32)?;
+        let dates = dates.as_primitive::<Date32Type>();
+        let is_inside = |i: usize| {
+            self.within.is_none_or(|w| {
+                let known = starts.is_valid(i) && ends.is_valid(i);
+                known && w.start.micros() <= starts.value(i) && ends.value(i) <= w.end.micros()
+            })
+        };
+        let is_judged_subject = |i: usize| {
+            let known = self.subjects.as_ref();
+            known.is_none_or(|s| subjects.is_valid(i) && s.contains(subjects.value(i)))
+        };
+        let is_judged = |i: usize| {
+            self.types.contains(&types.value(i))
+                && self.dates.contains(DateKst::from_days(dates.value(i)))
+                && is_inside(i)
+                && is_judged_subject(i)
+        };
+        let mask: BooleanArray = (0..stored.num_rows()).map(|i| Some(is_judged(i))).collect();
+        Ok(filter_record_batch(stored, &mask)?)
+    }
+}
+
+fn column_of<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, PipelineError> {
+    Ok(batch
+        .column_by_name(name)
+        .ok_or_else(|| nsc_lake::LakeError::Missing {
+            table: format!("{LEDGER}.{name}"),
+        })?)
 }
 
 /// Appends what was found and the closings, in one commit.
@@ -97,21 +141,20 @@ pub(crate) async fn record(
     let ctx = run.session()?;
     let mut table = run.table(LEDGER).await?;
     for attempt in 0.. {
-        let mut dates: Vec<DateKst> = judged.dates.clone();
+        let mut dates = judged.dates.clone();
         dates.extend(dates_of(&found)?);
-        let files = table.files_of(&dates)?;
+        let of_dates = |f: &DataFile| f.partition_date().is_some_and(|d| dates.contains(d));
+        let files: Vec<DataFile> = table.files()?.into_iter().filter(of_dates).collect();
         if files.is_empty() && found.iter().all(|b| b.num_rows() == 0) {
             return Ok(());
         }
         let mut rows = found.clone();
         if !files.is_empty() {
-            register(
-                &ctx,
-                "stored_exceptions",
-                ctx.read_table(table.scan(files.clone()))?.collect().await?,
-            )?;
+            let stored = ctx.read_table(table.scan(files.clone()))?.collect().await?;
+            let stored = stored.iter().map(|batch| judged.among(batch));
+            register(&ctx, "judged_exceptions", stored.collect::<Result<_, _>>()?)?;
             register(&ctx, "found_exceptions", found.clone())?;
-            rows.extend(closings(run, &ctx, &judged).await?);
+            rows.extend(closings(run, &ctx).await?);
         }
         let upsert = Upsert::begin(&ctx, &table, Scope::of(files, Conflict::Append)).await?;
         let mut writer = upsert.writer()?;
@@ -161,35 +204,21 @@ pub(crate) fn metadata(run: &RunContext) -> Vec<(String, serde_json::Value)> {
     vec![(nsc_lake::RUN_ID.to_owned(), run.run_id.as_str().into())]
 }
 
-/// Registers batches of the exception ledger (or none) as a table.
+/// Registers batches of the exception ledger (or none) as a table of the contract's columns in their order.
 fn register(ctx: &SessionContext, name: &str, batches: Vec<RecordBatch>) -> Result<(), PipelineError> {
-    let schema = batches
-        .first()
-        .map_or_else(|| contract(LEDGER).map(|c| c.arrow_schema()), |b| Ok(b.schema()))?;
+    let fields = contract(LEDGER)?.columns.iter().map(|c| c.arrow_field());
+    let nullable: Vec<Field> = fields.map(|f| f.with_nullable(true)).collect();
+    let schema = Arc::new(Schema::new(nullable));
+    let batches = batches.iter().filter(|b| b.num_rows() > 0);
     let batches = batches
-        .into_iter()
-        .filter(|b| b.num_rows() > 0)
-        .collect::<Vec<_>>();
-    let nullable = Arc::new(datafusion::arrow::datatypes::Schema::new(
-        schema
-            .fields()
-            .iter()
-            .map(|f| f.as_ref().clone().with_nullable(true))
-            .collect::<Vec<_>>(),
-    ));
-    let batches = batches
-        .into_iter()
-        .map(|b| aligned(&b, &nullable))
+        .map(|b| aligned(b, &schema))
         .collect::<Result<Vec<_>, _>>()?;
     ctx.deregister_table(name)?;
-    ctx.register_table(name, Arc::new(MemTable::try_new(nullable, vec![batches])?))?;
+    ctx.register_table(name, Arc::new(MemTable::try_new(schema, vec![batches])?))?;
     Ok(())
 }
 
-fn aligned(
-    batch: &RecordBatch,
-    schema: &datafusion::arrow::datatypes::SchemaRef,
-) -> Result<RecordBatch, PipelineError> {
+fn aligned(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, PipelineError> {
     let columns = schema
         .fields()
         .iter()
@@ -204,38 +233,9 @@ fn aligned(
     Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }
 
-/// Closing rows of open findings in the judged scope that were not found again.
-async fn closings(
-    run: &RunContext,
-    ctx: &SessionContext,
-    judged: &Judged,
-) -> Result<Vec<RecordBatch>, PipelineError> {
-    if judged.types.is_empty() || judged.dates.is_empty() {
-        return Ok(Vec::new());
-    }
-    let types: Vec<String> = judged.types.iter().map(|t| format!("'{t}'")).collect();
-    let dates: Vec<String> = judged.dates.iter().map(|d| format!("DATE '{d}'")).collect();
-    let windows: Vec<String> = judged.windows.iter().map(|(a, b)| format!("'{a}-{b}'")).collect();
-    let windows = if windows.is_empty() {
-        "true".to_owned()
-    } else {
-        format!("window_key IN ({})", windows.join(", "))
-    };
-    let subjects = match &judged.subjects {
-        None => "true",
-        Some(subjects) => {
-            let subjects: StringArray = subjects.iter().map(Some).collect();
-            let subjects = RecordBatch::try_from_iter([("subject", Arc::new(subjects) as ArrayRef)])?;
-            ctx.deregister_table("judged_subjects")?;
-            ctx.register_batch("judged_subjects", subjects)?;
-            "subject IN (SELECT subject FROM judged_subjects)"
-        }
-    };
+/// Closing rows of the judged findings that are open and were not found again.
+async fn closings(run: &RunContext, ctx: &SessionContext) -> Result<Vec<RecordBatch>, PipelineError> {
     let sql = include_str!("exception_closings.sql")
-        .replace("{types}", &types.join(", "))
-        .replace("{dates}", &dates.join(", "))
-        .replace("{windows}", &windows)
-        .replace("{subjects}", subjects)
         .replace("{now}", &run.now.micros().to_string())
         .replace("{run_id}", run.run_id.as_str());
     Ok(ctx.sql(&sql).await?.collect().await?)
@@ -262,14 +262,8 @@ fn dates_of(batches: &[RecordBatch]) -> Result<Vec<DateKst>, PipelineError> {
 fn counted(batches: &[RecordBatch]) -> Result<Vec<ExceptionCount>, PipelineError> {
     let mut counts: BTreeMap<(DateKst, String, String, String), u64> = BTreeMap::new();
     for batch in batches {
-        let text = |name: &str| -> Result<_, PipelineError> {
-            let column = batch
-                .column_by_name(name)
-                .ok_or_else(|| nsc_lake::LakeError::Missing {
-                    table: format!("{LEDGER}.{name}"),
-                })?;
-            Ok(cast(column, &DataType::Utf8)?)
-        };
+        let text =
+            |name: &str| -> Result<_, PipelineError> { Ok(cast(column_of(batch, name)?, &DataType::Utf8)?) };
         let (kind, severity, state) = (text("exception_type")?, text("severity")?, text("state")?);
         let dates = batch
             .column_by_name("date_kst")
@@ -294,4 +288,102 @@ fn counted(batches: &[RecordBatch]) -> Result<Vec<ExceptionCount>, PipelineError
             },
         )
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use nsc_core::RunId;
+    use nsc_lake::{Lake, LakeOptions, SessionOptions};
+
+    use super::*;
+    use crate::{RunSettings, Salt};
+
+    fn run(root: &std::path::Path) -> RunContext {
+        let now = UtcMicros::parse("2026-01-06T00:00:00Z").unwrap();
+        RunContext {
+            lake: Lake::open(&root.to_string_lossy(), LakeOptions::default()).unwrap(),
+            settings: RunSettings {
+                session: SessionOptions::default(),
+                salt: Salt::new(Salt::LOCAL, "local").unwrap(),
+            },
+            run_id: RunId::parse("r1").unwrap(),
+            now,
+            clock: now,
+            rules_as_of: None,
+        }
+    }
+
+    fn finding(source_table: &str, subject: Option<&str>) -> Finding {
+        let date = DateKst::from_days(20_458);
+        Finding {
+            date,
+            domain: "ledger",
+            exception_type: "RECON_DRIFT_HIGH",
+            severity: "CRITICAL",
+            source_table: source_table.to_owned(),
+            window: date.window(),
+            metric: "drift_abs",
+            metric_value: None,
+            message: serde_json::json!({}),
+            rule_id: None,
+            subject: subject.map(str::to_owned),
+        }
+    }
+
+    #[tokio::test]
+    async fn findings_whose_parts_are_alike_when_joined_are_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = run(dir.path());
+        let ctx = run.session().unwrap();
+        // Each pair would be one text: x|y|z, and ~ for a null.
+        let pairs = [
+            (finding("x", Some("y|z")), finding("x|y", Some("z"))),
+            (finding("x", None), finding("x", Some("~"))),
+            (finding("x", Some("")), finding("x", None)),
+        ];
+        for (stored, found) in pairs {
+            register(
+                &ctx,
+                "judged_exceptions",
+                vec![rows(&run, &[stored.clone()]).unwrap()],
+            )
+            .unwrap();
+            register(&ctx, "found_exceptions", vec![rows(&run, &[found]).unwrap()]).unwrap();
+            let closed = closings(&run, &ctx).await.unwrap();
+            let count: usize = closed.iter().map(RecordBatch::num_rows).sum();
+            assert_eq!(count, 1, "{stored:?}");
+            register(&ctx, "found_exceptions", vec![rows(&run, &[stored]).unwrap()]).unwrap();
+            let closed = closings(&run, &ctx).await.unwrap();
+            assert!(closed.iter().all(|b| b.num_rows() == 0));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_not_judged_stays_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = run(dir.path());
+        let day = DateKst::from_days(20_458);
+        let stored = rows(&run, &[finding("x", Some("u1"))]).unwrap();
+        let judged = |days: &[i32], types, within, subjects: Option<&[&str]>| {
+            let judged = Judged {
+                dates: days.iter().copied().map(DateKst::from_days).collect(),
+                types,
+                within,
+                subjects: subjects.map(|s| s.iter().map(|s| (*s).to_owned()).collect()),
+            };
+            judged.among(&stored).unwrap().num_rows()
+        };
+        let types = || vec!["RECON_DRIFT_HIGH"];
+        assert_eq!(judged(&[20_458], types(), None, None), 1);
+        assert_eq!(judged(&[20_457], types(), None, None), 0);
+        assert_eq!(judged(&[20_458], vec!["SUPPLY_MISMATCH"], None, None), 0);
+        assert_eq!(judged(&[20_458], types(), Some(day.window()), None), 1);
+        let part = UtcWindow {
+            start: day.start(),
+            end: day.end().plus(-1),
+        };
+        assert_eq!(judged(&[20_458], types(), Some(part), None), 0);
+        assert_eq!(judged(&[20_458], types(), None, Some(&["u1", "u2"])), 1);
+        assert_eq!(judged(&[20_458], types(), None, Some(&["u2"])), 0);
+    }
 }

@@ -2,7 +2,7 @@
 
 use datafusion::prelude::SessionContext;
 use nsc_core::{DateKst, UtcMicros};
-use nsc_lake::{PipelineState, PipelineStates};
+use nsc_lake::{Days, PipelineState, PipelineStates};
 
 use crate::due::Settled;
 use crate::{PipelineError, RunContext};
@@ -64,7 +64,7 @@ pub(crate) struct Success<'a> {
     /// How far the run got; the recorded end never goes backwards.
     pub(crate) end: Option<UtcMicros>,
     /// Business days processed.
-    pub(crate) days: &'a [DateKst],
+    pub(crate) days: Days,
     /// Days that were due and no longer are.
     pub(crate) settled: Option<&'a Settled>,
 }
@@ -84,7 +84,7 @@ pub(crate) async fn succeeded(
         state.last_processed_end = state.last_processed_end.max(success.end);
         state.last_run_id = Some(run.run_id.to_string());
         state.updated_at = now;
-        state.processed_dates.extend(success.days.iter().copied());
+        state.processed_dates.absorb(&success.days);
         change(state);
         if let Some(settled) = success.settled {
             settled.apply(success.pipeline, states);

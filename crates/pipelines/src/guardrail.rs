@@ -11,7 +11,7 @@ use datafusion::logical_expr::col;
 use datafusion::prelude::SessionContext;
 use nsc_contracts::rule::{Rule, RuleSet};
 use nsc_core::{MICROS_PER_SECOND, UtcMicros, UtcWindow};
-use nsc_lake::{Conflict, PipelineStates, Scope, Table, Upsert};
+use nsc_lake::{Conflict, Days, PipelineStates, Scope, Table, Upsert};
 use nsc_transforms::guardrail::{
     AllowedValues, Fired, GuardrailRules, GuardrailSource, Judgement, WindowMeasure, Windows, counts,
     freshness_seconds, judge, measures, newest, newest_at_ends, zero_windows_after,
@@ -74,7 +74,7 @@ pub(crate) async fn run(
         judged.extend(found);
     }
     write_status(run, &ctx, &judged, report).await?;
-    write_exceptions(run, &judged, report).await?;
+    write_exceptions(run, span, &judged, report).await?;
     report.verdicts.extend(
         judged
             .iter()
@@ -103,7 +103,7 @@ fn success(end: Option<UtcMicros>) -> Success<'static> {
     Success {
         pipeline: GUARDRAIL,
         end,
-        days: &[],
+        days: Days::default(),
         settled: None,
     }
 }
@@ -372,18 +372,13 @@ fn status_rows(run: &RunContext, judged: &[JudgedWindow]) -> Result<RecordBatch,
 
 async fn write_exceptions(
     run: &RunContext,
+    span: UtcWindow,
     judged: &[JudgedWindow],
     report: &mut RunReport,
 ) -> Result<(), PipelineError> {
     let findings: Vec<Finding> = judged
         .iter()
         .flat_map(|j| j.judgement.fired.iter().map(|fired| finding(j, fired)))
-        .collect();
-    let mut dates: Vec<_> = judged.iter().map(|j| j.window.start.date_kst()).collect();
-    dates.dedup();
-    let windows = judged
-        .iter()
-        .map(|j| (j.window.start.micros(), j.window.end.micros()))
         .collect();
     let types = vec![
         "SOURCE_STALE",
@@ -400,9 +395,9 @@ async fn write_exceptions(
         run,
         found,
         Judged {
-            dates,
+            dates: span.dates_kst().collect(),
             types,
-            windows,
+            within: Some(span),
             subjects: None,
         },
         report,

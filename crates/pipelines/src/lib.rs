@@ -16,6 +16,7 @@ mod guardrail;
 mod payments;
 mod period;
 mod positions;
+mod refused;
 mod report;
 mod rules;
 mod search;

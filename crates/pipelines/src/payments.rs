@@ -2,7 +2,7 @@
 //!
 //! The newest version of an order decides its day. Versions stand in the Bronze files that can hold rows of the day, unless
 //! one corrects `created_at` by more than the files are chosen by (docs/decisions/0014): then Silver has the order on
-//! another day, or on none, and its version there counts as well.
+//! another day, or on none, and its version there counts as well; or the quarantine has it (`refused.rs`).
 
 use std::time::Instant;
 
@@ -19,7 +19,7 @@ use nsc_transforms::controls::{
 
 use crate::controls::{materialise, upsert};
 use crate::silver::{self, in_memory, scope};
-use crate::{PipelineError, RunContext, RunReport};
+use crate::{PipelineError, RunContext, RunReport, refused};
 
 /// The table B-3 writes.
 pub(crate) const FAILURE: &str = "gold.ops_payment_failure_daily";
@@ -61,7 +61,7 @@ impl Payments<'_> {
         ctx.register_table("payment_orders_raw", bronze.scan(files))?;
         let of_day = payment_orders_of_day(ctx, self.day).await?;
         let of_day = materialise(ctx, "payment_orders_of_day", of_day).await?;
-        let moved = self.versions_elsewhere(ctx, of_day).await?;
+        let moved = self.versions_elsewhere(ctx, &bronze, of_day).await?;
         ctx.register_table("payment_versions_elsewhere", moved.into_view())?;
         materialise(ctx, "payment_day", payment_day(ctx).await?).await?;
         let failure = payment_failure(ctx, self.day, self.failed).await?;
@@ -85,15 +85,20 @@ impl Payments<'_> {
         Ok(())
     }
 
-    /// `order_id`, `version` of the orders that Bronze has on the day and Silver elsewhere. Most days have none, and then
-    /// no other day is read.
+    /// `order_id`, `version` of the orders that Bronze has on the day and Silver elsewhere, or refused. Most days have none,
+    /// and then no other day is read.
     async fn versions_elsewhere(
         &self,
         ctx: &SessionContext,
+        bronze: &Table,
         of_day: DataFrame,
     ) -> Result<DataFrame, PipelineError> {
         let orders = self.run.table("silver.order_events").await?;
         let here = orders.files_of(&[self.day.date])?;
+        let ids = of_day
+            .clone()
+            .select(vec![cast(col("order_id"), DataType::Utf8View).alias("order_ref")])?;
+        let refused = refused::versions_of(self.run, ctx, bronze, ids).await?;
         let missing = missing(of_day, ctx.read_table(orders.scan(here))?).await?;
         let files = if missing.iter().all(|b| b.num_rows() == 0) {
             Vec::new()
@@ -105,6 +110,10 @@ impl Payments<'_> {
             .await?;
         let found = scope::payment_versions(stored)?
             .select(vec![col("order_ref").alias("order_id"), col("version")])?;
+        let found = match refused {
+            Some(refused) => found.union(refused)?,
+            None => found,
+        };
         Ok(found.cache().await?)
     }
 }

@@ -3,23 +3,28 @@
 //! Positions are a cache: each day's set names the Silver data files it was computed from. Data files are
 //! immutable, so equal names mean equal rows; any change of an earlier day (late entries, corrections, even a
 //! compaction) makes the later sets stale, and they are rolled forward again from the newest valid day, or from
-//! the beginning. The result is always that of the whole history.
+//! the beginning. The result is always that of the whole history. Only days with data are gone through: between two of
+//! them nothing moves, however many years lie there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{AsArray, Date32Array, Decimal128Array, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Decimal128Type};
+use datafusion::arrow::datatypes::{DataType, Date32Type, Decimal128Type};
 use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::SessionContext;
 use nsc_contracts::internal::{SUPPLY_POSITION, WALLET_POSITION};
 use nsc_core::{DateKst, Money, RunId};
-use nsc_lake::{DataFile, Table};
+use nsc_lake::{DataFile, FilesTable, Table};
 use nsc_transforms::controls::{ControlDay, empty_positions, positions_next, wallet_day};
 
 use crate::silver::scope::instant;
 use crate::{PipelineError, RunContext};
+
+/// While days are rolled forward, a set of positions is stored every so many of them.
+const KEPT_EVERY: usize = 32;
 
 /// The state strictly before a day.
 #[derive(Debug, Clone)]
@@ -34,40 +39,38 @@ pub(crate) struct History {
     pub(crate) snapshots: Table,
     ledger_files: Vec<DataFile>,
     snapshot_files: Vec<DataFile>,
+    /// For each day with data the name of all data files up to its end.
+    names: BTreeMap<DateKst, String>,
 }
 
 impl History {
     pub(crate) async fn open(run: &RunContext) -> Result<Self, PipelineError> {
         let ledger = run.table("silver.ledger_entries").await?;
         let snapshots = run.table("silver.wallet_snapshot").await?;
+        let (ledger_files, snapshot_files) = (ledger.files()?, snapshots.files()?);
         Ok(Self {
-            ledger_files: ledger.files()?,
-            snapshot_files: snapshots.files()?,
+            names: names(ledger_files.iter().chain(&snapshot_files)),
+            ledger_files,
+            snapshot_files,
             ledger,
             snapshots,
         })
     }
 
     /// Names the data files of every day before `date`.
-    fn fingerprint(&self, date: DateKst) -> String {
-        let before = |f: &&DataFile| f.partition_date().is_some_and(|d| d < date);
-        let mut paths: Vec<&str> = self
-            .ledger_files
-            .iter()
-            .chain(&self.snapshot_files)
-            .filter(before)
-            .map(|f| f.path.as_str())
-            .collect();
-        paths.sort_unstable();
-        blake3::hash(paths.join("\n").as_bytes()).to_hex().to_string()
+    fn fingerprint(&self, date: DateKst) -> &str {
+        let before = self.names.range(..date).next_back();
+        before.map_or("", |(_, name)| name)
     }
 
-    fn first_day(&self) -> Option<DateKst> {
-        self.ledger_files
-            .iter()
-            .chain(&self.snapshot_files)
-            .filter_map(DataFile::partition_date)
-            .min()
+    /// The days with data from `from` to `to` (exclusive), oldest first.
+    fn days(&self, from: DateKst, to: DateKst) -> Vec<DateKst> {
+        self.names.range(from..to).map(|(day, _)| *day).collect()
+    }
+
+    /// Whether a day has data.
+    pub(crate) fn has(&self, day: DateKst) -> bool {
+        self.names.contains_key(&day)
     }
 
     /// Registers `entries` and `snapshots` of a day.
@@ -100,6 +103,25 @@ impl History {
     }
 }
 
+/// For each day with files a hash of the paths of all files up to its end.
+fn names<'a>(files: impl Iterator<Item = &'a DataFile>) -> BTreeMap<DateKst, String> {
+    let mut paths: Vec<(DateKst, &str)> = files
+        .filter_map(|f| Some((f.partition_date()?, f.path.as_str())))
+        .collect();
+    paths.sort_unstable();
+    let mut hasher = blake3::Hasher::new();
+    let mut names = BTreeMap::new();
+    for of_day in paths.chunk_by(|a, b| a.0 == b.0) {
+        for (_, path) in of_day {
+            hasher.update(path.as_bytes()).update(b"\n");
+        }
+        if let Some((day, _)) = of_day.first() {
+            names.insert(*day, hasher.finalize().to_hex().to_string());
+        }
+    }
+    names
+}
+
 /// Registers the carried positions.
 pub(crate) fn register(ctx: &SessionContext, positions: &Positions) -> Result<(), PipelineError> {
     let empty = empty_positions();
@@ -126,81 +148,96 @@ pub(crate) async fn before(
         wallets: Vec::new(),
         issued_supply: Money::ZERO,
     };
-    let Some(first) = history.first_day().filter(|f| *f < day) else {
-        return Ok(empty);
+    let (mut positions, at) = match newest_valid(run, history, day).await? {
+        Some((at, stored)) => (stored, at),
+        None => (empty, DateKst::BEGINNING),
     };
-    let (mut at, mut positions) = match newest_valid(run, history, first, day).await? {
-        Some((at, stored)) => (at, stored),
-        None => (first, empty),
-    };
-    while at < day {
-        positions = roll(run, history, at, &positions).await?;
-        at = at.next();
-        store(run, history, at, &positions).await?;
+    let days = history.days(at, day);
+    let count = days.len();
+    for (n, rolled) in (1..).zip(days) {
+        positions = roll(run, history, rolled, &positions).await?;
+        // A set now and then is enough to begin at when an earlier day changes.
+        if n == count || n % KEPT_EVERY == 0 {
+            store(run, history, rolled.next(), &positions).await?;
+        }
     }
     Ok(positions)
 }
 
+/// The newest stored set at or before a day that still holds, and its day. Mostly it is the newest of all; when an early
+/// day has changed, it may be the oldest.
 async fn newest_valid(
     run: &RunContext,
     history: &History,
-    first: DateKst,
     day: DateKst,
 ) -> Result<Option<(DateKst, Positions)>, PipelineError> {
     let supply = run.lake.table(&SUPPLY_POSITION).await?;
-    let mut days: Vec<DateKst> = supply
-        .files()?
-        .iter()
-        .filter_map(DataFile::partition_date)
-        .filter(|d| first < *d && *d <= day)
-        .collect();
-    days.sort_unstable();
-    for at in days.into_iter().rev() {
-        if let Some(positions) = load(run, history, &supply, at).await? {
-            return Ok(Some((at, positions)));
+    let dated = |f: DataFile| Some((f.partition_date().filter(|d| *d <= day)?, f));
+    let mut files: Vec<(DateKst, DataFile)> = supply.files()?.into_iter().filter_map(dated).collect();
+    files.sort_unstable_by_key(|(at, _)| std::cmp::Reverse(*at));
+    let (mut files, mut lot) = (files.into_iter().map(|(_, f)| f).peekable(), 1);
+    while files.peek().is_some() {
+        let looked_at = supply.scan(files.by_ref().take(lot).collect());
+        if let Some((at, issued_supply)) = valid_supply(run, history, looked_at).await? {
+            let wallets = wallets_at(run, history, at).await?;
+            return Ok(Some((
+                at,
+                Positions {
+                    wallets,
+                    issued_supply,
+                },
+            )));
         }
+        lot *= 8;
     }
     Ok(None)
 }
 
-async fn load(
+/// The day and the supply of the newest set among some that still holds.
+async fn valid_supply(
     run: &RunContext,
     history: &History,
-    supply: &Table,
+    sets: Arc<FilesTable>,
+) -> Result<Option<(DateKst, Money)>, PipelineError> {
+    let rows = run
+        .session()?
+        .read_table(sets)?
+        .select_columns(&["as_of_date_kst", "fingerprint", "issued_supply"])?
+        .collect()
+        .await?;
+    let mut newest = None;
+    for batch in &rows {
+        let names = cast(batch.column(1), &DataType::Utf8)?;
+        let (days, names) = (
+            batch.column(0).as_primitive::<Date32Type>(),
+            names.as_string::<i32>(),
+        );
+        let supply = batch.column(2).as_primitive::<Decimal128Type>();
+        for i in 0..batch.num_rows() {
+            let at = DateKst::from_days(days.value(i));
+            if names.value(i) == history.fingerprint(at)
+                && let Some(supply) = Money::from_units(supply.value(i))
+            {
+                newest = newest.max(Some((at, supply)));
+            }
+        }
+    }
+    Ok(newest)
+}
+
+/// The wallets of a set.
+async fn wallets_at(
+    run: &RunContext,
+    history: &History,
     at: DateKst,
-) -> Result<Option<Positions>, PipelineError> {
-    let ctx = run.session()?;
-    let fingerprint = history.fingerprint(at);
-    let valid = col("fingerprint").eq(lit(fingerprint));
-    let found = ctx
-        .read_table(supply.scan(supply.files_of(&[at])?))?
-        .filter(valid.clone())?
-        .select_columns(&["issued_supply"])?
-        .collect()
-        .await?;
-    let Some(batch) = found.iter().find(|b| b.num_rows() > 0) else {
-        return Ok(None);
-    };
-    let issued_supply = batch
-        .column(0)
-        .as_primitive_opt::<Decimal128Type>()
-        .map(|c| c.value(0))
-        .and_then(Money::from_units);
-    let Some(issued_supply) = issued_supply else {
-        return Ok(None);
-    };
+) -> Result<Vec<RecordBatch>, PipelineError> {
     let wallets = run.lake.table(&WALLET_POSITION).await?;
-    let rows = ctx
+    let rows = run
+        .session()?
         .read_table(wallets.scan(wallets.files_of(&[at])?))?
-        .filter(valid)?;
-    let rows = rows
-        .select_columns(&["user_id", "snapshot_ts", "balance_total", "flow_after"])?
-        .collect()
-        .await?;
-    Ok(Some(Positions {
-        wallets: rows,
-        issued_supply,
-    }))
+        .filter(col("fingerprint").eq(lit(history.fingerprint(at))))?
+        .select_columns(&["user_id", "snapshot_ts", "balance_total", "flow_after"])?;
+    Ok(rows.collect().await?)
 }
 
 /// The state after one more day.
@@ -262,7 +299,7 @@ pub(crate) async fn store(
             ),
             (
                 "fingerprint".to_owned(),
-                Arc::new(StringArray::from(vec![fingerprint.as_str(); rows])),
+                Arc::new(StringArray::from(vec![fingerprint; rows])),
             ),
         ];
         columns.extend(

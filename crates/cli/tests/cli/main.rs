@@ -11,6 +11,7 @@ mod deliveries;
 mod environment;
 mod error_pages;
 mod errors;
+mod field_names;
 mod killed;
 mod newest_row;
 mod object_store;

@@ -82,6 +82,14 @@ mod tests {
     }
 
     #[test]
+    fn no_field_can_have_the_name_of_a_column_of_the_plans() {
+        // `nsc_transforms::silver` names its own columns with a slash.
+        for field in ["nsc/check", "nsc/", "/", "a/b", "nsc_x002F_check"] {
+            assert!(!encoded(field).contains('/'), "{field}");
+        }
+    }
+
+    #[test]
     fn numbered_names_are_told_apart() {
         for (name, numbered) in [
             ("a__2", true),

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::Source;
-use nsc_core::{DateKst, MICROS_PER_DAY, UtcWindow};
-use nsc_lake::{DataFile, FilesTable, PipelineStates, Table};
+use nsc_core::{MICROS_PER_DAY, UtcWindow};
+use nsc_lake::{DataFile, Days, FilesTable, PipelineState, PipelineStates, Table};
 use nsc_transforms::silver::{PLANS, SourcePlan};
 
 use crate::derivation::file_name;
@@ -28,10 +28,9 @@ pub(super) struct BronzeInput {
 
 /// Days before a scheduled run's window that no run has processed (a night that was missed or refused): their rows may
 /// stand in files that earlier runs have seen, and are taken with the late ones.
-pub(super) fn missed_days(states: &PipelineStates, window: UtcWindow) -> Vec<DateKst> {
-    states.get(SILVER).map_or_else(Vec::new, |s| {
-        s.processed_dates.gaps_before(window.start.date_kst()).collect()
-    })
+pub(super) fn missed_days(states: &PipelineStates, window: UtcWindow) -> Days {
+    let gaps = |s: &PipelineState| s.processed_dates.gaps_before(window.start.date_kst());
+    states.get(SILVER).map(gaps).unwrap_or_default()
 }
 
 impl BronzeInput {
@@ -153,7 +152,7 @@ pub(super) async fn inputs(
     states: &PipelineStates,
     window: UtcWindow,
     scheduled: bool,
-    missed: &[DateKst],
+    missed: &Days,
     report: &mut RunReport,
 ) -> Result<Vec<BronzeInput>, PipelineError> {
     let before = states
@@ -171,7 +170,12 @@ pub(super) async fn inputs(
             let files = table.files()?;
             if scheduled {
                 let known = known_files(run, &name, before.get(&name).copied()).await?;
-                let is_of_missed = |f: &DataFile| missed.iter().any(|d| may_hold(f, plan.source, d.window()));
+                let missed = missed.ranges().map(|(first, last)| UtcWindow {
+                    start: first.start(),
+                    end: last.end(),
+                });
+                let missed: Vec<UtcWindow> = missed.collect();
+                let is_of_missed = |f: &DataFile| missed.iter().any(|w| may_hold(f, plan.source, *w));
                 late_files = files
                     .iter()
                     .filter(|f| !known.contains(&f.path) || is_of_missed(f))

@@ -16,8 +16,8 @@ use datafusion::functions_aggregate::expr_fn::{max, min};
 use datafusion::logical_expr::col;
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
-use nsc_lake::{DataFile, Table};
-use nsc_transforms::silver::{conflicts_among_copies, disagreeing_with_stored};
+use nsc_lake::{DataFile, Days, Table};
+use nsc_transforms::silver::{conflicts_among_copies, disagreeing_with_stored, key_column};
 
 use super::bronze::BronzeInput;
 use super::stage::in_memory;
@@ -47,11 +47,11 @@ pub(super) struct Conflicts {
     stored: BTreeSet<String>,
     /// tx_ids that conflicts were recorded for on the days of `known_dates`.
     known: BTreeSet<String>,
-    known_dates: Vec<DateKst>,
+    known_dates: Days,
 }
 
 impl Conflicts {
-    /// Finds conflicts among the copies in some Bronze files (once), of the tx_ids in `wanted` (column `k0`), of which some copy
+    /// Finds conflicts among the copies in some Bronze files (once), of the tx_ids in `wanted` (a [`key_column`]), of which some copy
     /// happened within `times`.
     pub(super) async fn among(
         &mut self,
@@ -112,7 +112,7 @@ impl Conflicts {
         Ok(())
     }
 
-    /// What was recalled, as column `k0`.
+    /// What was recalled, as a [`key_column`].
     pub(super) fn known(&self) -> Result<RecordBatch, PipelineError> {
         tx_id_column(&self.known)
     }
@@ -132,10 +132,10 @@ impl Conflicts {
         self.complete(run, ledger, allowed, &judged).await?;
         let findings: Vec<Finding> = self.among.iter().map(|(id, c)| c.finding(id)).collect();
         let found = vec![exceptions::rows(run, &findings)?];
-        let mut dates: BTreeSet<DateKst> = self.known_dates.into_iter().collect();
-        dates.extend(self.among.values().flat_map(|c| &c.dates));
+        let mut dates = self.known_dates;
+        dates.extend(self.among.values().flat_map(|c| c.dates.iter().copied()));
         let judged = Judged {
-            dates: dates.into_iter().collect(),
+            dates,
             types: vec![LEDGER_ENTRY_CONFLICT],
             subjects: Some(judged),
             ..Judged::default()
@@ -176,9 +176,9 @@ impl Conflicts {
 }
 
 /// What a successful run closes: a refusal of the days it has processed.
-pub(super) fn overcome(days: &[DateKst]) -> Judged {
+pub(super) fn overcome(days: Days) -> Judged {
     Judged {
-        dates: days.to_vec(),
+        dates: days,
         types: vec!["BAD_RECORDS_RATE_EXCEEDED"],
         ..Judged::default()
     }
@@ -197,10 +197,13 @@ async fn tx_range(rows: DataFrame) -> Result<Option<(String, String)>, PipelineE
     Ok(end(0).zip(end(1)))
 }
 
-/// Some tx_ids as column `k0`.
+/// Some tx_ids as a [`key_column`].
 fn tx_id_column(ids: &BTreeSet<String>) -> Result<RecordBatch, PipelineError> {
     let ids: StringViewArray = ids.iter().map(Some).collect();
-    Ok(RecordBatch::try_from_iter([("k0", Arc::new(ids) as ArrayRef)])?)
+    Ok(RecordBatch::try_from_iter([(
+        key_column(0),
+        Arc::new(ids) as ArrayRef,
+    )])?)
 }
 
 /// The texts of the first column.

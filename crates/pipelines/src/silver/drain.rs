@@ -1,5 +1,6 @@
 //! Streams of classified rows: Silver rows into a table's new files, bad rows into the quarantine's, all counted.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
@@ -19,7 +20,7 @@ use nsc_transforms::silver::Kind;
 use super::bronze::BronzeInput;
 use super::stage::SilverRules;
 use super::tally::Tally;
-use crate::{PipelineError, RunContext};
+use crate::{PipelineError, RunContext, refused};
 
 /// What a stream of classified rows became.
 #[derive(Default)]
@@ -31,6 +32,8 @@ pub(super) struct Taken {
     pub(super) bad_parts: Vec<UpsertPart>,
     pub(super) tally: Tally,
     pub(super) undated: Vec<RecordBatch>,
+    /// Payment orders a version of which was refused for its amount.
+    pub(super) refused_orders: BTreeSet<String>,
 }
 
 /// Streams classified rows into the table's new files and the quarantine's, a task a writer: as many files as writers,
@@ -69,6 +72,7 @@ async fn gather(
         all.inserted += taken.inserted;
         all.bad_parts.extend(taken.bad_parts);
         all.undated.extend(taken.undated);
+        all.refused_orders.extend(taken.refused_orders);
         all.tally.absorb(taken.tally);
     }
     Ok(all)
@@ -124,6 +128,9 @@ async fn drain(
         taken.tally.duplicates += (batch.num_rows() - rows.num_rows() - bad_rows.num_rows()) as u64;
         if bad_rows.num_rows() > 0 {
             let quarantined = quarantine(&bad_rows, &stamps, &mut taken.tally)?;
+            if stamps.source_table == "payment_orders_raw" {
+                taken.refused_orders.extend(refused_orders(&quarantined)?);
+            }
             bad.write(&quarantined).await?;
         }
         if let Some(writer) = &mut writer {
@@ -183,6 +190,23 @@ fn stamped(rows: &RecordBatch, stamps: &Stamps) -> Result<(RecordBatch, Option<R
         filter_record_batch(&rows, &dated)?,
         Some(filter_record_batch(&rows, &undated)?),
     ))
+}
+
+/// The orders of the rows that were refused for their amount: with one that is none they cannot be.
+fn refused_orders(quarantined: &RecordBatch) -> Result<Vec<String>, PipelineError> {
+    let text = |name: &str| -> Result<StringArray, PipelineError> {
+        let column = quarantined.column_by_name(name);
+        let column = column
+            .cloned()
+            .unwrap_or_else(|| repeat_text(None, quarantined.num_rows()));
+        Ok(cast(&column, &DataType::Utf8)?.as_string::<i32>().clone())
+    };
+    let (reasons, records) = (text("reason")?, text("record_json")?);
+    let of_amount = reasons.iter().zip(records.iter());
+    let of_amount = of_amount.filter(|(reason, _)| *reason == Some(reason::INVALID_AMOUNT));
+    Ok(of_amount
+        .filter_map(|(_, record)| refused::order_of(record?))
+        .collect())
 }
 
 fn quarantine(rows: &RecordBatch, stamps: &Stamps, tally: &mut Tally) -> Result<RecordBatch, PipelineError> {

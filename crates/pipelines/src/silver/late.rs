@@ -1,15 +1,15 @@
 //! Rows that are merged by version instead of by day: late arrivals of a scheduled run, and orders without a
 //! business day (lakehouse contract 3, "Which rows a window takes").
 //!
-//! Each late day is a change of its own, streamed: memory follows the stored day it is merged into, not how
-//! much arrived late.
+//! Late days are merged a lot at a time, each lot a change of its own, streamed: memory follows the stored rows of
+//! the lot's days, not how much arrived late.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{Date32Type, TimestampMicrosecondType};
 use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{col, lit};
+use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
@@ -26,6 +26,13 @@ use super::scope;
 use super::stage::{SilverRules, in_memory, repeated};
 use crate::exceptions::metadata;
 use crate::{PipelineError, RunContext, RunReport};
+
+/// Days merged in one change: each has a file open.
+const DAYS_AT_ONCE: usize = 32;
+/// Stored rows compared in one change, unless a single day has more.
+const ROWS_AT_ONCE: u64 = 1 << 20;
+/// Late Bronze rows up to which they are classified once and held, instead of once a lot.
+const ROWS_HELD: u64 = 200_000;
 
 /// What remains after the window's commit.
 pub(super) struct Late {
@@ -89,9 +96,13 @@ impl Late {
                 let days = days_of_refused(input, bronze.clone(), window).await?;
                 affected.announce(Change::NamedOrders, days).await?;
             }
-            let rows = self
+            let mut rows = self
                 .plan(run, &ctx, input, bronze.clone(), repeated.clone(), window)
                 .await?;
+            let count: Option<u64> = input.late_files().iter().map(|f| f.rows).sum();
+            if count.is_some_and(|n| n <= ROWS_HELD) {
+                rows = rows.cache().await?;
+            }
             if is_ledger {
                 self.contradictions(run, &ctx, input, bronze, repeated, rows.clone(), window, report)
                     .await?;
@@ -200,28 +211,22 @@ impl Late {
 }
 
 impl LateRows<'_> {
-    /// Merges the rows day by day.
+    /// Merges the rows, some days at a time.
     async fn merge(&self, affected: &mut Affected, report: &mut RunReport) -> Result<(), PipelineError> {
         let table = self.run.table(self.silver).await?;
         let Some(column) = table.contract().partition.first().copied() else {
             return self.merge_dimension(&table, affected, report).await;
         };
-        for day in days_of(self.rows.clone(), column).await? {
-            let value = lit(ScalarValue::Date32(day.map(DateKst::days)));
-            let of_day = if day.is_some() {
-                col(column).eq(value)
-            } else {
-                col(column).is_null()
-            };
+        let days = days_of(self.rows.clone(), column).await?;
+        for lot in lots(&table.files()?, days) {
             let table = self.run.table(self.silver).await?;
             let (files, elsewhere) = table
                 .files()?
                 .into_iter()
-                .partition(|f| f.partition_date() == day);
+                .partition(|f| lot.contains(&f.partition_date()));
             let scope = Scope::of(files, Conflict::Newest).or_elsewhere(elsewhere);
-            let rows = self.rows.clone().filter(of_day)?;
-            self.merge_into(&table, scope, rows, day, affected, report)
-                .await?;
+            let rows = self.rows.clone().filter(is_of(column, &lot))?;
+            self.merge_into(&table, scope, rows, affected, report).await?;
         }
         Ok(())
     }
@@ -237,7 +242,7 @@ impl LateRows<'_> {
         };
         let files = scope::overlapping(table.files()?, key, self.rows.clone(), col(key)).await?;
         let scope = Scope::of(files, Conflict::Newest);
-        self.merge_into(table, scope, self.rows.clone(), None, affected, report)
+        self.merge_into(table, scope, self.rows.clone(), affected, report)
             .await
     }
 
@@ -246,7 +251,6 @@ impl LateRows<'_> {
         table: &Table,
         scope: Scope,
         rows: DataFrame,
-        day: Option<DateKst>,
         affected: &mut Affected,
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
@@ -264,8 +268,9 @@ impl LateRows<'_> {
         }
         let part = writer.finish().await?;
         let staged = upsert.finish(self.ctx, vec![part]).await?;
+        let days: Vec<DateKst> = staged.days_changed().into_iter().collect();
         affected
-            .announce_staged(self.silver, &staged, None, day.as_slice())
+            .announce_staged(self.silver, &staged, None, &days)
             .await?;
         if self.silver == ORDERS {
             // Before the orders, for the reason of `commit::all`.
@@ -280,6 +285,42 @@ impl LateRows<'_> {
         }
         add_outcome(report, self.silver, outcome);
         Ok(())
+    }
+}
+
+/// The days in lots that are merged at once: few enough that their files can be open and their stored rows compared.
+fn lots(stored: &[DataFile], days: BTreeSet<Option<DateKst>>) -> Vec<BTreeSet<Option<DateKst>>> {
+    let mut rows: BTreeMap<Option<DateKst>, u64> = BTreeMap::new();
+    for file in stored {
+        *rows.entry(file.partition_date()).or_default() += file.rows.unwrap_or_default();
+    }
+    let mut lots: Vec<BTreeSet<Option<DateKst>>> = Vec::new();
+    let mut room = 0;
+    for day in days {
+        let rows = rows.get(&day).copied().unwrap_or_default();
+        match lots.last_mut().filter(|l| l.len() < DAYS_AT_ONCE && rows <= room) {
+            Some(lot) => {
+                lot.insert(day);
+                room -= rows;
+            }
+            None => {
+                lots.push(BTreeSet::from([day]));
+                room = ROWS_AT_ONCE.saturating_sub(rows);
+            }
+        }
+    }
+    lots
+}
+
+/// Whether a row is of one of some days.
+fn is_of(column: &str, days: &BTreeSet<Option<DateKst>>) -> Expr {
+    let dates = days.iter().flatten();
+    let dates = dates.map(|d| lit(ScalarValue::Date32(Some(d.days()))));
+    let is_dated = col(column).in_list(dates.collect(), false);
+    if days.contains(&None) {
+        is_dated.or(col(column).is_null())
+    } else {
+        is_dated
     }
 }
 

@@ -22,14 +22,14 @@ use nsc_transforms::silver::Selection;
 
 use datafusion::prelude::SessionContext;
 use nsc_contracts::rule::RuleSet;
-use nsc_lake::{PipelineStates, Table};
+use nsc_lake::{Days, PipelineStates, Table};
 
 use crate::derivation::{self, Derivation};
 use crate::exceptions;
 use crate::gate::{self, SILVER, Success};
-use crate::{Period, PipelineError, RunContext, RunReport};
+use crate::{Period, PipelineError, RunContext, RunReport, refused};
 
-use affected::Affected;
+use affected::{Affected, Change};
 use bronze::BronzeInput;
 use changed_orders::ORDERS;
 use extend::Base;
@@ -52,7 +52,7 @@ pub(crate) async fn run(
     let missed = if is_scheduled {
         bronze::missed_days(&states, window)
     } else {
-        Vec::new()
+        Days::default()
     };
     let mut inputs = bronze::inputs(run, &states, window, is_scheduled, &missed, report).await?;
 
@@ -68,7 +68,7 @@ pub(crate) async fn run(
     if let Some(record) = known.as_ref().filter(|r| derivation.is_unchanged(r)) {
         record.clone().report(report);
         report.step("unchanged since the last run", begun, 0, 0);
-        return finish(run, &ctx, period, window, &missed, &inputs, report).await;
+        return finish(run, &ctx, period, window, &missed, &inputs, &states, report).await;
     }
     let base = known.and_then(|record| Base::of(&record, &mut inputs));
     let mark = derivation::mark(report);
@@ -97,6 +97,8 @@ pub(crate) async fn run(
     }
     let since = Instant::now();
     let mut affected = Affected::begin(run, &ctx, window, period).await?;
+    let refused = refused::days_of(run, &ctx, &staging.refused_orders).await?;
+    affected.announce(Change::NamedOrders, refused).await?;
     let window_days: Vec<DateKst> = window.dates_kst().collect();
     let orders = staging.staged.iter().find(|(name, _)| *name == ORDERS);
     let orders = orders.map(|(_, staged)| staged);
@@ -128,7 +130,7 @@ pub(crate) async fn run(
         let outputs = derivation::tables_hash(&outputs(run).await?)?;
         derivation.keep(run, outputs, report, mark).await?;
     }
-    finish(run, &ctx, period, window, &missed, &inputs, report).await
+    finish(run, &ctx, period, window, &missed, &inputs, &states, report).await
 }
 
 /// The tables a run may change.
@@ -163,13 +165,15 @@ fn derivation_of(
 }
 
 /// Records the success: how far the run got, what it has seen, and that refusals of its days are overcome.
+#[expect(clippy::too_many_arguments, reason = "the parts of one run, used twice")]
 async fn finish(
     run: &RunContext,
     ctx: &SessionContext,
     period: Period,
     window: UtcWindow,
-    missed: &[DateKst],
+    missed: &Days,
     inputs: &[BronzeInput],
+    states: &PipelineStates,
     report: &mut RunReport,
 ) -> Result<(), PipelineError> {
     let versions = bronze::versions(inputs);
@@ -177,22 +181,22 @@ async fn finish(
     let first = window.start.date_kst();
     // A scheduled run leaves no earlier row behind: the days it merged late rows into are complete, and those that were
     // missed as well.
-    let mut days = whole_days(window);
-    days.extend(missed);
-    days.extend(
-        report
-            .affected_days
-            .iter()
-            .filter(|d| is_scheduled && **d < first),
-    );
-    exceptions::record(run, Vec::new(), conflicts::overcome(&days), report).await?;
+    let before = states.get(SILVER).map(|s| s.processed_parts.clone());
+    let mut days = before.unwrap_or_default().complete(window);
+    days.absorb(missed);
+    let affected = report.affected_days.iter().copied();
+    days.extend(affected.filter(|d| is_scheduled && *d < first));
+    exceptions::record(run, Vec::new(), conflicts::overcome(days.clone()), report).await?;
     let success = Success {
         pipeline: SILVER,
         end: Some(window.end),
-        days: &days,
+        days,
         settled: None,
     };
     gate::succeeded(run, ctx, success, |state| {
+        // Pieces of days are put together: several runs may cover one.
+        let whole = state.processed_parts.complete(window);
+        state.processed_dates.absorb(&whole);
         let changed = state.repeats.promote();
         if is_scheduled {
             // Days a run before this one changed and did not live to report.
@@ -207,12 +211,4 @@ async fn finish(
         }
     })
     .await
-}
-
-/// The business days a window covers whole: the ones the hard gate lets B and C process.
-fn whole_days(window: UtcWindow) -> Vec<DateKst> {
-    window
-        .dates_kst()
-        .filter(|d| d.start() >= window.start && d.end() <= window.end)
-        .collect()
 }

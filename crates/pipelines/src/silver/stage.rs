@@ -1,19 +1,21 @@
 //! Classifies, and writes the new data files of every Silver table without committing them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute;
 use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::datasource::MemTable;
-use datafusion::logical_expr::{cast, col, lit};
+use datafusion::logical_expr::{cast, col, ident, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::rule::RuleSet;
 use nsc_core::UtcWindow;
 use nsc_lake::{Conflict, FilesTable, Scope, StagedUpsert, Table, Upsert, UpsertPart};
 use nsc_transforms::rules::Threshold;
-use nsc_transforms::silver::{Kind, Selection, SourcePlan, classified, repeated_keys, with_order_status};
+use nsc_transforms::silver::{
+    Kind, Selection, SourcePlan, classified, key_column, repeated_keys, with_order_status,
+};
 
 use super::bronze::BronzeInput;
 use super::conflicts::Conflicts;
@@ -71,6 +73,8 @@ pub(super) struct Staging {
     pub(super) undated: Vec<RecordBatch>,
     /// Payment orders that arrived late: their statuses count before they are merged.
     late_orders: Option<(&'static SourcePlan, Arc<FilesTable>)>,
+    /// Payment orders a version of which was refused for its amount.
+    pub(super) refused_orders: BTreeSet<String>,
     /// Bronze tx_ids that stand more than once.
     repeated_entries: Option<Vec<RecordBatch>>,
 }
@@ -101,6 +105,7 @@ impl Staging {
             staged: Vec::new(),
             undated: Vec::new(),
             late_orders: None,
+            refused_orders: BTreeSet::new(),
             repeated_entries: None,
         })
     }
@@ -149,6 +154,7 @@ impl Staging {
                 writers = taken.writers;
                 self.absorb(input, taken.bad_parts, taken.tally, taken.inserted);
                 self.undated.extend(taken.undated);
+                self.refused_orders.extend(taken.refused_orders);
             }
             let mut parts = Vec::new();
             for writer in writers {
@@ -183,6 +189,7 @@ impl Staging {
             let taken = consume(&self.run, rows, input, Vec::new(), &self.bad, &self.rules).await?;
             lines += taken.tally.lines();
             let rows = taken.tally.rows;
+            self.refused_orders.extend(taken.refused_orders);
             self.absorb(input, taken.bad_parts, taken.tally, rows);
         }
         report.step("validate late rows", since, lines, 0);
@@ -422,12 +429,12 @@ impl Staging {
         let known = self.ctx.read_batch(known)?;
         let keys = match ledger.window_rows(&self.ctx)? {
             Some(fresh) => fresh
-                .select(vec![cast(col("tx_id"), DataType::Utf8View).alias("k0")])?
+                .select(vec![cast(col("tx_id"), DataType::Utf8View).alias(key_column(0))])?
                 .union(known)?,
             None => known,
         };
         let keys = keys
-            .filter(col("k0").is_not_null())?
+            .filter(ident(key_column(0)).is_not_null())?
             .distinct()?
             .collect()
             .await?;

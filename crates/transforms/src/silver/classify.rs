@@ -3,10 +3,11 @@
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::JoinType;
 use datafusion::functions_window::expr_fn::row_number;
-use datafusion::logical_expr::{Expr, ExprFunctionExt, SortExpr, cast, col, lit, when};
+use datafusion::logical_expr::{Expr, ExprFunctionExt, SortExpr, cast, col, ident, lit, when};
 use datafusion::prelude::DataFrame;
 use nsc_core::{UtcMicros, UtcWindow};
 
+use super::plan_columns::{CHECK, PREFIX, RANK, checked, key_column, repeated_column};
 use super::{SourcePlan, record};
 use crate::TransformError;
 
@@ -31,14 +32,14 @@ pub enum Selection {
     LateFor(UtcWindow),
 }
 
-/// The keys that stand more than once in `bronze`, as columns `k0`, `k1`, ...: the only rows that need ordering.
+/// The keys that stand more than once in `bronze`, as columns [`key_column`]: the only rows that need ordering.
 ///
 /// # Errors
 /// When the plan cannot be built.
 pub fn repeated_keys(plan: &SourcePlan, bronze: DataFrame) -> Result<DataFrame, TransformError> {
     let failed = |e| TransformError::plan("repeated keys")(e);
     let keys = repeat_columns(plan, &bronze)?;
-    let names: Vec<Expr> = (0..keys.len()).map(|i| col(format!("k{i}"))).collect();
+    let names: Vec<Expr> = (0..keys.len()).map(|i| ident(key_column(i))).collect();
     let known = names
         .iter()
         .cloned()
@@ -59,7 +60,7 @@ fn repeat_columns(plan: &SourcePlan, bronze: &DataFrame) -> Result<Vec<Expr>, Tr
     plan.repeat
         .iter()
         .enumerate()
-        .map(|(i, e)| Ok(parsed(bronze, e)?.alias(format!("k{i}"))))
+        .map(|(i, e)| Ok(parsed(bronze, e)?.alias(key_column(i))))
         .collect()
 }
 
@@ -102,11 +103,11 @@ pub fn classified(
         )
         .map_err(failed)?;
     let renamed: Vec<Expr> = (0..plan.repeat.len())
-        .map(|i| col(format!("k{i}")).alias(format!("r{i}")))
+        .map(|i| ident(key_column(i)).alias(repeated_column(i)))
         .collect();
     let repeated = repeated.select(renamed).map_err(failed)?;
-    let left: Vec<String> = (0..plan.repeat.len()).map(|i| format!("k{i}")).collect();
-    let right: Vec<String> = (0..plan.repeat.len()).map(|i| format!("r{i}")).collect();
+    let left: Vec<String> = (0..plan.repeat.len()).map(key_column).collect();
+    let right: Vec<String> = (0..plan.repeat.len()).map(repeated_column).collect();
     let left: Vec<&str> = left.iter().map(String::as_str).collect();
     let right: Vec<&str> = right.iter().map(String::as_str).collect();
     let single = keyed
@@ -126,7 +127,7 @@ pub fn classified(
     single.union(shaped(plan, several, rank)?).map_err(failed)
 }
 
-/// The rows of the selection with the check's result `c` and the version order's columns.
+/// The rows of the selection with the check's result and the version order's columns.
 pub(super) fn selected(
     plan: &SourcePlan,
     bronze: DataFrame,
@@ -157,7 +158,7 @@ pub(super) fn selected(
         .map_err(TransformError::plan("selected rows"))
 }
 
-/// Bronze with the check's result as column `c`.
+/// Bronze with the check's result as column [`CHECK`].
 pub(super) fn checked(
     plan: &SourcePlan,
     bronze: DataFrame,
@@ -170,7 +171,7 @@ pub(super) fn checked(
         &bronze,
         &format!("{}({}, '{allowed}')", plan.check.function(), inputs.join(", ")),
     )?;
-    bronze.with_column("c", call).map_err(failed)
+    bronze.with_column(CHECK, call).map_err(failed)
 }
 
 fn is_meta(name: &str) -> bool {
@@ -183,10 +184,9 @@ fn is_meta(name: &str) -> bool {
         "source_ref",
         "ingest_date",
         "load_id",
-        "c",
     ]
     .contains(&name)
-        || (name.len() == 2 && name.starts_with('k') && name.ends_with(|c: char| c.is_ascii_digit()))
+        || name.starts_with(PREFIX)
 }
 
 /// 1 for the newest valid row of its key ("Newest" of the ground rules), more for the others.
@@ -196,7 +196,7 @@ fn newest_first(plan: &SourcePlan, rows: &DataFrame) -> Result<Expr, TransformEr
         .iter()
         .map(|k| parsed(rows, k))
         .collect::<Result<Vec<_>, _>>()?;
-    partition.push(parsed(rows, "c['reason'] IS NULL")?);
+    partition.push(parsed(rows, concat!(checked!("reason"), " IS NULL"))?);
     let order = version_order(rows)?;
     row_number()
         .partition_by(partition)
@@ -238,19 +238,23 @@ fn shaped(plan: &SourcePlan, rows: DataFrame, rank: Expr) -> Result<DataFrame, T
         .collect();
     let names = fields.join("\n").replace('\'', "''");
     let record = format!(
-        "{}(c['reason'], '{names}', _corrupt_record, {})",
+        "{}({}, '{names}', _corrupt_record, {})",
         record::FUNCTION,
+        checked!("reason"),
         quoted.join(", ")
     );
-    let ranked = rows.with_column("nsc_rank", rank).map_err(failed)?;
+    let ranked = rows.with_column(RANK, rank).map_err(failed)?;
     let kind = |k: Kind| lit(k as i8);
-    let kind = when(parsed(&ranked, "c['reason'] IS NOT NULL")?, kind(Kind::Bad))
-        .when(col("nsc_rank").gt(lit(1_u64)), kind(Kind::Duplicate))
-        .otherwise(kind(Kind::Row))
-        .map_err(failed)?;
+    let kind = when(
+        parsed(&ranked, concat!(checked!("reason"), " IS NOT NULL"))?,
+        kind(Kind::Bad),
+    )
+    .when(ident(RANK).gt(lit(1_u64)), kind(Kind::Duplicate))
+    .otherwise(kind(Kind::Row))
+    .map_err(failed)?;
     let mut columns = vec![
         kind.alias("kind"),
-        parsed(&ranked, "c['reason']")?.alias("reason"),
+        parsed(&ranked, checked!("reason"))?.alias("reason"),
         parsed(&ranked, &record)?.alias("record_json"),
     ];
     for (name, sql) in plan.columns {

@@ -8,16 +8,28 @@ use datafusion::prelude::DataFrame;
 use nsc_core::UtcWindow;
 
 use super::classify::{checked, version_order};
+use super::plan_columns::{FACT, checked, key_column};
 use super::plan_of;
 use crate::TransformError;
 use crate::output::instant;
 
 const WHAT: &str = "ledger conflicts";
 
+/// A copy as one text, so that equal texts are the same fact: a `|` or `\` of the source's own is marked with a `\`, or
+/// two facts could be written alike.
+const THE_FACT: &str = concat!(
+    "concat_ws('|', replace(replace(wallet_id, '\\', '\\\\'), '|', '\\|'), \
+     replace(replace(coalesce(nsc_clean(\"type\"), nsc_clean(entry_type)), '\\', '\\\\'), '|', '\\|'), CAST(",
+    checked!("amount"),
+    " AS VARCHAR), CAST(",
+    checked!("event_time"),
+    " AS VARCHAR))"
+);
+
 /// Of some tx_ids those whose valid `bronze` copies disagree: `tx_id`, `facts` (how many different ones), `event_time` of
 /// the newest copy (which dates the conflict), the facts themselves in `evidence`, and the `dates` (list of KST days) the
-/// copies are of. With `times` only those of which some copy happened within them. `wanted` names the tx_ids in its column
-/// `k0`.
+/// copies are of. With `times` only those of which some copy happened within them. `wanted` names the tx_ids in its first
+/// [`key_column`].
 ///
 /// # Errors
 /// When the plan cannot be built.
@@ -32,28 +44,30 @@ pub fn conflicts_among_copies(
         return Err(TransformError::Source("transaction_ledger".to_owned()));
     };
     let copies = bronze
-        .join(wanted, JoinType::LeftSemi, &["tx_id"], &["k0"], None)
+        .join(wanted, JoinType::LeftSemi, &["tx_id"], &[&key_column(0)], None)
         .map_err(failed)?;
     let copies = checked(plan, copies, allowed_types)?;
     let copies = copies
         .clone()
-        .filter(sql(&copies, "c['reason'] IS NULL")?)
+        .filter(sql(&copies, concat!(checked!("reason"), " IS NULL"))?)
         .map_err(failed)?;
     let order = version_order(&copies)?;
+    let happened = sql(&copies, checked!("event_time"))?;
     let newest =
-        datafusion::functions_aggregate::first_last::first_value(sql(&copies, "c['event_time']")?, order)
-            .alias("event_time");
-    // Every comparison is of the valid copies as one text: equal texts are the same fact.
-    let fact = "concat_ws('|', wallet_id, coalesce(nsc_clean(\"type\"), nsc_clean(entry_type)), CAST(c['amount'] AS VARCHAR), CAST(c['event_time'] AS VARCHAR))";
+        datafusion::functions_aggregate::first_last::first_value(happened.clone(), order).alias("event_time");
     let copies = copies
         .clone()
-        .with_column("fact", sql(&copies, fact)?)
+        .with_column(FACT, sql(&copies, THE_FACT)?)
         .map_err(failed)?;
     // Repeats of a copy change nothing: what counts is how many different facts there are.
     let aggregates = [
-        "count(DISTINCT fact) AS facts",
-        "string_agg(DISTINCT fact, ' / ' ORDER BY fact) AS evidence",
-        "array_agg(DISTINCT nsc_date_kst(c['event_time'])) AS dates",
+        "count(DISTINCT \"nsc/fact\") AS facts",
+        "string_agg(DISTINCT \"nsc/fact\", ' / ' ORDER BY \"nsc/fact\") AS evidence",
+        concat!(
+            "array_agg(DISTINCT nsc_date_kst(",
+            checked!("event_time"),
+            ")) AS dates"
+        ),
     ];
     let mut measures = aggregates
         .iter()
@@ -61,13 +75,10 @@ pub fn conflicts_among_copies(
         .collect::<Result<Vec<Expr>, _>>()?;
     measures.push(newest);
     let inside = match times {
-        Some(w) => {
-            let happened = sql(&copies, "c['event_time']")?;
-            happened
-                .clone()
-                .gt_eq(lit(instant(w.start)))
-                .and(happened.lt(lit(instant(w.end))))
-        }
+        Some(w) => happened
+            .clone()
+            .gt_eq(lit(instant(w.start)))
+            .and(happened.lt(lit(instant(w.end)))),
         None => lit(true),
     };
     measures.push(bool_or(inside).alias("is_inside"));

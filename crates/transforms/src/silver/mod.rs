@@ -9,6 +9,7 @@ mod check;
 mod checked_columns;
 mod classify;
 mod conflict;
+mod plan_columns;
 mod record;
 mod source_plan;
 mod status;
@@ -16,6 +17,7 @@ mod text_key;
 
 pub use classify::{Kind, Selection, classified, repeated_keys};
 pub use conflict::{conflicts_among_copies, disagreeing_with_stored};
+pub use plan_columns::key_column;
 pub use source_plan::{PLANS, SourcePlan, plan_of};
 pub use status::with_order_status;
 pub use text_key::text_key;

@@ -84,6 +84,47 @@ fn an_order_that_moves_by_a_week_is_counted_on_its_new_day_only() {
     }
 }
 
+#[test]
+fn an_order_that_a_refused_version_moves_is_counted_on_its_new_day_only() {
+    let (first, then) = ("2026-01-05T01:00:00Z", "2026-01-12T01:00:00Z");
+    let refused = |id: &str, status: &str, at: &str| {
+        let mut order = order(id, Some(status), at, at);
+        order["amount"] = json!("10.005");
+        order
+    };
+    let others = |name: &str, at: &str| -> Vec<Value> {
+        let other = |n| {
+            let mut other = order(&format!("{name}-{n}"), Some("PAID"), at, at);
+            other["merchant_name"] = json!("다른 가게");
+            other
+        };
+        (0..300).map(other).collect()
+    };
+    let mut early = others("early", first);
+    // One that Silver has, and one it never had.
+    early.extend([
+        order("PO1", Some("PAID"), first, first),
+        refused("PO2", "PAID", first),
+    ]);
+    let mut late = others("late", then);
+    late.extend([refused("PO1", "REFUNDED", then), refused("PO2", "FAILED", then)]);
+    for apart in [true, false] {
+        let mut nights = vec![Night::new(); 8];
+        if apart {
+            nights[0] = night(vec![("payment_orders", early.clone())]);
+            nights[7] = night(vec![("payment_orders", late.clone())]);
+        } else {
+            nights[0] = night(vec![("payment_orders", [early.clone(), late.clone()].concat())]);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("lake");
+        night_by_night(&root, dir.path(), &nights, &["silver", "b"]);
+        assert_eq!(payments(&root, "2026-01-05"), [vec![], vec![]], "apart: {apart}");
+        let there = [vec![(2, 1)], vec![(2, 1)]];
+        assert_eq!(payments(&root, "2026-01-12"), there, "apart: {apart}");
+    }
+}
+
 /// Day and state of everything that was recorded of one tx_id, oldest first.
 fn recorded(root: &Path) -> Vec<String> {
     let mut found: Vec<Value> = rows(root, "gold.exception_ledger", &[])
