@@ -25,7 +25,7 @@ nsc=${CARGO_TARGET_DIR:-target}/release/nsc
 ok "$nsc"
 
 step "Loading the sample day into $lake (a file loaded before adds nothing)"
-mkdir -p "$lake"
+"$nsc" --root "$lake" init
 for table in user_wallets transaction_ledger payment_orders orders order_items products; do
   "$nsc" --root "$lake" ingest "$table" "$sample/$table.jsonl"
 done

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use indicatif::MultiProgress;
-use nsc_core::{Clock, SystemClock, UtcMicros};
+use nsc_core::{Clock, ErrorCode, SystemClock, UtcMicros};
 #[cfg(feature = "lakehouse")]
 use nsc_lake::{Lake, LakeOptions, SessionOptions};
 use nsc_telemetry::LogOptions;
@@ -79,15 +79,33 @@ impl App {
     /// The lake of the configuration, to be looked at: a local root that does not exist is mistyped, or nothing has been
     /// loaded yet.
     pub(crate) fn lake(&self) -> Outcome<Lake> {
-        self.lake_if_any()?.ok_or_else(|| {
-            let root = &self.config.lake.root;
-            Refusal::configuration(format!("there is no lakehouse at {}", root.value))
-                .with_detail(format!("the root is from {}", root.origin))
-                .with_hint(
-                    "Check --root (or NSC_ROOT). nsc rules sync, nsc ingest and nsc run make a new one.",
-                )
-                .into()
-        })
+        self.lake_if_any()?.ok_or_else(|| self.no_lake().into())
+    }
+
+    #[cfg(feature = "lakehouse")]
+    /// As [`Self::lake`], for a run: a root without a single Bronze table is no lakehouse either, wherever it is.
+    pub(crate) async fn lake_to_run(&self) -> Outcome<Lake> {
+        let lake = self.lake()?;
+        for source in nsc_contracts::SOURCES {
+            let bronze = nsc_contracts::table(&format!("bronze.{}", source.bronze));
+            if let Some(contract) = bronze
+                && lake.unchecked(contract, None).await?.is_some()
+            {
+                return Ok(lake);
+            }
+        }
+        Err(self.no_lake().into())
+    }
+
+    #[cfg(feature = "lakehouse")]
+    fn no_lake(&self) -> Refusal {
+        let root = &self.config.lake.root;
+        Refusal::new(
+            ErrorCode::LakeMissing,
+            format!("there is no lakehouse at {}", root.value),
+        )
+        .with_detail(format!("the root is from {}", root.origin))
+        .with_hint("Check --root (or NSC_ROOT). nsc init makes a new one, and so does nsc ingest.")
     }
 
     #[cfg(feature = "lakehouse")]

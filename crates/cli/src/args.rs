@@ -32,7 +32,7 @@ Examples:
 
 Exit codes:
   0 ok  1 unexpected  2 usage or configuration  3 upstream not ready  4 data-quality stop
-  5 another run holds the pipeline  6 storage  10/11 warnings/critical breaches found (--fail-on)
+  5 another run holds the pipeline  6 storage  10/11/12 warnings/critical breaches/nothing found to judge (--fail-on)
 Errors carry a code NSCnnnn, explained in docs/errors/NSCnnnn.md.";
 
 /// Flags every command takes.

@@ -67,6 +67,9 @@ pub(crate) static TABLES: &[TableContract] = &[
         Column::required("charged", Dec2, "CHARGE of the day"),
         Column::required("burned", Dec2, "BURN of the day"),
         Column::required("withdrawn", Dec2, "WITHDRAW of the day"),
+        Column::new("wallet_cnt", BigInt, "Wallets whose balance was counted: those with a snapshot at or before the end"),
+        Column::new("reconciled_cnt", BigInt, "Wallets B-1 has a row of on the day"),
+        Column::new("verdict", Text, "ok, WARN, CRITICAL, suppressed (gated day), or no_data: nothing was there to judge"),
     ]),
     daily!("ops_payment_failure_daily", "B-3: one row per day and merchant, share of failed payment orders.",
         key: ["date_kst", "merchant_name"], by: "date_kst", stats: ["merchant_name"], &[

@@ -28,6 +28,8 @@ pub enum ExitStatus {
     FoundWarning = 10,
     /// The run succeeded and found critical breaches (only with `--fail-on`).
     FoundCritical = 11,
+    /// The run succeeded and a control of it had nothing to judge (only with `--fail-on`).
+    FoundNoData = 12,
     /// Told to stop before the end: what is done is done, the rest is done when it is run again.
     Interrupted = 130,
 }
@@ -134,6 +136,8 @@ registry! {
     InvalidWindow = 404, Usage, "window not valid";
     /// A sum of a control left `DECIMAL(38,2)`.
     AmountOverflow = 405, DataQuality, "amount overflow in a control";
+    /// The root is absent, or holds none of a lakehouse's tables.
+    LakeMissing = 406, Usage, "no lakehouse at the root";
 
     /// A query that the engine refused or could not finish.
     Sql = 501, Usage, "query failed";

@@ -1,4 +1,4 @@
-//! Stored run reports: `<root>/_nsc/runs/<run>.json`, written once a run has ended.
+//! Stored run reports: `<root>/_nsc/runs/<run>.json`, written when a run begins, and over that when it has ended.
 
 use futures::TryStreamExt;
 use object_store::{ObjectStoreExt, PutMode, path::Path};
@@ -24,11 +24,11 @@ fn derivation_path(name: &str) -> Path {
 }
 
 impl Lake {
-    /// Stores a report under a run id. The report of an earlier run of that id is kept as `<run id>.<n>`.
+    /// Stores what is known of a run that begins. The report of an earlier run of that id is kept as `<run id>.<n>`.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn store_run(&self, name: &str, report: &Value) -> Result<(), LakeError> {
+    pub async fn begin_run(&self, name: &str, report: &Value) -> Result<(), LakeError> {
         let store = self.internal_store()?;
         match store.get(&path_of(name)).await {
             Ok(earlier) => {
@@ -50,6 +50,15 @@ impl Lake {
             Err(object_store::Error::NotFound { .. }) => {}
             Err(e) => return Err(e.into()),
         }
+        self.store_run(name, report).await
+    }
+
+    /// Stores what is known of a run that has begun, over what was known before.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn store_run(&self, name: &str, report: &Value) -> Result<(), LakeError> {
+        let store = self.internal_store()?;
         store.put(&path_of(name), report.to_string().into()).await?;
         Ok(())
     }

@@ -1,11 +1,15 @@
 //! Runs one pipeline under its lock, or the whole chain (seed 4.3: sync_rules, A, Silver, then B and C together).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use nsc_lake::PipelineLock;
 
 use crate::due::Extent;
 use crate::gate::{self, ANALYTICS, CONTROLS, GUARDRAIL, SILVER};
+use crate::report::SKIPPED;
 use crate::{
-    Period, PipelineError, RuleSource, RunContext, RunReport, analytics, controls, guardrail, rules, silver,
+    Period, PipelineError, RuleSource, RunContext, RunReport, analytics, controls, guardrail, record, rules,
+    silver,
 };
 
 /// What can be run.
@@ -40,6 +44,11 @@ impl Pipeline {
     }
 }
 
+/// How long a chain that was not told otherwise waits for the guardrail of the ten minutes.
+const PATIENCE_WITH_A: Duration = Duration::from_secs(60);
+/// How often a held pipeline is asked for again.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
 /// Runs a pipeline; the report says what happened even when the run failed.
 pub async fn run(
     run: &RunContext,
@@ -49,48 +58,67 @@ pub async fn run(
     let begun = Instant::now();
     let mut report = RunReport::new(&run.run_id, pipeline.name(), run.now);
     let outcome = match pipeline {
-        Pipeline::Chain(rules) => chain(run, rules, period, &mut report).await,
-        single => {
-            let extent = match period {
-                Period::Scheduled => Extent::WithDue,
-                Period::Window(_) => Extent::Period,
-            };
-            locked(run, single, period, extent, &mut report).await
-        }
+        Pipeline::Chain(rules) => match record::begin(run, &report).await {
+            Ok(()) => chain(run, rules, period, &mut report).await,
+            Err(e) => Err(e),
+        },
+        single => alone(run, single, period, &mut report).await,
     };
     report.end(begun, &outcome);
     report.peak_memory_bytes = nsc_telemetry::peak_memory_bytes();
-    if !matches!(outcome, Err(PipelineError::Held { .. })) {
-        match serde_json::to_value(&report) {
-            Ok(json) => {
-                if let Err(e) = run.lake.store_run(run.run_id.as_str(), &json).await {
-                    tracing::warn!(error = %e, "run report not stored");
-                }
-            }
-            Err(e) => tracing::warn!(error = %e, "run report not serialisable"),
-        }
+    // A single pipeline that is held has not begun.
+    if !report.parts.is_empty() || !matches!(outcome, Err(PipelineError::Held { .. })) {
+        record::keep(run, &report).await;
     }
     (report, outcome)
 }
 
-/// One pipeline, single flight, with its failure recorded.
-async fn locked(
+/// One pipeline that is no step of a chain.
+async fn alone(
     run: &RunContext,
     pipeline: &Pipeline,
     period: Period,
-    extent: Extent,
     report: &mut RunReport,
 ) -> Result<(), PipelineError> {
-    let name = pipeline.name();
-    let _lock = match run.lake.lock(name, run.run_id.as_str()).await? {
-        Ok(lock) => lock,
-        Err(holder) => {
+    let extent = match period {
+        Period::Scheduled => Extent::WithDue,
+        Period::Window(_) => Extent::Period,
+    };
+    let lock = lock(run, pipeline, run.wait.unwrap_or_default()).await?;
+    record::begin(run, report).await?;
+    held(run, pipeline, period, extent, report, lock).await
+}
+
+/// Single flight: waits for whoever holds the pipeline, and says who it is when that takes too long.
+async fn lock(run: &RunContext, pipeline: &Pipeline, wait: Duration) -> Result<PipelineLock, PipelineError> {
+    let (name, since) = (pipeline.name(), Instant::now());
+    loop {
+        let holder = match run.lake.lock(name, run.run_id.as_str()).await? {
+            Ok(lock) => return Ok(lock),
+            Err(holder) => holder,
+        };
+        let left = wait.saturating_sub(since.elapsed());
+        if left.is_zero() {
             return Err(PipelineError::Held {
                 pipeline: name.to_owned(),
                 holder,
             });
         }
-    };
+        tracing::info!(pipeline = name, run_id = holder.run_id, "held; waiting");
+        tokio::time::sleep(ASK_AGAIN.min(left)).await;
+    }
+}
+
+/// One pipeline under its lock, with its failure recorded.
+async fn held(
+    run: &RunContext,
+    pipeline: &Pipeline,
+    period: Period,
+    extent: Extent,
+    report: &mut RunReport,
+    _lock: PipelineLock,
+) -> Result<(), PipelineError> {
+    let name = pipeline.name();
     // Each pipeline's future is large; boxed, it does not travel through every caller's frame.
     let outcome = match pipeline {
         Pipeline::Silver => Box::pin(silver::run(run, period, report)).await,
@@ -130,13 +158,25 @@ async fn chain(
 ) -> Result<(), PipelineError> {
     let first = [
         (Pipeline::SyncRules(rules.clone()), Period::Scheduled),
-        (Pipeline::Guardrail, Period::Scheduled),
+        (Pipeline::Guardrail, period),
         (Pipeline::Silver, period),
     ];
     for (pipeline, period) in first {
-        let (part, outcome) = one(run, &pipeline, period).await;
+        let is_guardrail = pipeline == Pipeline::Guardrail;
+        let (mut part, outcome) = one(run, &pipeline, period).await;
+        let is_skipped = is_guardrail && matches!(outcome, Err(PipelineError::Held { .. }));
+        if is_skipped {
+            // It runs every ten minutes by itself; the night is not lost for it.
+            SKIPPED.clone_into(&mut part.status);
+            let held = part.error.take().unwrap_or_default();
+            tracing::warn!("{held}; the chain goes on without it");
+            part.error = Some(format!("{held}; the chain went on without it"));
+        }
         report.parts.push(part);
-        outcome?;
+        record::keep(run, report).await;
+        if !is_skipped {
+            outcome?;
+        }
     }
     // Side by side, each with the days Silver found it has to compute again.
     let (b, c) = tokio::join!(
@@ -154,7 +194,14 @@ async fn one(
 ) -> (RunReport, Result<(), PipelineError>) {
     let begun = Instant::now();
     let mut report = RunReport::new(&run.run_id, pipeline.name(), run.now);
-    let outcome = locked(run, pipeline, period, Extent::WithDue, &mut report).await;
+    let patience = match pipeline {
+        Pipeline::Guardrail => PATIENCE_WITH_A,
+        _ => Duration::ZERO,
+    };
+    let outcome = match lock(run, pipeline, run.wait.unwrap_or(patience)).await {
+        Ok(lock) => held(run, pipeline, period, Extent::WithDue, &mut report, lock).await,
+        Err(e) => Err(e),
+    };
     report.end(begun, &outcome);
     (report, outcome)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::prelude::SessionContext;
 use nsc_contracts::rule::RuleSet;
@@ -73,6 +74,8 @@ pub struct RunContext {
     pub clock: UtcMicros,
     /// Rules in force at this instant instead of the current ones.
     pub rules_as_of: Option<UtcMicros>,
+    /// How long to wait for a run that holds a pipeline; when nothing is said not at all, but for the guardrail of a chain.
+    pub wait: Option<Duration>,
 }
 
 impl RunContext {

@@ -23,7 +23,7 @@ use crate::payments::{self, Payments};
 use crate::positions::{self, History, Positions};
 use crate::search::Search;
 use crate::soft_gate::gating_tag;
-use crate::{Period, PipelineError, RunContext, RunReport, TableReport, Verdict};
+use crate::{Period, PipelineError, RunContext, RunReport, TableReport, verdicts};
 
 /// The tables B writes.
 const OUTPUTS: [&str; 6] = [
@@ -230,7 +230,7 @@ impl Day<'_> {
         self.upsert(ctx, "gold.ledger_supply_balance_daily", supply.clone(), report)
             .await?;
         self.carry(ctx, &supply).await?;
-        self.verdicts(ctx, &supply, report).await?;
+        self.verdicts(ctx, wallets, &supply, report).await?;
         report.step(format!("B-1 B-2 {}", self.day.date), since, wallets, bytes);
         Ok(())
     }
@@ -270,9 +270,11 @@ impl Day<'_> {
         positions::store(self.run, self.history, self.day.date.next(), &next).await
     }
 
+    /// Judges `wallets` reconciled wallets and the supply.
     async fn verdicts(
         &self,
         ctx: &SessionContext,
+        wallets: u64,
         supply: &DataFrame,
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
@@ -280,68 +282,28 @@ impl Day<'_> {
             .await?
             .collect()
             .await?;
-        let (critical, warn) = severities(&found)?;
-        let mismatch = supply_exceptions(ctx, self.day, &self.rules.supply, self.run.now)
-            .await?
-            .collect()
-            .await?;
-        let is_mismatch = mismatch.iter().any(|b| b.num_rows() > 0);
-        found.extend(mismatch);
+        let severities = severities(&found)?;
+        found.extend(
+            supply_exceptions(ctx, self.day, &self.rules.supply, self.run.now)
+                .await?
+                .collect()
+                .await?,
+        );
         let mut types = vec!["RECON_WALLET_UNKNOWN"];
         if !self.day.is_suppressed() {
             // A gated day judges nothing else, so it closes nothing else either.
             types.extend(["RECON_DRIFT_HIGH", "RECON_SNAPSHOT_MISSING", "SUPPLY_MISMATCH"]);
         }
-        exceptions::record(
-            self.run,
-            found,
-            Judged {
-                dates: Days::of(self.day.date),
-                types,
-                ..Judged::default()
-            },
-            report,
-        )
-        .await?;
-        let tag = self.day.dq_tag.as_deref();
-        let verdict = |critical: bool, warn: bool| match tag {
-            _ if critical => "CRITICAL",
-            _ if warn => "WARN",
-            Some(_) => "suppressed",
-            None => "ok",
+        let judged = Judged {
+            dates: Days::of(self.day.date),
+            types,
+            ..Judged::default()
         };
-        let suffix = tag.map(|t| format!(" (gated: {t})")).unwrap_or_default();
-        let date = self.day.date.to_string();
-        report.verdicts.push(Verdict {
-            control: "B-1 reconciliation".to_owned(),
-            subject: date.clone(),
-            verdict: verdict(critical > 0, warn > 0).to_owned(),
-            detail: format!("{critical} critical, {warn} warnings{suffix}"),
-        });
-        let row = supply
-            .clone()
-            .select_columns(&[
-                "issued_supply",
-                "wallet_total_balance",
-                "pending_flow_total",
-                "diff_amount",
-            ])?
-            .collect()
-            .await?;
-        let (issued, wallets, pending, diff) = (
-            amount(&row, 0)?,
-            amount(&row, 1)?,
-            amount(&row, 2)?,
-            amount(&row, 3)?,
-        );
-        report.verdicts.push(Verdict {
-            control: "B-2 supply".to_owned(),
-            subject: date,
-            verdict: verdict(is_mismatch, false).to_owned(),
-            detail: format!(
-                "issued {issued}, wallets {wallets}, pending {pending}, difference {diff}{suffix}"
-            ),
-        });
+        exceptions::record(self.run, found, judged, report).await?;
+        report
+            .verdicts
+            .push(verdicts::reconciliation(self.day, wallets, severities));
+        report.verdicts.push(verdicts::supply(self.day, supply).await?);
         Ok(())
     }
 }
@@ -383,7 +345,7 @@ pub(crate) async fn materialise(
 }
 
 /// The amount in a column of the first row.
-fn amount(batches: &[RecordBatch], column: usize) -> Result<Money, PipelineError> {
+pub(crate) fn amount(batches: &[RecordBatch], column: usize) -> Result<Money, PipelineError> {
     let first = batches
         .iter()
         .find(|b| b.num_rows() > 0)
@@ -400,8 +362,8 @@ fn amount(batches: &[RecordBatch], column: usize) -> Result<Money, PipelineError
         })
 }
 
-/// How many exceptions of each severity.
-fn severities(found: &[RecordBatch]) -> Result<(usize, usize), PipelineError> {
+/// How many exceptions are CRITICAL, and how many are not.
+fn severities(found: &[RecordBatch]) -> Result<(u64, u64), PipelineError> {
     let (mut critical, mut warn) = (0, 0);
     for batch in found {
         let Some(column) = batch.column_by_name("severity") else {
@@ -410,9 +372,9 @@ fn severities(found: &[RecordBatch]) -> Result<(usize, usize), PipelineError> {
         let column = cast(column, &DataType::Utf8)?;
         for severity in column.as_string::<i32>().iter().flatten() {
             if severity == "CRITICAL" {
-                critical += 1
+                critical += 1;
             } else {
-                warn += 1
+                warn += 1;
             }
         }
     }

@@ -310,6 +310,7 @@ mod tests {
             now,
             clock: now,
             rules_as_of: None,
+            wait: None,
         }
     }
 

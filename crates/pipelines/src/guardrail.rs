@@ -1,40 +1,44 @@
 //! Pipeline A: the data-quality guardrail, every ten minutes (lakehouse contract 4, "Pipeline A").
+//!
+//! A scheduled run judges what has just arrived. A backfill looks back over windows by when things happened: history that was
+//! loaded in one go is quiet where the sources were.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use datafusion::arrow::array::{
-    ArrayRef, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, Date32Array, Decimal128Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
+use datafusion::arrow::datatypes::TimestampMicrosecondType;
 use datafusion::logical_expr::col;
 use datafusion::prelude::SessionContext;
+use futures::TryStreamExt;
 use nsc_contracts::rule::{Rule, RuleSet};
-use nsc_core::{MICROS_PER_SECOND, UtcMicros, UtcWindow};
-use nsc_lake::{Conflict, Days, PipelineStates, Scope, Table, Upsert};
+use nsc_core::{MICROS_PER_DAY, MICROS_PER_SECOND, UtcMicros, UtcWindow};
+use nsc_lake::{Conflict, DataFile, Days, PipelineStates, Scope, Table, Upsert};
 use nsc_transforms::guardrail::{
-    AllowedValues, Fired, GuardrailRules, GuardrailSource, Judgement, WindowMeasure, Windows, counts,
-    freshness_seconds, judge, measures, newest, newest_at_ends, zero_windows_after,
+    AllowedValues, GuardrailRules, GuardrailSource, Judgement, Tally, Timeline, WindowMeasure, Windows,
+    freshness_seconds, judge, measures, newest_before, zero_windows_after,
 };
 use nsc_transforms::rules::SeverityRule;
 
+use crate::derivation::{self, Derivation};
 use crate::exceptions::{self, Finding, Judged, metadata};
+use crate::gaps::{self, JudgedWindow};
 use crate::gate::{self, GUARDRAIL, Success};
 use crate::period::not_too_early;
-use crate::silver::scope::instant;
-use crate::{Period, PipelineError, RunContext, RunReport, TableReport, Verdict};
+use crate::silver::{self, scope::instant};
+use crate::{Period, PipelineError, RunContext, RunReport, TableReport};
 
 /// Length of a window.
 const WINDOW_MICROS: i64 = 600 * MICROS_PER_SECOND;
 const STATUS: &str = "silver.dq_status";
-
-/// One judged window of one source.
-struct JudgedWindow {
-    source: GuardrailSource,
-    window: UtcWindow,
-    measure: WindowMeasure,
-    judgement: Judgement,
-}
+/// Rows whose keys are held at once, unless a single day has more.
+const ROWS_AT_ONCE: u64 = 4 << 20;
+/// Further back than any row: more than all years a time can name.
+const LONG_AGO: i64 = 4_000 * 366 * MICROS_PER_DAY;
 
 /// Runs Pipeline A.
 pub(crate) async fn run(
@@ -60,36 +64,51 @@ pub(crate) async fn run(
     } else {
         BTreeMap::new()
     };
+    let look = Look {
+        run,
+        rules: &rules,
+        windows: &windows,
+        timeline: if period == Period::Scheduled {
+            Timeline::Arrival
+        } else {
+            Timeline::Event
+        },
+    };
+    let derivation = look.derivation(span).await?;
+    // What was found of a past span stays as it is while nothing it follows from changes.
+    let known = match &derivation {
+        Some(known) => known.recall(run, &outputs(run, span).await?).await?,
+        None => None,
+    };
+    if let Some(record) = known {
+        record.report(report);
+        report.step("unchanged since the last run", begun, 0, 0);
+        return gate::succeeded(run, &ctx, success(None), |_| {}).await;
+    }
+    let mark = derivation::mark(report);
     let mut judged = Vec::new();
     let mut zero = BTreeMap::new();
+    let mut findings = Vec::new();
     for source in GuardrailSource::ALL {
         let start = carried.get(source.table()).copied().unwrap_or(0);
-        let found = source_windows(run, source, &windows, &rules, start, report).await?;
-        zero.insert(
-            source.table().to_owned(),
-            found
-                .last()
-                .map_or(start, |j| u64::try_from(j.measure.zero_windows).unwrap_or(0)),
-        );
+        let found = look.source(source, start, report).await?;
+        let count = |j: &JudgedWindow| u64::try_from(j.measure.zero_windows).unwrap_or(0);
+        zero.insert(source.table().to_owned(), found.last().map_or(start, count));
+        findings.extend(gaps::findings(&found));
+        report.verdicts.extend(gaps::verdict(&found));
         judged.extend(found);
     }
+    // The rows of a day stand together.
+    judged.sort_by_key(|j| (j.window.start, j.source));
     write_status(run, &ctx, &judged, report).await?;
-    write_exceptions(run, span, &judged, report).await?;
-    report.verdicts.extend(
-        judged
-            .iter()
-            .filter(|j| j.judgement.dq_tag.is_some())
-            .map(verdict),
-    );
-    report.step(
-        "A judge windows",
-        begun,
-        judged
-            .iter()
-            .map(|j| u64::try_from(j.measure.counts.event_count).unwrap_or(0))
-            .sum(),
-        0,
-    );
+    write_exceptions(run, span, &findings, report).await?;
+    let rows: i64 = judged.iter().map(|j| j.measure.counts.event_count).sum();
+    report.step("A judge windows", begun, u64::try_from(rows).unwrap_or(0), 0);
+    if let Some(derivation) = derivation {
+        derivation
+            .keep(run, outputs(run, span).await?, report, mark)
+            .await?;
+    }
     let end = (period == Period::Scheduled).then_some(span.end);
     gate::succeeded(run, &ctx, success(end), |state| {
         if end.is_some() {
@@ -97,6 +116,16 @@ pub(crate) async fn run(
         }
     })
     .await
+}
+
+/// Names the files of a span's rows.
+async fn outputs(run: &RunContext, span: UtcWindow) -> Result<String, PipelineError> {
+    let days: Days = span.dates_kst().collect();
+    let files = run.table(STATUS).await?.files()?;
+    let of_days = |f: &&DataFile| f.partition_date().is_some_and(|d| days.contains(d));
+    Ok(derivation::files_hash(
+        files.iter().filter(of_days).map(|f| (STATUS, f)),
+    ))
 }
 
 fn success(end: Option<UtcMicros>) -> Success<'static> {
@@ -183,94 +212,185 @@ fn rules_of(
     ))
 }
 
-async fn source_windows(
-    run: &RunContext,
-    source: GuardrailSource,
-    windows: &Windows,
-    rules: &RuleSet,
-    carried: u64,
-    report: &mut RunReport,
-) -> Result<Vec<JudgedWindow>, PipelineError> {
-    let (judged_by, allowed) = rules_of(rules, source)?;
-    // One session a source: each registers its own `rows`.
-    let ctx = run.session()?;
-    let table = run.table(&format!("bronze.{}", source.table())).await?;
-    report.read(&table);
-    let (Some(first), Some(last)) = (windows.as_slice().first(), windows.as_slice().last()) else {
-        return Ok(Vec::new());
-    };
-    let files: Vec<_> = table
-        .files()?
-        .into_iter()
-        .filter(|f| f.may_hold_instant("ingested_at", first.start, last.end))
-        .collect();
-    let inside = col("ingested_at")
-        .gt_eq(instant(first.start))
-        .and(col("ingested_at").lt_eq(instant(last.end)));
-    ctx.register_table(
-        "rows",
-        ctx.read_table(table.scan(files))?.filter(inside)?.into_view(),
-    )?;
-    let counted = counts(
-        windows,
-        &measures(&ctx, source, windows, &allowed).await?.collect().await?,
-    )?;
-    let before = newest_before(&ctx, &table, first.start).await?;
-    let newest = newest_at_ends(windows, &newest(&ctx, windows).await?.collect().await?, before)?;
-    let mut zero = i64::try_from(carried).unwrap_or(i64::MAX);
-    let mut judged = Vec::new();
-    for ((window, counts), newest) in windows.as_slice().iter().zip(counted).zip(newest) {
-        zero = zero_windows_after(zero, counts.event_count);
-        let measure = WindowMeasure {
-            freshness_sec: freshness_seconds(window.end, newest),
-            counts,
-            zero_windows: zero,
-        };
-        let judgement = judge(&measure, &judged_by);
-        judged.push(JudgedWindow {
-            source,
-            window: *window,
-            measure,
-            judgement,
-        });
+/// From the first window's start to the last one's end.
+fn span_of(windows: &[UtcWindow]) -> UtcWindow {
+    let nothing = UtcMicros::new(0);
+    UtcWindow {
+        start: windows.first().map_or(nothing, |w| w.start),
+        end: windows.last().map_or(nothing, |w| w.end),
     }
-    Ok(judged)
 }
 
-/// The newest `ingested_at` before an instant, however old: partitions are asked newest first.
-async fn newest_before(
-    ctx: &SessionContext,
-    table: &Table,
-    instant_end: UtcMicros,
-) -> Result<Option<UtcMicros>, PipelineError> {
-    let mut days: BTreeMap<i32, Vec<nsc_lake::DataFile>> = BTreeMap::new();
-    for file in table.files()? {
-        if let Some(day) = file
-            .partition_date()
-            .map(nsc_core::DateKst::days)
-            .filter(|d| *d <= instant_end.utc_day())
-        {
-            days.entry(day).or_default().push(file);
+/// What a run looks at, and how.
+struct Look<'a> {
+    run: &'a RunContext,
+    rules: &'a RuleSet,
+    windows: &'a Windows,
+    timeline: Timeline,
+}
+
+impl Look<'_> {
+    async fn table(&self, source: GuardrailSource) -> Result<Table, PipelineError> {
+        self.run.table(&format!("bronze.{}", source.table())).await
+    }
+
+    /// What the judgement of a past span follows from; none for the windows that have just ended.
+    async fn derivation(&self, span: UtcWindow) -> Result<Option<Derivation>, PipelineError> {
+        if self.timeline == Timeline::Arrival {
+            return Ok(None);
+        }
+        let name = format!("a-{}-{}", span.start.micros(), span.end.micros());
+        let mut derivation = Derivation::new(name);
+        let mut tables = Vec::new();
+        for source in GuardrailSource::ALL {
+            derivation = derivation.with(&format!("{:?}", rules_of(self.rules, source)?));
+            tables.push(self.table(source).await?);
+        }
+        Ok(Some(derivation.with(&derivation::tables_hash(&tables)?)))
+    }
+
+    /// Judges the windows of one source.
+    async fn source(
+        &self,
+        source: GuardrailSource,
+        carried: u64,
+        report: &mut RunReport,
+    ) -> Result<Vec<JudgedWindow>, PipelineError> {
+        let (judged_by, allowed) = rules_of(self.rules, source)?;
+        let table = self.table(source).await?;
+        report.read(&table);
+        let Some(first) = self.windows.as_slice().first() else {
+            return Ok(Vec::new());
+        };
+        let (mut newest, mut judged) = (None, Vec::new());
+        let mut zero = i64::try_from(carried).unwrap_or(i64::MAX);
+        for windows in self.lots(&table)? {
+            let tally = self.tally(&table, source, windows, &allowed).await?;
+            if judged.is_empty() && !tally.begins_with_a_row() {
+                newest = self.newest_before(&table, source, first.start).await?;
+            }
+            for (window, (counts, at_end)) in windows.iter().zip(tally.finish(newest)) {
+                newest = at_end;
+                zero = zero_windows_after(zero, counts.event_count);
+                let measure = WindowMeasure {
+                    freshness_sec: freshness_seconds(window.end, newest),
+                    counts,
+                    zero_windows: zero,
+                };
+                judged.push(JudgedWindow {
+                    source,
+                    window: *window,
+                    measure,
+                    judgement: judge(&measure, &judged_by),
+                });
+            }
+        }
+        Ok(judged)
+    }
+
+    /// The windows in lots that are counted at once: all of them, or a day's where that would be too many keys to hold.
+    fn lots(&self, table: &Table) -> Result<Vec<&[UtcWindow]>, PipelineError> {
+        let windows = self.windows.as_slice();
+        let files = table.files()?;
+        let files = files.iter().filter(|f| self.may_hold(table, f, span_of(windows)));
+        let rows: u64 = files.map(|f| f.rows.unwrap_or(ROWS_AT_ONCE)).sum();
+        if rows <= ROWS_AT_ONCE {
+            return Ok(vec![windows]);
+        }
+        let same_day = |a: &UtcWindow, b: &UtcWindow| a.start.date_kst() == b.start.date_kst();
+        Ok(windows.chunk_by(same_day).collect())
+    }
+
+    async fn tally(
+        &self,
+        table: &Table,
+        source: GuardrailSource,
+        windows: &[UtcWindow],
+        allowed: &AllowedValues,
+    ) -> Result<Tally, PipelineError> {
+        let mut tally = Tally::new(Windows::new(windows.to_vec())?);
+        // One session a source and lot: each registers its own `rows`.
+        let ctx = self.run.session()?;
+        if self.register(&ctx, table, span_of(windows))? {
+            let plan = measures(&ctx, source, self.timeline, allowed).await?;
+            let mut rows = plan.execute_stream().await?;
+            while let Some(batch) = rows.try_next().await? {
+                tally.add(&batch)?;
+            }
+        }
+        Ok(tally)
+    }
+
+    /// Registers the rows of a span, and by event time some more: those of the files that can hold some of it. False when
+    /// there is no such file.
+    fn register(&self, ctx: &SessionContext, table: &Table, span: UtcWindow) -> Result<bool, PipelineError> {
+        let files = table.files()?.into_iter();
+        let files: Vec<DataFile> = files.filter(|f| self.may_hold(table, f, span)).collect();
+        if files.is_empty() {
+            return Ok(false);
+        }
+        let rows = ctx.read_table(table.scan(files))?;
+        let rows = match self.timeline {
+            Timeline::Arrival => {
+                let inside = col("ingested_at")
+                    .gt_eq(instant(span.start))
+                    .and(col("ingested_at").lt_eq(instant(span.end)));
+                rows.filter(inside)?
+            }
+            Timeline::Event => rows,
+        };
+        ctx.register_table("rows", rows.into_view())?;
+        Ok(true)
+    }
+
+    fn may_hold(&self, table: &Table, file: &DataFile, span: UtcWindow) -> bool {
+        match self.timeline {
+            Timeline::Arrival => file.may_hold_instant("ingested_at", span.start, span.end),
+            Timeline::Event => {
+                let source = table.contract().name.trim_end_matches("_raw");
+                silver::bronze::may_hold(file, source, span)
+            }
         }
     }
-    for (_, files) in days.into_iter().rev() {
-        let rows = ctx
-            .read_table(table.scan(files))?
-            .filter(col("ingested_at").lt(instant(instant_end)))?;
-        let newest = datafusion::functions_aggregate::expr_fn::max(col("ingested_at"));
-        let found = rows
-            .aggregate(vec![], vec![newest.alias("newest")])?
-            .collect()
-            .await?;
-        let value = found
-            .first()
-            .map(|b| datafusion::common::ScalarValue::try_from_array(b.column(0), 0))
-            .transpose()?;
-        if let Some(datafusion::common::ScalarValue::TimestampMicrosecond(Some(micros), _)) = value {
-            return Ok(Some(UtcMicros::new(micros)));
+
+    /// The newest instant before the first window, however old: the nearest files are asked first.
+    async fn newest_before(
+        &self,
+        table: &Table,
+        source: GuardrailSource,
+        start: UtcMicros,
+    ) -> Result<Option<UtcMicros>, PipelineError> {
+        let ctx = self.run.session()?;
+        let mut reach = 2 * MICROS_PER_DAY;
+        let mut asked = HashSet::new();
+        let mut newest = None;
+        loop {
+            let near = UtcWindow {
+                start: start.plus(-reach),
+                end: start,
+            };
+            let files = table.files()?.into_iter();
+            let files = files.filter(|f| !asked.contains(&f.path) && self.may_hold(table, f, near));
+            let files: Vec<DataFile> = files.collect();
+            asked.extend(files.iter().map(|f| f.path.clone()));
+            if !files.is_empty() {
+                let rows = ctx.read_table(table.scan(files))?;
+                let found = newest_before(rows, source, self.timeline, start)?
+                    .collect()
+                    .await?;
+                let found = found.first().and_then(|b| {
+                    let times = b.column(0).as_primitive_opt::<TimestampMicrosecondType>()?;
+                    times.is_valid(0).then(|| UtcMicros::new(times.value(0)))
+                });
+                newest = newest.max(found);
+            }
+            // What lies further back than the files that were asked is older than what they hold.
+            if newest.is_some_and(|n| near.start <= n) || reach > LONG_AGO {
+                return Ok(newest);
+            }
+            reach *= 16;
         }
     }
-    Ok(None)
 }
 
 async fn write_status(
@@ -373,13 +493,9 @@ fn status_rows(run: &RunContext, judged: &[JudgedWindow]) -> Result<RecordBatch,
 async fn write_exceptions(
     run: &RunContext,
     span: UtcWindow,
-    judged: &[JudgedWindow],
+    findings: &[Finding],
     report: &mut RunReport,
 ) -> Result<(), PipelineError> {
-    let findings: Vec<Finding> = judged
-        .iter()
-        .flat_map(|j| j.judgement.fired.iter().map(|fired| finding(j, fired)))
-        .collect();
     let types = vec![
         "SOURCE_STALE",
         "DUP_SUSPECTED",
@@ -389,50 +505,13 @@ async fn write_exceptions(
     let found = if findings.is_empty() {
         Vec::new()
     } else {
-        vec![exceptions::rows(run, &findings)?]
+        vec![exceptions::rows(run, findings)?]
     };
-    exceptions::record(
-        run,
-        found,
-        Judged {
-            dates: span.dates_kst().collect(),
-            types,
-            within: Some(span),
-            subjects: None,
-        },
-        report,
-    )
-    .await
-}
-
-fn finding(judged: &JudgedWindow, fired: &Fired) -> Finding {
-    let counts = &judged.measure.counts;
-    Finding {
-        date: judged.window.start.date_kst(),
-        domain: "dq",
-        exception_type: fired.tag.as_str(),
-        severity: fired.severity.name(),
-        source_table: judged.source.table().to_owned(),
-        window: judged.window,
-        metric: fired.metric,
-        metric_value: Some(fired.value.millionths()),
-        message: serde_json::json!({
-            "metric": fired.metric, "value": fired.value.to_string(), "rule_id": fired.rule_id,
-            "event_count": counts.event_count.to_string(), "repeats": counts.repeats.to_string(), "bad_rows": counts.bad_rows.to_string(),
-            "zero_windows": judged.measure.zero_windows.to_string(),
-            "freshness_sec": judged.measure.freshness_sec.map(|s| s.to_string()),
-        }),
-        rule_id: Some(fired.rule_id.clone()),
-        subject: None,
-    }
-}
-
-fn verdict(judged: &JudgedWindow) -> Verdict {
-    let tag = judged.judgement.dq_tag.map_or("", |t| t.as_str());
-    Verdict {
-        control: format!("A {}", judged.source.table()),
-        subject: judged.window.to_string(),
-        verdict: judged.judgement.severity.map_or("ok", |s| s.name()).to_owned(),
-        detail: tag.to_owned(),
-    }
+    let judged = Judged {
+        dates: span.dates_kst().collect(),
+        types,
+        within: Some(span),
+        subjects: None,
+    };
+    exceptions::record(run, found, judged, report).await
 }

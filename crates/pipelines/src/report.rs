@@ -72,16 +72,26 @@ pub struct ExceptionCount {
     pub count: u64,
 }
 
-/// A control's verdict on one day or window.
+/// The status of a run that has begun; of one that is no longer there, that it died.
+pub(crate) const STARTED: &str = "started";
+/// The status of a run that was told to stop.
+pub(crate) const INTERRUPTED: &str = "interrupted";
+/// The status of a step that a chain went on without.
+pub(crate) const SKIPPED: &str = "skipped";
+
+/// The verdict of a control that had nothing to judge.
+pub(crate) const NO_DATA: &str = "no_data";
+
+/// A control's verdict on one day or span.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Verdict {
     /// Control, e.g. `B-2 supply`.
     pub control: String,
-    /// Day or window.
+    /// Day or span.
     pub subject: String,
-    /// `ok`, `WARN`, `CRITICAL` or `suppressed`.
+    /// `ok`, `WARN`, `CRITICAL`, `suppressed`, or `no_data`: there was nothing to judge.
     pub verdict: String,
-    /// The numbers in short.
+    /// What was judged, and the numbers in short.
     pub detail: String,
 }
 
@@ -92,9 +102,9 @@ pub struct RunReport {
     pub run_id: RunId,
     /// Pipeline, e.g. `pipeline_silver`.
     pub pipeline: String,
-    /// `success` or `failure`.
+    /// `started`, then `success`, `failure` or `interrupted`; of a step of a chain also `skipped`.
     pub status: String,
-    /// The error of a failed run.
+    /// Why it is not a success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// What a reader must know of how the results came about.
@@ -136,7 +146,7 @@ impl RunReport {
         Self {
             run_id: run_id.clone(),
             pipeline: pipeline.to_owned(),
-            status: "success".to_owned(),
+            status: STARTED.to_owned(),
             error: None,
             notes: Vec::new(),
             now,
@@ -189,10 +199,9 @@ impl RunReport {
     /// Says how the run ended, and makes one line of those that its days and steps have left for a table.
     pub(crate) fn end(&mut self, begun: Instant, outcome: &Result<(), PipelineError>) {
         self.seconds = begun.elapsed().as_secs_f64();
-        if let Err(e) = outcome {
-            "failure".clone_into(&mut self.status);
-            self.error = Some(e.to_string());
-        }
+        let status = if outcome.is_ok() { "success" } else { "failure" };
+        status.clone_into(&mut self.status);
+        self.error = outcome.as_ref().err().map(ToString::to_string);
         let mut tables: Vec<TableReport> = Vec::with_capacity(self.tables.len());
         for line in self.tables.drain(..) {
             match tables.iter_mut().find(|t| t.table == line.table) {
@@ -201,6 +210,13 @@ impl RunReport {
             }
         }
         self.tables = tables;
+    }
+
+    /// Whether some control of the run and its parts had nothing to judge.
+    #[must_use]
+    pub fn has_no_data(&self) -> bool {
+        let own = self.verdicts.iter().any(|v| v.verdict == NO_DATA);
+        own || self.parts.iter().any(Self::has_no_data)
     }
 
     /// The gravest severity among the open exceptions of the run and its parts.

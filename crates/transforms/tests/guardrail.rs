@@ -3,7 +3,7 @@
 use datafusion::prelude::SessionContext;
 use nsc_core::UtcWindow;
 use nsc_transforms::guardrail::{
-    AllowedValues, GuardrailSource, WindowCounts, Windows, counts, measures, newest, newest_at_ends,
+    AllowedValues, GuardrailSource, Tally, Timeline, Windows, measures, newest_before,
 };
 
 use crate::support::{at, batch, register, session};
@@ -26,11 +26,29 @@ fn allowed() -> AllowedValues {
 
 /// (rows, keyed, repeats, bad) of each window.
 async fn counted(ctx: &SessionContext, source: GuardrailSource) -> Vec<(i64, i64, i64, i64)> {
-    let df = measures(ctx, source, &windows(), &allowed()).await.unwrap();
-    let all: Vec<WindowCounts> = counts(&windows(), &df.collect().await.unwrap()).unwrap();
-    all.iter()
-        .map(|c| (c.event_count, c.keyed_rows, c.repeats, c.bad_rows))
+    counted_by(ctx, source, Timeline::Arrival).await
+}
+
+async fn counted_by(
+    ctx: &SessionContext,
+    source: GuardrailSource,
+    timeline: Timeline,
+) -> Vec<(i64, i64, i64, i64)> {
+    let tally = tallied(ctx, source, timeline).await;
+    tally
+        .finish(None)
+        .iter()
+        .map(|(c, _)| (c.event_count, c.keyed_rows, c.repeats, c.bad_rows))
         .collect()
+}
+
+async fn tallied(ctx: &SessionContext, source: GuardrailSource, timeline: Timeline) -> Tally {
+    let plan = measures(ctx, source, timeline, &allowed()).await.unwrap();
+    let mut tally = Tally::new(windows());
+    for batch in plan.collect().await.unwrap() {
+        tally.add(&batch).unwrap();
+    }
+    tally
 }
 
 const META: &str = "_corrupt_record text, ingested_at ts, source_extracted_at ts, batch_id text, source_system text, source_ref text, ingest_date date, load_id text";
@@ -130,26 +148,71 @@ async fn an_order_repeats_only_as_an_identical_copy() {
 #[tokio::test]
 async fn freshness_sees_the_closing_instant_and_a_dead_source_grows_stale() {
     let ctx = session();
-    let newest_of = async |lines: &[&str], before| {
-        register(&ctx, "rows", batch("ingested_at ts", lines));
-        let batches = newest(&ctx, &windows()).await.unwrap().collect().await.unwrap();
-        let found = newest_at_ends(&windows(), &batches, before).unwrap();
-        found
+    let newest_of = async |minutes: &[&str], before| {
+        let columns = format!("tx_id text, wallet_id text, type text, entry_type text, amount text, {META}");
+        let lines = minutes.iter().map(|m| format!("t|w|CHARGE|~|1|{}", meta(m, 1)));
+        let lines: Vec<String> = lines.collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        register(&ctx, "rows", batch(&columns, &lines));
+        let tally = tallied(&ctx, GuardrailSource::Ledger, Timeline::Arrival).await;
+        tally
+            .finish(before)
             .into_iter()
-            .map(|t| t.map_or("~".to_owned(), |t| t.to_string()[11..].to_owned()))
+            .map(|(_, t)| t.map_or("~".to_owned(), |t| t.to_string()[11..].to_owned()))
             .collect::<Vec<_>>()
     };
+    assert_eq!(newest_of(&["03:00", "10:00"], None).await, ["00:10:00Z"; 3]);
     assert_eq!(
-        newest_of(&["2026-01-05T00:03:00Z", "2026-01-05T00:10:00Z"], None).await,
-        ["00:10:00Z"; 3]
-    );
-    assert_eq!(
-        newest_of(&["2026-01-05T00:10:00.000001Z"], None).await,
+        newest_of(&["10:00.000001"], None).await,
         ["~", "00:10:00.000001Z", "00:10:00.000001Z"]
     );
     assert_eq!(
-        newest_of(&["2026-01-05T00:30:00Z"], Some(at("2026-01-04T23:00:00Z"))).await,
+        newest_of(&["30:00"], Some(at("2026-01-04T23:00:00Z"))).await,
         ["23:00:00Z", "23:00:00Z", "00:30:00Z"]
     );
     assert_eq!(newest_of(&[], None).await, ["~"; 3]);
+}
+
+#[tokio::test]
+async fn looking_back_a_row_is_of_the_window_it_happened_in() {
+    let ctx = session();
+    let columns = format!(
+        "tx_id text, wallet_id text, type text, entry_type text, amount text, created_at text, event_time text, {META}"
+    );
+    let row = |tx: &str, times: &str| format!("{tx}|w|CHARGE|~|1.00|{times}|{}", meta("25:00", 1));
+    let lines = [
+        row("t1", "2026-01-05T09:05:00+09:00|~"),
+        row("t2", "~|2026-01-05T00:15:00Z"),
+        // Broken is not absent: its alias is not tried, and the row is of the moment it arrived.
+        row("t3", "someday|2026-01-05T00:05:00Z"),
+        row("t4", "~|~"),
+        // Of no window, and still the newest before them.
+        row("t5", "2026-01-04T20:00:00Z|~"),
+        row("t6", "2026-01-05T00:30:00Z|~"),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    register(&ctx, "rows", batch(&columns, &lines));
+    assert_eq!(
+        counted_by(&ctx, GuardrailSource::Ledger, Timeline::Event).await,
+        [(1, 1, 0, 0), (1, 1, 0, 0), (2, 2, 0, 0)]
+    );
+    assert_eq!(
+        counted_by(&ctx, GuardrailSource::Ledger, Timeline::Arrival).await,
+        [(0, 0, 0, 0), (0, 0, 0, 0), (6, 6, 0, 0)]
+    );
+    let newest_before = |timeline, before| {
+        let rows = ctx.table("rows");
+        async move {
+            let rows = rows.await.unwrap();
+            let plan = newest_before(rows, GuardrailSource::Ledger, timeline, at(before)).unwrap();
+            let found = plan.collect().await.unwrap();
+            arrow::util::display::array_value_to_string(found[0].column(0), 0).unwrap()
+        }
+    };
+    let start = "2026-01-05T00:00:00Z";
+    assert_eq!(
+        newest_before(Timeline::Event, start).await,
+        "2026-01-04T20:00:00Z"
+    );
+    assert_eq!(newest_before(Timeline::Arrival, start).await, "");
 }

@@ -2,6 +2,7 @@
 
 mod explain;
 mod ingest;
+mod init;
 pub(crate) mod rules;
 mod run;
 mod runs;
@@ -17,6 +18,8 @@ use crate::failure::Outcome;
 /// From source files to verified controls.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LakehouseCommand {
+    /// Make an empty lakehouse at the root
+    Init(init::InitArgs),
     /// Load source files into Bronze
     Ingest(ingest::IngestArgs),
     /// Run a pipeline, or the whole chain
@@ -43,6 +46,7 @@ impl LakehouseCommand {
 /// Runs the command.
 pub(super) async fn dispatch(command: LakehouseCommand, app: &mut App) -> Outcome<ExitStatus> {
     match command {
+        LakehouseCommand::Init(args) => init::handle(args, app).await,
         LakehouseCommand::Ingest(args) => ingest::handle(args, app).await,
         LakehouseCommand::Run(args) => run::handle(args, app).await,
         LakehouseCommand::Runs(args) => runs::handle(args, app).await,

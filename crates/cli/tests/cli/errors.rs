@@ -49,6 +49,7 @@ fn usage_and_configuration() {
 #[test]
 fn an_empty_lakehouse() {
     let dir = tempfile::tempdir().unwrap();
+    assert_eq!(nsc(dir.path(), &["init"]).status.code(), Some(0));
     for (line, code, exit) in [
         (
             vec![
@@ -95,6 +96,7 @@ fn errors_are_json_when_the_format_is() {
 #[test]
 fn a_pipeline_that_is_held_is_refused() {
     let dir = tempfile::tempdir().unwrap();
+    assert_eq!(nsc(dir.path(), &["init"]).status.code(), Some(0));
     let locks = dir.path().join("lakehouse/_nsc/locks");
     std::fs::create_dir_all(&locks).unwrap();
     let file = std::fs::File::create(locks.join("pipeline_silver.lock")).unwrap();
@@ -121,6 +123,7 @@ fn a_pipeline_that_is_held_is_refused() {
 #[test]
 fn controls_wait_for_silver() {
     let dir = tempfile::tempdir().unwrap();
+    assert_eq!(nsc(dir.path(), &["init"]).status.code(), Some(0));
     assert_eq!(nsc(dir.path(), &["rules", "sync"]).status.code(), Some(0));
     let refused = nsc(dir.path(), &["run", "b", "--date-kst", "2026-01-05"]);
     assert_eq!(refused.status.code(), Some(3));
@@ -155,6 +158,7 @@ rules:
 #[test]
 fn a_time_before_any_source_is_refused_and_leaves_no_trace() {
     let dir = tempfile::tempdir().unwrap();
+    assert_eq!(nsc(dir.path(), &["init"]).status.code(), Some(0));
     assert_eq!(nsc(dir.path(), &["rules", "sync"]).status.code(), Some(0));
     for pipeline in ["silver", "a", "b", "e2e"] {
         let refused = nsc(dir.path(), &["run", pipeline, "--now", "0001-01-01T00:00:00Z"]);
@@ -168,6 +172,7 @@ fn a_time_before_any_source_is_refused_and_leaves_no_trace() {
 #[test]
 fn a_run_ahead_of_the_clock_does_not_stop_the_guardrail() {
     let dir = tempfile::tempdir().unwrap();
+    assert_eq!(nsc(dir.path(), &["init"]).status.code(), Some(0));
     assert_eq!(nsc(dir.path(), &["rules", "sync"]).status.code(), Some(0));
     let windows = |now: &str| {
         let output = nsc(dir.path(), &["run", "a", "--now", now, "--format", "json"]);
@@ -184,6 +189,7 @@ fn a_run_ahead_of_the_clock_does_not_stop_the_guardrail() {
 #[test]
 fn a_run_id_used_twice_keeps_both_reports() {
     let dir = tempfile::tempdir().unwrap();
+    assert_eq!(nsc(dir.path(), &["init"]).status.code(), Some(0));
     assert_eq!(nsc(dir.path(), &["rules", "sync"]).status.code(), Some(0));
     for pipeline in ["silver", "a"] {
         let arguments = [

@@ -56,6 +56,7 @@ pub(crate) fn context(lake: Lake, name: &str, now: &str) -> RunContext {
         now,
         clock: now,
         rules_as_of: None,
+        wait: None,
     }
 }
 

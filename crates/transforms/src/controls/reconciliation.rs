@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::ScalarValue;
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::Money;
 
 use super::ControlDay;
+use super::verdicts::critical;
 use crate::TransformError;
 use crate::functions::{DEC2, utc_micros};
 use crate::output::{finish, money, plan, text};
@@ -90,8 +92,11 @@ pub async fn supply(
 ) -> Result<DataFrame, TransformError> {
     const TABLE: &str = "gold.ledger_supply_balance_daily";
     let params = vec![
+        ("start", crate::output::instant(day.start())),
         ("opening_supply", money(opening_supply.units())),
         ("threshold", money(rule.threshold.floor_at(2))),
+        ("critical", critical(rule)),
+        ("suppressed", ScalarValue::Boolean(Some(day.is_suppressed()))),
     ];
     let df = plan(
         ctx,

@@ -58,17 +58,20 @@ pub async fn supply_exceptions(
     )
 }
 
-fn verdict_params(day: &ControlDay, rule: &SeverityRule) -> Vec<(&'static str, ScalarValue)> {
-    // `>` a threshold of any precision is `>` its floor in hundredths.
-    let critical = match (rule.warn, rule.crit) {
+/// The amount above which a breach is CRITICAL: `>` a threshold of any precision is `>` its floor in hundredths.
+pub(super) fn critical(rule: &SeverityRule) -> ScalarValue {
+    money(match (rule.warn, rule.crit) {
         (_, Some(crit)) => crit.floor_at(2),
         (Some(_), None) => MAX_38_DIGITS,
         (None, None) => rule.threshold.floor_at(2),
-    };
+    })
+}
+
+fn verdict_params(day: &ControlDay, rule: &SeverityRule) -> Vec<(&'static str, ScalarValue)> {
     vec![
         ("suppressed", ScalarValue::Boolean(Some(day.is_suppressed()))),
         ("threshold", money(rule.threshold.floor_at(2))),
-        ("critical", money(critical)),
+        ("critical", critical(rule)),
         (
             "threshold_text",
             ScalarValue::Utf8(Some(rule.threshold.to_string())),

@@ -1,13 +1,13 @@
-//! The plans of the guardrail: one pass over a source's Bronze rows, counted by window.
+//! The plans of the guardrail: one pass over a source's Bronze rows.
 
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::Int64Type;
 use datafusion::common::Result as PlanResult;
-use datafusion::functions_aggregate::expr_fn::{count, max, sum};
+use datafusion::functions_aggregate::expr_fn::max;
 use datafusion::logical_expr::{Expr, cast, ident, lit, when};
 use datafusion::prelude::{DataFrame, SessionContext};
+use nsc_core::UtcMicros;
 
-use super::{AllowedValues, GuardrailSource, Windows};
+use super::row_key::row_key;
+use super::{AllowedValues, GuardrailSource};
 use crate::TransformError;
 
 /// The load's own fields: a copy that differs only here is still a copy.
@@ -21,76 +21,82 @@ const LOAD_FIELDS: &[&str] = &[
     "load_id",
 ];
 
-/// What one window of one source holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct WindowCounts {
-    /// Rows.
-    pub event_count: i64,
-    /// Rows with a key.
-    pub keyed_rows: i64,
-    /// Rows with a key that the window has already seen.
-    pub repeats: i64,
-    /// Rows that break the Bronze contract.
-    pub bad_rows: i64,
+/// The time by which a row belongs to a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timeline {
+    /// When it was appended: what a run beside the sources judges.
+    Arrival,
+    /// When it happened, as Silver takes rows; when it was appended, where it does not say. What a look back judges: history
+    /// is loaded in a moment, and would otherwise be one heap in a desert.
+    Event,
 }
 
-/// Counts by window: `window_index`, `event_count`, `keyed_rows`, `repeats`, `bad_rows` (all bigint); a window
-/// without rows has no row. Reads `rows`.
+/// The instant of a row.
+fn instant_of(rows: &DataFrame, source: GuardrailSource, timeline: Timeline) -> PlanResult<Expr> {
+    if timeline == Timeline::Arrival {
+        return Ok(ident("ingested_at"));
+    }
+    let instant = rows.parse_sql_expr(match source {
+        // A created_at that is present but broken is not replaced by its alias.
+        GuardrailSource::Ledger => {
+            "coalesce(CASE WHEN nsc_is_missing(created_at) THEN nsc_timestamp(event_time) \
+             ELSE nsc_timestamp(created_at) END, ingested_at)"
+        }
+        GuardrailSource::Wallets => "coalesce(source_extracted_at, ingested_at)",
+        GuardrailSource::PaymentOrders => "coalesce(nsc_timestamp(created_at), ingested_at)",
+    })?;
+    Ok(cast(instant, crate::functions::utc_micros()))
+}
+
+/// The newest instant of `rows` before another one, as `newest`; null when there is none.
+///
+/// # Errors
+/// When the plan is refused.
+pub fn newest_before(
+    rows: DataFrame,
+    source: GuardrailSource,
+    timeline: Timeline,
+    before: UtcMicros,
+) -> Result<DataFrame, TransformError> {
+    let plan = |rows: DataFrame| -> PlanResult<DataFrame> {
+        let instant = instant_of(&rows, source, timeline)?;
+        rows.select(vec![instant.alias("instant")])?
+            .filter(ident("instant").lt(lit(crate::output::instant(before))))?
+            .aggregate(vec![], vec![max(ident("instant")).alias("newest")])
+    };
+    plan(rows).map_err(TransformError::plan("guardrail freshness"))
+}
+
+/// The rows of a source as [`Tally`](super::Tally) counts them: `instant`, `key` (null without one; equal for repeats), `is_bad`.
+/// Reads `rows`.
 ///
 /// # Errors
 /// When the plan is refused: the table or one of the source's columns is absent.
 pub async fn measures(
     ctx: &SessionContext,
     source: GuardrailSource,
-    windows: &Windows,
+    timeline: Timeline,
     allowed: &AllowedValues,
 ) -> Result<DataFrame, TransformError> {
+    let plan = |rows: DataFrame| -> PlanResult<DataFrame> {
+        let instant = cast(
+            instant_of(&rows, source, timeline)?,
+            crate::functions::utc_micros(),
+        );
+        let (has_key, columns) = key_of(&rows, source)?;
+        let key = when(has_key, row_key(columns)).end()?;
+        let is_bad = broken(&rows, source, allowed)?;
+        rows.select(vec![
+            instant.alias("instant"),
+            key.alias("key"),
+            is_bad.alias("is_bad"),
+        ])
+    };
     let rows = ctx
         .table("rows")
         .await
         .map_err(TransformError::plan("guardrail measures"))?;
-    plan_measures(rows, source, windows, allowed).map_err(TransformError::plan("guardrail measures"))
-}
-
-fn plan_measures(
-    rows: DataFrame,
-    source: GuardrailSource,
-    windows: &Windows,
-    allowed: &AllowedValues,
-) -> PlanResult<DataFrame> {
-    let (has_key, keys) = key_of(&rows, source)?;
-    let one_if = |condition: Expr| when(condition, lit(1_i64)).otherwise(lit(0_i64));
-    let mut columns = vec![
-        windows.holding_expr(ident("ingested_at")).alias("window_index"),
-        has_key.alias("has_key"),
-        one_if(broken(&rows, source, allowed)?)?.alias("is_bad"),
-    ];
-    let mut by_key = vec![ident("window_index"), ident("has_key")];
-    for (at, key) in keys.into_iter().enumerate() {
-        let name = format!("key_{at}");
-        columns.push(key.alias(&name));
-        by_key.push(ident(name));
-    }
-    let keyed = when(ident("has_key"), ident("copies")).otherwise(lit(0_i64))?;
-    let repeats = when(ident("has_key"), ident("copies") - lit(1_i64)).otherwise(lit(0_i64))?;
-    rows.select(columns)?
-        .filter(ident("window_index").is_not_null())?
-        .aggregate(
-            by_key,
-            vec![
-                count(lit(1_i64)).alias("copies"),
-                sum(ident("is_bad")).alias("bad"),
-            ],
-        )?
-        .aggregate(
-            vec![ident("window_index")],
-            vec![
-                sum(ident("copies")).alias("event_count"),
-                sum(keyed).alias("keyed_rows"),
-                sum(repeats).alias("repeats"),
-                sum(ident("bad")).alias("bad_rows"),
-            ],
-        )
+    plan(rows).map_err(TransformError::plan("guardrail measures"))
 }
 
 /// Whether a row has a key, and the key.
@@ -155,66 +161,4 @@ fn broken(rows: &DataFrame, source: GuardrailSource, allowed: &AllowedValues) ->
                 .and(outside(status, &allowed.payment_statuses)))
         }
     })
-}
-
-/// How far the source had come: `window_index` (the first window that ends at or after the row), `newest_ingested_at`.
-/// Reads only `ingested_at` of `rows`; its batches go to [`newest_at_ends`](super::newest_at_ends).
-///
-/// # Errors
-/// When the plan is refused.
-pub async fn newest(ctx: &SessionContext, windows: &Windows) -> Result<DataFrame, TransformError> {
-    let plan = |rows: DataFrame| -> PlanResult<DataFrame> {
-        let ingested = cast(ident("ingested_at"), crate::functions::utc_micros());
-        rows.select(vec![
-            windows
-                .ending_after_expr(ident("ingested_at"))
-                .alias("window_index"),
-            ingested.alias("ingested_at"),
-        ])?
-        .filter(ident("window_index").is_not_null())?
-        .aggregate(
-            vec![ident("window_index")],
-            vec![max(ident("ingested_at")).alias("newest_ingested_at")],
-        )
-    };
-    let rows = ctx
-        .table("rows")
-        .await
-        .map_err(TransformError::plan("guardrail freshness"))?;
-    plan(rows).map_err(TransformError::plan("guardrail freshness"))
-}
-
-/// The counts of every window, in their order, zeros where nothing arrived. `batches` are those of [`measures`].
-///
-/// # Errors
-/// When the batches are not those of the plan.
-pub fn counts(windows: &Windows, batches: &[RecordBatch]) -> Result<Vec<WindowCounts>, TransformError> {
-    let missing = |column: &str| TransformError::Column {
-        what: "guardrail measures",
-        column: column.to_owned(),
-    };
-    let mut all = vec![WindowCounts::default(); windows.as_slice().len()];
-    for batch in batches {
-        let column = |name: &'static str| {
-            batch
-                .column_by_name(name)
-                .and_then(|c| c.as_primitive_opt::<Int64Type>())
-                .ok_or_else(|| missing(name))
-        };
-        let (index, events) = (column("window_index")?, column("event_count")?);
-        let (keyed, repeats, bad) = (column("keyed_rows")?, column("repeats")?, column("bad_rows")?);
-        for row in 0..batch.num_rows() {
-            let slot = usize::try_from(index.value(row))
-                .ok()
-                .and_then(|i| all.get_mut(i))
-                .ok_or_else(|| missing("window_index"))?;
-            *slot = WindowCounts {
-                event_count: events.value(row),
-                keyed_rows: keyed.value(row),
-                repeats: repeats.value(row),
-                bad_rows: bad.value(row),
-            };
-        }
-    }
-    Ok(all)
 }

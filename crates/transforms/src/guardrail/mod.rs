@@ -1,13 +1,13 @@
 //! Pipeline A: the guardrail over three Bronze sources (lakehouse contract 4, "Pipeline A").
 //!
-//! Two plans and one judgement:
+//! A plan, a tally and a judgement:
 //!
-//! 1. [`measures`] counts each window of a run in one pass over the registered table `rows`; [`newest`] finds how far
-//!    the source had come at each window's end. Their collected batches go through [`counts`] and [`newest_at_ends`].
+//! 1. [`measures`] gives each row of the registered table `rows` its instant, its key and whether it breaks the contract;
+//!    [`Tally`] counts them by window as they stream past, and finds how far the source had come at each window's end.
 //! 2. [`judge`] turns one window's [`WindowMeasure`] into rates, exceptions, tag and severity. No DataFusion in it.
 //!
-//! `rows`: the source's Bronze rows with `ingested_at` in `[first start, last end]`. The rows of the closing instant
-//! itself belong to no window; they only make the freshness at the last end exact.
+//! `rows`: at least the source's Bronze rows whose instant (by the [`Timeline`] judged) is in `[first start, last end]`. The
+//! rows of the closing instant itself belong to no window; they only make the freshness at the last end exact.
 //!
 //! Choices the contract leaves open:
 //! * A rate is judged as it is stored, in six decimals half-up, so a verdict can be repeated from `dq_status`.
@@ -20,11 +20,14 @@
 
 mod judge;
 mod measure;
+mod row_key;
+mod tally;
 mod windows;
 
 pub use judge::{Fired, Judgement, Rate, Tag, WindowMeasure, freshness_seconds, judge, zero_windows_after};
-pub use measure::{WindowCounts, counts, measures, newest};
-pub use windows::{Windows, newest_at_ends};
+pub use measure::{Timeline, measures, newest_before};
+pub use tally::{Tally, WindowCounts};
+pub use windows::Windows;
 
 use crate::rules::SeverityRule;
 

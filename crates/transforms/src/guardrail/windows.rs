@@ -1,17 +1,8 @@
 //! The windows of a run, and which of them an instant belongs to.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
-use datafusion::common::{Result as PlanResult, exec_datafusion_err, plan_err};
-use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
 use nsc_core::{UtcMicros, UtcWindow};
 
 use crate::TransformError;
-use crate::functions::utc_micros;
 
 /// Sorted, disjoint, non-empty windows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -63,131 +54,15 @@ impl Windows {
     }
 
     /// The window that holds the instant.
-    fn holding(&self, at: UtcMicros) -> Option<usize> {
+    pub(super) fn holding(&self, at: UtcMicros) -> Option<usize> {
         let index = self.0.partition_point(|w| w.end <= at);
         self.0.get(index).filter(|w| w.start <= at).map(|_| index)
     }
 
     /// The first window that ends at or after the instant.
-    fn ending_after(&self, at: UtcMicros) -> Option<usize> {
+    pub(super) fn ending_after(&self, at: UtcMicros) -> Option<usize> {
         let index = self.0.partition_point(|w| w.end < at);
         (index < self.0.len()).then_some(index)
-    }
-
-    /// Index of the window that holds `instant`, null outside all of them.
-    pub(super) fn holding_expr(&self, instant: Expr) -> Expr {
-        ScalarUDF::from(WindowOf::new(self, Side::Holding)).call(vec![instant])
-    }
-
-    /// Index of the first window that ends at or after `instant`, null after the last.
-    pub(super) fn ending_after_expr(&self, instant: Expr) -> Expr {
-        ScalarUDF::from(WindowOf::new(self, Side::EndingAfter)).call(vec![instant])
-    }
-}
-
-/// For each window, the newest `ingested_at` of the source at or before its end. `batches` are those of
-/// [`newest`](super::newest); `before` is the newest one before the first window's start.
-///
-/// # Errors
-/// When the batches are not those of the plan.
-pub fn newest_at_ends(
-    windows: &Windows,
-    batches: &[RecordBatch],
-    before: Option<UtcMicros>,
-) -> Result<Vec<Option<UtcMicros>>, TransformError> {
-    let missing = |column: &str| TransformError::Column {
-        what: "guardrail freshness",
-        column: column.to_owned(),
-    };
-    let mut inside = vec![None; windows.0.len()];
-    for batch in batches {
-        let cells = batch
-            .column_by_name("window_index")
-            .and_then(|c| c.as_primitive_opt::<Int64Type>())
-            .ok_or_else(|| missing("window_index"))?;
-        let times = batch
-            .column_by_name("newest_ingested_at")
-            .and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>())
-            .ok_or_else(|| missing("newest_ingested_at"))?;
-        for (cell, time) in cells.iter().zip(times) {
-            let slot = cell
-                .and_then(|c| usize::try_from(c).ok())
-                .and_then(|c| inside.get_mut(c))
-                .ok_or_else(|| missing("window_index"))?;
-            *slot = (*slot).max(time.map(UtcMicros::new));
-        }
-    }
-    let running = inside.into_iter().scan(before, |so_far, newest| {
-        *so_far = (*so_far).max(newest);
-        Some(*so_far)
-    });
-    Ok(running.collect())
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Side {
-    Holding,
-    EndingAfter,
-}
-
-/// A function of one instant that knows the windows of the run.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct WindowOf {
-    windows: Windows,
-    side: Side,
-    signature: Signature,
-}
-
-impl WindowOf {
-    fn new(windows: &Windows, side: Side) -> Self {
-        Self {
-            windows: windows.clone(),
-            side,
-            signature: Signature::user_defined(Volatility::Immutable),
-        }
-    }
-
-    fn index(&self, micros: i64) -> Option<i64> {
-        let at = UtcMicros::new(micros);
-        let index = match self.side {
-            Side::Holding => self.windows.holding(at),
-            Side::EndingAfter => self.windows.ending_after(at),
-        };
-        index.and_then(|i| i64::try_from(i).ok())
-    }
-}
-
-impl ScalarUDFImpl for WindowOf {
-    fn name(&self) -> &str {
-        match self.side {
-            Side::Holding => "nsc_window_holding",
-            Side::EndingAfter => "nsc_window_ending_after",
-        }
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _arg_types: &[DataType]) -> PlanResult<DataType> {
-        Ok(DataType::Int64)
-    }
-
-    fn coerce_types(&self, given: &[DataType]) -> PlanResult<Vec<DataType>> {
-        match given {
-            [DataType::Timestamp(..)] => Ok(vec![utc_micros()]),
-            _ => plan_err!("{} takes one timestamp, not {given:?}", self.name()),
-        }
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> PlanResult<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
-        let instants = arrays
-            .first()
-            .and_then(|a| a.as_primitive_opt::<TimestampMicrosecondType>());
-        let instants = instants.ok_or_else(|| exec_datafusion_err!("{} got no timestamp", self.name()))?;
-        let indices: Int64Array = instants.iter().map(|at| self.index(at?)).collect();
-        Ok(ColumnarValue::Array(Arc::new(indices) as ArrayRef))
     }
 }
 

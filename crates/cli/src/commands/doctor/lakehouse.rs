@@ -1,12 +1,17 @@
 //! Salt, root, tables, rules, locks, pipelines.
 
+use nsc_contracts::Layer;
 use nsc_contracts::rule::{RuleSet, default_rules, plan_sync};
 use nsc_core::{MICROS_PER_SECOND, UtcMicros};
-use nsc_lake::{Lake, PipelineStates, session};
+use nsc_lake::{Lake, PipelineStates, RunLogEntry, session};
+use serde_json::Value;
 
 use super::Findings;
 use crate::app::App;
 use crate::commands::lakehouse::rules::stored;
+
+/// How many of the newest runs are looked at.
+const RUNS_LOOKED_AT: usize = 50;
 
 /// Names under which runs hold their pipelines.
 const PIPELINES: &[&str] = &[
@@ -38,7 +43,7 @@ pub(super) async fn lake(app: &App, now: UtcMicros, findings: &mut Findings) {
         Ok(None) => findings.warn(
             "root",
             format!(
-                "{} does not exist: mistyped, or nothing has been loaded yet (nsc rules sync and nsc ingest make it)",
+                "{} does not exist: mistyped, or nothing has been loaded yet (nsc init and nsc ingest make it)",
                 app.config.lake.root.value
             ),
         ),
@@ -46,7 +51,8 @@ pub(super) async fn lake(app: &App, now: UtcMicros, findings: &mut Findings) {
             if root(&lake, findings).await {
                 tables(&lake, findings).await;
                 rules(app, findings).await;
-                locks(&lake, findings).await;
+                let running = locks(&lake, findings).await;
+                runs(&lake, &running, findings).await;
                 pipelines(app, &lake, now, findings).await;
             }
         }
@@ -74,13 +80,25 @@ async fn root(lake: &Lake, findings: &mut Findings) -> bool {
 }
 
 async fn tables(lake: &Lake, findings: &mut Findings) {
-    let (mut open, mut absent) = (0, Vec::new());
+    let (mut open, mut absent, mut is_lake) = (0, Vec::new(), false);
     for contract in nsc_contracts::tables() {
         match lake.existing(contract).await {
-            Ok(Some(_)) => open += 1,
+            Ok(Some(_)) => {
+                open += 1;
+                is_lake |= contract.layer == Layer::Bronze;
+            }
             Ok(None) => absent.push(contract.full_name()),
-            Err(e) => findings.fail(&contract.full_name(), &e),
+            Err(e) => {
+                is_lake |= contract.layer == Layer::Bronze;
+                findings.fail(&contract.full_name(), &e);
+            }
         }
+    }
+    if !is_lake {
+        return findings.warn(
+            "tables",
+            "no Bronze table: is the root mistyped? (nsc init and nsc ingest make a lakehouse)",
+        );
     }
     let not_yet = match absent.as_slice() {
         [] => String::new(),
@@ -121,16 +139,23 @@ async fn rules(app: &App, findings: &mut Findings) {
     }
 }
 
-async fn locks(lake: &Lake, findings: &mut Findings) {
-    let mut held = Vec::new();
+/// The runs that hold a pipeline.
+async fn locks(lake: &Lake, findings: &mut Findings) -> Vec<String> {
+    let (mut held, mut running) = (Vec::new(), Vec::new());
     for pipeline in PIPELINES {
         match lake.holder(pipeline).await {
-            Ok(Some(holder)) => held.push(format!(
-                "{pipeline} by run {} (process {})",
-                holder.run_id, holder.pid
-            )),
+            Ok(Some(holder)) => {
+                held.push(format!(
+                    "{pipeline} by run {} (process {})",
+                    holder.run_id, holder.pid
+                ));
+                running.push(holder.run_id);
+            }
             Ok(None) => {}
-            Err(e) => return findings.fail("locks", &e),
+            Err(e) => {
+                findings.fail("locks", &e);
+                return running;
+            }
         }
     }
     findings.ok(
@@ -141,6 +166,41 @@ async fn locks(lake: &Lake, findings: &mut Findings) {
             held.join("; ")
         },
     );
+    running
+}
+
+/// Runs that began and left no end: killed, or out of memory.
+async fn runs(lake: &Lake, running: &[String], findings: &mut Findings) {
+    let newest = match lake.runs(RUNS_LOOKED_AT).await {
+        Ok(newest) => newest,
+        Err(e) => return findings.fail("runs", &e),
+    };
+    let text = |entry: &RunLogEntry, field: &str| {
+        let value = entry.report.get(field).and_then(Value::as_str);
+        value.unwrap_or("-").to_owned()
+    };
+    let mut dead = 0;
+    for entry in newest.iter().filter(|e| text(e, "status") == "started") {
+        if running.contains(&text(entry, "run_id")) {
+            continue;
+        }
+        dead += 1;
+        findings.warn(
+            "runs",
+            format!(
+                "{} of {} (now {}) began and has no end: it was killed, or is between two steps; running it again completes it",
+                entry.name,
+                text(entry, "pipeline"),
+                text(entry, "now")
+            ),
+        );
+    }
+    if dead == 0 {
+        findings.ok(
+            "runs",
+            format!("none of the newest {} is without an end", newest.len()),
+        );
+    }
 }
 
 async fn pipelines(app: &App, lake: &Lake, now: UtcMicros, findings: &mut Findings) {

@@ -90,7 +90,7 @@ pub(crate) async fn handle(args: RulesArgs, app: &mut App) -> Outcome<ExitStatus
 
 async fn sync(args: SyncArgs, app: &mut App) -> Outcome<ExitStatus> {
     let wanted = wanted(args.file)?;
-    let run = context(app, None, args.now, None)?;
+    let run = context(app, app.lake_or_new()?, None, args.now, None)?;
     let report = sync_rules(&run, &RuleSource::File(wanted), args.bump).await?;
     app.printer.document(&report, || sync_text(&report))?;
     Ok(ExitStatus::Ok)

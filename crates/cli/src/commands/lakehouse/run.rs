@@ -4,9 +4,11 @@ mod period;
 mod report_text;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 use nsc_core::{DateKst, ExitStatus, RunId, UtcMicros};
+use nsc_lake::Lake;
 use nsc_pipelines::{Pipeline, PipelineError, RuleSource, RunContext, RunReport, RunSettings, Salt, run};
 use secrecy::ExposeSecret;
 
@@ -44,9 +46,14 @@ pub(crate) struct RunArgs {
     /// Rules file for sync-rules and e2e, instead of the shipped rules
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     rules: Option<PathBuf>,
-    /// Exit 10 when warnings were found (warn only), 11 when critical breaches were found
+    /// Exit 10 when warnings were found (warn only), 11 when critical breaches were found, 12 when a control had
+    /// nothing to judge
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
+    /// Wait so long for a run that holds the pipeline (90s, 10m, 2h), instead of not at all; e2e waits a minute for A,
+    /// and goes on without it
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    wait: Option<Duration>,
     // Last, because its heading covers every flag after it.
     /// The time the run is about
     #[command(flatten)]
@@ -101,16 +108,71 @@ pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> 
         }
         PipelineName::E2e => Pipeline::Chain(RuleSource::File(rules::wanted(args.rules)?)),
     };
-    let context = context(app, args.run_id, Some(now), args.rules_as_of)?;
+    // Rules are brought in; anything else would find nothing in a lakehouse it made itself.
+    let lake = match args.pipeline {
+        PipelineName::SyncRules => app.lake_or_new()?,
+        _ => app.lake_to_run().await?,
+    };
+    let context = RunContext {
+        wait: args.wait,
+        ..context(app, lake, args.run_id, Some(now), args.rules_as_of)?
+    };
+    let stop = signal()?;
     let spinner = progress::spinner(&app.bars, pipeline.name());
-    let (report, outcome) = run(&context, &pipeline, period).await;
+    let ended = tokio::select! {
+        biased;
+        ended = Box::pin(run(&context, &pipeline, period)) => Ok(ended),
+        name = stop => Err(name),
+    };
     spinner.finish_and_clear();
-    // A refused run did nothing there is to report.
-    if !matches!(outcome, Err(PipelineError::Held { .. })) {
+    let (report, outcome) = match ended {
+        Ok(ended) => ended,
+        // What was being written is no part of any table; the locks are free.
+        Err(name) => return interrupted(&context, name, app).await,
+    };
+    // A single pipeline that is held did nothing there is to report.
+    if !report.parts.is_empty() || !matches!(outcome, Err(PipelineError::Held { .. })) {
         print(&report, app)?;
     }
     outcome?;
     Ok(found(&report, args.fail_on))
+}
+
+/// Waits for SIGTERM or SIGINT, and says which came.
+fn signal() -> Outcome<impl Future<Output = &'static str>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).map_err(|e| Failure::unexpected("listening for signals", e));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    })
+}
+
+/// Leaves word of a run that was told to stop.
+async fn interrupted(context: &RunContext, signal: &str, app: &mut App) -> Outcome<ExitStatus> {
+    if let Some(report) = nsc_pipelines::interrupted(context, signal).await? {
+        let width = app.terminal.stdout_width;
+        app.printer.document(&report, || report_text(&report, width))?;
+    }
+    Ok(ExitStatus::Interrupted)
+}
+
+/// `90s`, `10m`, `2h`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let seconds = match text.get(digits.len()..) {
+        Some("" | "s") => 1,
+        Some("m") => 60,
+        Some("h") => 3_600,
+        _ => 0,
+    };
+    let number = digits.parse::<u64>().ok().filter(|_| seconds > 0);
+    let seconds = number.and_then(|n| n.checked_mul(seconds));
+    let seconds = seconds.ok_or_else(|| "a duration is such as 90s, 10m or 2h".to_owned())?;
+    Ok(Duration::from_secs(seconds))
 }
 
 fn print(report: &RunReport, app: &mut App) -> Outcome {
@@ -122,6 +184,8 @@ fn print(report: &RunReport, app: &mut App) -> Outcome {
 fn found(report: &RunReport, fail_on: Option<FailOn>) -> ExitStatus {
     match (report.gravest(), fail_on) {
         (Some("CRITICAL"), Some(_)) => ExitStatus::FoundCritical,
+        // A night that looked at nothing has not passed.
+        (_, Some(_)) if report.has_no_data() => ExitStatus::FoundNoData,
         (Some(_), Some(FailOn::Warn)) => ExitStatus::FoundWarning,
         _ => ExitStatus::Ok,
     }
@@ -130,12 +194,13 @@ fn found(report: &RunReport, fail_on: Option<FailOn>) -> ExitStatus {
 /// The context of a run; the pipelines take everything from it.
 pub(crate) fn context(
     app: &App,
+    lake: Lake,
     run_id: Option<RunId>,
     now: Option<UtcMicros>,
     rules_as_of: Option<UtcMicros>,
 ) -> Outcome<RunContext> {
     Ok(RunContext {
-        lake: app.lake_or_new()?,
+        lake,
         settings: RunSettings {
             session: app.session_options(),
             salt: salt(app)?,
@@ -144,6 +209,7 @@ pub(crate) fn context(
         now: app.now(now),
         clock: app.now(None),
         rules_as_of,
+        wait: None,
     })
 }
 

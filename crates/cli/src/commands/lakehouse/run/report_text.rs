@@ -5,6 +5,29 @@ use serde_json::Value;
 use crate::config::rounded;
 use crate::output::{Cell, Column, Sheet, sheet_text};
 
+/// Every list is cut after so many lines: a run over years is still read by a person. `--format json` has them all.
+const AT_MOST: usize = 25;
+
+/// A list on one line.
+fn in_line(items: &[String], between: &str) -> String {
+    let mut shown = items
+        .get(..AT_MOST.min(items.len()))
+        .unwrap_or_default()
+        .join(between);
+    if items.len() > AT_MOST {
+        shown += &format!("{between}and {} more", items.len() - AT_MOST);
+    }
+    shown
+}
+
+/// How soon a verdict or an exception has to be looked at; 0 first.
+fn rank(row: &Value) -> usize {
+    let said = row.get("verdict").or_else(|| row.get("severity"));
+    let known = ["CRITICAL", "WARN", "no_data", "suppressed"];
+    let at = known.iter().position(|k| said.and_then(Value::as_str) == Some(k));
+    at.unwrap_or(known.len())
+}
+
 /// The report and those of its parts.
 pub(crate) fn report_text(report: &Value, width: Option<u16>) -> String {
     let mut text = Text {
@@ -71,7 +94,7 @@ impl Text {
         self.windows(list(report, "windows"));
         let days: Vec<String> = list(report, "affected_days").iter().map(text).collect();
         if !days.is_empty() {
-            self.line(&format!("  other days changed: {}", days.join(", ")));
+            self.line(&format!("  other days changed: {}", in_line(&days, ", ")));
         }
         self.rules(report.get("rules"));
         self.tables(list(report, "tables"));
@@ -159,7 +182,7 @@ impl Text {
                 ]);
             }
         }
-        self.sheet("quarantined", &sheet);
+        self.sheet("quarantined", sheet);
     }
 
     fn steps(&mut self, steps: &[Value]) {
@@ -191,7 +214,7 @@ impl Text {
                 rate,
             ]);
         }
-        self.sheet("steps", &sheet);
+        self.sheet("steps", sheet);
     }
 
     fn versions(&mut self, what: &str, versions: Option<&Value>) {
@@ -199,7 +222,7 @@ impl Text {
             return;
         };
         let shown: Vec<String> = versions.iter().map(|(table, v)| format!("{table}@{v}")).collect();
-        self.line(&format!("  versions {what}: {}", shown.join(" ")));
+        self.line(&format!("  versions {what}: {}", in_line(&shown, " ")));
     }
 
     fn totals(&mut self, report: &Value) {
@@ -223,21 +246,31 @@ impl Text {
             .map(|n| Column::text(n))
             .chain(numbers.iter().map(|n| Column::number(n)))
             .collect();
-        let cells = |row: &Value| texts.iter().chain(&numbers).map(|n| cell(row, n)).collect();
+        let cells = |row: &&Value| texts.iter().chain(&numbers).map(|n| cell(row, n)).collect();
+        let mut rows: Vec<&Value> = rows.iter().collect();
+        if rows.len() > AT_MOST {
+            // What has to be looked at must not be among what is left out.
+            rows.sort_by_key(|row| rank(row));
+        }
         let sheet = Sheet {
             columns,
             rows: rows.iter().map(cells).collect(),
         };
-        self.sheet(title, &sheet);
+        self.sheet(title, sheet);
     }
 
-    fn sheet(&mut self, title: &str, sheet: &Sheet) {
+    fn sheet(&mut self, title: &str, mut sheet: Sheet) {
         if sheet.rows.is_empty() {
             return;
         }
+        let more = sheet.rows.len().saturating_sub(AT_MOST);
+        sheet.rows.truncate(AT_MOST);
         self.line(&format!("  {title}"));
-        for line in sheet_text(sheet, self.width.map(|w| w.saturating_sub(4))).lines() {
+        for line in sheet_text(&sheet, self.width.map(|w| w.saturating_sub(4))).lines() {
             self.line(&format!("    {line}"));
+        }
+        if more > 0 {
+            self.line(&format!("    and {more} more"));
         }
     }
 }
@@ -268,5 +301,24 @@ mod tests {
                        "peak_memory_bytes": null}],
         });
         insta::assert_snapshot!(report_text(&report, None));
+    }
+
+    #[test]
+    fn every_list_of_a_report_ends_with_how_many_more_there_are() {
+        let many = |row: &dyn Fn(usize) -> serde_json::Value| (0..1_000).map(row).collect::<Vec<_>>();
+        let report = json!({
+            "run_id": "r1", "pipeline": "pipeline_b", "status": "success", "now": "n", "seconds": 0.0,
+            "affected_days": many(&|n| json!(format!("day-{n}"))),
+            "exceptions": many(&|n| json!({"date_kst": format!("on-{n}"), "severity": if n == 900 { "CRITICAL" } else { "WARN" }, "count": 1})),
+            "verdicts": many(&|n| json!({"subject": format!("of-{n}"), "verdict": if n == 999 { "no_data" } else { "ok" }})),
+            "tables": many(&|n| json!({"table": format!("t{n}"), "rows": 1, "quarantined": {"reason": 1}})),
+            "steps": many(&|n| json!({"step": format!("step {n}"), "rows": 1, "bytes": 0, "seconds": 0.1})),
+            "versions_read": (0..1_000).map(|n| (format!("v{n}"), json!(n))).collect::<serde_json::Map<_, _>>(),
+        });
+        let text = report_text(&report, None);
+        assert!(text.lines().count() < 200, "{}", text.lines().count());
+        assert_eq!(text.matches("and 975 more").count(), 7, "{text}");
+        // The gravest come first where some are left out.
+        assert!(text.contains("on-900") && text.contains("of-999"), "{text}");
     }
 }

@@ -1,0 +1,96 @@
+//! The verdicts of B: what a control says of a day, and of how much.
+//!
+//! A control that found nothing to look at says `no_data`, never `ok`: an empty or misspelt root would pass every night.
+
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Int64Type};
+use datafusion::prelude::DataFrame;
+use nsc_transforms::controls::ControlDay;
+
+use crate::controls::amount;
+use crate::report::NO_DATA;
+use crate::{PipelineError, Verdict};
+
+/// B-1 of a day with some wallets, of which some (critical, others) are breached.
+pub(crate) fn reconciliation(day: &ControlDay, wallets: u64, (critical, warn): (u64, u64)) -> Verdict {
+    let rest = wallets.saturating_sub(critical + warn);
+    let verdict = match day.dq_tag {
+        _ if wallets == 0 => NO_DATA,
+        _ if critical > 0 => "CRITICAL",
+        _ if warn > 0 => "WARN",
+        Some(_) => "suppressed",
+        None => "ok",
+    };
+    let rest_is = if day.is_suppressed() { "not judged" } else { "ok" };
+    let said = [(rest, rest_is), (critical, "critical"), (warn, "warn")];
+    let said = said.iter().filter(|(n, _)| *n > 0);
+    let said: Vec<String> = said.map(|(n, what)| format!("{n} {what}")).collect();
+    let detail = if wallets == 0 {
+        "no wallet has an entry or a snapshot of the day".to_owned()
+    } else {
+        format!("{}: {}", counted(wallets), said.join(", "))
+    };
+    Verdict {
+        control: "B-1 reconciliation".to_owned(),
+        subject: day.date.to_string(),
+        verdict: verdict.to_owned(),
+        detail: detail + &gate(day),
+    }
+}
+
+/// B-2 of a day, from its row.
+pub(crate) async fn supply(day: &ControlDay, row: &DataFrame) -> Result<Verdict, PipelineError> {
+    let columns = [
+        "issued_supply",
+        "wallet_total_balance",
+        "pending_flow_total",
+        "diff_amount",
+        "wallet_cnt",
+        "verdict",
+    ];
+    let row = row.clone().select_columns(&columns)?.collect().await?;
+    let text = |column: usize| -> Result<Option<String>, PipelineError> {
+        let Some(batch) = row.iter().find(|b| b.num_rows() > 0) else {
+            return Ok(None);
+        };
+        let texts = cast(batch.column(column), &DataType::Utf8)?;
+        Ok(texts
+            .as_string::<i32>()
+            .iter()
+            .next()
+            .flatten()
+            .map(str::to_owned))
+    };
+    let wallets = row.iter().find(|b| b.num_rows() > 0).map(|b| b.column(4));
+    let wallets = wallets.and_then(|c| c.as_primitive_opt::<Int64Type>());
+    let wallets = wallets.map_or(0, |c| u64::try_from(c.value(0)).unwrap_or_default());
+    let verdict = text(5)?.unwrap_or_else(|| NO_DATA.to_owned());
+    let detail = if verdict == NO_DATA {
+        "no wallet has a snapshot, and nothing was issued".to_owned()
+    } else {
+        format!(
+            "{}: issued {}, balances {}, pending {}, difference {}",
+            counted(wallets),
+            amount(&row, 0)?,
+            amount(&row, 1)?,
+            amount(&row, 2)?,
+            amount(&row, 3)?
+        )
+    };
+    Ok(Verdict {
+        control: "B-2 supply".to_owned(),
+        subject: day.date.to_string(),
+        verdict,
+        detail: detail + &gate(day),
+    })
+}
+
+fn counted(wallets: u64) -> String {
+    format!("{wallets} wallet{}", if wallets == 1 { "" } else { "s" })
+}
+
+fn gate(day: &ControlDay) -> String {
+    let tag = day.dq_tag.as_deref();
+    tag.map(|t| format!(" (gated: {t})")).unwrap_or_default()
+}
