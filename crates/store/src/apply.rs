@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use nsc_core::UtcMicros;
+use nsc_core::{Money, UtcMicros};
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
@@ -36,17 +36,63 @@ impl Store {
         // transaction along.
         let connection = lease.connection();
         let mut transaction = self.timed("begin", connection.begin()).await?;
-        let mut writer = Writer {
-            store: self,
-            connection: &mut transaction,
-            ingested_at: Instant(ingested_at),
-        };
+        let mut writer = Writer::new(self, &mut transaction, ingested_at);
         let applied = writer.write(folded, batch).await?;
         self.timed("commit", transaction.commit()).await?;
         self.written(lease);
         Ok(applied)
     }
 }
+
+impl Store {
+    /// Whether an ordinary entry and an ordinary order can be stored; they are not. Asked when a row was refused that
+    /// keeps the contract: if these are refused as well, it is not the row.
+    ///
+    /// # Errors
+    /// Why they cannot.
+    pub async fn takes_ordinary_rows(&self, now: UtcMicros) -> Result<(), StoreError> {
+        let Some(amount) = Money::from_units(100) else {
+            return Ok(());
+        };
+        let batch = Batch {
+            ledger: vec![LedgerRow {
+                tx_id: PROBE.to_owned(),
+                wallet_id: PROBE.to_owned(),
+                entry_type: "CHARGE".to_owned(),
+                amount,
+                amount_signed: Some(amount),
+                related_id: None,
+                related_type: None,
+                event_time: now,
+                created_at: Some(now),
+                updated_at: Some(now),
+                source_version: Some(1),
+            }],
+            orders: vec![OrderRow {
+                order_id: PROBE.to_owned(),
+                user_id: Some(PROBE.to_owned()),
+                merchant_name: Some(PROBE.to_owned()),
+                amount,
+                status: "PAID".to_owned(),
+                created_at: now,
+                updated_at: Some(now),
+                source_version: Some(1),
+            }],
+            dead_letters: Vec::new(),
+        };
+        let mut lease = self.writer(self.common_pool()).await?;
+        let connection = lease.connection();
+        let mut transaction = self.timed("begin", connection.begin()).await?;
+        let mut writer = Writer::new(self, &mut transaction, now);
+        writer.write(Folded::of(&batch), &batch).await?;
+        self.timed("rollback", transaction.rollback()).await?;
+        self.written(lease);
+        Ok(())
+    }
+}
+
+/// Keys of rows that are never committed.
+const PROBE: &str = "nsc-probe";
 
 /// What the upsert does with an entry that would leave the pair it is half of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +112,20 @@ pub(crate) struct Writer<'t> {
 
 /// What became of the pairs of a batch.
 #[derive(Default)]
-struct Pairs {
+pub(crate) struct Pairs {
     completed: u64,
     opened_with_one_half: u64,
     flagged: FlaggedPairs,
+}
+
+impl<'t> Writer<'t> {
+    pub(crate) fn new(store: &'t Store, connection: &'t mut PgConnection, ingested_at: UtcMicros) -> Self {
+        Self {
+            store,
+            connection,
+            ingested_at: Instant(ingested_at),
+        }
+    }
 }
 
 impl Writer<'_> {
@@ -155,7 +211,7 @@ impl Writer<'_> {
     ///
     /// Whether the halves are one payment's is asked of pairs that got a half, when there is something new (`with_news`):
     /// a delivery repeated tells nothing.
-    async fn pairs(
+    pub(crate) async fn pairs(
         &mut self,
         orders: &BTreeMap<&str, Halves<'_>>,
         with_news: bool,
@@ -238,7 +294,7 @@ impl Writer<'_> {
     }
 
     /// Those of some orders that have a pair.
-    async fn known(&mut self, orders: &[&str]) -> Result<HashSet<String>, StoreError> {
+    pub(crate) async fn known(&mut self, orders: &[&str]) -> Result<HashSet<String>, StoreError> {
         if orders.is_empty() {
             return Ok(HashSet::new());
         }

@@ -235,26 +235,8 @@ async fn commit(store: &Store, pool: &Pool, group: Vec<Waiting>) {
 
 async fn insert(store: &Store, pool: &Pool, rows: Vec<AuditRow>) -> Result<(), StoreError> {
     let mut lease = store.writer(pool).await?;
-    let columns = AuditColumns::of(rows);
     // One statement outside of a transaction is a transaction: it has committed when its result is here.
-    let query = statements::INSERT_AUDIT_ROWS
-        .bound()
-        .bind(columns.actor_id)
-        .bind(columns.actor_roles)
-        .bind(columns.action)
-        .bind(columns.resource_type)
-        .bind(columns.resource_id)
-        .bind(columns.result)
-        .bind(columns.status_code)
-        .bind(columns.request_method)
-        .bind(columns.request_path)
-        .bind(columns.request_query)
-        .bind(columns.client_ip)
-        .bind(columns.user_agent)
-        .bind(columns.correlation_id)
-        .bind(columns.duration_ms)
-        .bind(columns.result_count)
-        .bind(columns.requested_at);
+    let query = AuditColumns::of(rows).bound();
     store
         .timed(
             statements::INSERT_AUDIT_ROWS.name,

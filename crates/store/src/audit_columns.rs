@@ -2,6 +2,7 @@
 
 use crate::audit::AuditRow;
 use crate::columns::bounded;
+use crate::statements::{self, Bound};
 use crate::wire::Instant;
 
 /// Columns of `insert_audit_rows.sql`.
@@ -53,6 +54,28 @@ impl AuditColumns {
             columns.requested_at.push(Instant(row.requested_at));
         }
         columns
+    }
+
+    /// The statement that adds them.
+    pub(crate) fn bound(self) -> Bound<'static> {
+        statements::INSERT_AUDIT_ROWS
+            .bound()
+            .bind(self.actor_id)
+            .bind(self.actor_roles)
+            .bind(self.action)
+            .bind(self.resource_type)
+            .bind(self.resource_id)
+            .bind(self.result)
+            .bind(self.status_code)
+            .bind(self.request_method)
+            .bind(self.request_path)
+            .bind(self.request_query)
+            .bind(self.client_ip)
+            .bind(self.user_agent)
+            .bind(self.correlation_id)
+            .bind(self.duration_ms)
+            .bind(self.result_count)
+            .bind(self.requested_at)
     }
 }
 

@@ -24,6 +24,7 @@ mod rows;
 #[doc(hidden)]
 pub mod statements;
 mod store;
+mod stored_version;
 mod version;
 mod views;
 mod wire;
@@ -39,6 +40,7 @@ pub use options::{DatabaseUrl, StoreOptions};
 pub use roles::RoleNames;
 pub use rows::{Applied, Batch, DeadLetter, LedgerRow, MAX_TEXT_CHARS, OrderRow};
 pub use store::{PairingHealth, PoolStatus, Store};
+pub use stored_version::{Correction, StoredKind, StoredVersion};
 pub use views::{
     EntryCursor, EntryView, OrderInfo, OrderQuery, OrderView, PairView, PeerView, TxView, WalletEntry,
     WalletQuery,

@@ -84,6 +84,8 @@ statements! {
     PAIR_LEGS = "pair_legs", include_str!("../sql/pair_legs.sql");
     LOCK_ORDERS = "lock_orders", include_str!("../sql/lock_orders.sql");
     INSERT_DEAD_LETTERS = "insert_dead_letters", include_str!("../sql/insert_dead_letters.sql");
+    CORRECT_ENTRY_VERSION = "correct_entry_version", include_str!("../sql/correct_entry_version.sql");
+    CORRECT_ORDER_VERSION = "correct_order_version", include_str!("../sql/correct_order_version.sql");
     LIST_DEAD_LETTERS = "list_dead_letters", include_str!("../sql/list_dead_letters.sql");
     SHOW_DEAD_LETTER = "show_dead_letter", include_str!("../sql/show_dead_letter.sql");
     MARK_REPLAYED = "mark_replayed", include_str!("../sql/mark_replayed.sql");

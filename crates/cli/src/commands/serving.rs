@@ -2,6 +2,7 @@
 
 mod backfill;
 mod consume;
+mod correct_version;
 mod dlq;
 mod migrate;
 mod oauth;
@@ -27,6 +28,8 @@ pub(crate) enum ServingCommand {
     Backfill(backfill::BackfillArgs),
     /// Look at and replay events that could not be stored
     Dlq(dlq::DlqArgs),
+    /// Lower the version of a stored entry or order, so that right events are taken again
+    CorrectVersion(correct_version::CorrectVersionArgs),
     /// Serve the admin API
     Serve(serve::ServeArgs),
 }
@@ -35,7 +38,7 @@ impl ServingCommand {
     /// Adds a command's own flags that the configuration takes.
     pub(crate) fn add_to(&self, flags: &mut Flags) {
         match self {
-            Self::Migrate(_) => {}
+            Self::Migrate(_) | Self::CorrectVersion(_) => {}
             Self::Consume(args) => args.add_to(flags),
             Self::Backfill(args) => args.add_to(flags),
             Self::Dlq(args) => args.add_to(flags),
@@ -51,6 +54,7 @@ pub(super) async fn dispatch(command: ServingCommand, app: &mut App) -> Outcome<
         ServingCommand::Consume(args) => consume::handle(args, app).await,
         ServingCommand::Backfill(args) => backfill::handle(args, app).await,
         ServingCommand::Dlq(args) => dlq::handle(args, app).await,
+        ServingCommand::CorrectVersion(args) => correct_version::handle(args, app).await,
         ServingCommand::Serve(args) => serve::handle(args, app).await,
     }
 }

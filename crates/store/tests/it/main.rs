@@ -19,6 +19,7 @@ mod pairing;
 mod properties;
 mod roles;
 mod statements;
+mod stored_version;
 mod support;
 mod upsert;
 mod ways;
