@@ -91,7 +91,10 @@ impl<'a> Cursor<'a> {
     fn value(&mut self, depth: usize) -> Result<JsonValue<'a>, JsonError> {
         self.skip_blank();
         match self.peek() {
-            Some(b'"') => self.string().map(JsonValue::Text),
+            Some(b'"') => {
+                let text = self.string()?;
+                Ok(text.map_or(JsonValue::HalfCharacter, JsonValue::Text))
+            }
             Some(b'-' | b'0'..=b'9') => self.number().map(JsonValue::Number),
             Some(b'{') => {
                 self.object(depth + 1, &mut |_, _| {})?;
@@ -134,7 +137,10 @@ impl<'a> Cursor<'a> {
             self.skip_blank();
             self.expect(b':', "a colon is expected")?;
             let value = self.value(depth)?;
-            member(&key, value);
+            // A key that no text can be is none that matters.
+            if let Some(key) = key {
+                member(&key, value);
+            }
             if self.closes(b'}')? {
                 return Ok(());
             }
@@ -217,8 +223,9 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
-        let (text, end) = text::read(self.text, self.at)?;
+    /// None for one that holds half a surrogate pair.
+    fn string(&mut self) -> Result<Option<Cow<'a, str>>, JsonError> {
+        let text::Read { text, end } = text::read(self.text, self.at)?;
         self.at = end;
         Ok(text)
     }

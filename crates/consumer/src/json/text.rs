@@ -10,22 +10,37 @@ fn malformed<T>(at: usize, what: &'static str) -> Result<T, JsonError> {
     Err(JsonError::Malformed { at, what })
 }
 
-/// Reads the string that begins (with its quote) at `start`; gives it and where it ends.
-pub(super) fn read(text: &str, start: usize) -> Result<(Cow<'_, str>, usize), JsonError> {
+/// A string of a text, and where it ends.
+pub(super) struct Read<'a> {
+    /// None when it holds half a surrogate pair: the grammar of JSON allows that, and no text can hold it.
+    pub(super) text: Option<Cow<'a, str>>,
+    pub(super) end: usize,
+}
+
+/// Reads the string that begins (with its quote) at `start`.
+pub(super) fn read(text: &str, start: usize) -> Result<Read<'_>, JsonError> {
     let first = plain_end(text, start + 1)?;
     let head = text.get(start + 1..first).unwrap_or_default();
     if text.as_bytes().get(first) == Some(&b'"') {
-        return Ok((Cow::Borrowed(head), first + 1));
+        return Ok(Read {
+            text: Some(Cow::Borrowed(head)),
+            end: first + 1,
+        });
     }
-    let mut whole = head.to_owned();
+    let mut whole = Some(head.to_owned());
     let mut at = first;
     loop {
         // At a backslash.
         at = escape(text, at, &mut whole)?;
         let end = plain_end(text, at)?;
-        whole.push_str(text.get(at..end).unwrap_or_default());
+        if let Some(whole) = &mut whole {
+            whole.push_str(text.get(at..end).unwrap_or_default());
+        }
         if text.as_bytes().get(end) == Some(&b'"') {
-            return Ok((Cow::Owned(whole), end + 1));
+            return Ok(Read {
+                text: whole.map(Cow::Owned),
+                end: end + 1,
+            });
         }
         at = end;
     }
@@ -43,8 +58,8 @@ fn plain_end(text: &str, start: usize) -> Result<usize, JsonError> {
     }
 }
 
-/// Reads the escape at `at` into `whole`; gives where it ends.
-fn escape(text: &str, at: usize, whole: &mut String) -> Result<usize, JsonError> {
+/// Reads the escape at `at` into `whole`, which is none from half a surrogate pair on; gives where it ends.
+fn escape(text: &str, at: usize, whole: &mut Option<String>) -> Result<usize, JsonError> {
     let plain = match text.as_bytes().get(at + 1) {
         Some(b'"') => '"',
         Some(b'\\') => '\\',
@@ -55,39 +70,40 @@ fn escape(text: &str, at: usize, whole: &mut String) -> Result<usize, JsonError>
         Some(b'r') => '\r',
         Some(b't') => '\t',
         Some(b'u') => {
-            let (c, end) = unicode(text, at)?;
-            whole.push(c);
+            let (character, end) = unicode(text, at)?;
+            match (character, whole.as_mut()) {
+                (Some(c), Some(whole)) => whole.push(c),
+                _ => *whole = None,
+            }
             return Ok(end);
         }
         Some(_) => return malformed(at, "there is no such escape"),
         None => return malformed(text.len(), ENDS),
     };
-    whole.push(plain);
+    if let Some(whole) = whole {
+        whole.push(plain);
+    }
     Ok(at + 2)
 }
 
-/// Reads `\uXXXX`, or two of them that are a surrogate pair.
-fn unicode(text: &str, at: usize) -> Result<(char, usize), JsonError> {
-    const LONE: &str = "half a surrogate pair is no character";
+/// Reads `\uXXXX`, or two of them that are a surrogate pair; half of one is no character, and ends behind itself.
+fn unicode(text: &str, at: usize) -> Result<(Option<char>, usize), JsonError> {
     let unit = hex(text, at)?;
-    if let Some(c) = char::from_u32(unit) {
-        return Ok((c, at + 6));
-    }
     let second = at + 6;
+    if let Some(c) = char::from_u32(unit) {
+        return Ok((Some(c), second));
+    }
     let high = (0xD800..0xDC00).contains(&unit);
     let follows = text.as_bytes().get(second..second + 2) == Some(br"\u");
     if !high || !follows {
-        return malformed(at, LONE);
+        return Ok((None, second));
     }
     let low = hex(text, second)?;
     if !(0xDC00..0xE000).contains(&low) {
-        return malformed(at, LONE);
+        return Ok((None, second));
     }
     let code = 0x1_0000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
-    match char::from_u32(code) {
-        Some(c) => Ok((c, second + 6)),
-        None => malformed(at, LONE),
-    }
+    Ok((char::from_u32(code), second + 6))
 }
 
 /// The four digits behind the `\u` at `at`.

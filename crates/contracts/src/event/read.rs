@@ -74,6 +74,10 @@ fn wrong_type(field: &EventField, key: &str, value: &JsonValue<'_>) -> Violation
             quoted(digits),
             field.ty.expected()
         ),
+        JsonValue::HalfCharacter => {
+            let text = format!("{key} is {}", value.type_name());
+            return Violation::of_field(ViolationClass::InvalidValue, field.name, text);
+        }
         _ => format!("{key} is {}, expected {}", value.type_name(), field.ty.expected()),
     };
     Violation::of_field(ViolationClass::WrongType, field.name, text)

@@ -13,6 +13,8 @@ pub enum JsonValue<'a> {
     Number(&'a str),
     /// A string, unescaped.
     Text(Cow<'a, str>),
+    /// A string that holds half a surrogate pair: JSON by its grammar, and no text.
+    HalfCharacter,
     /// An array; its elements do not matter.
     Array,
     /// An object; its members do not matter.
@@ -38,6 +40,7 @@ impl JsonValue<'_> {
             Self::Bool(_) => "a boolean",
             Self::Number(_) => "a number",
             Self::Text(_) => "a string",
+            Self::HalfCharacter => "a string with half a surrogate pair, which is no character",
             Self::Array => "an array",
             Self::Object => "an object",
         }
