@@ -1,6 +1,7 @@
 //! Backfill: events from files of JSON lines, through the same reading and landing as those from Kafka (serving
 //! contract, section 4). Run again after an interruption it does no harm: what is there is there.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,11 +11,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::ConsumerError;
-use crate::landing::{Landed, Landing, Window};
+use crate::landing::{Landed, Landing, Stopped, Window};
 use crate::options::{LandingOptions, Services};
 
+mod form;
 mod lines;
 
+pub use form::OtherForm;
 use lines::{Chunk, Source};
 
 /// What the topic of a dead letter from a file begins with.
@@ -59,7 +62,7 @@ pub struct BackfillProgress<'a> {
 }
 
 /// What became of the lines: `lines = blank + outside + written + stale + dead_letters`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BackfillSummary {
     /// Lines read.
     pub lines: u64,
@@ -73,14 +76,25 @@ pub struct BackfillSummary {
     pub stale: u64,
     /// Lines that can never be events.
     pub dead_letters: u64,
+    /// These by their class.
+    pub classes: BTreeMap<String, u64>,
     /// Whether it was told to stop before the end.
     pub interrupted: bool,
+}
+
+impl BackfillSummary {
+    /// Whether there were events to store and none of them could be.
+    #[must_use]
+    pub const fn failed(&self) -> bool {
+        self.dead_letters > 0 && self.written == 0 && self.stale == 0
+    }
 }
 
 /// Loads files, ledger entries first. A database that is away once it has begun is waited for.
 ///
 /// # Errors
-/// When a file cannot be read, or database or dead letters cannot be used at the start.
+/// When a file cannot be read or is not lines of JSON, when database or dead letters cannot be used at the start, or when
+/// the database refuses ordinary rows.
 pub async fn backfill(
     options: &BackfillOptions,
     services: &Services,
@@ -92,7 +106,9 @@ pub async fn backfill(
         since: options.since,
         until: options.until,
     };
-    let landing = Landing::new(services, options.profile.aliases(), options.landing.clone()).within(window);
+    let landing = Landing::new(services, options.profile.aliases(), options.landing.clone())
+        .within(window)
+        .of_a_command();
     landing.ready().await?;
     let files = [
         (EventKind::LedgerEntry, &options.ledger_file),
@@ -122,7 +138,10 @@ async fn load(
         file: file.to_path_buf(),
         source,
     };
-    let source = Source::open(file, file == Path::new(STDIN)).map_err(unreadable)?;
+    let Some(source) = open(kind, file, options, stop).await? else {
+        summary.interrupted = true;
+        return Ok(());
+    };
     let total_bytes = source.total_bytes();
     let topic = Arc::from(dead_letter_topic(file));
     let limits = options.landing.clone();
@@ -130,10 +149,26 @@ async fn load(
     let (send, mut chunks) = mpsc::channel(1);
     let reading = tokio::task::spawn_blocking(move || source.read(kind, topic, &limits, &send));
     let (mut lines, mut bytes) = (0, 0);
-    while let Some(Chunk { messages, read }) = chunks.recv().await {
-        let Ok(landed) = landing.land(&messages, stop).await else {
-            summary.interrupted = true;
+    loop {
+        // Nothing may come for a long time: standard input, a pipe.
+        let chunk = tokio::select! {
+            biased;
+            chunk = chunks.recv() => chunk,
+            () = stop.cancelled() => {
+                summary.interrupted = true;
+                break;
+            }
+        };
+        let Some(Chunk { messages, read }) = chunk else {
             break;
+        };
+        let landed = match landing.land(&messages, stop).await {
+            Ok(landed) => landed,
+            Err(Stopped::Asked) => {
+                summary.interrupted = true;
+                break;
+            }
+            Err(Stopped::AtFault(error)) => return Err(error.into()),
         };
         lines += read.lines;
         bytes += read.bytes;
@@ -155,6 +190,31 @@ async fn load(
     read.map_err(unreadable)
 }
 
+/// An open input of lines of JSON; none when told to stop while there is nothing of it yet, as of a pipe.
+async fn open(
+    kind: EventKind,
+    file: &Path,
+    options: &BackfillOptions,
+    stop: &CancellationToken,
+) -> Result<Option<Source>, ConsumerError> {
+    let (path, aliases) = (file.to_path_buf(), options.profile.aliases());
+    let opening = tokio::task::spawn_blocking(move || {
+        let mut source = Source::open(&path, path == Path::new(STDIN))?;
+        let form = source.other_form(aliases.of(kind))?;
+        Ok((source, form))
+    });
+    let opened = tokio::select! {
+        opened = opening => opened.map_err(|e| ConsumerError::Defect(e.to_string()))?,
+        () = stop.cancelled() => return Ok(None),
+    };
+    let file = file.to_path_buf();
+    match opened {
+        Ok((source, None)) => Ok(Some(source)),
+        Ok((_, Some(form))) => Err(ConsumerError::OtherForm { file, form }),
+        Err(source) => Err(ConsumerError::Input { file, source }),
+    }
+}
+
 /// `backfill:` and the file's name, of a long one the end: a topic is stored with up to 255 characters.
 fn dead_letter_topic(file: &Path) -> String {
     let name = file.display().to_string().replace(char::is_control, "?");
@@ -174,6 +234,9 @@ impl BackfillSummary {
         self.written += landed.written;
         self.stale += landed.stale;
         self.dead_letters += landed.dead_letters;
+        for (class, n) in landed.classes {
+            *self.classes.entry(class).or_default() += n;
+        }
     }
 }
 

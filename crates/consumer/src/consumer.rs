@@ -4,6 +4,7 @@
 //! polled and not finished are nowhere but in memory: a process that dies at any instant reads them again, and
 //! reading again changes nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +41,24 @@ pub struct Consumer {
 pub struct ConsumerStatus {
     assignment: Arc<Assignment>,
     health: crate::landing::Health,
+    total: crate::landing::Total,
+}
+
+/// What became of the messages of a consumer: `messages = written + stale + dead_letters + tombstones`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Consumed {
+    /// Messages finished.
+    pub messages: u64,
+    /// Rows written.
+    pub written: u64,
+    /// Events older than, or the same as, what is stored or what else came.
+    pub stale: u64,
+    /// Messages that can never be events.
+    pub dead_letters: u64,
+    /// These by their class.
+    pub classes: BTreeMap<String, u64>,
+    /// Messages without a payload.
+    pub tombstones: u64,
 }
 
 impl ConsumerStatus {
@@ -47,6 +66,20 @@ impl ConsumerStatus {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.assignment.joined() && !self.health.waiting()
+    }
+
+    /// What became of its messages so far.
+    #[must_use]
+    pub fn consumed(&self) -> Consumed {
+        let landed = self.total.get();
+        Consumed {
+            messages: landed.written + landed.stale + landed.dead_letters + landed.tombstones,
+            written: landed.written,
+            stale: landed.stale,
+            dead_letters: landed.dead_letters,
+            classes: landed.classes,
+            tombstones: landed.tombstones,
+        }
     }
 
     /// Partitions it reads now.
@@ -76,10 +109,11 @@ impl Consumer {
         ConsumerStatus {
             assignment: Arc::clone(&self.assignment),
             health: self.landing.health(),
+            total: self.landing.total(),
         }
     }
 
-    /// Consumes until `shutdown` is cancelled; then the batches under way are finished, their offsets committed, and
+    /// Consumes until `shutdown` is cancelled, or all is there that was asked for; then the batches under way are finished, their offsets committed, and
     /// the group is left. A broker, a topic or a database that is not there (yet) is waited for.
     ///
     /// # Errors

@@ -1,12 +1,14 @@
 //! The dead letters: listed, shown, purged, wherever they are kept (serving contract, section 4).
 
 mod file;
+mod import;
 mod replay;
 
 use nsc_core::UtcMicros;
 use nsc_store::{DeadLetterFilter, DeadLetters, Store, StoredDeadLetter};
 
 pub(crate) use file::FileQueue;
+pub use import::{ImportSummary, import};
 pub use replay::{ReplayOptions, ReplaySummary, StillBad, replay};
 
 use crate::error::ConsumerError;

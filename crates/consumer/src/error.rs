@@ -6,6 +6,8 @@ use nsc_contracts::event::ProfileError;
 use nsc_core::{ErrorCode, OperatorError};
 use nsc_store::StoreError;
 
+use crate::backfill::OtherForm;
+
 /// An error an operator has to do something about.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -38,12 +40,30 @@ pub enum ConsumerError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// An input of a backfill that is not lines of JSON.
+    #[error("input {file} is not lines of JSON: it is {}", form.what)]
+    OtherForm {
+        /// The file.
+        file: PathBuf,
+        /// What it is.
+        form: OtherForm,
+    },
     /// The file of dead letters.
     #[error("dead letters in {file} cannot be used: {reason}")]
     DeadLetterFile {
         /// The file.
         file: PathBuf,
         /// What was seen.
+        reason: String,
+    },
+    /// A line of a file to import that is no dead letter.
+    #[error("dead letters of {file} cannot be imported: line {line}: {reason}")]
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
         reason: String,
     },
     /// No dead letter has this id.
@@ -57,10 +77,6 @@ pub enum ConsumerError {
     Defect(String),
 }
 
-fn is_not_text(source: &std::io::Error) -> bool {
-    source.kind() == std::io::ErrorKind::InvalidData
-}
-
 impl OperatorError for ConsumerError {
     fn code(&self) -> ErrorCode {
         match self {
@@ -68,9 +84,11 @@ impl OperatorError for ConsumerError {
             Self::Store(e) => e.code(),
             Self::Property { .. } => ErrorCode::Configuration,
             Self::Broker { .. } => ErrorCode::Broker,
-            Self::Input { source, .. } if is_not_text(source) => ErrorCode::InputNotText,
+            Self::OtherForm { form, .. } if form.is_text => ErrorCode::InputNotJsonLines,
+            Self::OtherForm { .. } => ErrorCode::InputNotText,
             Self::Input { .. } => ErrorCode::InputUnreadable,
             Self::DeadLetterFile { .. } => ErrorCode::Storage,
+            Self::Import { .. } => ErrorCode::ForeignFile,
             Self::NoDeadLetter { .. } => ErrorCode::Usage,
             Self::Defect(_) => ErrorCode::Unexpected,
         }
@@ -90,11 +108,12 @@ impl OperatorError for ConsumerError {
             Self::Store(e) => return e.hint(),
             Self::Property { .. } => "remove it from the configuration",
             Self::Broker { .. } => "check the brokers' address, the credentials and group.instance.id",
-            Self::Input { source, .. } if is_not_text(source) => {
-                "decompress it on the way: zcat FILE | nsc backfill --ledger-file - (zstdcat for zstd)"
-            }
+            Self::OtherForm { form, .. } => form.remedy,
             Self::Input { .. } => "check its name and whether this user may read it",
             Self::DeadLetterFile { .. } => "check the disk and whether this user may write there",
+            Self::Import { .. } => {
+                "each line is an object with topic, payload and error, as the first implementation or the file backend wrote it"
+            }
             Self::NoDeadLetter { .. } => "nsc dlq list shows those there are",
             Self::Defect(_) => return None,
         };

@@ -3,10 +3,13 @@
 //!
 //! A batch is one transaction. What is a violation goes into it as a dead letter. When the database refuses the batch
 //! because of a row, the batch is halved until the row is alone: it becomes a dead letter, the rest lands. Any other
-//! failure (no database, a full disk) is waited for: it says nothing about the messages.
+//! failure says nothing about the messages: no database, a full disk, a database that refuses an ordinary row as well.
+//! A consumer waits until it is over; a command waits for what passes by itself, and ends with the rest.
 
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use nsc_contracts::event::EventAliases;
 use nsc_core::Clock;
@@ -18,6 +21,7 @@ use crate::dlq::FileQueue;
 use crate::error::ConsumerError;
 use crate::message::Message;
 use crate::options::{DeadLetterBackend, LandingOptions, Services};
+use crate::parse::Reading;
 use crate::retry::Backoff;
 
 mod outcome;
@@ -26,12 +30,20 @@ mod prepared;
 use prepared::Prepared;
 pub(crate) use prepared::{REFUSED_BY_DATABASE, Window};
 
+/// How long the attempt under way may still take once asked to stop: all of a stop is done within 25 s.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
 /// Landing was given up between two attempts; nothing of the messages is lost, some may have landed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Interrupted;
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// It was told to.
+    Asked,
+    /// The set-up of the database is at fault, and this is a command.
+    AtFault(StoreError),
+}
 
 /// What became of some messages.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Landed {
     pub(crate) written: u64,
     pub(crate) stale: u64,
@@ -39,6 +51,8 @@ pub(crate) struct Landed {
     pub(crate) tombstones: u64,
     /// Outside the window.
     pub(crate) outside: u64,
+    /// The dead letters by class.
+    pub(crate) classes: BTreeMap<String, u64>,
 }
 
 /// A message whose row the database refuses.
@@ -63,6 +77,9 @@ impl AddAssign for Landed {
         self.dead_letters += other.dead_letters;
         self.tombstones += other.tombstones;
         self.outside += other.outside;
+        for (class, n) in other.classes {
+            *self.classes.entry(class).or_default() += n;
+        }
     }
 }
 
@@ -70,7 +87,7 @@ impl AddAssign for Landed {
 #[derive(Debug)]
 pub(crate) struct Landing {
     store: Store,
-    aliases: EventAliases,
+    reading: Reading,
     clock: ClockHandle,
     metrics: ConsumerMetrics,
     pairing: PairingMetrics,
@@ -78,7 +95,10 @@ pub(crate) struct Landing {
     /// When dead letters do not go into the database.
     file: Option<FileQueue>,
     health: Health,
+    total: Total,
     window: Window,
+    /// It belongs to a command, and ends with a fault that does not pass by itself.
+    ends_with_faults: bool,
 }
 
 /// Whether the last attempt of any lane succeeded; for whoever asks if the process is ready.
@@ -94,6 +114,20 @@ impl Health {
     fn wait(&self) -> Waiting {
         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         Waiting(self.clone())
+    }
+}
+
+/// What became of all messages so far; clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Total(Arc<Mutex<Landed>>);
+
+impl Total {
+    fn add(&self, landed: Landed) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += landed;
+    }
+
+    pub(crate) fn get(&self) -> Landed {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -120,6 +154,8 @@ impl std::fmt::Debug for ClockHandle {
 enum Failure {
     /// A row of it can never be stored.
     Poison(StoreError),
+    /// The database refuses for a reason that does not pass by itself and is none of the rows'.
+    SetUp(StoreError),
     /// Anything else: wait.
     Other(String),
 }
@@ -132,14 +168,20 @@ impl Landing {
         };
         Self {
             store: services.store.clone(),
-            aliases,
+            reading: Reading {
+                aliases,
+                max_bytes: options.max_message_bytes,
+                max_ahead: options.max_ahead,
+            },
             clock: ClockHandle(Arc::clone(&services.clock)),
             metrics: services.metrics.consumer(),
             pairing: services.metrics.pairing(),
             options,
             file,
             health: Health::default(),
+            total: Total::default(),
             window: Window::default(),
+            ends_with_faults: false,
         }
     }
 
@@ -160,8 +202,18 @@ impl Landing {
         self
     }
 
-    pub(crate) const fn aliases(&self) -> &EventAliases {
-        &self.aliases
+    /// Of a command: somebody is there to put the database right, and to begin again.
+    pub(crate) fn of_a_command(mut self) -> Self {
+        self.ends_with_faults = true;
+        self
+    }
+
+    pub(crate) const fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
+    pub(crate) fn total(&self) -> Total {
+        self.total.clone()
     }
 
     pub(crate) fn health(&self) -> Health {
@@ -171,13 +223,15 @@ impl Landing {
     /// Lands messages, in their order. Returns when all of them are in the database or among the dead letters.
     ///
     /// # Errors
-    /// When `give_up` is cancelled while nothing is under way.
+    /// When `give_up` is cancelled while nothing is under way; of a command, when the database's set-up is at fault.
     pub(crate) async fn land(
         &self,
         messages: &[Message],
         give_up: &CancellationToken,
-    ) -> Result<Landed, Interrupted> {
-        self.land_pieces(messages, give_up, Refusals::DeadLetters).await
+    ) -> Result<Landed, Stopped> {
+        let landed = self.land_pieces(messages, give_up, Refusals::DeadLetters).await?;
+        self.total.add(landed.clone());
+        Ok(landed)
     }
 
     /// As [`Landing::land`], for messages that are dead letters already: those that the database refuses are told
@@ -186,7 +240,7 @@ impl Landing {
         &self,
         messages: &[Message],
         give_up: &CancellationToken,
-    ) -> Result<(Landed, Vec<Refused>), Interrupted> {
+    ) -> Result<(Landed, Vec<Refused>), Stopped> {
         let mut refused = Vec::new();
         let told = Refusals::Told(&mut refused);
         let landed = self.land_pieces(messages, give_up, told).await?;
@@ -198,12 +252,12 @@ impl Landing {
         messages: &[Message],
         give_up: &CancellationToken,
         mut refusals: Refusals<'_>,
-    ) -> Result<Landed, Interrupted> {
+    ) -> Result<Landed, Stopped> {
         let mut landed = Landed::default();
         // The pieces still to land, the next one last.
         let mut pieces = vec![messages];
         while let Some(piece) = pieces.pop() {
-            let read = Prepared::read(piece, &self.aliases, self.options.max_message_bytes, self.window);
+            let read = Prepared::read(piece, &self.reading, self.window, self.clock.0.now());
             let prepared = self.with_letters(read);
             match (self.settle(&prepared, give_up).await?, piece) {
                 (Ok(applied), _) => landed += self.report(piece, &prepared, &applied),
@@ -243,14 +297,14 @@ impl Landing {
         &self,
         prepared: &Prepared,
         give_up: &CancellationToken,
-    ) -> Result<Result<Applied, StoreError>, Interrupted> {
+    ) -> Result<Result<Applied, StoreError>, Stopped> {
         let mut backoff = Backoff::new(self.options.retry_initial, self.options.retry_max);
         let mut waiting = None;
         loop {
             if give_up.is_cancelled() {
-                return Err(Interrupted);
+                return Err(Stopped::Asked);
             }
-            let reason = match self.attempt(prepared).await {
+            let reason = match self.attempt(prepared, give_up).await {
                 Ok(applied) => {
                     if backoff.failures > 0 {
                         tracing::info!(attempts = backoff.failures + 1, "the batch landed at last");
@@ -258,6 +312,11 @@ impl Landing {
                     return Ok(Ok(applied));
                 }
                 Err(Failure::Poison(error)) => return Ok(Err(error)),
+                Err(Failure::SetUp(error)) if self.ends_with_faults => return Err(Stopped::AtFault(error)),
+                Err(Failure::SetUp(error)) => format!(
+                    "the database is not set up for events: {}",
+                    outcome::with_sources(&error)
+                ),
                 Err(Failure::Other(reason)) => reason,
             };
             waiting.get_or_insert_with(|| self.health.wait());
@@ -270,13 +329,13 @@ impl Landing {
             );
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = give_up.cancelled() => return Err(Interrupted),
+                () = give_up.cancelled() => return Err(Stopped::Asked),
             }
         }
     }
 
     /// One transaction; dead letters that do not go into it are on the disk before it begins.
-    async fn attempt(&self, prepared: &Prepared) -> Result<Applied, Failure> {
+    async fn attempt(&self, prepared: &Prepared, give_up: &CancellationToken) -> Result<Applied, Failure> {
         let now = self.clock.0.now();
         let mut in_file = 0;
         if let Some(file) = &self.file
@@ -292,23 +351,44 @@ impl Landing {
             });
         }
         let apply = self.store.apply(&prepared.batch, now);
-        let applied = match tokio::time::timeout(self.options.attempt_timeout, apply).await {
-            Ok(applied) => applied,
-            // Dropped, the transaction is rolled back unless its commit was sent: either way it may be repeated.
-            Err(_) => {
-                let after_ms = self.options.attempt_timeout.as_millis();
-                return Err(Failure::Other(format!(
-                    "no answer from the database within {after_ms} ms"
-                )));
-            }
+        let asked_to_stop = async {
+            give_up.cancelled().await;
+            tokio::time::sleep(STOP_GRACE).await;
+        };
+        // Dropped, the transaction is rolled back unless its commit was sent: either way it may be repeated.
+        let applied = tokio::select! {
+            applied = tokio::time::timeout(self.options.attempt_timeout, apply) => applied,
+            () = asked_to_stop => return Err(Failure::Other("no answer from the database in time to stop".to_owned())),
+        };
+        let Ok(applied) = applied else {
+            let after_ms = self.options.attempt_timeout.as_millis();
+            return Err(Failure::Other(format!(
+                "no answer from the database within {after_ms} ms"
+            )));
         };
         match applied {
             Ok(applied) => Ok(Applied {
                 dead_letters: applied.dead_letters + in_file,
                 ..applied
             }),
-            Err(error) if error.is_poison() && prepared.has_rows() => Err(Failure::Poison(error)),
+            Err(error) if error.is_poison() && prepared.has_rows() => self.blame(prepared, error).await,
+            Err(error) if !error.is_transient() => Err(Failure::SetUp(error)),
             Err(error) => Err(Failure::Other(outcome::with_sources(&error))),
+        }
+    }
+
+    /// A row that is alone is at fault only where an ordinary one would be taken: whatever keeps the contract can be
+    /// stored, so that a refusal is as likely the database's (a constraint or a column somebody added, another schema).
+    async fn blame(&self, prepared: &Prepared, error: StoreError) -> Result<Applied, Failure> {
+        if prepared.rows() > 1 || matches!(error, StoreError::Unstorable(_)) {
+            return Err(Failure::Poison(error));
+        }
+        let asked = self.store.takes_ordinary_rows(self.clock.0.now());
+        match tokio::time::timeout(self.options.attempt_timeout, asked).await {
+            Ok(Ok(())) => Err(Failure::Poison(error)),
+            Ok(Err(fault)) if fault.is_transient() => Err(Failure::Other(outcome::with_sources(&fault))),
+            Ok(Err(fault)) => Err(Failure::SetUp(fault)),
+            Err(_) => Err(Failure::Other("no answer from the database".to_owned())),
         }
     }
 }

@@ -10,7 +10,7 @@ use nsc_core::UtcMicros;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::landing::{Interrupted, Landing};
+use crate::landing::Landing;
 use crate::message::{Message, Partition};
 use crate::options::LandingOptions;
 
@@ -127,6 +127,12 @@ impl Lane {
         self.state().holds_a_batch(self.limits)
     }
 
+    /// Nothing is queued, nothing under way.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let state = self.state();
+        state.queue.is_empty() && state.under_way.partitions.is_empty()
+    }
+
     /// Waits until no batch is under way; false when one still is.
     pub(crate) fn wait_until_idle(&self, timeout: Duration) -> bool {
         let busy = |state: &mut State| !state.under_way.partitions.is_empty();
@@ -186,8 +192,8 @@ impl Lane {
                 let give_up = self.state().under_way.give_up.clone();
                 match landing.land(&batch, &give_up).await {
                     Ok(_) => break,
-                    Err(Interrupted) if stop.is_cancelled() => batch.clear(),
-                    Err(Interrupted) => self.give_up_leaving(&mut batch, stop),
+                    Err(_) if stop.is_cancelled() => batch.clear(),
+                    Err(_) => self.give_up_leaving(&mut batch, stop),
                 }
             }
             self.finish(&batch);

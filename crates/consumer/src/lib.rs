@@ -19,9 +19,9 @@ mod parse;
 mod poller;
 mod retry;
 
-pub use backfill::{BackfillOptions, BackfillProgress, BackfillSummary, backfill};
-pub use consumer::{Consumer, ConsumerStatus};
-pub use dlq::{DeadLetterQueue, ReplayOptions, ReplaySummary, StillBad, replay};
+pub use backfill::{BackfillOptions, BackfillProgress, BackfillSummary, OtherForm, backfill};
+pub use consumer::{Consumed, Consumer, ConsumerStatus};
+pub use dlq::{DeadLetterQueue, ImportSummary, ReplayOptions, ReplaySummary, StillBad, import, replay};
 pub use error::ConsumerError;
 pub use kafka::{KafkaOptions, OauthToken, Security, TokenError, TokenProvider};
 pub use nsc_store::{DeadLetterFilter, StoredDeadLetter};

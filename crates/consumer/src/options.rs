@@ -45,6 +45,10 @@ pub struct ConsumerOptions {
     pub start: StartAt,
     /// Begin every partition at its beginning, whatever is committed; once in the life of this process.
     pub from_beginning: bool,
+    /// End after so many messages, all of them finished and committed.
+    pub max_messages: Option<u64>,
+    /// End when no message has come for so long since this member joined, and all are finished and committed.
+    pub max_idle: Option<Duration>,
     /// Time for the batches under way, the last commit and the goodbye to the group when asked to stop.
     pub stop_timeout: Duration,
 }
@@ -60,7 +64,9 @@ impl ConsumerOptions {
             lanes: 2,
             start: StartAt::Earliest,
             from_beginning: false,
-            stop_timeout: Duration::from_secs(45),
+            max_messages: None,
+            max_idle: None,
+            stop_timeout: Duration::from_secs(15),
         }
     }
 }
@@ -87,6 +93,8 @@ pub struct LandingOptions {
     pub batch_linger: Duration,
     /// A longer message is a violation.
     pub max_message_bytes: usize,
+    /// An event with a time further ahead of its message is a violation; none takes any time.
+    pub max_ahead: Option<Duration>,
     /// First pause after a failure; doubled with each further one.
     pub retry_initial: Duration,
     /// Longest pause.
@@ -104,6 +112,7 @@ impl Default for LandingOptions {
             batch_bytes: 8 << 20,
             batch_linger: Duration::from_millis(50),
             max_message_bytes: 1 << 20,
+            max_ahead: Some(Duration::from_hours(24)),
             retry_initial: Duration::from_millis(200),
             retry_max: Duration::from_secs(15),
             attempt_timeout: Duration::from_secs(30),

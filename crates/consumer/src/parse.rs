@@ -1,6 +1,9 @@
 //! From the bytes of a message to an event or a violation (serving contract, section 1).
 
+use std::time::Duration;
+
 use nsc_contracts::event::{Event, EventAliases, EventKind, JsonValue, Members, Violation, ViolationClass};
+use nsc_core::UtcMicros;
 use nsc_telemetry::CorrelationId;
 use nsc_telemetry::correlation::CORRELATION_MEMBERS;
 
@@ -22,8 +25,43 @@ pub fn parse_event(kind: EventKind, aliases: &EventAliases, bytes: &[u8]) -> Res
     parse(kind, aliases, bytes, usize::MAX).event
 }
 
+/// How messages are read.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) aliases: EventAliases,
+    /// A longer message is a violation.
+    pub(crate) max_bytes: usize,
+    /// How far ahead of its message a time of an event may be; none for any.
+    pub(crate) max_ahead: Option<Duration>,
+}
+
+impl Reading {
+    /// Reads one event of a message that was sent at an instant, as far as that is known.
+    ///
+    /// What sent the message may have a wrong clock too, and many a producer gives a message the time of its event: a
+    /// message from later than `now` counts as sent now.
+    pub(crate) fn parse(
+        &self,
+        kind: EventKind,
+        bytes: &[u8],
+        sent_at: Option<UtcMicros>,
+        now: UtcMicros,
+    ) -> Parsed {
+        let mut parsed = parse(kind, &self.aliases, bytes, self.max_bytes);
+        if let (Ok(event), Some(ahead)) = (&parsed.event, self.max_ahead) {
+            let sent_at = sent_at.map_or(now, |sent| sent.min(now));
+            let ahead = i64::try_from(ahead.as_micros()).unwrap_or(i64::MAX);
+            let latest = UtcMicros::new(sent_at.micros().saturating_add(ahead));
+            if let Err(violation) = event.not_after(latest) {
+                parsed.event = Err(violation);
+            }
+        }
+        parsed
+    }
+}
+
 /// As [`parse_event`], for messages of at most `max_bytes`, with the correlation id.
-pub(crate) fn parse(kind: EventKind, aliases: &EventAliases, bytes: &[u8], max_bytes: usize) -> Parsed {
+fn parse(kind: EventKind, aliases: &EventAliases, bytes: &[u8], max_bytes: usize) -> Parsed {
     let refused = |class, text: String| Parsed {
         event: Err(Violation::of_message(class, text)),
         correlation: None,
@@ -164,6 +202,88 @@ mod tests {
         assert!(p.event.is_err() && p.correlation.is_some());
         let p = parsed(br#"{"correlation_id":"not well-formed"}"#);
         assert!(p.correlation.is_none());
+    }
+
+    #[test]
+    fn an_unknown_field_is_ignored_whatever_it_holds_and_a_known_one_is_judged() {
+        for unknown in [
+            r#""memo":"thanks \ud83d""#,
+            r#""memo":{"a":["\udc00"]}"#,
+            r#""memo\ud83d":"x""#,
+            r#""memo":"a\u0000b""#,
+            r#""correlation_id":"\ud83d""#,
+            r#""memo":1e999999"#,
+        ] {
+            let p = parsed(format!(r"{{{unknown},{ENTRY}}}").as_bytes());
+            assert!(p.event.is_ok(), "{unknown}: {:?}", p.event);
+        }
+        for field in [
+            "wallet_id",
+            "related_id",
+            "entry_type",
+            "amount",
+            "updated_at",
+            "source_version",
+        ] {
+            let text = format!(r#"{{{ENTRY},"{field}":"\ud83d"}}"#);
+            let text = match field {
+                "entry_type" => text.replace(r#""type":"PAYMENT","#, ""),
+                _ => text,
+            };
+            let v = parsed(text.as_bytes()).event.expect_err(field);
+            assert_eq!((v.class, v.field), (InvalidValue, Some(field)), "{v}");
+            assert!(v.text.contains("half a surrogate pair"), "{v}");
+        }
+    }
+
+    /// A version of 2099 would win for ever.
+    #[test]
+    fn a_time_too_far_ahead_of_its_message_is_a_violation_of_its_own() {
+        let at = |text: &str| UtcMicros::parse(text).expect("a time");
+        let reading = |hours: Option<u64>| Reading {
+            aliases: aliases(),
+            max_bytes: 1_000,
+            max_ahead: hours.map(Duration::from_hours),
+        };
+        let (sent, now) = (at("2026-01-05T00:00:00Z"), at("2026-03-01T00:00:00Z"));
+        let class = |hours, text: &str, sent_at| {
+            let text = format!(r"{{{ENTRY},{text}}}");
+            let event = reading(hours)
+                .parse(EventKind::LedgerEntry, text.as_bytes(), sent_at, now)
+                .event;
+            event.err().map(|v| v.class)
+        };
+        for field in ["event_time", "created_at", "updated_at"] {
+            let with = |time: &str| format!(r#""{field}":"{time}""#);
+            assert_eq!(class(Some(24), &with("2026-01-06T00:00:00Z"), Some(sent)), None);
+            let refused = class(Some(24), &with("2026-01-06T00:00:00.000001Z"), Some(sent));
+            assert_eq!(refused, Some(FutureTime), "{field}");
+            assert_eq!(
+                class(None, &with("2099-01-01T00:00:00Z"), Some(sent)),
+                None,
+                "{field}"
+            );
+            assert_eq!(
+                class(Some(48), &with("2026-01-06T12:00:00Z"), Some(sent)),
+                None,
+                "{field}"
+            );
+            // No time of the message: the clock's counts; one from after now counts as now.
+            assert_eq!(
+                class(Some(24), &with("2026-03-01T23:00:00Z"), None),
+                None,
+                "{field}"
+            );
+            let late = with("2099-01-01T00:00:00Z");
+            assert!(class(Some(24), &late, None).is_some(), "{field}");
+            assert!(
+                class(Some(24), &late, Some(at("2099-01-01T00:00:00Z"))).is_some(),
+                "{field}"
+            );
+        }
+        let order = r#"{"order_id":"o","amount":1,"status":"PAID","created_at":"9999-12-31T23:59:59Z"}"#;
+        let read = reading(Some(24)).parse(EventKind::PaymentOrder, order.as_bytes(), Some(sent), now);
+        assert_eq!(read.event.err().map(|v| v.class), Some(FutureTime));
     }
 
     proptest! {

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::ConsumerError;
 use crate::kafka::{self, Client};
+use crate::lane::Lane;
 use crate::message::{Message, Partition};
 use crate::options::{ConsumerOptions, StartAt};
 use crate::retry::Backoff;
@@ -59,6 +60,10 @@ pub(crate) struct Poller {
     /// When a pause was last in vain.
     in_vain: Option<Instant>,
     stored_at: Instant,
+    /// Messages given to lanes.
+    taken: u64,
+    /// When the last message came, or this member joined.
+    quiet_since: Instant,
     told: Vec<(RDKafkaErrorCode, Instant)>,
 }
 
@@ -74,6 +79,8 @@ impl Poller {
             intakes,
             in_vain: None,
             stored_at: Instant::now(),
+            taken: 0,
+            quiet_since: Instant::now(),
             told: Vec::new(),
         }
     }
@@ -81,7 +88,7 @@ impl Poller {
     /// Polls until told to stop; then waits for the batches under way, commits, and leaves the group.
     pub(crate) fn run(mut self) -> Result<(), ConsumerError> {
         let mut outcome = self.join();
-        while outcome.is_ok() && !self.stop.is_cancelled() {
+        while outcome.is_ok() && !self.stop.is_cancelled() && !self.is_done() {
             outcome = self.turn();
         }
         // A failure here ends the lanes too.
@@ -168,10 +175,31 @@ impl Poller {
         for intake in &mut self.intakes {
             intake.held.retain(|m| assignment.owns(m.in_partition(), m.epoch));
         }
-        if let Some(message) = polled {
+        // What comes behind the last one is not finished, and so not committed: it comes again.
+        if let Some(message) = polled.filter(|_| !self.has_all()) {
+            self.taken += 1;
+            self.quiet_since = Instant::now();
             self.deliver(message);
         }
         Ok(())
+    }
+
+    /// It has as many messages as were asked for.
+    fn has_all(&self) -> bool {
+        self.options.max_messages.is_some_and(|most| self.taken >= most)
+    }
+
+    /// All that was asked for is finished. Time counts from when this member has joined: before, nothing can come.
+    fn is_done(&mut self) -> bool {
+        let context = self.client.context();
+        if !context.assignment.joined() {
+            self.quiet_since = Instant::now();
+        }
+        let quiet = self.quiet_since.elapsed();
+        let idle = self.options.max_idle.is_some_and(|longest| quiet >= longest);
+        (idle || self.has_all())
+            && self.intakes.iter().all(|intake| intake.held.is_empty())
+            && context.lanes.iter().all(Lane::is_at_rest)
     }
 
     /// Gives a lane what is held for it, as far as there is room, and resumes it when it wants for more.

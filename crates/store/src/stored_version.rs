@@ -121,7 +121,9 @@ impl Writer<'_> {
             unsettled: true,
             ..Halves::default()
         };
-        self.pairs(&BTreeMap::from([(order, unsettled)]), false).await.map(drop)
+        self.pairs(&BTreeMap::from([(order, unsettled)]), false)
+            .await
+            .map(drop)
     }
 
     async fn audit(&mut self, row: AuditRow) -> Result<(), StoreError> {

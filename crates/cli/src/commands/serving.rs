@@ -4,6 +4,7 @@ mod backfill;
 mod consume;
 mod correct_version;
 mod dlq;
+mod kinds;
 mod migrate;
 mod oauth;
 pub(crate) mod publish;

@@ -44,7 +44,7 @@ macro_rules! section {
 section!(FileDatabase: url_file, max_connections; url, replica_url);
 section!(FileKafka: brokers, group, instance_id, session_timeout_ms, security, username, password_file, ca_file, oauth_token_url, oauth_client_id,
     oauth_client_secret_file, oauth_scope; password, oauth_client_secret);
-section!(FileEvents: profile, profiles_file, ledger_topic, order_topic;);
+section!(FileEvents: profile, profiles_file, ledger_topic, order_topic, max_ahead_hours;);
 section!(FileConsumer: batch_rows, batch_wait_ms, start, metrics_listen;);
 section!(FileDlq: backend, file, retention_days;);
 section!(FileApi: listen, tls_cert, tls_key, trusted_proxies;);

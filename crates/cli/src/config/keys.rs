@@ -53,6 +53,7 @@ keys! {
     EVENT_PROFILES_FILE = "events.profiles_file", "NSC_EVENT_PROFILES_FILE", "YAML file of further profiles; one of a shipped name takes its place";
     LEDGER_TOPIC = "events.ledger_topic", "NSC_LEDGER_TOPIC", "topic of ledger entries, in place of the profile's";
     ORDER_TOPIC = "events.order_topic", "NSC_ORDER_TOPIC", "topic of payment orders, in place of the profile's";
+    MAX_AHEAD = "events.max_ahead_hours", "NSC_EVENTS_MAX_AHEAD_HOURS", "an event with a time further ahead of its message is a dead letter; 0 takes any";
     BATCH_ROWS = "consumer.batch_rows", "NSC_BATCH_ROWS", "messages a transaction holds at most";
     BATCH_WAIT = "consumer.batch_wait_ms", "NSC_BATCH_WAIT_MS", "how long a transaction waits for more messages";
     CONSUMER_START = "consumer.start", "NSC_CONSUMER_START", "earliest or latest: where a partition begins of which nothing was committed";

@@ -125,6 +125,7 @@ pub(super) fn serving(
             )?,
             ledger_topic: layers.pick_optional(&keys::LEDGER_TOPIC, None, text(events.ledger_topic))?,
             order_topic: layers.pick_optional(&keys::ORDER_TOPIC, None, text(events.order_topic))?,
+            max_ahead_hours: layers.pick(&keys::MAX_AHEAD, None, text(events.max_ahead_hours), 24)?,
         },
         consumer: ConsumerConfig {
             batch_rows: layers.pick(&keys::BATCH_ROWS, None, text(consumer.batch_rows), 5_000)?,

@@ -57,6 +57,8 @@ pub(crate) struct EventsConfig {
     pub(crate) profiles_file: Option<Setting<PathBuf>>,
     pub(crate) ledger_topic: Option<Setting<String>>,
     pub(crate) order_topic: Option<Setting<String>>,
+    /// 0: any time is taken.
+    pub(crate) max_ahead_hours: Setting<u32>,
 }
 
 /// Micro-batches and the side port.

@@ -112,6 +112,7 @@ impl Rows {
         self.path(&keys::EVENT_PROFILES_FILE, events.profiles_file.as_ref());
         self.plain(&keys::LEDGER_TOPIC, events.ledger_topic.as_ref());
         self.plain(&keys::ORDER_TOPIC, events.order_topic.as_ref());
+        self.plain(&keys::MAX_AHEAD, Some(&events.max_ahead_hours));
         self.plain(&keys::BATCH_ROWS, Some(&consumer.batch_rows));
         self.plain(&keys::BATCH_WAIT, Some(&consumer.batch_wait_ms));
         self.plain(&keys::CONSUMER_START, Some(&consumer.start));

@@ -3,6 +3,7 @@
 mod end_to_end;
 mod http;
 mod killed;
+mod operated;
 mod process;
 mod refusals;
 mod secrets;

@@ -5,17 +5,15 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use nsc_contracts::event::EventKind;
+use nsc_contracts::event::{EventKind, FieldNames};
 use tokio::sync::mpsc;
 
+use super::form::{OtherForm, other_form};
 use crate::message::Message;
 use crate::options::LandingOptions;
 
 /// Some editors and most of Windows begin a text with this.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-
-/// How compressed files begin, and what they are called. Their lines would all become dead letters.
-const COMPRESSED: [(&[u8], &str); 2] = [(b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd")];
 
 /// What was read to make a chunk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,7 +59,12 @@ impl Source {
         self.total_bytes
     }
 
-    /// Reads to the end, or until nobody listens any more. Refuses what is compressed.
+    /// The form it has instead of lines of JSON, as far as its start tells.
+    pub(super) fn other_form(&mut self, names: &FieldNames) -> io::Result<Option<OtherForm>> {
+        Ok(other_form(self.reader.fill_buf()?, names))
+    }
+
+    /// Reads to the end, or until nobody listens any more.
     pub(super) fn read(
         mut self,
         kind: EventKind,
@@ -69,11 +72,6 @@ impl Source {
         limits: &LandingOptions,
         to: &mpsc::Sender<Chunk>,
     ) -> io::Result<()> {
-        let start = self.reader.fill_buf()?;
-        if let Some((_, format)) = COMPRESSED.iter().find(|(magic, _)| start.starts_with(magic)) {
-            let problem = format!("it is compressed with {format}, and not lines of JSON");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
-        }
         let mut chunk = Chunk::default();
         let mut chunk_bytes = 0;
         let mut number = 0;

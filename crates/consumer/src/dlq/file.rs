@@ -15,6 +15,9 @@ use nsc_store::{DeadLetter, DeadLetterFilter, StoredDeadLetter};
 use super::ConsumerError;
 
 mod line;
+mod place;
+
+pub(in crate::dlq) use line::read as read_line;
 #[cfg(test)]
 mod tests;
 

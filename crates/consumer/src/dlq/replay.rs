@@ -10,10 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::DeadLetterQueue;
 use crate::backfill::BACKFILL_TOPIC;
 use crate::error::ConsumerError;
-use crate::landing::{Landed, Landing, REFUSED_BY_DATABASE};
+use crate::landing::{Landed, Landing, REFUSED_BY_DATABASE, Stopped};
 use crate::message::Message;
 use crate::options::{LandingOptions, Services};
-use crate::parse::parse;
 
 /// Letters read at once.
 const PAGE: u32 = 200;
@@ -65,6 +64,14 @@ pub struct ReplaySummary {
     pub still_bad: Vec<StillBad>,
 }
 
+impl ReplaySummary {
+    /// Whether there were letters to replay and none of them could be.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.replayed == 0 && !self.still_bad.is_empty()
+    }
+}
+
 /// Lands dead letters again. An event without `updated_at` and `source_version` goes by arrival, so it replaces what
 /// came after it the first time.
 ///
@@ -81,7 +88,7 @@ pub async fn replay(
     let queue = DeadLetterQueue::of(&options.landing.dead_letters.backend, &services.store);
     let aliases = options.profile.aliases();
     let replay = Replay {
-        landing: Landing::new(services, aliases, options.landing.clone()),
+        landing: Landing::new(services, aliases, options.landing.clone()).of_a_command(),
         options,
         services,
         queue: &queue,
@@ -140,9 +147,13 @@ impl Replay<'_> {
         let mut landed = Landed::default();
         if !self.options.dry_run && !messages.is_empty() {
             // Interrupted: what landed stays, nothing is marked, and a later replay is harmless.
-            let Ok((done, refused)) = self.landing.land_again(&messages, stop).await else {
-                summary.interrupted = true;
-                return Ok(());
+            let (done, refused) = match self.landing.land_again(&messages, stop).await {
+                Ok(done) => done,
+                Err(Stopped::AtFault(error)) => return Err(error.into()),
+                Err(Stopped::Asked) => {
+                    summary.interrupted = true;
+                    return Ok(());
+                }
             };
             landed = done;
             messages.retain(|m| refused.iter().all(|r| r.offset != m.offset));
@@ -179,8 +190,8 @@ impl Replay<'_> {
             )
         })?;
         let payload = stored.letter.payload.unwrap_or_default();
-        let aliases = self.landing.aliases();
-        let parsed = parse(kind, aliases, &payload, self.options.landing.max_message_bytes);
+        let now = self.services.clock.now();
+        let parsed = self.landing.reading().parse(kind, &payload, None, now);
         if let Err(violation) = parsed.event {
             return Err(bad(violation.class.name(), violation.text));
         }

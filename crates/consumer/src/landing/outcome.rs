@@ -22,6 +22,7 @@ impl Landing {
             dead_letters: prepared.letters.len() as u64,
             tombstones: prepared.tombstones.len() as u64,
             outside: prepared.outside,
+            classes: by_class(prepared),
         };
         self.count(messages, prepared, applied);
         self.log_dead_letters(messages, prepared);
@@ -92,6 +93,14 @@ impl Landing {
             );
         }
     }
+}
+
+fn by_class(prepared: &Prepared) -> BTreeMap<String, u64> {
+    let mut classes = BTreeMap::new();
+    for letter in &prepared.letters {
+        *classes.entry(letter.error_class.clone()).or_default() += 1;
+    }
+    classes
 }
 
 /// An error with what caused it, on one line and bounded; what can be stored.

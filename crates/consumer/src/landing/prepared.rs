@@ -1,13 +1,13 @@
 //! Messages, read: rows and dead letters.
 
-use nsc_contracts::event::{Event, EventAliases, LedgerEntryEvent, PaymentOrderEvent};
+use nsc_contracts::event::{Event, LedgerEntryEvent, PaymentOrderEvent};
 use nsc_core::UtcMicros;
 use nsc_store::{Batch, DeadLetter, LedgerRow, OrderRow, StoreError};
 use nsc_telemetry::CorrelationId;
 
 use super::outcome::with_sources;
 use crate::message::Message;
-use crate::parse::{Parsed, parse};
+use crate::parse::{Parsed, Reading};
 
 /// `error_class` of a row that the database refuses although it keeps the contract.
 pub(crate) const REFUSED_BY_DATABASE: &str = "refused_by_database";
@@ -50,19 +50,14 @@ pub(super) struct Note {
 }
 
 impl Prepared {
-    pub(super) fn read(
-        messages: &[Message],
-        aliases: &EventAliases,
-        max_bytes: usize,
-        window: Window,
-    ) -> Self {
+    pub(super) fn read(messages: &[Message], reading: &Reading, window: Window, now: UtcMicros) -> Self {
         let mut prepared = Self::default();
         for (at, message) in messages.iter().enumerate() {
             let Some(payload) = &message.payload else {
                 prepared.tombstones.push(at);
                 continue;
             };
-            let Parsed { event, correlation } = parse(message.kind, aliases, payload, max_bytes);
+            let Parsed { event, correlation } = reading.parse(message.kind, payload, message.sent_at, now);
             match event {
                 Ok(event) if !window.holds(event.time()) => prepared.outside += 1,
                 Ok(event) => {
@@ -97,9 +92,14 @@ impl Prepared {
         }
     }
 
-    /// Whether the database can refuse a row of it.
+    /// Rows of it, which the database could refuse.
+    pub(super) fn rows(&self) -> usize {
+        self.batch.ledger.len() + self.batch.orders.len()
+    }
+
+    /// Whether there are any.
     pub(super) fn has_rows(&self) -> bool {
-        !self.batch.ledger.is_empty() || !self.batch.orders.is_empty()
+        self.rows() > 0
     }
 }
 

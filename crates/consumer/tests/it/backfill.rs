@@ -65,6 +65,7 @@ async fn files_are_loaded_with_their_bad_lines_put_aside_and_again_without_a_cha
         blank: 1,
         written: 1_500,
         dead_letters: 2,
+        classes: [("malformed_json".to_owned(), 1), ("missing_field".to_owned(), 1)].into(),
         ..BackfillSummary::default()
     };
     assert_eq!(summary, wanted);
@@ -163,6 +164,49 @@ async fn a_compressed_file_is_refused() {
         .texts("SELECT dlq_id::text FROM bo.consumer_dlq_events")
         .await;
     assert_eq!(kept, [] as [String; 0]);
+}
+
+#[tokio::test]
+async fn a_file_in_which_nothing_is_an_event_is_a_failure_and_one_with_some_is_not() {
+    let world = World::new().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let bad = || [json!({ "tx_id": 1 }).to_string(), "no".to_owned()];
+    for (lines, failed) in [
+        (bad().to_vec(), true),
+        ([&bad()[..], &texts(&[entry("tx-1")])].concat(), false),
+        // Stored before: nothing is written, and nothing has failed.
+        ([&bad()[..], &texts(&[entry("tx-1")])].concat(), false),
+        (Vec::new(), false),
+        (vec![String::new()], false),
+    ] {
+        let mut options = options();
+        options.ledger_file = file(&directory, "l.jsonl", &lines);
+        let summary = load(&world, &options).await;
+        assert_eq!(summary.failed(), failed, "{lines:?}: {summary:?}");
+    }
+}
+
+/// A backfill that waited for it would wait for ever; one that put them aside would lose sound events.
+#[tokio::test]
+async fn a_database_that_refuses_every_row_ends_a_backfill_with_its_error() {
+    let world = World::new().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut options = options();
+    options.ledger_file = file(&directory, "l.jsonl", &texts(&[entry("tx-1"), entry("tx-2")]));
+    for fault in [
+        "ALTER TABLE bo.ledger_entries ADD CONSTRAINT known CHECK (entry_type = 'NEVER') NOT VALID",
+        "REVOKE INSERT ON bo.ledger_entries FROM nsc_consumer",
+    ] {
+        world.database.execute(fault).await.expect("spoilt");
+        let services = world.services().await;
+        let refused = backfill(&options, &services, &CancellationToken::new(), |_| {}).await;
+        assert!(
+            matches!(refused, Err(ConsumerError::Store(_))),
+            "{fault}: {refused:?}"
+        );
+    }
+    world.wait_for_dead_letters(0).await;
+    assert_eq!(world.entries().await, 0);
 }
 
 /// A backfill that waited for the disk would wait for ever, and say nothing.

@@ -117,3 +117,37 @@ async fn a_partition_that_came_later_is_read_from_its_beginning() {
     running.stop().await;
     assert_eq!(world.number(OLD).await, 0);
 }
+
+#[tokio::test]
+async fn a_consumer_ends_by_itself_after_so_many_messages_and_leaves_the_rest() {
+    let world = World::new().await;
+    let events: Vec<_> = (0..10)
+        .map(|n| record(&entry(&format!("new-{n}"))).in_partition(0))
+        .collect();
+    world.produce(EventKind::LedgerEntry, events).await;
+    let mut options = world.options();
+    options.max_messages = Some(4);
+    let limited = world.consume_with(options.clone()).await;
+    let status = limited.status.clone();
+    limited.ended().await.expect("by itself");
+    assert_eq!(
+        (
+            world.number(NEW).await,
+            world.committed(EventKind::LedgerEntry, 4)
+        ),
+        (4, 4)
+    );
+    assert_eq!((status.consumed().messages, status.consumed().written), (4, 4));
+    // More than there are: it ends when no more come.
+    options.max_messages = Some(100);
+    options.max_idle = Some(std::time::Duration::from_secs(1));
+    let idle = world.consume_with(options).await;
+    idle.ended().await.expect("by itself");
+    assert_eq!(
+        (
+            world.number(NEW).await,
+            world.committed(EventKind::LedgerEntry, 4)
+        ),
+        (10, 10)
+    );
+}

@@ -33,6 +33,14 @@ fn poison() -> Vec<(Vec<u8>, &'static str)> {
         (changed(json!({ "wallet_id": "a\u{0}b" })), "nul_character"),
         (changed(json!({ "tx_id": "x".repeat(256) })), "too_long"),
         (changed(json!({ "type": "RECEIVE" })), "alias_disagreement"),
+        (
+            changed(json!({ "updated_at": "2099-01-01T00:00:00Z" })),
+            "future_time",
+        ),
+        (
+            changed(json!({ "event_time": "9999-12-31T23:59:59Z" })),
+            "future_time",
+        ),
         (changed(json!({ "pad": "x".repeat(100_000) })), "too_large"),
     ]
 }
@@ -210,4 +218,53 @@ async fn old_dead_letters_are_pruned_by_a_running_consumer() {
         .await;
     world.wait_for_dead_letters(1).await;
     running.stop().await;
+}
+
+/// What another release may have added, or a person.
+const FAULTS: [(&str, &str); 3] = [
+    (
+        "ALTER TABLE bo.ledger_entries ADD COLUMN region text NOT NULL DEFAULT 'x'; \
+         ALTER TABLE bo.ledger_entries ALTER COLUMN region DROP DEFAULT",
+        "ALTER TABLE bo.ledger_entries DROP COLUMN region",
+    ),
+    (
+        "ALTER TABLE bo.ledger_entries ADD CONSTRAINT known CHECK (entry_type = 'NEVER') NOT VALID",
+        "ALTER TABLE bo.ledger_entries DROP CONSTRAINT known",
+    ),
+    // As a database answers whose encoding does not hold a text.
+    (
+        "CREATE FUNCTION bo.narrow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         RAISE EXCEPTION 'no equivalent' USING ERRCODE = '22P05'; END $$; \
+         CREATE TRIGGER narrow BEFORE INSERT ON bo.ledger_entries FOR EACH ROW \
+         WHEN (NEW.wallet_id LIKE 'wide%') EXECUTE FUNCTION bo.narrow()",
+        "DROP TRIGGER narrow ON bo.ledger_entries; DROP FUNCTION bo.narrow()",
+    ),
+];
+
+#[tokio::test]
+async fn a_database_that_refuses_every_row_is_waited_for_and_makes_no_dead_letter() {
+    let world = World::new().await;
+    let running = world.consume().await;
+    running.wait_until_ready().await;
+    let mut stored = 0;
+    for (fault, mend) in FAULTS {
+        world.database.execute(fault).await.expect("spoilt");
+        let events: Vec<_> = (0..3)
+            .map(|n| {
+                with(
+                    entry(&format!("tx-{}", stored + n)),
+                    json!({ "wallet_id": "wide" }),
+                )
+            })
+            .collect();
+        stored += 3;
+        world.produce(EventKind::LedgerEntry, records(&events)).await;
+        until("the fault is noticed", || !running.status.is_ready()).await;
+        world.database.execute(mend).await.expect("mended");
+        world.wait_for_entries(stored).await;
+        running.wait_until_ready().await;
+    }
+    running.stop().await;
+    world.wait_for_dead_letters(0).await;
+    assert_eq!(world.committed(EventKind::LedgerEntry, 4), stored);
 }

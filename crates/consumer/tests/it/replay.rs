@@ -2,7 +2,7 @@
 
 use nsc_consumer::{
     ConsumerError, DeadLetterBackend, DeadLetterFilter, DeadLetterQueue, LandingOptions, ReplayOptions,
-    ReplaySummary, replay,
+    ReplaySummary, import, replay,
 };
 use nsc_contracts::event::{EventKind, EventProfile, KindOverrides, ProfileOverrides};
 use nsc_core::UtcMicros;
@@ -216,5 +216,42 @@ async fn a_bad_line_of_a_backfill_is_replayed_as_what_it_was_meant_to_be() {
     assert_eq!(
         summary.still_bad.first().map(|b| b.class.as_str()),
         Some("unknown_topic")
+    );
+}
+
+#[tokio::test]
+async fn the_letters_of_the_first_implementation_are_taken_in_once_and_replayed() {
+    let world = World::new().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("dlq.jsonl");
+    let event = with(entry("tx-1"), json!({ "amount": null, "amt": "7.00" }));
+    let of_kafka = json!({
+        "topic": "ledger.entry.upserted", "partition": 1, "offset": 5, "key": "tx-1", "payload": event.to_string(),
+        "error": "contract_core_violation", "error_detail": "amount", "profile_id": "canonical-v1",
+        "correlation_id": "c-1", "ingested_at": "2026-01-05T00:00:00+00:00",
+    });
+    let of_backfill = json!({
+        "topic": "backfill-payment-order", "payload": order("o-1", "PAID"), "error": "internal_error",
+        "error_detail": "down", "profile_id": "canonical-v1", "ingested_at": "2026-01-05T00:00:00+00:00",
+    });
+    std::fs::write(&path, format!("{of_kafka}\n\n{of_backfill}\n")).expect("written");
+    let services = world.services().await;
+    for imported in [2, 0] {
+        let done = import(&path, &DeadLetterBackend::Database, &services)
+            .await
+            .expect("imported");
+        assert_eq!((done.letters, done.imported), (2, imported));
+    }
+    let mut options = options(landing());
+    options.profile = wiser();
+    let summary = run(&world, &options).await;
+    assert_eq!((summary.replayed, summary.written), (2, 2), "{summary:?}");
+    assert_eq!(world.entries().await, 1);
+
+    std::fs::write(&path, format!("{of_kafka}\n{{\"topic\":\n")).expect("cut");
+    let refused = import(&path, &DeadLetterBackend::Database, &services).await;
+    assert!(
+        matches!(refused, Err(ConsumerError::Import { line: 2, .. })),
+        "{refused:?}"
     );
 }

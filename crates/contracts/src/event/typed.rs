@@ -4,7 +4,7 @@ use nsc_core::{Money, UtcMicros};
 
 use super::contract::field;
 use super::read::{Reader, amount, text, time, version};
-use super::{EventKind, FieldNames, Members, Violation};
+use super::{EventField, EventKind, FieldNames, Members, Violation, ViolationClass};
 
 /// A ledger entry as an event says it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +73,37 @@ impl Event {
         match names.kind() {
             EventKind::LedgerEntry => ledger_entry(&reader).map(Self::LedgerEntry),
             EventKind::PaymentOrder => payment_order(&reader).map(Self::PaymentOrder),
+        }
+    }
+
+    /// Whether no time of it is later than `latest` (serving contract, section 1).
+    ///
+    /// # Errors
+    /// [`ViolationClass::FutureTime`], with the first field that is.
+    pub fn not_after(&self, latest: UtcMicros) -> Result<(), Violation> {
+        let times: [(EventField, Option<UtcMicros>); 3] = match self {
+            Self::LedgerEntry(e) => [
+                (field::EVENT_TIME, Some(e.event_time)),
+                (field::CREATED_AT, e.created_at),
+                (field::UPDATED_AT, e.updated_at),
+            ],
+            Self::PaymentOrder(o) => [
+                (field::ORDER_CREATED_AT, Some(o.created_at)),
+                (field::UPDATED_AT, o.updated_at),
+                (field::UPDATED_AT, None),
+            ],
+        };
+        let late = |(field, time): (EventField, Option<UtcMicros>)| {
+            Some((field.name, time.filter(|t| *t > latest)?))
+        };
+        match times.into_iter().find_map(late) {
+            None => Ok(()),
+            Some((name, time)) => {
+                let text = format!(
+                    "{name} is {time}, and nothing after {latest} is taken of a message sent when this one was"
+                );
+                Err(Violation::of_field(ViolationClass::FutureTime, name, text))
+            }
         }
     }
 

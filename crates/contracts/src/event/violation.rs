@@ -28,11 +28,13 @@ pub enum ViolationClass {
     NulCharacter,
     /// Two names of one field with different values.
     AliasDisagreement,
+    /// A time further ahead of when the message was sent than a clock can be wrong: its version would win for ever.
+    FutureTime,
 }
 
 impl ViolationClass {
     /// Every class.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::TooLarge,
         Self::InvalidUtf8,
         Self::MalformedJson,
@@ -44,6 +46,7 @@ impl ViolationClass {
         Self::TooLong,
         Self::NulCharacter,
         Self::AliasDisagreement,
+        Self::FutureTime,
     ];
 
     /// As stored in `error_class`.
@@ -61,6 +64,7 @@ impl ViolationClass {
             Self::TooLong => "too_long",
             Self::NulCharacter => "nul_character",
             Self::AliasDisagreement => "alias_disagreement",
+            Self::FutureTime => "future_time",
         }
     }
 }

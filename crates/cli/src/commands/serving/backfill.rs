@@ -7,6 +7,7 @@ use nsc_consumer::{BackfillOptions, backfill};
 use nsc_core::{ExitStatus, UtcMicros};
 use serde_json::json;
 
+use super::kinds;
 use super::wiring::{self, EventArgs};
 use crate::app::App;
 use crate::config::Flags;
@@ -17,8 +18,8 @@ use crate::progress;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Lines are read, checked and stored exactly as events from the broker are; what can never be stored becomes a dead
-letter. Running it again does no harm. Stopped by a signal it finishes the batch under way, says how far it came and exits
-with 130.
+letter. When none of the lines could be stored it exits with 4, unless --allow-dead-letters. Running it again does no harm.
+Stopped by a signal it finishes the batch under way, says how far it came and exits with 130.
 
 Examples:
   nsc backfill --ledger-file ledger.jsonl --payment-order-file orders.jsonl
@@ -36,6 +37,9 @@ pub(crate) struct BackfillArgs {
     /// Only events whose own time is before this
     #[arg(long, value_name = "TIME")]
     until: Option<UtcMicros>,
+    /// Exit with 0 also when every line became a dead letter
+    #[arg(long)]
+    allow_dead_letters: bool,
     #[command(flatten)]
     events: EventArgs,
 }
@@ -72,7 +76,7 @@ pub(crate) async fn handle(args: BackfillArgs, app: &mut App) -> Outcome<ExitSta
     let s = done?;
     let document = json!({
         "lines": s.lines, "blank": s.blank, "outside": s.outside, "written": s.written, "stale": s.stale,
-        "dead_letters": s.dead_letters, "interrupted": s.interrupted,
+        "dead_letters": s.dead_letters, "classes": s.classes, "interrupted": s.interrupted,
     });
     app.printer.document(&document, || {
         let stopped = if s.interrupted { "stopped before the end; " } else { "" };
@@ -81,11 +85,19 @@ pub(crate) async fn handle(args: BackfillArgs, app: &mut App) -> Outcome<ExitSta
             s.lines, s.written, s.stale, s.dead_letters, s.outside, s.blank
         )
     })?;
-    Ok(if s.interrupted {
-        ExitStatus::Interrupted
-    } else {
-        ExitStatus::Ok
-    })
+    if s.dead_letters > 0 {
+        tracing::warn!(
+            classes = kinds::line(&s.classes),
+            "lines became dead letters; see nsc dlq list"
+        );
+    }
+    if s.interrupted {
+        return Ok(ExitStatus::Interrupted);
+    }
+    if s.failed() && !args.allow_dead_letters {
+        return Err(kinds::nothing_stored(s.dead_letters, "lines", &s.classes).into());
+    }
+    Ok(ExitStatus::Ok)
 }
 
 /// What the flags say together.

@@ -1,15 +1,18 @@
 //! `nsc dlq`: events that could not be stored.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 use nsc_consumer::{
-    DeadLetterFilter, DeadLetterQueue, ReplayOptions, ReplaySummary, StoredDeadLetter, replay,
+    DeadLetterFilter, DeadLetterQueue, ReplayOptions, ReplaySummary, StoredDeadLetter, import, replay,
 };
 use nsc_core::{Clock, ExitStatus, MICROS_PER_DAY, SystemClock, UtcMicros};
 use serde_json::{Value, json};
 
+use super::kinds;
 use super::wiring::{self, EventArgs};
 use crate::app::App;
 use crate::config::Flags;
@@ -40,18 +43,31 @@ enum DlqCommand {
     },
     /// Send dead letters the same way again; those that are stored now are marked
     #[command(after_help = "\
-What still cannot be stored stays as it is, and is listed with its reason.
+What still cannot be stored stays as it is, and is listed with its reason. When that is all of them it exits with 4, unless
+--allow-dead-letters.
 
 Examples:
   nsc dlq replay --dry-run
   nsc dlq replay --id 42
   nsc dlq replay --since 2026-01-05T00:00:00+09:00 --topic payment.order.upserted")]
     Replay(ReplayArgs),
+    /// Take in the dead-letter file of the first implementation, or of another file backend
+    #[command(after_help = "\
+A letter that is there already is not added again. Their retention counts from now.
+
+Examples:
+  nsc dlq import dlq.jsonl
+  nsc dlq import dlq.jsonl && nsc dlq replay --profile nsc-dev-v1")]
+    Import {
+        /// The file, one JSON object a line
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
     /// Delete dead letters that are older than their retention
     #[command(after_help = "Examples:\n  nsc dlq purge\n  nsc dlq purge --keep-days 30")]
     Purge {
         /// Keep those of so many days [default: dlq.retention_days]
-        #[arg(long, value_name = "DAYS")]
+        #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
         keep_days: Option<u32>,
     },
 }
@@ -89,6 +105,9 @@ struct ReplayArgs {
     /// Only say what would become of them
     #[arg(long)]
     dry_run: bool,
+    /// Exit with 0 also when none of them could be stored
+    #[arg(long)]
+    allow_dead_letters: bool,
     #[command(flatten)]
     events: EventArgs,
 }
@@ -141,22 +160,34 @@ pub(crate) async fn handle(args: DlqArgs, app: &mut App) -> Outcome<ExitStatus> 
                 dry_run: args.dry_run,
             };
             let summary = replay(&options, &services, &wiring::shutdown()?).await?;
-            if summary.interrupted {
-                status = ExitStatus::Interrupted;
-            }
             app.printer
                 .document(&replay_document(&summary, args.dry_run), || {
                     replay_text(&summary, args.dry_run)
                 })?;
+            if summary.interrupted {
+                status = ExitStatus::Interrupted;
+            } else if summary.failed() && !args.allow_dead_letters {
+                return Err(still_bad(&summary).into());
+            }
+        }
+        DlqCommand::Import { file } => {
+            let done = import(&file, &landing.dead_letters.backend, &services).await?;
+            app.printer.document(
+                &json!({ "letters": done.letters, "imported": done.imported }),
+                || {
+                    let there = done.letters - done.imported;
+                    format!(
+                        "{} dead letters: {} imported, {there} already there\n",
+                        done.letters, done.imported
+                    )
+                },
+            )?;
         }
         DlqCommand::Purge { keep_days } => {
             let days = keep_days.unwrap_or(app.config.serving.dlq.retention_days.value);
             let before = Arc::new(SystemClock)
                 .now()
                 .plus(-i64::from(days) * MICROS_PER_DAY);
-            if days == 0 {
-                return Err(Refusal::usage("--keep-days must be at least 1").into());
-            }
             let purged = queue.purge(before).await?;
             app.printer
                 .document(&json!({ "purged": purged, "before": before.to_string() }), || {
@@ -231,6 +262,14 @@ fn text(stored: &StoredDeadLetter) -> String {
         other => format!("{name:>14}  {other}\n"),
     });
     lines.collect()
+}
+
+fn still_bad(summary: &ReplaySummary) -> Refusal {
+    let mut classes = BTreeMap::new();
+    for bad in &summary.still_bad {
+        *classes.entry(bad.class.clone()).or_default() += 1;
+    }
+    kinds::nothing_stored(summary.seen, "dead letters", &classes)
 }
 
 fn replay_document(summary: &ReplaySummary, dry_run: bool) -> Value {

@@ -124,6 +124,10 @@ pub(crate) fn landing(config: &Config) -> LandingOptions {
     let (consumer, dlq) = (&config.serving.consumer, &config.serving.dlq);
     LandingOptions {
         batch_events: consumer.batch_rows.value,
+        max_ahead: match config.serving.events.max_ahead_hours.value {
+            0 => None,
+            hours => Some(Duration::from_hours(hours.into())),
+        },
         batch_linger: Duration::from_millis(consumer.batch_wait_ms.value),
         dead_letters: DeadLetterOptions {
             backend: match dlq.backend.value {

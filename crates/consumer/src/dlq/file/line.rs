@@ -70,7 +70,7 @@ pub(super) fn write(stored: &StoredDeadLetter) -> io::Result<String> {
 }
 
 /// None when the line is not one of ours.
-pub(super) fn read(text: &str) -> Option<StoredDeadLetter> {
+pub(in crate::dlq) fn read(text: &str) -> Option<StoredDeadLetter> {
     let line: Line = serde_json::from_str(text).ok()?;
     let bytes = |b: Option<Bytes>| b.map_or(Some(None), |b| b.bytes().map(Some));
     Some(StoredDeadLetter {
