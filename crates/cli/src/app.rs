@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use indicatif::MultiProgress;
 use nsc_core::{Clock, ErrorCode, SystemClock, UtcMicros};
 #[cfg(feature = "lakehouse")]
-use nsc_lake::{Lake, LakeOptions, SessionOptions};
+use nsc_lake::{Lake, LakeOptions, SessionOptions, SharedRuntime};
 use nsc_telemetry::LogOptions;
 #[cfg(feature = "lakehouse")]
 use secrecy::ExposeSecret;
@@ -31,6 +31,9 @@ pub(crate) struct App {
     pub(crate) printer: Printer,
     /// Progress on stderr.
     pub(crate) bars: MultiProgress,
+    #[cfg(feature = "lakehouse")]
+    /// The engine's memory: one for the process.
+    runtime: SharedRuntime,
 }
 
 impl App {
@@ -67,6 +70,8 @@ impl App {
             terminal,
             printer,
             bars,
+            #[cfg(feature = "lakehouse")]
+            runtime: SharedRuntime::default(),
         })
     }
 
@@ -142,6 +147,7 @@ impl App {
             memory_bytes: usize::try_from(resources.memory_limit.value.bytes()).unwrap_or(usize::MAX),
             threads: resources.threads.value,
             spill_dir: resources.spill_dir.as_ref().map(|d| d.value.clone()),
+            runtime: self.runtime.clone(),
         }
     }
 }

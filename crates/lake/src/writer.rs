@@ -1,27 +1,28 @@
 //! Writes data files before their commit: nothing is visible until the add actions reach the log.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
-use arrow::compute::{cast, filter_record_batch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array, new_null_array};
+use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, Date32Type, Schema, SchemaRef};
 use deltalake::kernel::Add;
 use nsc_contracts::TableContract;
 use nsc_core::DateKst;
-use object_store::buffered::BufWriter;
 use object_store::{DynObjectStore, ObjectStoreExt, path::Path};
-use parquet::arrow::AsyncArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 use uuid::Uuid;
 
+use crate::partition_rows::{HeldBytes, PartitionRows, Sink};
 use crate::{DataFile, LakeError, Table, statistics};
 
 /// A file is closed and a new one begun at this size.
 const TARGET_FILE_BYTES: usize = 192 << 20;
+/// Rows of a partition that is idle become a file of their own from this size on.
+const WORTH_A_FILE_BYTES: usize = 1 << 20;
 /// Rows held back per open file before a row group is written.
 const ROW_GROUP_ROWS: usize = 256 << 10;
 /// Who wrote a file, by its footer.
@@ -112,19 +113,15 @@ impl Staged {
     }
 }
 
-struct OpenFile {
-    path: String,
-    schema: SchemaRef,
-    writer: AsyncArrowWriter<BufWriter>,
-}
-
-/// Writes rows of one table into new files, one open file per partition value.
+/// Writes rows of one table into new files, one at a time for each partition value.
 pub struct StagedWriter {
     contract: &'static TableContract,
     schema: SchemaRef,
-    store: Arc<DynObjectStore>,
-    properties: WriterProperties,
-    open: HashMap<Option<i32>, OpenFile>,
+    sink: Sink,
+    open: BTreeMap<Option<i32>, PartitionRows>,
+    held: HeldBytes,
+    /// Calls of [`Self::write`].
+    writes: u64,
     done: Vec<Add>,
 }
 
@@ -144,9 +141,13 @@ impl StagedWriter {
         Ok(Self {
             contract,
             schema,
-            store: table.object_store(),
-            properties,
-            open: HashMap::new(),
+            sink: Sink {
+                store: table.object_store(),
+                properties,
+            },
+            open: BTreeMap::new(),
+            held: HeldBytes::default(),
+            writes: 0,
             done: Vec::new(),
         })
     }
@@ -159,6 +160,7 @@ impl StagedWriter {
         if batch.num_rows() == 0 {
             return Ok(());
         }
+        self.writes += 1;
         let batch = self.arranged(batch)?;
         let Some(partition) = self.contract.partition.first() else {
             return self.write_partition(None, &batch).await;
@@ -172,13 +174,13 @@ impl StagedWriter {
         if (1..dates.len()).all(same) {
             return self.write_partition(first, &rest).await;
         }
-        let mut values: Vec<Option<i32>> = dates.iter().collect();
-        values.sort_unstable();
-        values.dedup();
-        for value in values {
-            let mask: BooleanArray = dates.iter().map(|d| Some(d == value)).collect();
-            self.write_partition(value, &filter_record_batch(&rest, &mask)?)
-                .await?;
+        let mut order: Vec<u32> = (0..).take(dates.len()).collect();
+        let date_of = |row: u32| dates.is_valid(row as usize).then(|| dates.value(row as usize));
+        order.sort_by_key(|row| date_of(*row));
+        for rows in order.chunk_by(|a, b| date_of(*a) == date_of(*b)) {
+            let date = rows.first().and_then(|row| date_of(*row));
+            let of_date = take_record_batch(&rest, &UInt32Array::from(rows.to_vec()))?;
+            self.write_partition(date, &of_date).await?;
         }
         Ok(())
     }
@@ -214,48 +216,47 @@ impl StagedWriter {
     }
 
     async fn write_partition(&mut self, date: Option<i32>, batch: &RecordBatch) -> Result<(), LakeError> {
-        if !self.open.contains_key(&date) {
-            let file = self.begin(date, batch.schema())?;
-            self.open.insert(date, file);
+        let contract = self.contract;
+        let rows = self
+            .open
+            .entry(date)
+            .or_insert_with(|| PartitionRows::new(new_path(contract, date)));
+        let before = rows.held();
+        rows.written_at = self.writes;
+        rows.write(batch, &self.sink).await?;
+        self.held.replace(before, rows.held());
+        if rows.file_bytes() > TARGET_FILE_BYTES {
+            self.close(date).await?;
         }
-        let Some(file) = self.open.get_mut(&date) else {
-            return Ok(());
-        };
-        if file.schema == batch.schema() {
-            file.writer.write(batch).await?;
-        } else {
-            // Text arrived in its other form: the file keeps the form it began with.
-            let columns = batch
-                .columns()
-                .iter()
-                .zip(file.schema.fields())
-                .map(|(c, f)| cast(c, f.data_type()))
-                .collect::<Result<Vec<_>, _>>()?;
-            file.writer
-                .write(&RecordBatch::try_new(Arc::clone(&file.schema), columns)?)
-                .await?;
-        }
-        if file.writer.bytes_written() + file.writer.in_progress_size() > TARGET_FILE_BYTES {
+        while self.open.len() > 1 && self.held.is_too_much() {
+            let date = self.to_be_closed();
             self.close(date).await?;
         }
         Ok(())
     }
 
-    fn begin(&self, date: Option<i32>, schema: SchemaRef) -> Result<OpenFile, LakeError> {
-        let path = new_path(self.contract, date);
-        let sink = BufWriter::new(Arc::clone(&self.store), Path::from(path.as_str()));
-        let writer = AsyncArrowWriter::try_new(sink, Arc::clone(&schema), Some(self.properties.clone()))?;
-        Ok(OpenFile { path, schema, writer })
+    /// The partition whose rows become a file to make room: the largest that got no rows of this batch, or the largest of
+    /// all when what the others hold is not worth a file.
+    fn to_be_closed(&self) -> Option<i32> {
+        let largest = |idle: bool| {
+            self.open
+                .iter()
+                .filter(|(_, rows)| !idle || rows.written_at < self.writes)
+                .map(|(date, rows)| (rows.held(), *date))
+                .max()
+        };
+        let idle = largest(true).filter(|(held, _)| *held >= WORTH_A_FILE_BYTES);
+        idle.or_else(|| largest(false)).and_then(|(_, date)| date)
     }
 
     async fn close(&mut self, date: Option<i32>) -> Result<(), LakeError> {
-        let Some(mut file) = self.open.remove(&date) else {
+        let Some(rows) = self.open.remove(&date) else {
             return Ok(());
         };
-        let metadata = file.writer.finish().await?;
-        let size = file.writer.bytes_written();
-        self.done
-            .push(add(self.contract, file.path, date, size, &metadata));
+        self.held.replace(rows.held(), 0);
+        if let Some((path, size, metadata)) = rows.finish(&self.sink).await? {
+            self.done.push(add(self.contract, path, date, size, &metadata));
+        }
         Ok(())
     }
 
@@ -270,7 +271,7 @@ impl StagedWriter {
         }
         Ok(Staged {
             adds: self.done,
-            store: Some(self.store),
+            store: Some(self.sink.store),
         })
     }
 }

@@ -14,6 +14,7 @@ mod errors;
 mod field_names;
 mod judged;
 mod killed;
+mod memory;
 mod newest_row;
 mod object_store;
 mod other_days;

@@ -7,5 +7,7 @@
 
 mod corrections;
 mod log_growth;
+mod many_dates;
 mod opening;
+mod small;
 mod upsert;
