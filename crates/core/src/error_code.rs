@@ -107,6 +107,8 @@ registry! {
     WriteConflict = 104, Storage, "another writer changed the table";
     /// The engine needs more memory than it may have, and cannot spill what it holds.
     MemoryLimit = 105, Usage, "memory limit too small";
+    /// A file of a table's log is missing, empty or cut.
+    DamagedLog = 108, Storage, "log of a table is damaged";
 
     /// A named input cannot be opened or read.
     InputUnreadable = 201, Usage, "input cannot be read";

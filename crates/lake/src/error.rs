@@ -55,6 +55,16 @@ pub enum LakeError {
         /// The Delta feature.
         feature: String,
     },
+    /// A file of a table's log cannot be read.
+    #[error("the log of table {table} is damaged: {file}: {reason}")]
+    DamagedLog {
+        /// `<layer>.<name>`.
+        table: String,
+        /// The file, relative to the table.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A stored value cannot be read back.
     #[error("stored value of {what} is not valid: {reason}")]
     Corrupt {
@@ -64,7 +74,7 @@ pub enum LakeError {
         reason: String,
     },
     /// Delta refused or its log cannot be read.
-    #[error("table {table}: {source}")]
+    #[error("table {table}: {}", first_line(.source))]
     Delta {
         /// `<layer>.<name>`.
         table: String,
@@ -86,6 +96,12 @@ pub enum LakeError {
     /// A task died.
     #[error("a task died: {0}")]
     Task(#[from] tokio::task::JoinError),
+}
+
+/// The library's errors repeat themselves, with a backtrace each time.
+fn first_line(error: &DeltaTableError) -> String {
+    let text = error.to_string();
+    text.lines().next().unwrap_or_default().trim_end().to_owned()
 }
 
 impl LakeError {
@@ -133,6 +149,7 @@ impl OperatorError for LakeError {
         match self {
             Self::Missing { .. } => ErrorCode::TableMissing,
             Self::Schema { .. } | Self::Unsupported { .. } => ErrorCode::SchemaDisagrees,
+            Self::DamagedLog { .. } => ErrorCode::DamagedLog,
             Self::Conflict { .. } => ErrorCode::WriteConflict,
             Self::Engine(e) if is_exhausted(e) => ErrorCode::MemoryLimit,
             Self::Null { .. } | Self::Engine(_) | Self::Arrow(_) | Self::Task(_) => ErrorCode::Unexpected,
@@ -176,6 +193,9 @@ impl OperatorError for LakeError {
             }
             Self::Conflict { .. } => "run the command again",
             Self::Unsupported { .. } => "rewrite the table without the feature, or rebuild it from Bronze",
+            Self::DamagedLog { .. } => {
+                "put the file back as it was (a backup, another copy of the lake); nsc doctor looks at every table"
+            }
             Self::Store(_) | Self::Delta { .. } => {
                 "nsc doctor checks the root, its permissions and every table"
             }

@@ -10,6 +10,8 @@ mod error;
 mod fingerprint;
 mod key_range;
 mod lock;
+mod log_guard;
+mod log_health;
 mod lookup;
 mod maintenance;
 mod memory_pool;

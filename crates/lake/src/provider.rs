@@ -64,7 +64,7 @@ impl FilesTable {
             schema,
             partition,
             files,
-            store_url: table.log_store().object_store_url(),
+            store_url: table.store_url().clone(),
             store: table.object_store(),
         }
     }

@@ -4,12 +4,20 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use deltalake::logstore::{LogStoreRef, StorageConfig, logstore_for, logstore_with, object_store_factories};
-use deltalake::{DeltaTable, ensure_table_uri};
+use deltalake::logstore::{
+    LogStoreRef, StorageConfig, default_logstore, logstore_with, object_store_factories,
+};
+use deltalake::{DeltaTable, DeltaTableError, ensure_table_uri};
 use nsc_contracts::TableContract;
-use object_store::{DynObjectStore, ObjectStore};
+use object_store::DynObjectStore;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 use url::Url;
 
+use crate::log_guard::{Hidden, LogGuard};
+use crate::log_health::{self, LogHealth};
+use crate::table::Place;
 use crate::{LakeError, Table};
 
 /// Decorates the object store of a lake; how tests make storage fail.
@@ -24,6 +32,8 @@ pub struct LakeOptions {
     pub wrap_store: Option<StoreWrapper>,
 }
 
+/// Scheme of the paths inside a local root: of a `file` URL the library would look for the path on the disk.
+const LOCAL: &str = "nsc";
 /// Directory beside the layers that holds locks, run reports and derived caches.
 const INTERNAL: &str = "_nsc";
 
@@ -34,6 +44,12 @@ pub struct Lake {
     options: LakeOptions,
     /// Tables as they were last read, by name: opening one again reads only the commits since, not its whole log.
     read: Arc<Mutex<HashMap<String, Table>>>,
+}
+
+/// A table's log, and what of it is passed over.
+struct OpenLog {
+    store: LogStoreRef,
+    hidden: Hidden,
 }
 
 impl fmt::Debug for Lake {
@@ -85,7 +101,7 @@ impl Lake {
     /// # Errors
     /// When the storage cannot be reached.
     pub(crate) fn internal_store(&self) -> Result<Arc<DynObjectStore>, LakeError> {
-        Ok(self.log_store(&[INTERNAL])?.object_store(None))
+        Ok(self.log(&[INTERNAL])?.store.object_store(None))
     }
 
     /// The internal directory when the lake is local, created when absent.
@@ -100,7 +116,10 @@ impl Lake {
     pub async fn table(&self, contract: &'static TableContract) -> Result<Table, LakeError> {
         match self.existing(contract).await? {
             Some(table) => Ok(table),
-            None => Table::create(self.log_store(&[contract.layer.name(), contract.name])?, contract).await,
+            None => {
+                let log = self.log(&[contract.layer.name(), contract.name])?;
+                Table::create(log.store, self.place(contract, &log.hidden)?, contract).await
+            }
         }
     }
 
@@ -125,11 +144,7 @@ impl Lake {
         contract: &'static TableContract,
         version: Option<u64>,
     ) -> Result<Option<Table>, LakeError> {
-        // Looking for a table leaves no empty directory behind.
-        let dir = self
-            .local_dir()
-            .map(|root| root.join(contract.layer.name()).join(contract.name));
-        if dir.is_some_and(|dir| !dir.exists()) {
+        if self.has_no_directory_of(contract) {
             return Ok(None);
         }
         let newest = version.is_none();
@@ -139,21 +154,74 @@ impl Lake {
             self.keep(&table);
             return Ok(Some(table));
         }
-        let mut delta = DeltaTable::new(self.log_store(&[contract.layer.name(), contract.name])?);
-        let failed = |e| LakeError::delta(&contract.full_name(), e);
-        if !delta.verify_deltatable_existence().await.map_err(failed)? {
+        let Some(table) = self.read_log(contract, version).await? else {
             return Ok(None);
-        }
-        match version {
-            None => delta.load().await,
-            Some(version) => delta.load_version(version).await,
-        }
-        .map_err(failed)?;
-        let table = Table::new(delta, contract);
+        };
         if newest {
             self.keep(&table);
         }
         Ok(Some(table))
+    }
+
+    /// Reads a table's log. Where that fails, the log is looked at file by file: a checkpoint it is whole without is passed
+    /// over, anything else that is damaged is named.
+    async fn read_log(
+        &self,
+        contract: &'static TableContract,
+        version: Option<u64>,
+    ) -> Result<Option<Table>, LakeError> {
+        let log = self.log(&[contract.layer.name(), contract.name])?;
+        let error = match loaded(&log.store, version).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(delta)) => {
+                return Ok(Some(Table::new(
+                    delta,
+                    self.place(contract, &log.hidden)?,
+                    contract,
+                )));
+            }
+            Err(error) => error,
+        };
+        let name = contract.full_name();
+        let Ok(LogHealth { dispensable, damage }) =
+            log_health::examine(self.log_files(contract)?.as_ref()).await
+        else {
+            return Err(LakeError::delta(&name, error));
+        };
+        if let Some(damage) = damage {
+            return Err(LakeError::DamagedLog {
+                table: name,
+                file: damage.file,
+                reason: damage.reason,
+            });
+        }
+        if dispensable.is_empty() {
+            return Err(LakeError::delta(&name, error));
+        }
+        log.hidden.extend(dispensable);
+        let files = log.hidden.names().join(", ");
+        tracing::warn!(
+            table = name,
+            files,
+            "files of the log cannot be read and are passed over; the commits say the same"
+        );
+        let delta = loaded(&log.store, version)
+            .await
+            .map_err(|e| LakeError::delta(&name, e))?;
+        let place = self.place(contract, &log.hidden)?;
+        Ok(delta.map(|delta| Table::new(delta, place, contract)))
+    }
+
+    fn place(&self, contract: &TableContract, hidden: &Hidden) -> Result<Place, LakeError> {
+        Place::new(&format!("{}{}", self.root, contract.full_name()), hidden.clone())
+    }
+
+    /// Looking for a table leaves no empty directory behind.
+    fn has_no_directory_of(&self, contract: &TableContract) -> bool {
+        let dir = self
+            .local_dir()
+            .map(|root| root.join(contract.layer.name()).join(contract.name));
+        dir.is_some_and(|dir| !dir.exists())
     }
 
     fn tables(&self) -> MutexGuard<'_, HashMap<String, Table>> {
@@ -165,33 +233,94 @@ impl Lake {
         self.tables().insert(table.name(), table.clone());
     }
 
-    fn log_store(&self, path: &[&str]) -> Result<LogStoreRef, LakeError> {
-        let mut url = self.root.clone();
-        let root = |reason: String| LakeError::Root {
+    /// The store of a directory of the lake, and where in it the directory is. A local store begins at the root: the root's
+    /// own name may hold anything, and the names of object stores may not.
+    fn located(&self, path: &[&str]) -> Result<(Arc<DynObjectStore>, Url, StorageConfig), LakeError> {
+        let unusable = |reason: String| LakeError::Root {
             root: self.root.to_string(),
             reason,
         };
+        let config = StorageConfig::parse_options(self.options.storage.clone())
+            .map_err(|e| unusable(e.to_string()))?;
+        let (store, mut url) = match self.local_dir() {
+            Some(root) => {
+                let dir = path.iter().fold(root.clone(), |dir, name| dir.join(name));
+                std::fs::create_dir_all(dir).map_err(|e| unusable(e.to_string()))?;
+                let store = LocalFileSystem::new_with_prefix(root).map_err(|e| unusable(e.to_string()))?;
+                let url = Url::parse(&format!("{LOCAL}:///")).map_err(|e| unusable(e.to_string()))?;
+                (Arc::new(store) as Arc<DynObjectStore>, url)
+            }
+            None => {
+                let scheme =
+                    Url::parse(&format!("{}://", self.root.scheme())).map_err(|e| unusable(e.to_string()))?;
+                let factories = object_store_factories();
+                let factory = factories
+                    .get(&scheme)
+                    .ok_or_else(|| unusable("no object store for this scheme".to_owned()))?;
+                let (store, _) = factory
+                    .parse_url_opts(&self.root, &config)
+                    .map_err(|e| unusable(e.to_string()))?;
+                (store, self.root.clone())
+            }
+        };
         url.path_segments_mut()
-            .map_err(|()| root("the URL cannot hold a path".to_owned()))?
+            .map_err(|()| unusable("the URL cannot hold a path".to_owned()))?
             .pop_if_empty()
             .extend(path);
-        if let Some(dir) = url.to_file_path().ok().filter(|d| !d.exists()) {
-            std::fs::create_dir_all(dir).map_err(|e| root(e.to_string()))?;
-        }
-        let config =
-            StorageConfig::parse_options(self.options.storage.clone()).map_err(|e| root(e.to_string()))?;
-        let Some(wrap) = &self.options.wrap_store else {
-            return logstore_for(&url, config).map_err(|e| root(e.to_string()));
+        let store = match &self.options.wrap_store {
+            Some(wrap) => wrap(store),
+            None => store,
         };
-        let factories = object_store_factories();
-        let scheme = Url::parse(&format!("{}://", url.scheme())).map_err(|e| root(e.to_string()))?;
-        let factory = factories
-            .get(&scheme)
-            .ok_or_else(|| root("no object store for this scheme".to_owned()))?;
-        let (store, _) = factory
-            .parse_url_opts(&url, &config)
-            .map_err(|e| root(e.to_string()))?;
-        logstore_with(wrap(Arc::new(store) as Arc<dyn ObjectStore>), &url, config)
-            .map_err(|e| root(e.to_string()))
+        Ok((store, url, config))
     }
+
+    /// The store of a table's directory, with everything in it.
+    fn log_files(&self, contract: &TableContract) -> Result<Arc<DynObjectStore>, LakeError> {
+        self.store_of(&[contract.layer.name(), contract.name])
+    }
+
+    /// The store rooted at a directory, with everything in it.
+    fn store_of(&self, path: &[&str]) -> Result<Arc<DynObjectStore>, LakeError> {
+        let (store, url, config) = self.located(path)?;
+        Ok(self.log_at(store, &url, config)?.object_store(None))
+    }
+
+    fn log(&self, path: &[&str]) -> Result<OpenLog, LakeError> {
+        let (store, url, config) = self.located(path)?;
+        let hidden = Hidden::default();
+        let guarded: Arc<DynObjectStore> = Arc::new(LogGuard::new(store, hidden.clone()));
+        Ok(OpenLog {
+            store: self.log_at(guarded, &url, config)?,
+            hidden,
+        })
+    }
+
+    fn log_at(
+        &self,
+        store: Arc<DynObjectStore>,
+        url: &Url,
+        config: StorageConfig,
+    ) -> Result<LogStoreRef, LakeError> {
+        if url.scheme() == LOCAL {
+            let directory = PrefixStore::new(Arc::clone(&store), Path::from(url.path()));
+            return Ok(default_logstore(Arc::new(directory), store, url, &config));
+        }
+        logstore_with(store, url, config).map_err(|e| LakeError::Root {
+            root: self.root.to_string(),
+            reason: e.to_string(),
+        })
+    }
+}
+
+/// The table of a log at a version, the newest when there is none; `None` when it was never created.
+async fn loaded(log: &LogStoreRef, version: Option<u64>) -> Result<Option<DeltaTable>, DeltaTableError> {
+    let mut delta = DeltaTable::new(Arc::clone(log));
+    if !delta.verify_deltatable_existence().await? {
+        return Ok(None);
+    }
+    match version {
+        None => delta.load().await?,
+        Some(version) => delta.load_version(version).await?,
+    }
+    Ok(Some(delta))
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::execution::object_store::ObjectStoreUrl;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
 use deltalake::kernel::{Action, MetadataExt, Remove, StructField, StructType, Transaction};
@@ -14,8 +15,10 @@ use futures::TryStreamExt;
 use nsc_contracts::{SchemaDifference, TableContract};
 use nsc_core::DateKst;
 use serde_json::Value;
+use twox_hash::XxHash3_64;
 
 use crate::data_file::DataFile;
+use crate::log_guard::Hidden;
 use crate::writer::{Staged, StagedWriter};
 use crate::{FilesTable, LakeError};
 
@@ -33,6 +36,27 @@ pub struct Table {
     contract: &'static TableContract,
     /// The data files of the loaded version, once they were asked for: the log keeps them as JSON.
     files: Arc<OnceLock<Vec<DataFile>>>,
+    place: Place,
+}
+
+/// Where a table is.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// The name of its store in a session.
+    store_url: ObjectStoreUrl,
+    /// Files of its log that are passed over.
+    hidden: Hidden,
+}
+
+impl Place {
+    /// The place with some name, which no other table has.
+    pub(crate) fn new(name: &str, hidden: Hidden) -> Result<Self, LakeError> {
+        let hash = XxHash3_64::oneshot(name.as_bytes());
+        Ok(Self {
+            store_url: ObjectStoreUrl::parse(format!("nsc://table-{hash:016x}"))?,
+            hidden,
+        })
+    }
 }
 
 /// One atomic change of a table.
@@ -49,17 +73,19 @@ pub struct Commit {
 }
 
 impl Table {
-    pub(crate) fn new(delta: DeltaTable, contract: &'static TableContract) -> Self {
+    pub(crate) fn new(delta: DeltaTable, place: Place, contract: &'static TableContract) -> Self {
         Self {
             delta,
             contract,
             files: Arc::default(),
+            place,
         }
     }
 
     /// Creates the table from its contract.
     pub(crate) async fn create(
         store: LogStoreRef,
+        place: Place,
         contract: &'static TableContract,
     ) -> Result<Self, LakeError> {
         let name = contract.full_name();
@@ -76,7 +102,7 @@ impl Table {
             .with_save_mode(SaveMode::Ignore)
             .await
             .map_err(|e| LakeError::delta(&name, e))?;
-        Ok(Self::new(created, contract))
+        Ok(Self::new(created, place, contract))
     }
 
     /// The contract of this table.
@@ -120,6 +146,17 @@ impl Table {
             })
             .collect();
         Arc::new(Schema::new(fields))
+    }
+
+    /// Files of the log that cannot be read and are passed over, because the commits say the same.
+    #[must_use]
+    pub fn passed_over(&self) -> Vec<String> {
+        self.place.hidden.names()
+    }
+
+    /// The name of the table's store in a session.
+    pub(crate) fn store_url(&self) -> &ObjectStoreUrl {
+        &self.place.store_url
     }
 
     /// Compares the stored schema with the contract.

@@ -18,6 +18,7 @@ mod memory;
 mod newest_row;
 mod object_store;
 mod other_days;
+mod others;
 mod queries;
 mod readers;
 mod run_records;

@@ -6,8 +6,10 @@
 )]
 
 mod corrections;
+mod damaged_log;
 mod log_growth;
 mod many_dates;
 mod opening;
+mod root_names;
 mod small;
 mod upsert;

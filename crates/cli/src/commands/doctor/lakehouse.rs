@@ -3,7 +3,7 @@
 use nsc_contracts::Layer;
 use nsc_contracts::rule::{RuleSet, default_rules, plan_sync};
 use nsc_core::{MICROS_PER_SECOND, UtcMicros};
-use nsc_lake::{Lake, PipelineStates, RunLogEntry, session};
+use nsc_lake::{Lake, PipelineStates, RunLogEntry, Table, session};
 use serde_json::Value;
 
 use super::Findings;
@@ -83,9 +83,10 @@ async fn tables(lake: &Lake, findings: &mut Findings) {
     let (mut open, mut absent, mut is_lake) = (0, Vec::new(), false);
     for contract in nsc_contracts::tables() {
         match lake.existing(contract).await {
-            Ok(Some(_)) => {
+            Ok(Some(table)) => {
                 open += 1;
                 is_lake |= contract.layer == Layer::Bronze;
+                log(&table, findings);
             }
             Ok(None) => absent.push(contract.full_name()),
             Err(e) => {
@@ -109,6 +110,21 @@ async fn tables(lake: &Lake, findings: &mut Findings) {
         "tables",
         format!("{open} open and agree with their contract{not_yet}"),
     );
+}
+
+/// What of the log is passed over.
+fn log(table: &Table, findings: &mut Findings) {
+    let passed_over = table.passed_over();
+    if !passed_over.is_empty() {
+        findings.warn(
+            &table.name(),
+            format!(
+                "{} cannot be read and is passed over, the commits say the same: nsc table checkpoint {} writes a new one",
+                passed_over.join(", "),
+                table.name()
+            ),
+        );
+    }
 }
 
 async fn rules(app: &App, findings: &mut Findings) {
