@@ -107,6 +107,8 @@ registry! {
     WriteConflict = 104, Storage, "another writer changed the table";
     /// The engine needs more memory than it may have, and cannot spill what it holds.
     MemoryLimit = 105, Usage, "memory limit too small";
+    /// A time or date that no reader could show would have been stored.
+    OutsideCalendar = 106, DataQuality, "time outside of the years 1 to 9999";
     /// A file of a table's log is missing, empty or cut.
     DamagedLog = 108, Storage, "log of a table is damaged";
 

@@ -13,6 +13,8 @@ pub const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 const KST_OFFSET_MICROS: i64 = 9 * 3_600 * MICROS_PER_SECOND;
 /// Days from 0001-01-01 (day 1) to 1970-01-01.
 const EPOCH_FROM_CE: i32 = 719_163;
+/// 9999-12-31.
+const LAST_DAY: i32 = 2_932_896;
 
 /// A text that is not a timestamp or a date of the contract.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +29,12 @@ pub struct InvalidTime {
 pub struct UtcMicros(i64);
 
 impl UtcMicros {
+    /// The first instant of the contract: 0001-01-01T00:00:00Z.
+    pub const FIRST: Self = Self(DateKst::FIRST.0 as i64 * MICROS_PER_DAY);
+    /// The last instant of the contract, 9999-12-31T14:59:59.999999Z: beyond it the business day has a year of five digits,
+    /// which no reader of a Delta table takes.
+    pub const LAST: Self = Self(DateKst::LAST.end().0 - 1);
+
     /// From microseconds since the epoch.
     #[must_use]
     pub const fn new(micros: i64) -> Self {
@@ -40,7 +48,8 @@ impl UtcMicros {
     }
 
     /// Reads a source timestamp (ground rule "Time"): RFC 3339 with any offset or `Z`, or naive (= UTC), a blank
-    /// in place of `T`; digits below the microsecond are cut. `None` for anything else, a leap second included.
+    /// in place of `T`; digits below the microsecond are cut. `None` for anything else, a leap second and an instant outside
+    /// [`Self::FIRST`] to [`Self::LAST`] included.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let b = text.as_bytes();
@@ -61,7 +70,13 @@ impl UtcMicros {
         let (fraction, rest) = fraction_micros(b.get(19..)?)?;
         let offset_seconds = offset_seconds(rest)?;
         let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset_seconds;
-        Some(Self(seconds * MICROS_PER_SECOND + fraction))
+        Some(Self(seconds * MICROS_PER_SECOND + fraction)).filter(|at| at.is_of_the_contract())
+    }
+
+    /// Whether the years of its UTC day and of its business day are 1 to 9999.
+    #[must_use]
+    pub const fn is_of_the_contract(self) -> bool {
+        Self::FIRST.0 <= self.0 && self.0 <= Self::LAST.0
     }
 
     /// The business day this instant falls on.
@@ -189,6 +204,10 @@ pub struct DateKst(i32);
 impl DateKst {
     /// A day before every day a time can name.
     pub const BEGINNING: Self = Self(i32::MIN);
+    /// The first day of the contract, 0001-01-01.
+    pub const FIRST: Self = Self(1 - EPOCH_FROM_CE);
+    /// The last day of the contract, 9999-12-31.
+    pub const LAST: Self = Self(LAST_DAY);
 
     /// From days since the epoch.
     #[must_use]
@@ -333,6 +352,7 @@ mod tests {
             ("2026-01-05T00:00:00.123456987Z", "2026-01-05T00:00:00.123456Z"),
             ("2024-02-29T23:59:59.999999z", "2024-02-29T23:59:59.999999Z"),
             ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+            ("9999-12-31T23:59:59.999999+09:00", "9999-12-31T14:59:59.999999Z"),
         ] {
             assert_eq!(shown(text).as_deref(), Some(want), "{text}");
         }
@@ -356,6 +376,10 @@ mod tests {
             "2026-01-05T00:00:00Z ",
             "2026-01-05T00:00:00+24:00",
             "0000-01-01T00:00:00Z",
+            "0001-01-01T00:00:00+09:00",
+            "9999-12-31T23:59:59-01:00",
+            "9999-12-31T15:00:00Z",
+            "9999-12-31T23:59:59Z",
             "2026-1-05T00:00:00Z",
             "２026-01-05T00:00:00Z",
         ] {
@@ -369,6 +393,25 @@ mod tests {
         let first = UtcMicros::parse("2026-01-05T15:00:00Z").map(UtcMicros::date_kst);
         assert_eq!(last.map(|d| d.to_string()).as_deref(), Some("2026-01-05"));
         assert_eq!(first.map(|d| d.to_string()).as_deref(), Some("2026-01-06"));
+    }
+
+    #[test]
+    fn the_first_and_the_last_instant_are_of_days_with_years_of_four_digits() {
+        let shown = |at: UtcMicros| (at.to_string(), at.date_kst().to_string());
+        let of = |at: &str, day: &str| (at.to_owned(), day.to_owned());
+        assert_eq!(shown(UtcMicros::FIRST), of("0001-01-01T00:00:00Z", "0001-01-01"));
+        assert_eq!(
+            shown(UtcMicros::LAST),
+            of("9999-12-31T14:59:59.999999Z", "9999-12-31")
+        );
+        for (day, text) in [(DateKst::FIRST, "0001-01-01"), (DateKst::LAST, "9999-12-31")] {
+            assert_eq!(text.parse(), Ok(day));
+        }
+        assert!(!UtcMicros::LAST.plus(1).is_of_the_contract());
+        assert!(!UtcMicros::FIRST.plus(-1).is_of_the_contract());
+        for text in ["10000-01-01", "0000-12-31", "+9999-12-31"] {
+            assert!(text.parse::<DateKst>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,12 +1,62 @@
 //! Sets of business days, kept as ranges: a year of days is one range, and a gap shows.
 
-use nsc_core::DateKst;
-use serde::{Deserialize, Serialize};
+use nsc_core::{DateKst, InvalidTime};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Business days as closed ranges in order, as they are written to `gold.pipeline_state`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Days(Vec<(DateKst, DateKst)>);
+
+impl<'de> Deserialize<'de> for Days {
+    /// Days outside of the calendar, as versions before wrote them, are left out: nothing can be stored for them.
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let mut ranges = Vec::new();
+        for (first, last) in Vec::<(String, String)>::deserialize(d)? {
+            let first = within_calendar(&first).map_err(D::Error::custom)?;
+            let last = within_calendar(&last).map_err(D::Error::custom)?;
+            match (first, last) {
+                (Edge::After, _) | (_, Edge::Before) => {
+                    tracing::warn!("days outside of the years 1 to 9999 are left out");
+                }
+                (first, last) => ranges.push((first.or(DateKst::FIRST), last.or(DateKst::LAST))),
+            }
+        }
+        Ok(Self(ranges))
+    }
+}
+
+/// Where a day that was written lies.
+enum Edge {
+    Before,
+    Day(DateKst),
+    After,
+}
+
+impl Edge {
+    fn or(self, bound: DateKst) -> DateKst {
+        match self {
+            Self::Day(day) => day,
+            Self::Before | Self::After => bound,
+        }
+    }
+}
+
+fn within_calendar(text: &str) -> Result<Edge, InvalidTime> {
+    text.parse().map(Edge::Day).or_else(|error| {
+        let mut parts = text.trim_start_matches('-').split('-');
+        let numbers =
+            [parts.next(), parts.next(), parts.next()].map(|p| p.and_then(|p| p.parse::<u32>().ok()));
+        match (numbers, parts.next()) {
+            ([Some(year), Some(_), Some(_)], None) if year > 9999 && !text.starts_with('-') => {
+                Ok(Edge::After)
+            }
+            ([Some(year), Some(_), Some(_)], None) if year == 0 || text.starts_with('-') => Ok(Edge::Before),
+            _ => Err(error),
+        }
+    })
+}
 
 impl Days {
     /// One day.
@@ -188,5 +238,25 @@ mod tests {
             r#"[["2026-01-05","2026-01-06"],["2026-01-17","2026-01-17"]]"#
         );
         assert_eq!(serde_json::from_str::<Days>(&text).unwrap(), days);
+    }
+
+    #[test]
+    fn days_outside_of_the_calendar_are_left_out_and_anything_else_is_an_error() {
+        let read = |json: &str| serde_json::from_str::<Days>(json).map(|d| d.0);
+        assert_eq!(
+            read(r#"[["2026-01-05","2026-01-05"],["10000-01-01","10000-01-01"]]"#).unwrap(),
+            [range(20_458, 20_458)]
+        );
+        assert_eq!(
+            read(r#"[["0000-12-31","0001-01-01"],["9999-12-31","10000-01-01"]]"#).unwrap(),
+            [(DateKst::FIRST, DateKst::FIRST), (DateKst::LAST, DateKst::LAST)]
+        );
+        for text in [
+            r#"[["2026-13-01","2026-01-05"]]"#,
+            r#"[["x","y"]]"#,
+            r#"[["2026-01-05"]]"#,
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 }

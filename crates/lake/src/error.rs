@@ -55,6 +55,16 @@ pub enum LakeError {
         /// The Delta feature.
         feature: String,
     },
+    /// A time or date that no reader of the table could show.
+    #[error("{table}.{column} would hold {value}, outside of the years 1 to 9999")]
+    OutsideCalendar {
+        /// `<layer>.<name>`.
+        table: String,
+        /// Column.
+        column: String,
+        /// The first such value.
+        value: String,
+    },
     /// A file of a table's log cannot be read.
     #[error("the log of table {table} is damaged: {file}: {reason}")]
     DamagedLog {
@@ -149,6 +159,7 @@ impl OperatorError for LakeError {
         match self {
             Self::Missing { .. } => ErrorCode::TableMissing,
             Self::Schema { .. } | Self::Unsupported { .. } => ErrorCode::SchemaDisagrees,
+            Self::OutsideCalendar { .. } => ErrorCode::OutsideCalendar,
             Self::DamagedLog { .. } => ErrorCode::DamagedLog,
             Self::Conflict { .. } => ErrorCode::WriteConflict,
             Self::Engine(e) if is_exhausted(e) => ErrorCode::MemoryLimit,
@@ -193,6 +204,7 @@ impl OperatorError for LakeError {
             }
             Self::Conflict { .. } => "run the command again",
             Self::Unsupported { .. } => "rewrite the table without the feature, or rebuild it from Bronze",
+            Self::OutsideCalendar { .. } => "nothing was written; this is a defect, please report it",
             Self::DamagedLog { .. } => {
                 "put the file back as it was (a backup, another copy of the lake); nsc doctor looks at every table"
             }

@@ -1,6 +1,7 @@
 //! The lakehouse on disk or object store: Delta tables opened against their contracts, read as DataFusion
 //! tables and changed in one commit each. Owns how rows are stored; knows nothing about what they mean.
 
+mod calendar;
 mod changes;
 mod data_file;
 mod days;
@@ -20,6 +21,7 @@ mod overwrite;
 mod partition_rows;
 mod patch;
 mod provider;
+mod repair;
 mod repeats;
 mod root;
 mod rows_with;
@@ -43,6 +45,7 @@ pub use error::LakeError;
 pub use lock::{Holder, PipelineLock};
 pub use maintenance::{Compacted, Expired};
 pub use provider::FilesTable;
+pub use repair::Misfiled;
 pub use repeats::Repeats;
 pub use root::{Lake, LakeOptions, StoreWrapper};
 pub use run_log::RunLogEntry;

@@ -35,7 +35,7 @@ pub(crate) struct LogHealth {
 }
 
 /// The files of a log, by their names.
-struct Log<'a> {
+pub(crate) struct Log<'a> {
     store: &'a DynObjectStore,
     commits: BTreeMap<u64, u64>,
     checkpoints: BTreeMap<u64, Vec<String>>,
@@ -59,7 +59,7 @@ pub(crate) async fn examine(store: &DynObjectStore) -> Result<LogHealth, LakeErr
 
 impl<'a> Log<'a> {
     /// Lists the log of the table whose directory is the root of a store.
-    async fn list(store: &'a DynObjectStore) -> Result<Self, LakeError> {
+    pub(crate) async fn list(store: &'a DynObjectStore) -> Result<Self, LakeError> {
         let mut log = Self {
             store,
             commits: BTreeMap::new(),
@@ -80,11 +80,17 @@ impl<'a> Log<'a> {
     }
 
     /// The newest version that has a commit.
-    fn last_commit(&self) -> Option<u64> {
+    pub(crate) fn last_commit(&self) -> Option<u64> {
         self.commits.keys().next_back().copied()
     }
 
-    /// The version of the newest checkpoint that can be read; the files of newer ones are collected.
+    /// The newest checkpoint that can be read: its version and its files.
+    pub(crate) async fn newest_checkpoint(&self) -> Result<Option<(u64, Vec<String>)>, LakeError> {
+        let version = self.newest_readable(&mut BTreeSet::new()).await?;
+        Ok(version.and_then(|v| Some((v, self.checkpoints.get(&v)?.clone()))))
+    }
+
+    /// The version of that checkpoint; the files of newer ones are collected.
     async fn newest_readable(&self, unreadable: &mut BTreeSet<String>) -> Result<Option<u64>, LakeError> {
         for (version, names) in self.checkpoints.iter().rev() {
             let Some(reason) = self.unreadable(names).await? else {

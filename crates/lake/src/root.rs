@@ -217,7 +217,7 @@ impl Lake {
     }
 
     /// Looking for a table leaves no empty directory behind.
-    fn has_no_directory_of(&self, contract: &TableContract) -> bool {
+    pub(crate) fn has_no_directory_of(&self, contract: &TableContract) -> bool {
         let dir = self
             .local_dir()
             .map(|root| root.join(contract.layer.name()).join(contract.name));
@@ -275,8 +275,13 @@ impl Lake {
     }
 
     /// The store of a table's directory, with everything in it.
-    fn log_files(&self, contract: &TableContract) -> Result<Arc<DynObjectStore>, LakeError> {
+    pub(crate) fn log_files(&self, contract: &TableContract) -> Result<Arc<DynObjectStore>, LakeError> {
         self.store_of(&[contract.layer.name(), contract.name])
+    }
+
+    /// The log of a table, to be written to.
+    pub(crate) fn log_store(&self, contract: &TableContract) -> Result<LogStoreRef, LakeError> {
+        Ok(self.log(&[contract.layer.name(), contract.name])?.store)
     }
 
     /// The store rooted at a directory, with everything in it.

@@ -17,7 +17,7 @@ use parquet::schema::types::ColumnPath;
 use uuid::Uuid;
 
 use crate::partition_rows::{HeldBytes, PartitionRows, Sink};
-use crate::{DataFile, LakeError, Table, statistics};
+use crate::{DataFile, LakeError, Table, calendar, statistics};
 
 /// A file is closed and a new one begun at this size.
 const TARGET_FILE_BYTES: usize = 192 << 20;
@@ -209,6 +209,7 @@ impl StagedWriter {
                     column: field.name().clone(),
                 });
             }
+            calendar::check(&self.contract.full_name(), field.name(), &column)?;
             fields.push(field.as_ref().clone().with_data_type(column.data_type().clone()));
             columns.push(column);
         }

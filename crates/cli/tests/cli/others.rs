@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::stderr;
-use super::world::lake;
+use super::world::{lake, rows};
+use super::{nsc, stderr, stdout};
 
 fn entry(dir: &Path, tx: &str, wallet: &str, day: &str) -> String {
     let file = dir.join(format!("{tx}.jsonl"));
@@ -13,6 +13,14 @@ fn entry(dir: &Path, tx: &str, wallet: &str, day: &str) -> String {
     );
     std::fs::write(&file, line + "\n").unwrap();
     file.to_string_lossy().into_owned()
+}
+
+fn with_root(root: &Path, arguments: &[&str]) -> std::process::Output {
+    let root_text = root.to_string_lossy().into_owned();
+    nsc(
+        root.parent().unwrap(),
+        &[&["--root", &root_text], arguments].concat(),
+    )
 }
 
 /// A root with rules, and the directory for inputs.
@@ -54,4 +62,129 @@ fn a_damaged_log_is_one_line_that_names_the_file() {
             "{said}"
         );
     }
+}
+
+#[test]
+fn a_line_with_a_time_no_table_can_hold_keeps_its_text_and_harms_no_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = begun(dir.path());
+    let file = dir.path().join("p.jsonl");
+    let times = [
+        "9999-12-31T23:59:59-01:00",
+        "9999-12-31T23:59:59Z",
+        "0001-01-01T00:00:00+09:00",
+        "0001-01-01T00:00:00Z",
+    ];
+    let lines: Vec<String> = (1..)
+        .zip(times)
+        .map(|(id, at)| format!(r#"{{"product_id":{id},"ingested_at":"{at}","source_extracted_at":"{at}"}}"#))
+        .collect();
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let file = file.to_string_lossy().into_owned();
+    lake(
+        &root,
+        &[
+            "ingest",
+            "products",
+            &file,
+            "--ingested-at",
+            "2026-01-05T03:00:00Z",
+        ],
+    );
+    let query = "SELECT product_id, ingest_date, \"ingested_at__2\" AS kept, \"source_extracted_at__2\" AS also FROM bronze.products_raw ORDER BY product_id";
+    let said = stdout(&with_root(&root, &["--format", "csv", "sql", query]));
+    let wanted = "product_id,ingest_date,kept,also
+1,2026-01-05,9999-12-31T23:59:59-01:00,9999-12-31T23:59:59-01:00
+2,2026-01-05,9999-12-31T23:59:59Z,9999-12-31T23:59:59Z
+3,2026-01-05,0001-01-01T00:00:00+09:00,0001-01-01T00:00:00+09:00
+4,0001-01-01,,
+";
+    assert_eq!(said, wanted);
+}
+
+#[test]
+fn an_event_time_beyond_the_calendar_is_quarantined_and_the_run_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = begun(dir.path());
+    let file = dir.path().join("l.jsonl");
+    let mut lines: Vec<String> = (0..300)
+        .map(|n| format!(r#"{{"tx_id":"t{n}","wallet_id":"u1","type":"HOLD","amount":"1.00","created_at":"2026-01-05T10:00:00+09:00"}}"#))
+        .collect();
+    for (tx, time) in [
+        ("late", "9999-12-31T23:59:59Z"),
+        ("early", "0001-01-01T08:59:59+09:00"),
+    ] {
+        lines.push(format!(
+            r#"{{"tx_id":"{tx}","wallet_id":"u1","type":"HOLD","amount":"1.00","created_at":"{time}"}}"#
+        ));
+    }
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let file = file.to_string_lossy().into_owned();
+    lake(
+        &root,
+        &[
+            "ingest",
+            "transaction_ledger",
+            &file,
+            "--ingested-at",
+            "2026-01-05T03:00:00Z",
+        ],
+    );
+    lake(
+        &root,
+        &[
+            "run",
+            "silver",
+            "--date-kst",
+            "2026-01-05",
+            "--now",
+            "2026-01-05T15:30:00Z",
+        ],
+    );
+    let bad = rows(&root, "silver.bad_records", &[]);
+    assert_eq!(bad.len(), 2);
+    assert!(
+        bad.iter().all(|row| row.contains("missing_event_time")),
+        "{bad:?}"
+    );
+    assert_eq!(rows(&root, "silver.ledger_entries", &[]).len(), 300);
+}
+
+#[test]
+fn a_table_no_engine_opens_is_shown_and_mended() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = begun(dir.path());
+    let file = entry(dir.path(), "t1", "u1", "2026-01-05");
+    lake(&root, &["ingest", "transaction_ledger", &file]);
+    let newest = root.join("bronze/transaction_ledger_raw/_delta_log/00000000000000000001.json");
+    let text = std::fs::read_to_string(&newest).unwrap();
+    std::fs::write(
+        &newest,
+        text.replace(
+            "\"ingest_date\":\"2026-01-05\"",
+            "\"ingest_date\":\"10000-01-01\"",
+        ),
+    )
+    .unwrap();
+    let count = || {
+        with_root(
+            &root,
+            &["sql", "SELECT count(*) FROM bronze.transaction_ledger_raw"],
+        )
+    };
+    assert!(!count().status.success());
+    let shown = stdout(&lake(&root, &["--format", "csv", "table", "repair"]));
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+    assert!(
+        shown.contains("10000-01-01") && shown.contains("t1.jsonl"),
+        "{shown}"
+    );
+    assert!(!count().status.success(), "a look changes nothing");
+    lake(
+        &root,
+        &["table", "repair", "bronze.transaction_ledger_raw", "--apply"],
+    );
+    assert!(count().status.success());
+    lake(&root, &["ingest", "transaction_ledger", &file, "--force"]);
+    assert_eq!(rows(&root, "bronze.transaction_ledger_raw", &[]).len(), 1);
 }

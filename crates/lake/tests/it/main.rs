@@ -5,6 +5,7 @@
     reason = "helpers of tests stand outside #[test] functions"
 )]
 
+mod calendar;
 mod corrections;
 mod damaged_log;
 mod log_growth;

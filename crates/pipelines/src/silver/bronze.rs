@@ -7,7 +7,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::Source;
-use nsc_core::{MICROS_PER_DAY, UtcWindow};
+use nsc_core::{MICROS_PER_DAY, UtcMicros, UtcWindow};
 use nsc_lake::{DataFile, Days, FilesTable, PipelineState, PipelineStates, Table};
 use nsc_transforms::silver::{PLANS, SourcePlan};
 
@@ -241,7 +241,8 @@ pub(crate) fn may_hold(file: &DataFile, source: &str, window: UtcWindow) -> bool
         return true;
     }
     let date = |micros: i64| {
-        nsc_core::UtcMicros::new(micros)
+        // Beyond the calendar, texts do not compare as times do.
+        UtcMicros::new(micros.clamp(UtcMicros::FIRST.micros(), UtcMicros::LAST.micros()))
             .to_string()
             .get(..10)
             .unwrap_or_default()

@@ -67,6 +67,21 @@ Examples:
         /// The tables; all when absent
         tables: Vec<String>,
     },
+    /// Take out the files no engine can open a table with (their partition is no date)
+    #[command(after_help = "\
+Shows what would go and changes nothing, unless --apply is given. The files stay on the storage until vacuum removes
+them; the commit names them and the inputs their rows came from, which nsc ingest --force loads again.
+
+Examples:
+  nsc table repair
+  nsc table repair bronze.products_raw --apply")]
+    Repair {
+        /// The tables; all when absent
+        tables: Vec<String>,
+        /// Take them out, instead of showing what would be
+        #[arg(long)]
+        apply: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +107,7 @@ pub(crate) async fn handle(args: TableArgs, app: &mut App) -> Outcome<ExitStatus
         TableCommand::Migrate { tables } => care::migrate(app, &chosen(&tables)?).await?,
         TableCommand::Optimize { tables } => care::optimize(app, &chosen(&tables)?).await?,
         TableCommand::Checkpoint { tables } => care::checkpoint(app, &chosen(&tables)?).await?,
+        TableCommand::Repair { tables, apply } => care::repair(app, &chosen(&tables)?, apply).await?,
         TableCommand::Vacuum(args) => {
             let tables = chosen(&args.tables)?;
             care::vacuum(app, &tables, args.apply, args.keep_days, args.now).await?;

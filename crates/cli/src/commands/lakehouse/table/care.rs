@@ -1,4 +1,4 @@
-//! Caring for tables: migrate, optimize, vacuum, checkpoint.
+//! Caring for tables: migrate, optimize, vacuum, checkpoint, repair.
 
 use nsc_contracts::TableContract;
 use nsc_core::{DateKst, UtcMicros};
@@ -89,6 +89,35 @@ pub(super) async fn checkpoint(app: &mut App, contracts: Contracts<'_>) -> Outco
     for table in named(app, contracts).await? {
         table.checkpoint().await?;
         sheet.push([Cell::Text(table.name()), Cell::UInt(table.version())]);
+    }
+    Ok(app.printer.sheet(&sheet)?)
+}
+
+pub(super) async fn repair(app: &mut App, contracts: Contracts<'_>, apply: bool) -> Outcome {
+    let lake = app.lake()?;
+    let all = contracts.len() == nsc_contracts::tables().count();
+    let mut sheet = Sheet {
+        columns: ["table", "file", "partition"].map(Column::text).into(),
+        rows: Vec::new(),
+    };
+    sheet.columns.extend(["rows", "version"].map(Column::number));
+    sheet.columns.extend(["input", "removed"].map(Column::text));
+    for contract in contracts {
+        let found = match lake.repair(contract, apply).await {
+            Err(LakeError::Missing { .. }) if all => continue,
+            found => found?,
+        };
+        for file in found {
+            sheet.push([
+                Cell::Text(contract.full_name()),
+                Cell::Text(file.path),
+                Cell::Text(file.partition),
+                file.rows.map_or(Cell::Null, Cell::UInt),
+                file.version.map_or(Cell::Null, Cell::UInt),
+                Cell::text_or_null(file.input.as_deref()),
+                Cell::Bool(apply),
+            ]);
+        }
     }
     Ok(app.printer.sheet(&sheet)?)
 }
