@@ -109,6 +109,8 @@ registry! {
     MemoryLimit = 105, Usage, "memory limit too small";
     /// A time or date that no reader could show would have been stored.
     OutsideCalendar = 106, DataQuality, "time outside of the years 1 to 9999";
+    /// A stored table uses a Delta feature that is not implemented.
+    UnsupportedFeature = 107, Storage, "table uses a feature that is not implemented";
     /// A file of a table's log is missing, empty or cut.
     DamagedLog = 108, Storage, "log of a table is damaged";
 

@@ -6,6 +6,8 @@ use deltalake::kernel::transaction::TransactionError;
 use nsc_contracts::SchemaDifference;
 use nsc_core::{ErrorCode, OperatorError};
 
+use crate::Direction;
+
 /// An error of the stored lakehouse.
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
@@ -47,12 +49,14 @@ pub enum LakeError {
         /// What the log said.
         reason: String,
     },
-    /// A stored table uses a feature this reader does not handle.
-    #[error("table {table} uses {feature}, which is not supported")]
+    /// A stored table uses a feature that is not implemented here.
+    #[error("table {table} cannot be {}: it uses {feature}", .direction.participle())]
     Unsupported {
         /// `<layer>.<name>`.
         table: String,
-        /// The Delta feature.
+        /// What is refused.
+        direction: Direction,
+        /// The Delta features.
         feature: String,
     },
     /// A time or date that no reader of the table could show.
@@ -158,7 +162,8 @@ impl OperatorError for LakeError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Missing { .. } => ErrorCode::TableMissing,
-            Self::Schema { .. } | Self::Unsupported { .. } => ErrorCode::SchemaDisagrees,
+            Self::Schema { .. } => ErrorCode::SchemaDisagrees,
+            Self::Unsupported { .. } => ErrorCode::UnsupportedFeature,
             Self::OutsideCalendar { .. } => ErrorCode::OutsideCalendar,
             Self::DamagedLog { .. } => ErrorCode::DamagedLog,
             Self::Conflict { .. } => ErrorCode::WriteConflict,
@@ -203,7 +208,9 @@ impl OperatorError for LakeError {
                 "the table was not written by this contract: move it away and let the pipelines rebuild it from Bronze"
             }
             Self::Conflict { .. } => "run the command again",
-            Self::Unsupported { .. } => "rewrite the table without the feature, or rebuild it from Bronze",
+            Self::Unsupported { .. } => {
+                "take the feature off the table with the program that put it there, or rebuild the table from Bronze"
+            }
             Self::OutsideCalendar { .. } => "nothing was written; this is a defect, please report it",
             Self::DamagedLog { .. } => {
                 "put the file back as it was (a backup, another copy of the lake); nsc doctor looks at every table"

@@ -11,7 +11,7 @@ use deltalake::protocol::{DeltaOperation, checkpoints};
 use futures::TryStreamExt;
 use nsc_core::DateKst;
 
-use crate::{DataFile, LakeError, Table};
+use crate::{DataFile, Direction, LakeError, Table};
 
 /// Files of at least this size are left as they are.
 const LARGE_ENOUGH_BYTES: u64 = 96 << 20;
@@ -105,6 +105,7 @@ impl Table {
                 ..add
             })
         }));
+        self.check_features(Direction::Write)?;
         let state = self.delta().snapshot().map_err(fail)?;
         let reference: &dyn TableReference = state.snapshot();
         let operation = DeltaOperation::Optimize {
@@ -125,6 +126,7 @@ impl Table {
     /// # Errors
     /// Storage errors.
     pub async fn vacuum(&self, keep_days: u32, apply: bool) -> Result<Vec<String>, LakeError> {
+        self.check_features(Direction::Write)?;
         let (_, done) = self
             .delta()
             .clone()
@@ -144,6 +146,7 @@ impl Table {
     /// # Errors
     /// Storage errors.
     pub async fn checkpoint(&self) -> Result<(), LakeError> {
+        self.check_features(Direction::Write)?;
         checkpoints::create_checkpoint(self.delta(), None)
             .await
             .map_err(|e| LakeError::delta(&self.name(), e))

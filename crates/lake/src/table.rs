@@ -18,6 +18,7 @@ use serde_json::Value;
 use twox_hash::XxHash3_64;
 
 use crate::data_file::DataFile;
+use crate::features::{Direction, Features};
 use crate::log_guard::Hidden;
 use crate::writer::{Staged, StagedWriter};
 use crate::{FilesTable, LakeError};
@@ -159,11 +160,51 @@ impl Table {
         &self.place.store_url
     }
 
+    /// Whether rows of the table may be read, or written, by this code.
+    ///
+    /// # Errors
+    /// [`LakeError::Unsupported`] naming every feature that stands against it.
+    pub fn check_features(&self, direction: Direction) -> Result<(), LakeError> {
+        let (protocol, metadata) = self.protocol_and_metadata()?;
+        let features = Features {
+            protocol: &protocol,
+            metadata: &metadata,
+        };
+        match features.against(direction, self.contract).as_slice() {
+            [] => Ok(()),
+            found => Err(self.unsupported(direction, found.join("; "))),
+        }
+    }
+
+    fn unsupported(&self, direction: Direction, feature: String) -> LakeError {
+        LakeError::Unsupported {
+            table: self.name(),
+            direction,
+            feature,
+        }
+    }
+
+    fn protocol_and_metadata(&self) -> Result<(Value, Value), LakeError> {
+        let name = self.name();
+        let state = self.delta.snapshot().map_err(|e| LakeError::delta(&name, e))?;
+        let json = |value: Result<Value, serde_json::Error>| {
+            value.map_err(|e| LakeError::Corrupt {
+                what: format!("protocol of {name}"),
+                reason: e.to_string(),
+            })
+        };
+        Ok((
+            json(serde_json::to_value(state.protocol()))?,
+            json(serde_json::to_value(state.metadata()))?,
+        ))
+    }
+
     /// Compares the stored schema with the contract.
     ///
     /// # Errors
-    /// [`LakeError::Schema`] listing every difference.
+    /// [`LakeError::Unsupported`]; [`LakeError::Schema`] listing every difference.
     pub(crate) fn check_contract(&self) -> Result<(), LakeError> {
+        self.check_features(Direction::Read)?;
         let differences = self.differences()?;
         if differences.is_empty() {
             Ok(())
@@ -204,6 +245,7 @@ impl Table {
     }
 
     fn logged_files(&self) -> Result<Vec<DataFile>, LakeError> {
+        self.check_features(Direction::Read)?;
         let snapshot = self
             .delta
             .snapshot()
@@ -212,10 +254,7 @@ impl Table {
         log.iter()
             .map(|view| {
                 if view.deletion_vector_descriptor().is_some() {
-                    return Err(LakeError::Unsupported {
-                        table: self.name(),
-                        feature: "deletion vectors".to_owned(),
-                    });
+                    return Err(self.unsupported(Direction::Read, "deletion vectors".to_owned()));
                 }
                 DataFile::from_view(&view).map_err(|reason| LakeError::Corrupt {
                     what: format!("{} {}", self.name(), view.path()),
@@ -347,6 +386,7 @@ impl Table {
                 .into_iter()
                 .map(|f| f.try_into_kernel())
                 .collect::<Result<Vec<StructField>, _>>()?;
+            self.check_features(Direction::Write)?;
             let state = self.delta.snapshot().map_err(fail)?;
             let stored = state.snapshot().schema();
             let all = StructType::try_new(stored.fields().cloned().chain(added.iter().cloned()))
@@ -376,8 +416,9 @@ impl Table {
     /// A writer of new data files; nothing is visible before they are committed. Several may run at once.
     ///
     /// # Errors
-    /// When the table's partition column is not a date.
+    /// [`LakeError::Unsupported`] when the table's partition column is not a date, or this code may not write the table.
     pub fn writer(&self) -> Result<StagedWriter, LakeError> {
+        self.check_features(Direction::Write)?;
         StagedWriter::new(self)
     }
 
@@ -404,10 +445,15 @@ impl Table {
     /// nothing to change.
     ///
     /// # Errors
-    /// [`LakeError::Conflict`] when another writer changed what this change is based on.
+    /// [`LakeError::Conflict`] when another writer changed what this change is based on; those of
+    /// [`Table::check_features`].
     pub async fn commit(&mut self, commit: Commit) -> Result<u64, LakeError> {
         if commit.staged.is_empty() && commit.removed.is_empty() && commit.transaction.is_none() {
             return Ok(self.version());
+        }
+        self.check_features(Direction::Write)?;
+        if !commit.removed.is_empty() && self.is_append_only()? {
+            return Err(self.unsupported(Direction::Write, "append-only rows (delta.appendOnly)".to_owned()));
         }
         let name = self.name();
         let mode = if commit.removed.is_empty() {
@@ -444,6 +490,15 @@ impl Table {
             .map_err(|e| LakeError::delta(&name, e))?;
         self.reload().await?;
         Ok(done.version())
+    }
+
+    fn is_append_only(&self) -> Result<bool, LakeError> {
+        let (protocol, metadata) = self.protocol_and_metadata()?;
+        let features = Features {
+            protocol: &protocol,
+            metadata: &metadata,
+        };
+        Ok(features.is_append_only())
     }
 
     /// The newest commits first: version, time, operation, metadata.

@@ -20,8 +20,8 @@ use crate::fingerprint::{FingerprintMap, FingerprintSet};
 use crate::stored_rows::{Comparison, StoredRows, times_of};
 use crate::writer::{Staged, StagedWriter};
 use crate::{
-    Commit, Conflict, DataFile, FilesTable, LakeError, Scope, Table, changes, each_part, fingerprint,
-    key_range::KeyRange, patch,
+    Commit, Conflict, DataFile, Direction, FilesTable, LakeError, Scope, Table, changes, each_part,
+    fingerprint, key_range::KeyRange, patch,
 };
 
 /// What an upsert did, in rows.
@@ -133,8 +133,9 @@ impl Upsert {
     /// Reads the scope's stored rows.
     ///
     /// # Errors
-    /// Storage and engine errors.
+    /// Those of [`Table::check_features`]; storage and engine errors.
     pub async fn begin(ctx: &SessionContext, table: &Table, scope: Scope) -> Result<Self, LakeError> {
+        table.check_features(Direction::Write)?;
         let comparison = Comparison::of(table.contract());
         let stored = Arc::new(StoredRows::read(ctx, table, &scope, &comparison).await?);
         Ok(Self {

@@ -17,7 +17,7 @@ use parquet::schema::types::ColumnPath;
 use uuid::Uuid;
 
 use crate::partition_rows::{HeldBytes, PartitionRows, Sink};
-use crate::{DataFile, LakeError, Table, calendar, statistics};
+use crate::{DataFile, Direction, LakeError, Table, calendar, statistics};
 
 /// A file is closed and a new one begun at this size.
 const TARGET_FILE_BYTES: usize = 192 << 20;
@@ -134,6 +134,7 @@ impl StagedWriter {
         {
             return Err(LakeError::Unsupported {
                 table: table.name(),
+                direction: Direction::Write,
                 feature: format!("a partition column that is not a date ({column})"),
             });
         }

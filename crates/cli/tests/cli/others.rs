@@ -188,3 +188,58 @@ fn a_table_no_engine_opens_is_shown_and_mended() {
     lake(&root, &["ingest", "transaction_ledger", &file, "--force"]);
     assert_eq!(rows(&root, "bronze.transaction_ledger_raw", &[]).len(), 1);
 }
+
+/// A program that shares no code with this one.
+fn python(code: &str) {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.nsc/venv/bin/python");
+    assert!(
+        program.exists(),
+        "the independent readers are not installed: run scripts/python-env.sh (make test does)"
+    );
+    let output = Command::new(program).args(["-c", code]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
+fn a_constraint_another_program_set_is_never_broken_and_the_doctor_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = begun(dir.path());
+    let night = |tx: &str, wallet: &str| {
+        lake(
+            &root,
+            &[
+                "ingest",
+                "transaction_ledger",
+                &entry(dir.path(), tx, wallet, "2026-01-05"),
+            ],
+        );
+        with_root(
+            &root,
+            &[
+                "run",
+                "silver",
+                "--date-kst",
+                "2026-01-05",
+                "--now",
+                "2026-01-05T15:30:00Z",
+            ],
+        )
+    };
+    assert!(night("t1", "u1").status.success());
+    python(&format!(
+        "from deltalake import DeltaTable; DeltaTable(r'{}/silver/ledger_entries').alter.add_constraint({{'known_wallet': \"wallet_id <> 'u666'\"}})",
+        root.display()
+    ));
+    let refused = night("t2", "u666");
+    assert_eq!(refused.status.code(), Some(6), "{}", stderr(&refused));
+    let said = stderr(&refused);
+    assert!(
+        said.contains("NSC0107") && said.contains("known_wallet"),
+        "{said}"
+    );
+    assert_eq!(rows(&root, "silver.ledger_entries", &[]).len(), 1);
+    let doctor = with_root(&root, &["doctor"]);
+    assert!(stdout(&doctor).contains("known_wallet"), "{}", stdout(&doctor));
+    let list = stdout(&with_root(&root, &["--format", "csv", "table", "list"]));
+    assert!(list.contains("silver.ledger_entries,ok"), "{list}");
+}

@@ -8,6 +8,7 @@
 mod calendar;
 mod corrections;
 mod damaged_log;
+mod foreign_features;
 mod log_growth;
 mod many_dates;
 mod opening;

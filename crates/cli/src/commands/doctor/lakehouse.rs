@@ -3,7 +3,7 @@
 use nsc_contracts::Layer;
 use nsc_contracts::rule::{RuleSet, default_rules, plan_sync};
 use nsc_core::{MICROS_PER_SECOND, UtcMicros};
-use nsc_lake::{Lake, PipelineStates, RunLogEntry, Table, session};
+use nsc_lake::{Direction, Lake, PipelineStates, RunLogEntry, Table, session};
 use serde_json::Value;
 
 use super::Findings;
@@ -112,8 +112,11 @@ async fn tables(lake: &Lake, findings: &mut Findings) {
     );
 }
 
-/// What of the log is passed over.
+/// What hinders writing, and what of the log is passed over.
 fn log(table: &Table, findings: &mut Findings) {
+    if let Err(e) = table.check_features(Direction::Write) {
+        findings.fail(&table.name(), &e);
+    }
     let passed_over = table.passed_over();
     if !passed_over.is_empty() {
         findings.warn(

@@ -48,6 +48,7 @@ async fn stored_cells(lake: Option<&Lake>, contract: &'static TableContract) -> 
         Ok(Some(table)) => table,
         Ok(None) => return Ok(unknown("absent")),
         Err(LakeError::Schema { .. }) => return Ok(unknown("disagrees")),
+        Err(LakeError::Unsupported { .. }) => return Ok(unknown("unsupported")),
         Err(e) => return Err(e.into()),
     };
     let size = Size::of(&table)?;
