@@ -1,8 +1,8 @@
 //! What happened to a table since one of its versions, read from its log.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use deltalake::kernel::Action;
+use deltalake::kernel::{Action, Add, Remove};
 use deltalake::logstore::get_actions;
 use serde_json::{Value, json};
 
@@ -66,36 +66,35 @@ impl Table {
         Ok(state.metadata().id().to_string())
     }
 
-    /// What happened since `version`; `None` when the log does not tell: a commit that is not an upsert's, or is no longer
-    /// there.
+    /// What happened since `version`; `None` when the log does not tell: a commit of rows that is not an upsert's, or one
+    /// that is no longer there. Commits that change no row are passed over: files that were only put together, a column that
+    /// was added.
     ///
     /// # Errors
     /// Storage errors.
     pub async fn changes_since(&self, version: u64) -> Result<Option<Changes>, LakeError> {
-        let failed = |e| LakeError::delta(&self.name(), e);
         let mut changes = Changes::default();
         let mut removed = BTreeMap::new();
         let mut added = BTreeSet::new();
         for number in version + 1..=self.version() {
-            let Some(bytes) = self.log_store().read_commit_entry(number).await.map_err(failed)? else {
+            let Some(commit) = self.commit_of(number).await? else {
                 return Ok(None);
             };
-            let mut is_told = false;
-            for action in get_actions(number, &bytes).map_err(failed)? {
-                match action {
-                    Action::CommitInfo(info) => is_told = changes.add(&info.info.into_iter().collect()),
-                    Action::Add(add) => {
-                        added.insert(add.path);
-                    }
-                    Action::Remove(file) if !added.remove(&file.path) => {
-                        let file = DataFile::from_remove(&file);
-                        removed.insert(file.path.clone(), file);
-                    }
-                    _ => {}
+            if !commit.changes_rows() {
+                if !commit.rearrange(&mut added, Mixed::Unknown) {
+                    return Ok(None);
                 }
+                continue;
             }
-            if !is_told {
+            if !changes.add(&commit.info) {
                 return Ok(None);
+            }
+            added.extend(commit.added.into_iter().map(|add| add.path));
+            for file in commit.removed {
+                if !added.remove(&file.path) {
+                    let file = DataFile::from_remove(&file);
+                    removed.insert(file.path.clone(), file);
+                }
             }
         }
         changes.added = self
@@ -106,4 +105,123 @@ impl Table {
         changes.removed = removed.into_values().collect();
         Ok((version <= self.version()).then_some(changes))
     }
+
+    /// Files of this version with rows that were not there at `version`; all files when the log does not tell. A file that
+    /// other files were put together into (`dataChange` is false) is new when one of those was: its other rows are then
+    /// taken for new as well.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn files_new_since(&self, version: u64) -> Result<Vec<DataFile>, LakeError> {
+        let files = self.files()?;
+        let mut new = BTreeSet::new();
+        // A file that is taken out and put back holds what it held.
+        let mut known = BTreeSet::new();
+        for number in version + 1..=self.version() {
+            let Some(commit) = self.commit_of(number).await? else {
+                tracing::warn!(
+                    table = self.name(),
+                    version,
+                    "the log does not reach back so far; all files are taken as new"
+                );
+                return Ok(files);
+            };
+            if !commit.changes_rows() {
+                commit.rearrange(&mut new, Mixed::New);
+                continue;
+            }
+            for file in commit.removed {
+                if !new.remove(&file.path) {
+                    known.insert(file.path);
+                }
+            }
+            let added = commit.added.into_iter().map(|add| add.path);
+            new.extend(added.filter(|path| !known.contains(path)));
+        }
+        if version > self.version() {
+            return Ok(files);
+        }
+        let is_new = |f: &DataFile| new.contains(&f.path);
+        Ok(files.into_iter().filter(is_new).collect())
+    }
+
+    /// One commit of the log, when it is still there.
+    async fn commit_of(&self, number: u64) -> Result<Option<LoggedCommit>, LakeError> {
+        let failed = |e| LakeError::delta(&self.name(), e);
+        let Some(bytes) = self.log_store().read_commit_entry(number).await.map_err(failed)? else {
+            return Ok(None);
+        };
+        let mut commit = LoggedCommit::default();
+        for action in get_actions(number, &bytes).map_err(failed)? {
+            match action {
+                Action::CommitInfo(info) => commit.info = info.info.into_iter().collect(),
+                Action::Add(add) => commit.added.push(add),
+                Action::Remove(file) => commit.removed.push(file),
+                _ => {}
+            }
+        }
+        Ok(Some(commit))
+    }
+}
+
+/// What a commit says.
+#[derive(Debug, Default)]
+struct LoggedCommit {
+    info: serde_json::Map<String, Value>,
+    added: Vec<Add>,
+    removed: Vec<Remove>,
+}
+
+/// What is known of a file that others, some of them new, were put together into.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mixed {
+    /// It counts as new.
+    New,
+    /// Nothing can be said.
+    Unknown,
+}
+
+impl LoggedCommit {
+    /// Whether any row is another one afterwards; files may have been put together all the same, by any engine.
+    fn changes_rows(&self) -> bool {
+        self.added.iter().any(|add| add.data_change) || self.removed.iter().any(|file| file.data_change)
+    }
+
+    /// Files of a commit that changes no row: those of a partition in which new files were put together are new. False when
+    /// new and old ones were, and that matters.
+    fn rearrange(&self, new: &mut BTreeSet<String>, mixed: Mixed) -> bool {
+        // Partition to (some of its removed files were new, some were not).
+        let mut partitions: BTreeMap<_, (bool, bool)> = BTreeMap::new();
+        for file in &self.removed {
+            let of = partitions
+                .entry(partition(file.partition_values.as_ref()))
+                .or_default();
+            if new.remove(&file.path) {
+                of.0 = true;
+            } else {
+                of.1 = true;
+            }
+        }
+        for add in &self.added {
+            let (was_new, was_old) = partitions
+                .get(&partition(Some(&add.partition_values)))
+                .copied()
+                .unwrap_or_default();
+            if was_new && was_old && mixed == Mixed::Unknown {
+                return false;
+            }
+            if was_new {
+                new.insert(add.path.clone());
+            }
+        }
+        true
+    }
+}
+
+fn partition(values: Option<&HashMap<String, Option<String>>>) -> BTreeMap<String, Option<String>> {
+    values
+        .into_iter()
+        .flatten()
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
 }

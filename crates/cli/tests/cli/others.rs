@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::world::{lake, rows};
 use super::{nsc, stderr, stdout};
 
@@ -31,37 +33,115 @@ fn begun(dir: &Path) -> PathBuf {
     root
 }
 
+/// Rows the scheduled Silver run of a night looked at because they came late.
+fn late_rows(root: &Path, now: &str) -> u64 {
+    let output = lake(root, &["--format", "json", "run", "silver", "--now", now]);
+    let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let steps = report["steps"].as_array().unwrap();
+    let step = steps.iter().find(|s| s["step"] == "validate late rows");
+    step.unwrap()["rows"].as_u64().unwrap()
+}
+
 #[test]
-fn a_damaged_log_is_one_line_that_names_the_file() {
+fn putting_bronze_files_together_makes_no_row_late() {
     let dir = tempfile::tempdir().unwrap();
     let root = begun(dir.path());
-    let file = entry(dir.path(), "t1", "u1", "2026-01-05");
-    lake(&root, &["ingest", "transaction_ledger", &file]);
-    let newest = root.join("bronze/transaction_ledger_raw/_delta_log/00000000000000000001.json");
-    let whole = std::fs::read(&newest).unwrap();
-    for harm in [&whole[..whole.len() / 2], &whole[..0]] {
-        std::fs::write(&newest, harm).unwrap();
-        let query = "SELECT count(*) FROM bronze.transaction_ledger_raw";
-        let output = Command::new(env!("CARGO_BIN_EXE_nsc"))
-            .arg("--root")
-            .arg(&root)
-            .args(["sql", query])
-            .env_clear()
-            .env("HOME", dir.path())
-            // As an operator's shell may have it.
-            .env("RUST_BACKTRACE", "1")
-            .current_dir(dir.path())
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(6));
-        let said = stderr(&output);
-        let errors: Vec<&str> = said.lines().filter(|l| !l.starts_with("HINT")).collect();
-        assert_eq!(errors.len(), 1, "{said}");
-        assert!(
-            errors[0].contains("NSC0108") && errors[0].contains("00000000000000000001.json"),
-            "{said}"
+    for tx in ["t1", "t2", "t3"] {
+        lake(
+            &root,
+            &[
+                "ingest",
+                "transaction_ledger",
+                &entry(dir.path(), tx, "u1", "2026-01-05"),
+            ],
         );
     }
+    late_rows(&root, "2026-01-05T15:30:00Z");
+    lake(&root, &["table", "optimize", "bronze.transaction_ledger_raw"]);
+    lake(
+        &root,
+        &[
+            "ingest",
+            "transaction_ledger",
+            &entry(dir.path(), "t4", "u1", "2026-01-06"),
+        ],
+    );
+    assert_eq!(late_rows(&root, "2026-01-06T15:30:00Z"), 0);
+    // What comes late after it still is.
+    lake(
+        &root,
+        &[
+            "ingest",
+            "transaction_ledger",
+            &entry(dir.path(), "t5", "u1", "2026-01-05"),
+        ],
+    );
+    lake(
+        &root,
+        &[
+            "ingest",
+            "transaction_ledger",
+            &entry(dir.path(), "t6", "u1", "2026-01-07"),
+        ],
+    );
+    lake(&root, &["table", "optimize"]);
+    assert!(late_rows(&root, "2026-01-07T15:30:00Z") >= 1);
+    assert_eq!(rows(&root, "silver.ledger_entries", &[]).len(), 6);
+}
+
+/// A program that shares no code with this one.
+fn python(code: &str) {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.nsc/venv/bin/python");
+    assert!(
+        program.exists(),
+        "the independent readers are not installed: run scripts/python-env.sh (make test does)"
+    );
+    let output = Command::new(program).args(["-c", code]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
+fn a_constraint_another_program_set_is_never_broken_and_the_doctor_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = begun(dir.path());
+    let night = |tx: &str, wallet: &str| {
+        lake(
+            &root,
+            &[
+                "ingest",
+                "transaction_ledger",
+                &entry(dir.path(), tx, wallet, "2026-01-05"),
+            ],
+        );
+        with_root(
+            &root,
+            &[
+                "run",
+                "silver",
+                "--date-kst",
+                "2026-01-05",
+                "--now",
+                "2026-01-05T15:30:00Z",
+            ],
+        )
+    };
+    assert!(night("t1", "u1").status.success());
+    python(&format!(
+        "from deltalake import DeltaTable; DeltaTable(r'{}/silver/ledger_entries').alter.add_constraint({{'known_wallet': \"wallet_id <> 'u666'\"}})",
+        root.display()
+    ));
+    let refused = night("t2", "u666");
+    assert_eq!(refused.status.code(), Some(6), "{}", stderr(&refused));
+    let said = stderr(&refused);
+    assert!(
+        said.contains("NSC0107") && said.contains("known_wallet"),
+        "{said}"
+    );
+    assert_eq!(rows(&root, "silver.ledger_entries", &[]).len(), 1);
+    let doctor = with_root(&root, &["doctor"]);
+    assert!(stdout(&doctor).contains("known_wallet"), "{}", stdout(&doctor));
+    let list = stdout(&with_root(&root, &["--format", "csv", "table", "list"]));
+    assert!(list.contains("silver.ledger_entries,ok"), "{list}");
 }
 
 #[test]
@@ -151,6 +231,39 @@ fn an_event_time_beyond_the_calendar_is_quarantined_and_the_run_goes_on() {
 }
 
 #[test]
+fn a_damaged_log_is_one_line_that_names_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = begun(dir.path());
+    let file = entry(dir.path(), "t1", "u1", "2026-01-05");
+    lake(&root, &["ingest", "transaction_ledger", &file]);
+    let newest = root.join("bronze/transaction_ledger_raw/_delta_log/00000000000000000001.json");
+    let whole = std::fs::read(&newest).unwrap();
+    for harm in [&whole[..whole.len() / 2], &whole[..0]] {
+        std::fs::write(&newest, harm).unwrap();
+        let query = "SELECT count(*) FROM bronze.transaction_ledger_raw";
+        let output = Command::new(env!("CARGO_BIN_EXE_nsc"))
+            .arg("--root")
+            .arg(&root)
+            .args(["sql", query])
+            .env_clear()
+            .env("HOME", dir.path())
+            // As an operator's shell may have it.
+            .env("RUST_BACKTRACE", "1")
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(6));
+        let said = stderr(&output);
+        let errors: Vec<&str> = said.lines().filter(|l| !l.starts_with("HINT")).collect();
+        assert_eq!(errors.len(), 1, "{said}");
+        assert!(
+            errors[0].contains("NSC0108") && errors[0].contains("00000000000000000001.json"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn a_table_no_engine_opens_is_shown_and_mended() {
     let dir = tempfile::tempdir().unwrap();
     let root = begun(dir.path());
@@ -187,59 +300,4 @@ fn a_table_no_engine_opens_is_shown_and_mended() {
     assert!(count().status.success());
     lake(&root, &["ingest", "transaction_ledger", &file, "--force"]);
     assert_eq!(rows(&root, "bronze.transaction_ledger_raw", &[]).len(), 1);
-}
-
-/// A program that shares no code with this one.
-fn python(code: &str) {
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.nsc/venv/bin/python");
-    assert!(
-        program.exists(),
-        "the independent readers are not installed: run scripts/python-env.sh (make test does)"
-    );
-    let output = Command::new(program).args(["-c", code]).output().unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
-}
-
-#[test]
-fn a_constraint_another_program_set_is_never_broken_and_the_doctor_says_so() {
-    let dir = tempfile::tempdir().unwrap();
-    let root = begun(dir.path());
-    let night = |tx: &str, wallet: &str| {
-        lake(
-            &root,
-            &[
-                "ingest",
-                "transaction_ledger",
-                &entry(dir.path(), tx, wallet, "2026-01-05"),
-            ],
-        );
-        with_root(
-            &root,
-            &[
-                "run",
-                "silver",
-                "--date-kst",
-                "2026-01-05",
-                "--now",
-                "2026-01-05T15:30:00Z",
-            ],
-        )
-    };
-    assert!(night("t1", "u1").status.success());
-    python(&format!(
-        "from deltalake import DeltaTable; DeltaTable(r'{}/silver/ledger_entries').alter.add_constraint({{'known_wallet': \"wallet_id <> 'u666'\"}})",
-        root.display()
-    ));
-    let refused = night("t2", "u666");
-    assert_eq!(refused.status.code(), Some(6), "{}", stderr(&refused));
-    let said = stderr(&refused);
-    assert!(
-        said.contains("NSC0107") && said.contains("known_wallet"),
-        "{said}"
-    );
-    assert_eq!(rows(&root, "silver.ledger_entries", &[]).len(), 1);
-    let doctor = with_root(&root, &["doctor"]);
-    assert!(stdout(&doctor).contains("known_wallet"), "{}", stdout(&doctor));
-    let list = stdout(&with_root(&root, &["--format", "csv", "table", "list"]));
-    assert!(list.contains("silver.ledger_entries,ok"), "{list}");
 }

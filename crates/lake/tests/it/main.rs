@@ -12,6 +12,7 @@ mod foreign_features;
 mod log_growth;
 mod many_dates;
 mod opening;
+mod rearranged;
 mod root_names;
 mod small;
 mod upsert;

@@ -169,7 +169,7 @@ pub(super) async fn inputs(
             report.read(table);
             let files = table.files()?;
             if scheduled {
-                let known = known_files(run, &name, before.get(&name).copied()).await?;
+                let new = new_files(table, before.get(&name).copied()).await?;
                 let missed = missed.ranges().map(|(first, last)| UtcWindow {
                     start: first.start(),
                     end: last.end(),
@@ -178,7 +178,7 @@ pub(super) async fn inputs(
                 let is_of_missed = |f: &DataFile| missed.iter().any(|w| may_hold(f, plan.source, *w));
                 late_files = files
                     .iter()
-                    .filter(|f| !known.contains(&f.path) || is_of_missed(f))
+                    .filter(|f| new.contains(&f.path) || is_of_missed(f))
                     .cloned()
                     .collect();
             }
@@ -208,28 +208,14 @@ pub(super) fn versions(inputs: &[BronzeInput]) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// Files of the version the last success read. When that version can no longer be read, every file counts as
-/// new: merging a row twice changes nothing.
-async fn known_files(
-    run: &RunContext,
-    name: &str,
-    version: Option<u64>,
-) -> Result<HashSet<String>, PipelineError> {
-    let Some(version) = version else {
-        return Ok(HashSet::new());
+/// Files with rows that came since the version the last success read. Where that cannot be told, every file counts as new:
+/// merging a row twice changes nothing.
+async fn new_files(table: &Table, version: Option<u64>) -> Result<HashSet<String>, PipelineError> {
+    let new = match version {
+        Some(version) => table.files_new_since(version).await?,
+        None => table.files()?,
     };
-    match run
-        .lake
-        .unchecked(crate::context::contract(name)?, Some(version))
-        .await
-    {
-        Ok(Some(table)) => Ok(table.files()?.into_iter().map(|f| f.path).collect()),
-        Ok(None) => Ok(HashSet::new()),
-        Err(e) => {
-            tracing::warn!(table = name, version, error = %e, "version of the last success cannot be read; all files are taken as new");
-            Ok(HashSet::new())
-        }
-    }
+    Ok(new.into_iter().map(|f| f.path).collect())
 }
 
 /// Whether rows of the window can be in the file, by the log's statistics.
