@@ -2,6 +2,8 @@
 
 #[cfg(feature = "lakehouse")]
 use std::collections::HashMap;
+#[cfg(feature = "lakehouse")]
+use std::time::Duration;
 
 use indicatif::MultiProgress;
 use nsc_core::{Clock, ErrorCode, SystemClock, UtcMicros};
@@ -134,6 +136,7 @@ impl App {
             &lake.root.value,
             LakeOptions {
                 storage,
+                lease: Some(Duration::from_secs(lake.lease_seconds.value.into())),
                 ..LakeOptions::default()
             },
         )?)

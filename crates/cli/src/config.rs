@@ -63,6 +63,8 @@ pub(crate) struct Config {
 pub(crate) struct LakeConfig {
     /// Local directory or URL.
     pub(crate) root: Setting<String>,
+    /// Seconds a lock on an object store outlives its last renewal.
+    pub(crate) lease_seconds: Setting<u32>,
     /// Options of the object store; any of them may be a credential.
     pub(crate) storage: BTreeMap<String, Setting<SecretString>>,
 }

@@ -113,6 +113,8 @@ registry! {
     UnsupportedFeature = 107, Storage, "table uses a feature that is not implemented";
     /// A file of a table's log is missing, empty or cut.
     DamagedLog = 108, Storage, "log of a table is damaged";
+    /// The lock of the run was taken by another one meanwhile.
+    LeaseLost = 109, Held, "lease lost to another run";
 
     /// A named input cannot be opened or read.
     InputUnreadable = 201, Usage, "input cannot be read";

@@ -79,6 +79,14 @@ pub enum LakeError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Another run has taken the pipeline while this one could not renew its lease.
+    #[error("the run lost the lease of {pipeline} and changes nothing any more")]
+    LeaseLost {
+        /// The pipeline.
+        pipeline: String,
+        /// Who has it.
+        reason: String,
+    },
     /// A stored value cannot be read back.
     #[error("stored value of {what} is not valid: {reason}")]
     Corrupt {
@@ -166,6 +174,7 @@ impl OperatorError for LakeError {
             Self::Unsupported { .. } => ErrorCode::UnsupportedFeature,
             Self::OutsideCalendar { .. } => ErrorCode::OutsideCalendar,
             Self::DamagedLog { .. } => ErrorCode::DamagedLog,
+            Self::LeaseLost { .. } => ErrorCode::LeaseLost,
             Self::Conflict { .. } => ErrorCode::WriteConflict,
             Self::Engine(e) if is_exhausted(e) => ErrorCode::MemoryLimit,
             Self::Null { .. } | Self::Engine(_) | Self::Arrow(_) | Self::Task(_) => ErrorCode::Unexpected,
@@ -179,7 +188,9 @@ impl OperatorError for LakeError {
 
     fn detail(&self) -> Option<String> {
         match self {
-            Self::Root { reason, .. } | Self::Conflict { reason, .. } => Some(reason.clone()),
+            Self::Root { reason, .. } | Self::Conflict { reason, .. } | Self::LeaseLost { reason, .. } => {
+                Some(reason.clone())
+            }
             Self::Schema { differences, .. } => Some(
                 differences
                     .iter()
@@ -214,6 +225,9 @@ impl OperatorError for LakeError {
             Self::OutsideCalendar { .. } => "nothing was written; this is a defect, please report it",
             Self::DamagedLog { .. } => {
                 "put the file back as it was (a backup, another copy of the lake); nsc doctor looks at every table"
+            }
+            Self::LeaseLost { .. } => {
+                "what was committed before stands; the other run does the rest. Was this machine stopped, or cut off from the storage?"
             }
             Self::Store(_) | Self::Delta { .. } => {
                 "nsc doctor checks the root, its permissions and every table"

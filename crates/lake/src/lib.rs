@@ -11,6 +11,7 @@ mod error;
 mod features;
 mod fingerprint;
 mod key_range;
+mod lease;
 mod lock;
 mod log_guard;
 mod log_health;

@@ -1,29 +1,24 @@
 //! Single flight: one run of a pipeline at a time, and a dead run's lock is free.
 //!
 //! On a local root the operating system holds the lock and drops it with the process, however it dies. On an
-//! object store the lock is a lease, created and renewed by conditional writes, and free once it is not renewed.
+//! object store the lock is a lease (`lease.rs`), free once it is not renewed.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::{
-    DynObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion, path::Path,
-};
 use serde::{Deserialize, Serialize};
 
+use crate::lease::{self, Lease};
 use crate::writer::wall_clock_millis;
 use crate::{Lake, LakeError};
 
-/// A lease not renewed for this long is free.
-const LEASE_MILLIS: i64 = 60_000;
 /// The holder a mere look at a lock names.
 const PROBE: &str = "(probe)";
 /// How often a taker waits for a look to end.
 const PROBE_RETRIES: usize = 10;
-/// A live holder renews this often.
-const RENEW: Duration = Duration::from_secs(15);
+/// How long the lease of a holder that does not say lasts.
+const LEASE_MILLIS: i64 = 60_000;
 
 /// Who holds a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,20 +29,68 @@ pub struct Holder {
     pub pid: u32,
     /// When the lease was last renewed, milliseconds since the epoch.
     pub renewed_millis: i64,
+    /// How long it outlives that, in milliseconds.
+    #[serde(default = "lease_millis")]
+    pub lease_millis: i64,
+    /// Tells this taking of the lease from any other.
+    #[serde(default)]
+    pub token: String,
 }
 
-/// A held pipeline; released when dropped.
-#[derive(Debug)]
-pub struct PipelineLock {
-    _kind: Kind,
+fn lease_millis() -> i64 {
+    LEASE_MILLIS
 }
+
+impl Holder {
+    /// Whether the lease has not run out, by the clock of this machine.
+    pub(crate) fn is_alive(&self) -> bool {
+        wall_clock_millis() < self.renewed_millis.saturating_add(self.lease_millis)
+    }
+}
+
+/// A held pipeline. Dropped, the lock of a local root is free at once, and a lease is given back in the background, if the
+/// process lives so long; [`Self::release`] makes sure of it.
+#[derive(Debug)]
+pub struct PipelineLock(Kind);
 
 #[derive(Debug)]
 enum Kind {
     #[expect(dead_code, reason = "the open file is the lock")]
     Local(File),
-    #[expect(dead_code, reason = "dropping it stops the renewal")]
-    Lease(Renewal),
+    Lease {
+        lease: Lease,
+        renewal: tokio::task::AbortHandle,
+    },
+}
+
+impl PipelineLock {
+    /// Frees the pipeline.
+    pub async fn release(self) {
+        if let Kind::Lease { lease, .. } = &self.0 {
+            lease.release().await;
+        }
+    }
+
+    pub(crate) fn lease(&self) -> Option<Lease> {
+        match &self.0 {
+            Kind::Local(_) => None,
+            Kind::Lease { lease, .. } => Some(lease.clone()),
+        }
+    }
+}
+
+impl Drop for PipelineLock {
+    fn drop(&mut self) {
+        let Kind::Lease { lease, renewal } = &self.0 else {
+            return;
+        };
+        renewal.abort();
+        // A run that was told to stop: whoever waits for the end of the process waits for this as well, for a moment.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let lease = lease.clone();
+            runtime.spawn(async move { lease.release().await });
+        }
+    }
 }
 
 impl Lake {
@@ -60,14 +103,20 @@ impl Lake {
         pipeline: &str,
         run_id: &str,
     ) -> Result<Result<PipelineLock, Holder>, LakeError> {
+        let Some(dir) = self.internal_dir() else {
+            let taken = Lease::take(self.internal_store()?, pipeline, run_id, self.lease_duration()).await?;
+            return Ok(taken.map(|lease| {
+                let renewal = tokio::spawn(lease.clone().keep()).abort_handle();
+                PipelineLock(Kind::Lease { lease, renewal })
+            }));
+        };
+        let dir = dir.join("locks");
         let holder = Holder {
             run_id: run_id.to_owned(),
             pid: std::process::id(),
             renewed_millis: wall_clock_millis(),
-        };
-        let dir = match self.internal_dir() {
-            Some(dir) => dir.join("locks"),
-            None => return lease(self.internal_store()?, pipeline, holder).await,
+            lease_millis: LEASE_MILLIS,
+            token: String::new(),
         };
         // `nsc doctor` holds a lock for an instant to see whether it is free.
         for _ in 0..PROBE_RETRIES {
@@ -85,13 +134,10 @@ impl Lake {
     /// # Errors
     /// Storage errors.
     pub async fn holder(&self, pipeline: &str) -> Result<Option<Holder>, LakeError> {
-        match self.lock(pipeline, PROBE).await? {
-            Ok(lock) => {
-                drop(lock);
-                Ok(None)
-            }
-            Err(holder) => Ok(Some(holder)),
+        if self.internal_dir().is_none() {
+            return lease::holder(self.internal_store()?.as_ref(), pipeline).await;
         }
+        Ok(self.lock(pipeline, PROBE).await?.err())
     }
 }
 
@@ -126,6 +172,8 @@ fn lock_file(
                 run_id: "(starting)".to_owned(),
                 pid: 0,
                 renewed_millis: 0,
+                lease_millis: LEASE_MILLIS,
+                token: String::new(),
             };
             return Ok(Err(serde_json::from_str(&text).unwrap_or(unknown)));
         }
@@ -139,137 +187,12 @@ fn lock_file(
         .and_then(|()| file.seek(SeekFrom::Start(0)))
         .and_then(|_| file.write_all(text.as_bytes()))
         .map_err(|e| io(&path, &e))?;
-    Ok(Ok(PipelineLock {
-        _kind: Kind::Local(file),
-    }))
-}
-
-/// Renews a lease until dropped.
-#[derive(Debug)]
-struct Renewal {
-    task: tokio::task::JoinHandle<()>,
-    store: Arc<DynObjectStore>,
-    path: Path,
-}
-
-impl Drop for Renewal {
-    fn drop(&mut self) {
-        self.task.abort();
-        let (store, path) = (Arc::clone(&self.store), self.path.clone());
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { store.delete(&path).await });
-        }
-    }
-}
-
-fn payload(holder: &Holder) -> Result<PutPayload, LakeError> {
-    serde_json::to_vec(holder)
-        .map(Into::into)
-        .map_err(|e| LakeError::Corrupt {
-            what: "lease".to_owned(),
-            reason: e.to_string(),
-        })
-}
-
-async fn lease(
-    store: Arc<DynObjectStore>,
-    pipeline: &str,
-    holder: Holder,
-) -> Result<Result<PipelineLock, Holder>, LakeError> {
-    let path = Path::from(format!("locks/{pipeline}.json"));
-    let created = store
-        .put_opts(&path, payload(&holder)?, PutOptions::from(PutMode::Create))
-        .await;
-    let version = match created {
-        Ok(put) => UpdateVersion::from(put),
-        Err(object_store::Error::AlreadyExists { .. }) => match take_over(&store, &path, &holder).await? {
-            Ok(version) => version,
-            Err(other) => return Ok(Err(other)),
-        },
-        Err(e) => return Err(e.into()),
-    };
-    let task = tokio::spawn(renew(Arc::clone(&store), path.clone(), holder, version));
-    Ok(Ok(PipelineLock {
-        _kind: Kind::Lease(Renewal { task, store, path }),
-    }))
-}
-
-/// Takes a lease that was not renewed; of several takers the conditional write lets one through.
-async fn take_over(
-    store: &Arc<DynObjectStore>,
-    path: &Path,
-    holder: &Holder,
-) -> Result<Result<UpdateVersion, Holder>, LakeError> {
-    let found = store.get(path).await?;
-    let version = UpdateVersion {
-        e_tag: found.meta.e_tag.clone(),
-        version: found.meta.version.clone(),
-    };
-    let bytes = found.bytes().await?;
-    let other: Holder = serde_json::from_slice(&bytes).map_err(|e| LakeError::Corrupt {
-        what: path.to_string(),
-        reason: e.to_string(),
-    })?;
-    if wall_clock_millis() - other.renewed_millis < LEASE_MILLIS {
-        return Ok(Err(other));
-    }
-    match store
-        .put_opts(path, payload(holder)?, PutOptions::from(PutMode::Update(version)))
-        .await
-    {
-        Ok(put) => Ok(Ok(put.into())),
-        Err(object_store::Error::Precondition { .. }) => Ok(Err(other)),
-        Err(e) => Err(e.into()),
-    }
-}
-
-async fn renew(store: Arc<DynObjectStore>, path: Path, mut holder: Holder, mut version: UpdateVersion) {
-    loop {
-        tokio::time::sleep(RENEW).await;
-        holder.renewed_millis = wall_clock_millis();
-        let Ok(payload) = payload(&holder) else { return };
-        match store
-            .put_opts(&path, payload, PutOptions::from(PutMode::Update(version.clone())))
-            .await
-        {
-            Ok(put) => version = put.into(),
-            Err(e) => tracing::warn!(lease = %path, error = %e, "lease not renewed"),
-        }
-    }
+    Ok(Ok(PipelineLock(Kind::Local(file))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use object_store::memory::InMemory;
-
-    #[tokio::test]
-    async fn a_lease_is_refused_while_renewed_and_taken_once_stale() {
-        let store: Arc<DynObjectStore> = Arc::new(InMemory::new());
-        let holder = |run: &str, renewed_millis| Holder {
-            run_id: run.to_owned(),
-            pid: 1,
-            renewed_millis,
-        };
-        let first = lease(Arc::clone(&store), "b", holder("one", wall_clock_millis()))
-            .await
-            .unwrap();
-        let refused = lease(Arc::clone(&store), "b", holder("two", wall_clock_millis()))
-            .await
-            .unwrap();
-        assert_eq!(refused.err().map(|h| h.run_id).as_deref(), Some("one"));
-        std::mem::forget(first);
-        store
-            .put(&Path::from("locks/b.json"), payload(&holder("one", 0)).unwrap())
-            .await
-            .unwrap();
-        assert!(
-            lease(store, "b", holder("three", wall_clock_millis()))
-                .await
-                .unwrap()
-                .is_ok()
-        );
-    }
 
     #[test]
     fn a_file_lock_names_its_holder_and_ends_with_it() {
@@ -278,6 +201,8 @@ mod tests {
             run_id: run.to_owned(),
             pid: 1,
             renewed_millis: 0,
+            lease_millis: LEASE_MILLIS,
+            token: String::new(),
         };
         let held = lock_file(dir.path(), "b", &holder("one")).unwrap().unwrap();
         let refused = lock_file(dir.path(), "b", &holder("two")).unwrap();

@@ -105,7 +105,7 @@ impl Table {
                 ..add
             })
         }));
-        self.check_features(Direction::Write)?;
+        self.before_commit().await?;
         let state = self.delta().snapshot().map_err(fail)?;
         let reference: &dyn TableReference = state.snapshot();
         let operation = DeltaOperation::Optimize {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use deltalake::logstore::{
     LogStoreRef, StorageConfig, default_logstore, logstore_with, object_store_factories,
@@ -15,10 +16,11 @@ use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use url::Url;
 
+use crate::lease::Lease;
 use crate::log_guard::{Hidden, LogGuard};
 use crate::log_health::{self, LogHealth};
 use crate::table::Place;
-use crate::{LakeError, Table};
+use crate::{LakeError, PipelineLock, Table};
 
 /// Decorates the object store of a lake; how tests make storage fail.
 pub type StoreWrapper = Arc<dyn Fn(Arc<DynObjectStore>) -> Arc<DynObjectStore> + Send + Sync>;
@@ -30,6 +32,8 @@ pub struct LakeOptions {
     pub storage: HashMap<String, String>,
     /// Decorates every store that is opened.
     pub wrap_store: Option<StoreWrapper>,
+    /// How long a lock on an object store outlives its last renewal; a minute when absent.
+    pub lease: Option<Duration>,
 }
 
 /// Scheme of the paths inside a local root: of a `file` URL the library would look for the path on the disk.
@@ -44,6 +48,8 @@ pub struct Lake {
     options: LakeOptions,
     /// Tables as they were last read, by name: opening one again reads only the commits since, not its whole log.
     read: Arc<Mutex<HashMap<String, Table>>>,
+    /// What must be held for a table of this lake to be changed.
+    lease: Option<Lease>,
 }
 
 /// A table's log, and what of it is passed over.
@@ -81,6 +87,7 @@ impl Lake {
             root: url,
             options,
             read: Arc::default(),
+            lease: None,
         })
     }
 
@@ -88,6 +95,20 @@ impl Lake {
     #[must_use]
     pub fn root(&self) -> &Url {
         &self.root
+    }
+
+    /// This lake as a run that holds a pipeline sees it: its tables change only while the lock is held.
+    #[must_use]
+    pub fn under(&self, lock: &PipelineLock) -> Self {
+        Self {
+            lease: lock.lease(),
+            ..self.clone()
+        }
+    }
+
+    /// How long a lock on an object store outlives its last renewal.
+    pub(crate) fn lease_duration(&self) -> Duration {
+        self.options.lease.unwrap_or(Duration::from_secs(60))
     }
 
     /// The directory of this lake when it is local.
@@ -118,7 +139,11 @@ impl Lake {
             Some(table) => Ok(table),
             None => {
                 let log = self.log(&[contract.layer.name(), contract.name])?;
-                Table::create(log.store, self.place(contract, &log.hidden)?, contract).await
+                if let Some(lease) = &self.lease {
+                    lease.assure().await?;
+                }
+                let table = Table::create(log.store, self.place(contract, &log.hidden)?, contract).await?;
+                Ok(table.under(self.lease.clone()))
             }
         }
     }
@@ -152,7 +177,7 @@ impl Lake {
         if let Some(mut table) = known.flatten() {
             table.reload().await?;
             self.keep(&table);
-            return Ok(Some(table));
+            return Ok(Some(table.under(self.lease.clone())));
         }
         let Some(table) = self.read_log(contract, version).await? else {
             return Ok(None);
@@ -160,7 +185,7 @@ impl Lake {
         if newest {
             self.keep(&table);
         }
-        Ok(Some(table))
+        Ok(Some(table.under(self.lease.clone())))
     }
 
     /// Reads a table's log. Where that fails, the log is looked at file by file: a checkpoint it is whole without is passed

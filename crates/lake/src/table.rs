@@ -19,6 +19,7 @@ use twox_hash::XxHash3_64;
 
 use crate::data_file::DataFile;
 use crate::features::{Direction, Features};
+use crate::lease::Lease;
 use crate::log_guard::Hidden;
 use crate::writer::{Staged, StagedWriter};
 use crate::{FilesTable, LakeError};
@@ -38,6 +39,8 @@ pub struct Table {
     /// The data files of the loaded version, once they were asked for: the log keeps them as JSON.
     files: Arc<OnceLock<Vec<DataFile>>>,
     place: Place,
+    /// What must be held for the table to be changed.
+    lease: Option<Lease>,
 }
 
 /// Where a table is.
@@ -80,7 +83,13 @@ impl Table {
             contract,
             files: Arc::default(),
             place,
+            lease: None,
         }
+    }
+
+    /// The same table, changed only while a lease is held.
+    pub(crate) fn under(self, lease: Option<Lease>) -> Self {
+        Self { lease, ..self }
     }
 
     /// Creates the table from its contract.
@@ -197,6 +206,18 @@ impl Table {
             json(serde_json::to_value(state.protocol()))?,
             json(serde_json::to_value(state.metadata()))?,
         ))
+    }
+
+    /// What must hold before a commit: every feature is implemented, and the run still holds its pipeline.
+    ///
+    /// # Errors
+    /// [`LakeError::Unsupported`], [`LakeError::LeaseLost`], storage errors.
+    pub(crate) async fn before_commit(&self) -> Result<(), LakeError> {
+        self.check_features(Direction::Write)?;
+        match &self.lease {
+            Some(lease) => lease.assure().await,
+            None => Ok(()),
+        }
     }
 
     /// Compares the stored schema with the contract.
@@ -386,7 +407,7 @@ impl Table {
                 .into_iter()
                 .map(|f| f.try_into_kernel())
                 .collect::<Result<Vec<StructField>, _>>()?;
-            self.check_features(Direction::Write)?;
+            self.before_commit().await?;
             let state = self.delta.snapshot().map_err(fail)?;
             let stored = state.snapshot().schema();
             let all = StructType::try_new(stored.fields().cloned().chain(added.iter().cloned()))
@@ -446,12 +467,12 @@ impl Table {
     ///
     /// # Errors
     /// [`LakeError::Conflict`] when another writer changed what this change is based on; those of
-    /// [`Table::check_features`].
+    /// [`Table::check_features`]; [`LakeError::LeaseLost`].
     pub async fn commit(&mut self, commit: Commit) -> Result<u64, LakeError> {
         if commit.staged.is_empty() && commit.removed.is_empty() && commit.transaction.is_none() {
             return Ok(self.version());
         }
-        self.check_features(Direction::Write)?;
+        self.before_commit().await?;
         if !commit.removed.is_empty() && self.is_append_only()? {
             return Err(self.unsupported(Direction::Write, "append-only rows (delta.appendOnly)".to_owned()));
         }

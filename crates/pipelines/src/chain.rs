@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nsc_lake::PipelineLock;
+use nsc_lake::{LakeError, PipelineLock};
 
 use crate::due::Extent;
 use crate::gate::{self, ANALYTICS, CONTROLS, GUARDRAIL, SILVER};
@@ -109,14 +109,32 @@ async fn lock(run: &RunContext, pipeline: &Pipeline, wait: Duration) -> Result<P
     }
 }
 
-/// One pipeline under its lock, with its failure recorded.
+/// One pipeline under its lock, which is freed at the end.
 async fn held(
     run: &RunContext,
     pipeline: &Pipeline,
     period: Period,
     extent: Extent,
     report: &mut RunReport,
-    _lock: PipelineLock,
+    lock: PipelineLock,
+) -> Result<(), PipelineError> {
+    // What a run changes, it changes while it holds the pipeline.
+    let run = RunContext {
+        lake: run.lake.under(&lock),
+        ..run.clone()
+    };
+    let outcome = recorded(&run, pipeline, period, extent, report).await;
+    lock.release().await;
+    outcome
+}
+
+/// One pipeline that is held, with its failure recorded.
+async fn recorded(
+    run: &RunContext,
+    pipeline: &Pipeline,
+    period: Period,
+    extent: Extent,
+    report: &mut RunReport,
 ) -> Result<(), PipelineError> {
     let name = pipeline.name();
     // Each pipeline's future is large; boxed, it does not travel through every caller's frame.
@@ -129,7 +147,10 @@ async fn held(
         // The chain takes the lock of each of its steps and has none of its own.
         Pipeline::Chain(_) => return Err(PipelineError::NotOnePipeline),
     };
+    let is_lost = matches!(&outcome, Err(PipelineError::Lake(LakeError::LeaseLost { .. })));
+    // The state of a pipeline that another run holds is that run's.
     if outcome.is_err()
+        && !is_lost
         && let Err(e) = gate::failed(run, &run.session()?, name).await
     {
         tracing::error!(error = %e, "failure of the run could not be recorded");

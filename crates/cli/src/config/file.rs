@@ -103,6 +103,7 @@ impl<'de> Deserialize<'de> for List {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct FileLake {
     pub(super) root: Option<String>,
+    pub(super) lease_seconds: Option<u32>,
     pub(super) storage: BTreeMap<String, Secret>,
 }
 

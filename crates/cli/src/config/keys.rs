@@ -22,6 +22,7 @@ macro_rules! keys {
 keys! {
     ENVIRONMENT = "environment", "NSC_ENV", "local, dev or prod; when not set, as strict as prod";
     ROOT = "lake.root", "NSC_ROOT", "directory or URL of the lakehouse";
+    LEASE = "lake.lease_seconds", "NSC_LEASE_SECONDS", "how long a lock on an object store outlives its last renewal";
     SALT = "analytics.salt", "NSC_SALT", "salt of user_key";
     SALT_FILE = "analytics.salt_file", "NSC_SALT_FILE", "file that holds the salt, as a secret store mounts it";
     BAD_RECORDS_DAYS = "retention.bad_records_days", "NSC_RETENTION_BAD_RECORDS_DAYS", "days rows of silver.bad_records are kept";

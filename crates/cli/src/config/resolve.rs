@@ -109,6 +109,7 @@ pub(crate) fn resolve(
                 file.lake.root,
                 "./lakehouse".to_owned(),
             )?,
+            lease_seconds: layers.pick(&keys::LEASE, None, text(file.lake.lease_seconds), 60)?,
             storage: layers.storage(
                 file.lake.storage.into_iter().map(|(k, v)| (k, v.0)).collect(),
                 environment.value,
@@ -190,6 +191,10 @@ fn serving(
 fn check(config: &Config) -> Result<(), Refusal> {
     if config.lake.root.value.trim().is_empty() {
         return refuse(&keys::ROOT, &config.lake.root.origin, "it is blank".to_owned());
+    }
+    let lease = &config.lake.lease_seconds;
+    if lease.value == 0 {
+        return refuse(&keys::LEASE, &lease.origin, "it is 0, the least is 1".to_owned());
     }
     let days = &config.retention.files_days;
     if days.value < LEAST_FILES_DAYS {

@@ -18,6 +18,7 @@ pub(crate) fn sheet(config: &Config) -> Sheet {
     let mut rows = Rows(Vec::new());
     rows.plain(&keys::ENVIRONMENT, Some(&config.environment));
     rows.address(&keys::ROOT, Some(&config.lake.root));
+    rows.plain(&keys::LEASE, Some(&config.lake.lease_seconds));
     for (name, setting) in &config.lake.storage {
         rows.push(
             &format!("lake.storage.{name}"),

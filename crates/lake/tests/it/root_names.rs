@@ -44,7 +44,7 @@ async fn a_root_of_any_name_is_written_and_read() {
         assert_eq!(ids(&lake(&root)).await.unwrap(), ["1", "2"], "{name}");
         let held = second.lock("pipeline_b", "one").await.unwrap().unwrap();
         assert!(second.lock("pipeline_b", "two").await.unwrap().is_err(), "{name}");
-        drop(held);
+        held.release().await;
         assert!(second.lock("pipeline_b", "two").await.unwrap().is_ok(), "{name}");
         assert!(
             root.join("bronze/products_raw/_delta_log").is_dir(),

@@ -62,7 +62,10 @@ pub(super) async fn lake(app: &App, now: UtcMicros, findings: &mut Findings) {
 /// Whether the root can be used; a lock of our own proves reading and writing.
 async fn root(lake: &Lake, findings: &mut Findings) -> bool {
     match lake.lock("doctor", "doctor").await {
-        Ok(Ok(_held)) => findings.ok("root", format!("{} is readable and writable", lake.root())),
+        Ok(Ok(held)) => {
+            held.release().await;
+            findings.ok("root", format!("{} is readable and writable", lake.root()));
+        }
         Ok(Err(other)) => findings.ok(
             "root",
             format!(
