@@ -94,6 +94,9 @@ impl Store {
 /// Keys of rows that are never committed.
 const PROBE: &str = "nsc-probe";
 
+/// Most pairs of a batch whose halves are looked up for the sake of being counted: a few hundredths of what the batch takes.
+const MOST_COMPARED: usize = 250;
+
 /// What the upsert does with an entry that would leave the pair it is half of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moves {
@@ -264,6 +267,7 @@ impl Writer<'_> {
         self.recompute(&again, &mut pairs).await?;
         if with_news {
             met_another.extend(&again);
+            met_another.truncate(MOST_COMPARED);
             self.compare(&met_another, orders, &mut pairs.flagged).await?;
         }
         Ok(pairs)

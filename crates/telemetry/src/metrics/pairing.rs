@@ -82,7 +82,9 @@ impl PairingMetrics {
                 .build(),
             flagged: meter
                 .u64_counter("pairing_flagged_total")
-                .with_description("Pairs that got a half and should be looked at, by why")
+                .with_description(
+                    "Pairs that got a half and should be looked at, by why; a lower bound under a flood",
+                )
                 .build(),
         }
     }
