@@ -44,7 +44,7 @@ async fn text_functions_read_every_text_type_alike() {
         [
             "1 | 10.50 | false | 10.500 | ~ | ~ | ~ | 10.500",
             "10 | 9223372036854775808.00 | false | 9223372036854775808 | ~ | ~ | ~ | 9223372036854775808",
-            "11 | ~ | false | file:a.jsonl#7 | ~ | ~ | ~ | file:a.jsonl#00000000000000000007",
+            "11 | ~ | false | file:a.jsonl#7 | ~ | ~ | ~ | file:a.jsonl#0017",
             "2 | ~ | true | ~ | ~ | ~ | ~ | ~",
             "3 | ~ | true | ~ | ~ | ~ | ~ | ",
             "4 | ~ | true | ~ | ~ | ~ | ~ |   ",
