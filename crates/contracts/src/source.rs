@@ -11,6 +11,8 @@ pub struct Source {
     pub bronze: &'static str,
     /// Silver table its rows end in.
     pub silver: &'static str,
+    /// The fields the contract requires, each with the names it goes by (lakehouse contract 2).
+    pub required: &'static [&'static [&'static str]],
 }
 
 /// The six sources in the order of the contract.
@@ -19,31 +21,37 @@ pub const SOURCES: &[Source] = &[
         name: "user_wallets",
         bronze: "user_wallets_raw",
         silver: "wallet_snapshot",
+        required: &[&["user_id"], &["balance"], &["frozen_amount"]],
     },
     Source {
         name: "transaction_ledger",
         bronze: "transaction_ledger_raw",
         silver: "ledger_entries",
+        required: &[&["tx_id"], &["wallet_id"], &["type", "entry_type"], &["amount"]],
     },
     Source {
         name: "payment_orders",
         bronze: "payment_orders_raw",
         silver: "order_events",
+        required: &[&["order_id"], &["amount"]],
     },
     Source {
         name: "orders",
         bronze: "orders_raw",
         silver: "order_events",
+        required: &[&["order_id"]],
     },
     Source {
         name: "order_items",
         bronze: "order_items_raw",
         silver: "order_items",
+        required: &[&["item_id"], &["order_id"], &["product_id"]],
     },
     Source {
         name: "products",
         bronze: "products_raw",
         silver: "products",
+        required: &[&["product_id"]],
     },
 ];
 

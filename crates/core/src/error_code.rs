@@ -126,6 +126,8 @@ registry! {
     NoInputFiles = 204, Usage, "no input files";
     /// A table name that the contract does not have.
     UnknownTable = 205, Usage, "unknown table";
+    /// The lines of an input are those of another table.
+    InputOfOtherTable = 206, Usage, "input is of another table";
 
     /// A rule that a run needs is not in force.
     RuleMissing = 301, Usage, "rule missing";

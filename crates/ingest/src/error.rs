@@ -69,6 +69,20 @@ pub enum IngestError {
         /// What it looks like.
         found: &'static str,
     },
+    /// None of the lines has what the table requires, or they are those of another table.
+    #[error("the lines of {input} are not those of {table}")]
+    OtherTable {
+        /// The input.
+        input: String,
+        /// The source it was to be loaded as.
+        table: &'static str,
+        /// Required fields of it that no line has.
+        missing: Vec<&'static str>,
+        /// Fields that lines have.
+        seen: Vec<String>,
+        /// The source whose required fields are all there.
+        looks_like: Option<&'static str>,
+    },
     /// The name says compressed, the content is not.
     #[error("input {input} is not {format} as its name says")]
     NotCompressed {
@@ -135,6 +149,7 @@ impl OperatorError for IngestError {
                 ErrorCode::InputUnreadable
             }
             Self::NotText { .. } | Self::NotCompressed { .. } => ErrorCode::InputNotText,
+            Self::OtherTable { .. } => ErrorCode::InputOfOtherTable,
             Self::Truncated { .. } | Self::Damaged { .. } => ErrorCode::InputTruncated,
             Self::EmptyDirectory { .. } | Self::NoMatch { .. } => ErrorCode::NoInputFiles,
             Self::Pattern { .. } | Self::NoInput | Self::StdinTwice | Self::OptionTooLong { .. } => {
@@ -153,6 +168,12 @@ impl OperatorError for IngestError {
             }
             Self::Pattern { source, .. } => Some(source.to_string()),
             Self::NotText { found, .. } => Some((*found).to_owned()),
+            Self::OtherTable {
+                missing,
+                seen,
+                looks_like,
+                ..
+            } => Some(other_table(missing, seen, *looks_like)),
             Self::Truncated { .. } => {
                 Some("the file ends inside a compressed block; nothing of it was loaded".to_owned())
             }
@@ -182,6 +203,17 @@ impl OperatorError for IngestError {
             Self::NotText { .. } => {
                 "the loader takes JSON lines in UTF-8, plain or compressed with gzip or zstd"
             }
+            Self::OtherTable {
+                looks_like: Some(other),
+                ..
+            } => {
+                return Some(format!(
+                    "nothing of it was loaded; nsc ingest {other} takes it, --force loads it here all the same"
+                ));
+            }
+            Self::OtherTable { .. } => {
+                "nothing of it was loaded; check the table and that each line is a JSON object, --force loads it all the same"
+            }
             Self::NotCompressed { .. } => "give the file the name of what it is",
             Self::Truncated { .. } | Self::Damaged { .. } => {
                 "fetch the file again and compare its size and checksum with the origin's"
@@ -193,4 +225,19 @@ impl OperatorError for IngestError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// What separates the lines from the table they were named for.
+fn other_table(missing: &[&str], seen: &[String], looks_like: Option<&str>) -> String {
+    let mut parts = Vec::new();
+    if !missing.is_empty() {
+        parts.push(format!("no line has {}", missing.join(", ")));
+    }
+    parts.push(if seen.is_empty() {
+        "no line has a field".to_owned()
+    } else {
+        format!("lines have {}", seen.join(", "))
+    });
+    parts.extend(looks_like.map(|other| format!("they look like {other}")));
+    parts.join("; ")
 }

@@ -1,7 +1,13 @@
 //! From what the operator names to the files that are read.
 
+use std::collections::HashSet;
+use std::fs::Metadata;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use nsc_core::{MICROS_PER_SECOND, UtcMicros};
+use serde::{Deserialize, Serialize};
 
 use crate::error::IngestError;
 use crate::request::Input;
@@ -13,9 +19,57 @@ pub(crate) struct Located {
     pub(crate) path: Option<PathBuf>,
     /// Size, for a regular file: one that can be read twice.
     pub(crate) size: Option<u64>,
+    /// What a regular file looks like.
+    pub(crate) stamp: Option<FileStamp>,
+    /// Where a regular file stands, links followed.
+    pub(crate) real_path: Option<String>,
+}
+
+/// What a file looks like from outside: while it stays, so does what is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FileStamp {
+    size: u64,
+    /// When its content was written, in microseconds; tools may set it.
+    modified: i64,
+    /// When anything of it was changed, in microseconds; only the system sets it.
+    changed: i64,
+}
+
+impl FileStamp {
+    fn of(known: &Metadata) -> Self {
+        let micros = |seconds: i64, nanos: i64| seconds * MICROS_PER_SECOND + nanos / 1_000;
+        Self {
+            size: known.len(),
+            modified: micros(known.mtime(), known.mtime_nsec()),
+            changed: micros(known.ctime(), known.ctime_nsec()),
+        }
+    }
+
+    pub(crate) fn modified(self) -> UtcMicros {
+        UtcMicros::new(self.modified)
+    }
+
+    /// The later of the two times.
+    pub(crate) fn newest(self) -> UtcMicros {
+        UtcMicros::new(self.modified.max(self.changed))
+    }
 }
 
 impl Located {
+    const STDIN: Self = Self {
+        path: None,
+        size: None,
+        stamp: None,
+        real_path: None,
+    };
+
+    /// A regular file as it looks now; what cannot be looked at is found out when it is read.
+    pub(crate) fn as_it_is_now(&self) -> Self {
+        let now = self.path.as_ref().filter(|_| self.size.is_some());
+        now.and_then(|path| file_at(path.clone()).ok())
+            .unwrap_or_else(|| self.clone())
+    }
+
     /// As it is shown.
     pub(crate) fn shown(&self) -> String {
         self.path
@@ -42,18 +96,8 @@ pub(crate) fn locate(inputs: &[Input]) -> Result<Vec<Located>, IngestError> {
     let mut found = Vec::new();
     for input in inputs {
         match input {
-            Input::Stdin
-                if found.contains(&Located {
-                    path: None,
-                    size: None,
-                }) =>
-            {
-                return Err(IngestError::StdinTwice);
-            }
-            Input::Stdin => found.push(Located {
-                path: None,
-                size: None,
-            }),
+            Input::Stdin if found.contains(&Located::STDIN) => return Err(IngestError::StdinTwice),
+            Input::Stdin => found.push(Located::STDIN),
             Input::Path(path) => locate_path(path, &mut found)?,
         }
     }
@@ -97,26 +141,49 @@ fn file_at(path: PathBuf) -> Result<Located, IngestError> {
         source,
     })?;
     // A pipe or a device gives its bytes once and has no size.
+    let stamp = known.is_file().then(|| FileStamp::of(&known));
+    let real_path = stamp.and_then(|_| path.canonicalize().ok());
     Ok(Located {
-        size: known.is_file().then_some(known.len()),
+        size: stamp.map(|s| s.size),
+        stamp,
+        real_path: real_path.and_then(|p| p.to_str().map(str::to_owned)),
         path: Some(path),
     })
 }
 
-/// The files of a pattern, sorted; directories that match are not entered.
+/// The files of a pattern, sorted, as if each match had been named: a directory that matches stands for its files, and
+/// hidden files are not meant by `*`.
 fn matches(pattern: &str, found: &mut Vec<Located>) -> Result<(), IngestError> {
-    let paths = glob::glob(pattern).map_err(|source| IngestError::Pattern {
+    let paths = glob::glob(&with_plain_folder(pattern)).map_err(|source| IngestError::Pattern {
         pattern: pattern.to_owned(),
         source,
     })?;
     let before = found.len();
+    let mut taken = HashSet::new();
     for path in paths {
         let path = path.map_err(|e| IngestError::Unreadable {
             path: e.path().to_owned(),
             source: e.into(),
         })?;
-        if !path.is_dir() {
-            found.push(file_at(path)?);
+        if is_hidden(&path, pattern) {
+            continue;
+        }
+        let files = if path.is_dir() {
+            match directory(&path) {
+                Err(IngestError::EmptyDirectory { path }) => {
+                    tracing::warn!(directory = %path.display(), "a directory that the pattern matches holds no input file");
+                    Vec::new()
+                }
+                files => files?,
+            }
+        } else {
+            vec![path]
+        };
+        for file in files {
+            // `**/*` matches a directory, and what is in it.
+            if taken.insert(file.clone()) {
+                found.push(file_at(file)?);
+            }
         }
     }
     if found.len() == before {
@@ -125,6 +192,35 @@ fn matches(pattern: &str, found: &mut Vec<Located>) -> Result<(), IngestError> {
         })
     } else {
         Ok(())
+    }
+}
+
+/// Whether a match has a hidden part that no part of the pattern asks for by a dot of its own. (The library's own option
+/// leaves out what is asked for, too.)
+fn is_hidden(path: &Path, pattern: &str) -> bool {
+    let asked = |name: &str| {
+        let dotted = pattern.split('/').filter(|part| part.starts_with('.'));
+        dotted
+            .into_iter()
+            .any(|part| part == name || glob::Pattern::new(part).is_ok_and(|pattern| pattern.matches(name)))
+    };
+    path.components().any(|part| match part {
+        Component::Normal(name) => {
+            let name = name.to_string_lossy();
+            name.starts_with('.') && !asked(&name)
+        }
+        _ => false,
+    })
+}
+
+/// The pattern with the folder before its last part taken as it is, where there is a folder of that very name: `[a]` in it
+/// is no set of characters.
+fn with_plain_folder(pattern: &str) -> String {
+    match pattern.rsplit_once('/') {
+        Some((folder, last)) if Path::new(folder).is_dir() => {
+            format!("{}/{last}", glob::Pattern::escape(folder))
+        }
+        _ => pattern.to_owned(),
     }
 }
 
@@ -186,6 +282,10 @@ mod tests {
             std::fs::write(dir.path().join(name), "{}").unwrap();
         }
         std::fs::create_dir(dir.path().join("sub.jsonl")).unwrap();
+        std::fs::create_dir(dir.path().join("[more].jsonl")).unwrap();
+        for name in ["y.jsonl", ".z.jsonl", "notes.txt"] {
+            std::fs::write(dir.path().join("[more].jsonl").join(name), "{}").unwrap();
+        }
         let found = locate(&[Input::from(dir.path())]).unwrap();
         assert_eq!(
             names(&found),
@@ -199,14 +299,22 @@ mod tests {
         .unwrap();
         assert_eq!(
             names(&found),
-            [
-                "stdin",
-                ".hidden.jsonl",
-                "b.jsonl",
-                "d#1 [z].jsonl",
-                "d#1 [z].jsonl"
-            ]
+            ["stdin", "y.jsonl", "b.jsonl", "d#1 [z].jsonl", "d#1 [z].jsonl"]
         );
+        let named =
+            |pattern: &str| locate(&[Input::from(dir.path().join(pattern))]).map(|found| names(&found));
+        assert_eq!(named(".*.jsonl").unwrap(), [".hidden.jsonl"]);
+        assert_eq!(named("[more].jsonl/*.jsonl").unwrap(), ["y.jsonl"]);
+        assert_eq!(named("[more].jsonl/.z*").unwrap(), [".z.jsonl"]);
+        assert_eq!(
+            named("C.*").map_err(|e| e.to_string()).unwrap_or_default(),
+            [""; 0]
+        );
+        assert_eq!(
+            named("**/*.jsonl").unwrap(),
+            ["y.jsonl", "b.jsonl", "d#1 [z].jsonl"]
+        );
+        assert!(matches!(named("sub.jsonl/*"), Err(IngestError::NoMatch { .. })));
     }
 
     #[test]

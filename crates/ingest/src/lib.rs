@@ -1,5 +1,5 @@
 //! Loads JSON lines into the Bronze tables (lakehouse contract 2): scalars kept as written, unknown fields as
-//! new columns, malformed lines kept, each content once, each input in one commit.
+//! new columns, malformed lines kept, each delivery once, each input in one commit.
 //!
 //! Decisions a reader of Bronze should know:
 //! - A line ends at a line feed (a carriage return before it is not part of the line). A byte order mark at the
@@ -13,19 +13,23 @@
 
 mod chunk;
 mod columns;
+mod commit;
 mod content;
+mod delivery;
 mod error;
 mod files;
 mod fingerprint;
 mod inputs;
+mod known_files;
 mod load;
 mod parse;
 mod pipeline;
 mod request;
 mod summary;
+mod survey;
 
 pub use error::IngestError;
 pub use load::load;
 pub use parse::LineCounts;
 pub use request::{Input, LoadObserver, LoadRequest};
-pub use summary::{FileOutcome, FileSummary, LoadSummary};
+pub use summary::{FileOutcome, FileSummary, LoadSummary, Reason};

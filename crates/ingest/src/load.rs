@@ -1,24 +1,25 @@
-//! Loads inputs one after the other, each in one commit, each content once.
+//! Loads inputs one after the other, each in one commit, each delivery once.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use nsc_contracts::TableContract;
-use nsc_core::LoadId;
+use nsc_core::{LoadId, UtcMicros};
 use nsc_lake::{Lake, LakeError, Table};
-use serde_json::{Value, json};
 
 use crate::content;
+use crate::delivery::{Delivery, former_app_id, load_prefix, version_of};
 use crate::error::IngestError;
-use crate::files::add_columns;
 use crate::fingerprint::{self, Identity};
 use crate::inputs::{Located, locate};
-use crate::parse::{LineCounts, LoadStamp};
-use crate::pipeline::{Progress, Streamed, discard, stream};
+use crate::known_files::{KnownFile, KnownFiles};
+use crate::parse::LoadStamp;
+use crate::pipeline::{Progress, discard, stream};
 use crate::request::{LoadObserver, LoadRequest};
-use crate::summary::{FileOutcome, FileSummary, LoadSummary, per_second};
+use crate::summary::{FileSummary, LoadSummary, Reason};
+use crate::survey;
 
 /// How often an observer is told of progress.
 const TICK: Duration = Duration::from_millis(100);
@@ -41,39 +42,57 @@ pub async fn load(
     let contract = request.source.bronze_contract().ok_or(IngestError::NoContract {
         name: request.source.name,
     })?;
-    for (option, value) in [
-        ("batch_id", &request.batch_id),
-        ("source_system", &request.source_system),
-    ] {
-        if let Some(bytes) = value.as_ref().map(String::len).filter(|n| *n > MAX_OPTION_BYTES) {
-            return Err(IngestError::OptionTooLong { option, bytes });
-        }
-    }
+    check_options(&request)?;
     let inputs = locate(&request.inputs)?;
+    let mut known = KnownFiles::read(lake, contract).await;
     for input in inputs.iter().filter(|i| i.size.is_some()) {
-        content::open(input, &Arc::new(AtomicU64::new(0)))?;
+        if request.verify || known.recall(input, request.clock).is_none() {
+            content::open(input, &Arc::new(AtomicU64::new(0)))?;
+        }
     }
     observer.started(inputs.iter().map(|i| i.size).sum());
     let progress = Arc::new(Progress::default());
-    let table = open(lake, contract).await?;
     let mut load = Load {
         request: &request,
-        table,
-        committed: HashSet::new(),
+        begun,
+        table: open(lake, contract).await?,
+        known,
+        committed: HashMap::new(),
         last: None,
         progress: Arc::clone(&progress),
     };
     let mut files = Vec::with_capacity(inputs.len());
+    let mut ended = Ok(());
     for input in &inputs {
-        let file = observed(load.input(input), &progress, observer).await?;
-        observer.file_finished(&file);
-        files.push(file);
+        match observed(load.input(input), &progress, observer).await {
+            Ok(file) => {
+                observer.file_finished(&file);
+                files.push(file);
+            }
+            Err(error) => {
+                ended = Err(error);
+                break;
+            }
+        }
     }
-    Ok(LoadSummary::of(
-        contract.full_name(),
-        files,
-        begun.elapsed().as_secs_f64(),
-    ))
+    load.known.store(lake, contract).await;
+    ended.map(|()| {
+        let seconds = begun.elapsed().as_secs_f64();
+        LoadSummary::of(contract.full_name(), files, seconds)
+    })
+}
+
+fn check_options(request: &LoadRequest) -> Result<(), IngestError> {
+    let options = [
+        ("batch_id", &request.batch_id),
+        ("source_system", &request.source_system),
+    ];
+    for (option, value) in options {
+        if let Some(bytes) = value.as_ref().map(String::len).filter(|n| *n > MAX_OPTION_BYTES) {
+            return Err(IngestError::OptionTooLong { option, bytes });
+        }
+    }
+    Ok(())
 }
 
 /// Opens the table; of several loads that find it absent, one creates it. A table made before the contract had all of its
@@ -123,32 +142,84 @@ async fn observed<T>(
     }
 }
 
-struct Load<'a> {
-    request: &'a LoadRequest,
-    table: Table,
-    /// Contents committed by this very request, which not even `force` loads twice.
-    committed: HashSet<String>,
+/// The load that a delivery was brought in by.
+#[derive(Debug, Clone)]
+pub(crate) enum Earlier {
+    /// One whose id begins so.
+    Load(String),
+    /// One from before deliveries were told apart.
+    Former,
+}
+
+/// One input on its way.
+pub(crate) struct Incoming<'a> {
+    pub(crate) input: &'a Located,
+    pub(crate) load_id: LoadId,
+    /// When reading it began, by the machine's clock.
+    read_at: UtcMicros,
+    begun: Instant,
+}
+
+impl Incoming<'_> {
+    /// What becomes of it when nothing is added.
+    pub(crate) fn skipped(
+        &self,
+        content: &str,
+        bytes: u64,
+        reason: Reason,
+        delivery: &Delivery,
+    ) -> FileSummary {
+        FileSummary {
+            input: self.input.shown(),
+            content: content.to_owned(),
+            reason,
+            delivery: delivery.to_string(),
+            bytes,
+            seconds: self.begun.elapsed().as_secs_f64(),
+            ..FileSummary::default()
+        }
+    }
+}
+
+/// A command under way.
+pub(crate) struct Load<'a> {
+    pub(crate) request: &'a LoadRequest,
+    begun: Instant,
+    pub(crate) table: Table,
+    known: KnownFiles,
+    /// Deliveries committed by this very request, which not even `force` loads twice.
+    pub(crate) committed: HashMap<String, LoadId>,
     /// The load before this one.
     last: Option<LoadId>,
     progress: Arc<Progress>,
 }
 
 impl Load<'_> {
-    async fn input(&mut self, input: &Located) -> Result<FileSummary, IngestError> {
-        let begun = Instant::now();
-        let identity = self.identity(input).await?;
-        if let Some(known) = &identity
-            && self.is_loaded(&known.content).await?
-        {
-            self.progress.bytes.fetch_add(known.bytes, Ordering::Relaxed);
-            return Ok(skipped(input, known.content.clone(), known.bytes, begun));
-        }
+    async fn input(&mut self, located: &Located) -> Result<FileSummary, IngestError> {
+        let input = located.as_it_is_now();
         // Whatever attempt succeeds, its place among the inputs is this one.
         let load_id = LoadId::after(self.last.as_ref());
         self.last = Some(load_id.clone());
+        let elapsed = i64::try_from(self.begun.elapsed().as_micros()).unwrap_or_default();
+        let incoming = Incoming {
+            input: &input,
+            load_id,
+            read_at: self.request.clock.plus(elapsed),
+            begun: Instant::now(),
+        };
+        if let Some(summary) = self.unread(&incoming).await? {
+            return Ok(summary);
+        }
+        let identity = self.identity(&input).await?;
+        if let Some(identity) = &identity
+            && let Some(summary) = self.repeated(&incoming, identity).await?
+        {
+            return Ok(summary);
+        }
+        self.check_table(&incoming).await?;
         let mut attempt = 1;
         loop {
-            match self.attempt(input, identity.as_ref(), &load_id, begun).await {
+            match self.attempt(&incoming, identity.as_ref()).await {
                 // Somebody else changed the table's columns: the files may not fit it any more.
                 Err(IngestError::Lake(e))
                     if e.is_conflict() && input.size.is_some() && attempt < ATTEMPTS =>
@@ -162,68 +233,114 @@ impl Load<'_> {
         }
     }
 
+    /// The end of a file that looks as it did when its content was read, and whose delivery is loaded.
+    async fn unread(&mut self, incoming: &Incoming<'_>) -> Result<Option<FileSummary>, IngestError> {
+        if self.request.verify || self.request.force {
+            return Ok(None);
+        }
+        let Some(known) = self.known.recall(incoming.input, incoming.read_at) else {
+            return Ok(None);
+        };
+        let KnownFile {
+            content,
+            bytes,
+            is_carried,
+            ..
+        } = known;
+        let delivery = self.delivery(incoming, &content, is_carried);
+        let Some(earlier) = self.earlier(&delivery, &content).await? else {
+            return Ok(None);
+        };
+        self.progress
+            .bytes
+            .fetch_add(incoming.input.size.unwrap_or_default(), Ordering::Relaxed);
+        let skipped = incoming.skipped(&content, bytes, Reason::SameFile, &delivery);
+        Ok(Some(skipped.after(&earlier)))
+    }
+
+    /// The end of a file whose content was loaded before as this delivery. Whether its rows carry marks is known of a known
+    /// content only: its delivery was recorded as one or the other.
+    async fn repeated(
+        &mut self,
+        incoming: &Incoming<'_>,
+        identity: &Identity,
+    ) -> Result<Option<FileSummary>, IngestError> {
+        let mut asked = None;
+        for is_carried in [true, false] {
+            let delivery = self.delivery(incoming, &identity.content, is_carried);
+            if asked.as_ref() == Some(&delivery) {
+                continue;
+            }
+            if let Some(earlier) = self.earlier(&delivery, &identity.content).await? {
+                self.progress.bytes.fetch_add(identity.bytes, Ordering::Relaxed);
+                self.learn(incoming, &identity.content, identity.bytes, is_carried);
+                let skipped =
+                    incoming.skipped(&identity.content, identity.bytes, Reason::SameDelivery, &delivery);
+                return Ok(Some(skipped.after(&earlier)));
+            }
+            asked = Some(delivery);
+        }
+        Ok(None)
+    }
+
+    /// Refuses a file whose lines are not those of the table, before anything of it is written.
+    async fn check_table(&self, incoming: &Incoming<'_>) -> Result<(), IngestError> {
+        if self.request.force || incoming.input.size.is_none() {
+            return Ok(());
+        }
+        let (input, source) = (incoming.input.clone(), self.request.source);
+        let (table, stamp) = (self.table.clone(), self.stamp(incoming));
+        let looked = tokio::task::spawn_blocking(move || survey::look(&input, source, &table, stamp));
+        let refusal = looked.await.map_err(|e| defect(incoming.input, &e))??;
+        refusal.map_or(Ok(()), Err)
+    }
+
     /// Reads and commits an input, once.
     async fn attempt(
         &mut self,
-        input: &Located,
+        incoming: &Incoming<'_>,
         identity: Option<&Identity>,
-        load_id: &LoadId,
-        begun: Instant,
     ) -> Result<FileSummary, IngestError> {
-        let streamed = stream(
-            &self.table,
-            input,
-            self.stamp(input, load_id),
-            identity.is_none(),
-            &self.progress,
-        )
-        .await?;
-        if identity
+        let input = incoming.input;
+        let stamp = self.stamp(incoming);
+        let streamed = stream(&self.table, input, stamp, identity.is_none(), &self.progress).await?;
+        let has_changed = identity
             .zip(input.path.as_ref())
-            .is_some_and(|(known, path)| !known.still_holds(path, streamed.bytes))
-        {
+            .is_some_and(|(known, path)| !known.still_holds(path, streamed.bytes));
+        let refusal = if has_changed {
+            Some(IngestError::Changed { input: input.shown() })
+        } else {
+            let refusal = streamed.seen.refusal(self.request.source, input);
+            refusal.filter(|_| !self.request.force)
+        };
+        if let Some(refusal) = refusal {
             discard(streamed.staged).await;
-            return Err(IngestError::Changed { input: input.shown() });
+            return Err(refusal);
         }
         // One of the two was fingerprinted: the file before, or the stream while it was read.
         let content = identity
             .map(|i| i.content.clone())
             .or_else(|| streamed.content.clone())
             .unwrap_or_default();
-        let (counts, bytes, new_columns) = (streamed.counts, streamed.bytes, streamed.new_columns.clone());
-        Ok(match self.commit(streamed, &content, input, load_id).await? {
-            None => skipped(input, content, bytes, begun),
-            Some(version) => {
-                let seconds = begun.elapsed().as_secs_f64();
-                FileSummary {
-                    outcome: FileOutcome::Loaded,
-                    load_id: Some(load_id.clone()),
-                    version: Some(version),
-                    counts,
-                    new_columns,
-                    seconds,
-                    rows_per_second: per_second(counts.rows, seconds),
-                    ..skipped(input, content, bytes, begun)
-                }
-            }
-        })
+        let is_carried = streamed.is_carried();
+        let delivery = self.delivery(incoming, &content, is_carried);
+        let bytes = streamed.bytes;
+        let summary = self.commit(incoming, streamed, &content, &delivery).await?;
+        self.learn(incoming, &content, bytes, is_carried);
+        Ok(summary)
     }
 
     async fn identity(&self, input: &Located) -> Result<Option<Identity>, IngestError> {
         let located = input.clone();
-        let ended = |e: tokio::task::JoinError| IngestError::Defect {
-            input: input.shown(),
-            reason: e.to_string(),
-        };
         tokio::task::spawn_blocking(move || fingerprint::identity(&located))
             .await
-            .map_err(ended)?
+            .map_err(|e| defect(input, &e))?
     }
 
-    fn stamp(&self, input: &Located, load_id: &LoadId) -> LoadStamp {
+    fn stamp(&self, incoming: &Incoming<'_>) -> LoadStamp {
         LoadStamp {
-            source_ref: format!("file:{}#", input.name()),
-            load_id: load_id.clone(),
+            source_ref: format!("file:{}#", incoming.input.name()),
+            load_id: incoming.load_id.clone(),
             ingested_at: self.request.ingested_at,
             source_extracted_at: self.request.source_extracted_at,
             batch_id: self.request.batch_id.clone(),
@@ -231,96 +348,50 @@ impl Load<'_> {
         }
     }
 
-    async fn is_loaded(&self, content: &str) -> Result<bool, LakeError> {
-        let before = !self.request.force && self.table.application_version(&app_id(content)).await?.is_some();
-        Ok(before || self.committed.contains(content))
+    fn delivery(&self, incoming: &Incoming<'_>, content: &str, is_carried: bool) -> Delivery {
+        Delivery::new(
+            self.request,
+            incoming.input,
+            content,
+            is_carried,
+            &incoming.load_id,
+        )
     }
 
-    /// Commits the files of an input; `None` when its content turns out to be in the table already.
-    async fn commit(
-        &mut self,
-        streamed: Streamed,
+    fn learn(&mut self, incoming: &Incoming<'_>, content: &str, bytes: u64, is_carried: bool) {
+        self.known
+            .learn(incoming.input, content, bytes, is_carried, incoming.read_at);
+    }
+
+    /// The load that brought this very delivery, as far as the table's version at hand knows.
+    pub(crate) async fn earlier(
+        &self,
+        delivery: &Delivery,
         content: &str,
-        input: &Located,
-        load_id: &LoadId,
-    ) -> Result<Option<u64>, LakeError> {
-        let Streamed {
-            mut table,
-            staged,
-            counts,
-            new_columns,
-            bytes,
-            ..
-        } = streamed;
-        let ready = async {
-            // A field that was null on every line has a column, too, and no file that brought it.
-            add_columns(&mut table, &new_columns).await?;
-            table.reload().await?;
-            table.application_version(&app_id(content)).await
-        };
-        let version = match ready.await {
-            Ok(version) => version,
-            Err(e) => {
-                discard(staged).await;
-                return Err(e);
-            }
-        };
-        self.table = table;
-        if self.is_loaded(content).await? {
-            discard(staged).await;
+    ) -> Result<Option<Earlier>, LakeError> {
+        let app_id = delivery.app_id();
+        if let Some(load_id) = self.committed.get(&app_id) {
+            return Ok(Some(Earlier::Load(load_prefix(version_of(load_id)))));
+        }
+        if self.request.force {
             return Ok(None);
         }
-        let transaction = (app_id(content), version.map_or(1, |v| v + 1));
-        match self
-            .table
-            .commit_append(
-                staged,
-                Some(transaction),
-                vec![(
-                    "ingest".to_owned(),
-                    record(input, content, load_id, counts, bytes),
-                )],
-            )
-            .await
-        {
-            Ok(version) => {
-                self.committed.insert(content.to_owned());
-                Ok(Some(version))
-            }
-            Err(e) if e.is_conflict() => {
-                self.table.reload().await?;
-                if self.is_loaded(content).await? {
-                    Ok(None)
-                } else {
-                    Err(e)
-                }
-            }
-            Err(e) => Err(e),
+        if let Some(version) = self.table.application_version(&app_id).await? {
+            return Ok(Some(Earlier::Load(load_prefix(version))));
         }
+        let is_former = delivery.is_unmarked()
+            && self
+                .table
+                .application_version(&former_app_id(content))
+                .await?
+                .is_some();
+        Ok(is_former.then_some(Earlier::Former))
     }
 }
 
-/// The application transaction of a content.
-fn app_id(content: &str) -> String {
-    format!("ingest/{content}")
-}
-
-/// What the commit says of itself: the counts that the lines of a table are reconciled with.
-fn record(input: &Located, content: &str, load_id: &LoadId, counts: LineCounts, bytes: u64) -> Value {
-    json!({ "load_id": load_id, "file": input.name(), "blake3": content, "bytes": bytes, "counts": counts })
-}
-
-fn skipped(input: &Located, content: String, bytes: u64, begun: Instant) -> FileSummary {
-    FileSummary {
+fn defect(input: &Located, error: &tokio::task::JoinError) -> IngestError {
+    IngestError::Defect {
         input: input.shown(),
-        content,
-        outcome: FileOutcome::AlreadyLoaded,
-        load_id: None,
-        version: None,
-        counts: LineCounts::default(),
-        new_columns: Vec::new(),
-        bytes,
-        seconds: begun.elapsed().as_secs_f64(),
-        rows_per_second: 0.0,
+        reason: error.to_string(),
     }
 }

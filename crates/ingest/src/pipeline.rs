@@ -19,6 +19,7 @@ use crate::files::{Files, Target};
 use crate::fingerprint::Fingerprinting;
 use crate::inputs::Located;
 use crate::parse::{Chunk, ChunkParser, LineCounts, LoadStamp, ParseError};
+use crate::survey::Seen;
 
 /// Bytes parsed at once.
 const CHUNK_BYTES: usize = 4 << 20;
@@ -38,11 +39,22 @@ pub(crate) struct Streamed {
     pub(crate) table: Table,
     pub(crate) staged: Staged,
     pub(crate) counts: LineCounts,
+    /// Rows of JSON objects that carry no mark of their delivery.
+    unmarked: u64,
+    /// The columns with a value.
+    pub(crate) seen: Seen,
     /// Uncompressed bytes.
     pub(crate) bytes: u64,
     /// The content's fingerprint, where it was asked for.
     pub(crate) content: Option<String>,
     pub(crate) new_columns: Vec<String>,
+}
+
+impl Streamed {
+    /// Whether every row says itself which delivery it is of.
+    pub(crate) fn is_carried(&self) -> bool {
+        self.counts.rows > self.counts.malformed && self.unmarked == 0
+    }
 }
 
 /// What the threads of one input share.
@@ -110,6 +122,8 @@ impl From<ParseError> for Failure {
 struct Part {
     staged: Staged,
     counts: LineCounts,
+    unmarked: u64,
+    seen: Seen,
     failure: Option<Failure>,
 }
 
@@ -169,6 +183,7 @@ async fn collect(
 ) -> Result<Streamed, IngestError> {
     let mut staged = Staged::default();
     let mut counts = LineCounts::default();
+    let (mut unmarked, mut seen) = (0, Seen::default());
     let mut stopped = false;
     let mut failure = None;
     for part in parts {
@@ -176,6 +191,8 @@ async fn collect(
             Ok(part) => {
                 staged = staged.merge(part.staged);
                 counts += part.counts;
+                unmarked += part.unmarked;
+                seen.merge(part.seen);
                 match part.failure {
                     Some(Failure::Error(error)) => failure = failure.or(Some(error)),
                     Some(Failure::Stopped) => stopped = true,
@@ -194,6 +211,8 @@ async fn collect(
                 table,
                 staged,
                 counts,
+                unmarked,
+                seen,
                 bytes: end.0,
                 content: end.1,
                 new_columns,
@@ -246,11 +265,15 @@ fn parse(shared: &Arc<Shared>, empty: &Sender<Vec<u8>>) -> Part {
     let guard = StopOnDrop(Some(Arc::clone(shared)));
     let mut parser = ChunkParser::new(Arc::clone(&shared.registry), Arc::clone(&shared.stamp));
     let mut files = Files::new(Arc::clone(&shared.target));
+    let mut seen = Seen::default();
     let mut failure = None;
     while failure.is_none() {
         let Some(chunk) = shared.chunk() else { break };
         let lines_before = parser.counts().lines;
-        let write = |batch: RecordBatch| files.write(&batch).map_err(|e| Failure::Error(e.into()));
+        let write = |batch: RecordBatch| {
+            seen.add(&batch);
+            files.write(&batch).map_err(|e| Failure::Error(e.into()))
+        };
         failure = parser.parse(&chunk, write).err();
         shared
             .progress
@@ -272,6 +295,8 @@ fn parse(shared: &Arc<Shared>, empty: &Sender<Vec<u8>>) -> Part {
     Part {
         staged,
         counts: parser.counts(),
+        unmarked: parser.unmarked(),
+        seen,
         failure,
     }
 }

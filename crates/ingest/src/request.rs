@@ -42,8 +42,12 @@ pub struct LoadRequest {
     pub source_extracted_at: Option<UtcMicros>,
     /// For lines that carry no `ingested_at`.
     pub ingested_at: UtcMicros,
-    /// Load content that was loaded before.
+    /// The machine's time: when files are read, for what is remembered of them.
+    pub clock: UtcMicros,
+    /// Load deliveries that were loaded before, and files that look like another table's.
     pub force: bool,
+    /// Read files again that look as they did when they were loaded.
+    pub verify: bool,
 }
 
 /// Follows a load, for a progress bar. Called from the task that awaits [`crate::load`].

@@ -3,27 +3,54 @@
 use nsc_core::LoadId;
 use serde::Serialize;
 
+use crate::load::Earlier;
 use crate::parse::LineCounts;
 
 /// How an input ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileOutcome {
     /// Its rows were committed.
     Loaded,
-    /// The same content was loaded before (or just now): nothing was added.
+    /// The same delivery was loaded before (or just now): nothing was added.
+    #[default]
     AlreadyLoaded,
 }
 
+/// Why an input was loaded or skipped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The table did not know its content.
+    #[default]
+    NewContent,
+    /// The table knew its content, not under these marks.
+    NewDelivery,
+    /// The table knew this very delivery, and was told to take it once more.
+    Forced,
+    /// Skipped: the same content with the same marks.
+    SameDelivery,
+    /// Skipped unread: the file looks as it did when this delivery was loaded.
+    SameFile,
+    /// Skipped: the content was loaded before deliveries were told apart, and nothing says that this is another.
+    SameContent,
+}
+
 /// What became of one input. The counts of a skipped input are 0.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct FileSummary {
     /// The path, or `-`.
     pub input: String,
-    /// BLAKE3 of the uncompressed content: its identity.
+    /// BLAKE3 of the uncompressed content.
     pub content: String,
+    /// What marks the delivery, as people read it; with the content it is its identity.
+    pub delivery: String,
     /// Loaded or skipped.
     pub outcome: FileOutcome,
+    /// Why.
+    pub reason: Reason,
+    /// Of a skipped input: how the id of the load begins that brought the delivery.
+    pub earlier_load: Option<String>,
     /// What every row of it carries; `None` when nothing was added.
     pub load_id: Option<LoadId>,
     /// Delta version of the commit.
@@ -39,6 +66,17 @@ pub struct FileSummary {
     pub seconds: f64,
     /// Rows over seconds.
     pub rows_per_second: f64,
+}
+
+impl FileSummary {
+    /// A skipped input with the load that brought it before.
+    pub(crate) fn after(mut self, earlier: &Earlier) -> Self {
+        match earlier {
+            Earlier::Load(prefix) => self.earlier_load = Some(prefix.clone()),
+            Earlier::Former => self.reason = Reason::SameContent,
+        }
+        self
+    }
 }
 
 /// What became of all inputs.

@@ -91,7 +91,7 @@ impl Table {
         self.commit(Commit {
             staged,
             removed: files,
-            transaction: None,
+            transactions: Vec::new(),
             metadata,
         })
         .await?;

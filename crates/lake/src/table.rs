@@ -70,8 +70,8 @@ pub struct Commit {
     pub staged: Staged,
     /// Data files that are no longer part of the table.
     pub removed: Vec<DataFile>,
-    /// Application transaction (id, version) recorded with the change.
-    pub transaction: Option<(String, i64)>,
+    /// Application transactions (id, version) recorded with the change.
+    pub transactions: Vec<(String, i64)>,
     /// What `nsc table history` shows of the change.
     pub metadata: Vec<(String, Value)>,
 }
@@ -446,17 +446,17 @@ impl Table {
     /// Commits new files to the end of the table.
     ///
     /// # Errors
-    /// [`LakeError::Conflict`] when the same application transaction was committed meanwhile.
+    /// [`LakeError::Conflict`] when one of the application transactions was committed meanwhile.
     pub async fn commit_append(
         &mut self,
         staged: Staged,
-        transaction: Option<(String, i64)>,
+        transactions: Vec<(String, i64)>,
         metadata: Vec<(String, Value)>,
     ) -> Result<u64, LakeError> {
         self.commit(Commit {
             staged,
             removed: Vec::new(),
-            transaction,
+            transactions,
             metadata,
         })
         .await
@@ -469,7 +469,7 @@ impl Table {
     /// [`LakeError::Conflict`] when another writer changed what this change is based on; those of
     /// [`Table::check_features`]; [`LakeError::LeaseLost`].
     pub async fn commit(&mut self, commit: Commit) -> Result<u64, LakeError> {
-        if commit.staged.is_empty() && commit.removed.is_empty() && commit.transaction.is_none() {
+        if commit.staged.is_empty() && commit.removed.is_empty() && commit.transactions.is_empty() {
             return Ok(self.version());
         }
         self.before_commit().await?;
@@ -497,7 +497,7 @@ impl Table {
             .with_metadata(commit.metadata)
             .with_application_transactions(
                 commit
-                    .transaction
+                    .transactions
                     .into_iter()
                     .map(|(id, v)| Transaction::new(id, v))
                     .collect(),

@@ -574,7 +574,7 @@ impl StagedUpsert {
             .commit(Commit {
                 staged: self.staged,
                 removed: self.removed,
-                transaction: None,
+                transactions: Vec::new(),
                 metadata,
             })
             .await?;

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::stdout;
 use super::world::{Lcg, lake};
+use super::{nsc, stderr, stdout};
 
 const SILVER: &str = "run silver --date-kst 2026-01-05 --now 2026-01-07T00:00:00Z";
 const INGESTED: &str = "2026-01-05T03:00:00Z";
@@ -203,5 +203,146 @@ fn the_same_bad_line_in_a_file_of_one_name_leaves_evidence_of_every_load() {
     let explained: serde_json::Value = serde_json::from_str(&stdout(&explained)).unwrap();
     for section in ["bad record", "source row"] {
         assert_eq!(explained[section].as_array().unwrap().len(), 3, "{explained}");
+    }
+}
+
+#[test]
+fn a_dump_whose_bytes_are_known_is_the_newest_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("lake");
+    let mut said = String::new();
+    for (day, price) in [("05", "5000"), ("06", "4500"), ("07", "5000")] {
+        let text = format!("{{\"product_id\":1,\"product_name\":\"latte\",\"price_krw\":\"{price}\"}}\n");
+        let file = write(dir.path(), &format!("products-{day}.jsonl"), &text);
+        let line = format!(
+            "ingest products {file} --batch-id 2026-01-{day} --source-extracted-at 2026-01-{day}T12:00:00Z \
+             --ingested-at 2026-01-{day}T12:01:00Z"
+        );
+        let load = || stdout(&lake(&root, &words(&line)));
+        said = load();
+        assert!(
+            load().contains("was loaded before by load "),
+            "the same delivery twice adds nothing"
+        );
+        if day == "05" {
+            lake(&root, &words("rules sync"));
+        }
+        lake(
+            &root,
+            &words(&format!("run silver --now 2026-01-{day}T15:30:00Z")),
+        );
+    }
+    let marks = "new delivery of known content (batch 2026-01-07, extracted 2026-01-07T12:00:00Z)";
+    assert!(said.contains(marks), "{said}");
+    assert_eq!(ask(&root, "SELECT price_krw FROM silver.products"), ["5000.00"]);
+    assert_eq!(ask(&root, "SELECT count(*) FROM bronze.products_raw"), ["3"]);
+}
+
+#[test]
+fn a_quiet_days_unchanged_extract_is_a_snapshot_and_shows_the_drift() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("lake");
+    // The extract of the third day equals that of the first; a charge of the second was lost in between.
+    for (n, balance) in [(4, "0"), (5, "7"), (6, "0")] {
+        let text = format!("{{\"user_id\":\"w\",\"balance\":\"{balance}\",\"frozen_amount\":\"0\"}}\n");
+        let file = write(dir.path(), "wallets.jsonl", &text);
+        let at = format!("2026-01-0{n}T15:00:00Z");
+        lake(
+            &root,
+            &[
+                "ingest",
+                "user_wallets",
+                &file,
+                "--ingested-at",
+                &at,
+                "--source-system",
+                "account-svc",
+            ],
+        );
+    }
+    let entry =
+        r#"{"tx_id":"t","wallet_id":"w","type":"CHARGE","amount":"7","created_at":"2026-01-05T01:00:00Z"}"#;
+    let file = write(dir.path(), "ledger.jsonl", entry);
+    ingest(&root, 1, "transaction_ledger", &[file], &[]);
+    lake(&root, &words("rules sync"));
+    for day in ["05", "06"] {
+        for pipeline in ["silver", "b"] {
+            lake(
+                &root,
+                &words(&format!(
+                    "run {pipeline} --date-kst 2026-01-{day} --now 2026-01-08T00:00:00Z"
+                )),
+            );
+        }
+    }
+    let snapshots = "SELECT balance_total FROM silver.wallet_snapshot ORDER BY snapshot_ts";
+    assert_eq!(ask(&root, snapshots), ["0.00", "7.00", "0.00"]);
+    let drift = "SELECT date_kst, drift_abs FROM gold.recon_daily_snapshot_flow ORDER BY 1";
+    assert_eq!(ask(&root, drift), ["2026-01-05,0.00", "2026-01-06,7.00"]);
+}
+
+#[test]
+fn a_file_of_another_table_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let order = r#"{"order_id":1,"user_id":"u","total_amount":"1","status":"PAID","created_at":"2026-01-05T00:00:00Z"}"#;
+    write(dir.path(), "orders.jsonl", order);
+    let refused = nsc(
+        dir.path(),
+        &["--root", "lake", "ingest", "transaction_ledger", "orders.jsonl"],
+    );
+    assert_eq!(refused.status.code(), Some(2));
+    for part in [
+        "ERROR NSC0206: the lines of orders.jsonl are not those of transaction_ledger",
+        "no line has tx_id, wallet_id, type, amount; lines have created_at, order_id, status, total_amount, user_id",
+        "nsc ingest orders takes it",
+    ] {
+        assert!(stderr(&refused).contains(part), "{}", stderr(&refused));
+    }
+}
+
+#[test]
+fn a_dump_delivered_anew_makes_no_day_due_that_it_does_not_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("lake");
+    let order = r#"{"order_id":"1","user_id":"u","merchant_name":"m","amount":"10","status":"PAID","created_at":"2026-01-05T01:00:00Z"}"#;
+    let payments = write(dir.path(), "payments.jsonl", order);
+    ingest(&root, 1, "payment_orders", &[payments], &[]);
+    lake(&root, &words("rules sync"));
+    let dump = |day: &str, quantity: u32| {
+        let item = |id: u32, order: u32, quantity: u32| {
+            format!(
+                "{{\"item_id\":{id},\"order_id\":{order},\"product_id\":1,\"quantity\":{quantity},\"price_at_purchase\":\"5\"}}\n"
+            )
+        };
+        let text = item(1, 1, quantity) + &item(2, 9, 1);
+        let file = write(dir.path(), "items.jsonl", &text);
+        let at = format!("2026-01-{day}T14:00:00Z");
+        lake(
+            &root,
+            &[
+                "ingest",
+                "order_items",
+                &file,
+                "--batch-id",
+                day,
+                "--ingested-at",
+                &at,
+            ],
+        );
+    };
+    let night = |day: &str| -> serde_json::Value {
+        let now = format!("2026-01-{day}T15:30:00Z");
+        let silver = lake(&root, &["--format", "json", "run", "silver", "--now", &now]);
+        lake(&root, &["run", "c", "--now", &now]);
+        serde_json::from_str(&stdout(&silver)).unwrap()
+    };
+    for (day, quantity, affected) in [("05", 2, 0), ("06", 2, 0), ("07", 3, 1), ("08", 3, 0)] {
+        dump(day, quantity);
+        let report = night(day);
+        let days = report["affected_days"].as_array().map_or(0, Vec::len);
+        assert_eq!(days, affected, "{day}: {report}");
+        // The newest delivery stands in the rows, whatever it changes.
+        let loads = "SELECT count(DISTINCT load_id) FROM silver.order_items WHERE load_id = (SELECT max(load_id) FROM bronze.order_items_raw)";
+        assert_eq!(ask(&root, loads), ["1"]);
     }
 }

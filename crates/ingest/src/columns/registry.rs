@@ -28,6 +28,11 @@ impl LoadField {
         Self::SourceSystem,
     ];
 
+    /// Whether a value of a row tells its delivery from others of the same content: a system's name does not.
+    pub(crate) const fn marks_delivery(self) -> bool {
+        !matches!(self, Self::SourceSystem)
+    }
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::IngestedAt => "ingested_at",

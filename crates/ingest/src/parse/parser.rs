@@ -54,6 +54,7 @@ pub(crate) struct ChunkParser {
     surplus: Vec<(String, String)>,
     chunk: u64,
     counts: LineCounts,
+    unmarked: u64,
 }
 
 impl ChunkParser {
@@ -68,6 +69,7 @@ impl ChunkParser {
             surplus: Vec::new(),
             chunk: 0,
             counts: LineCounts::default(),
+            unmarked: 0,
             registry,
         };
         parser.names = parser.registry.names(0);
@@ -80,6 +82,11 @@ impl ChunkParser {
     /// Lines seen so far, over all chunks.
     pub(crate) fn counts(&self) -> LineCounts {
         self.counts
+    }
+
+    /// Rows of JSON objects so far that carry no mark of their delivery.
+    pub(crate) fn unmarked(&self) -> u64 {
+        self.unmarked
     }
 
     /// Parses a chunk, handing on its rows in batches.
@@ -174,6 +181,7 @@ impl ChunkParser {
             self.place_unknown(chunk)?;
         }
         self.line.drop_repeated();
+        let mut is_marked = false;
         for index in 0..self.line.fields.len() {
             let Some(field) = self.line.fields.get(index) else {
                 break;
@@ -183,16 +191,12 @@ impl ChunkParser {
             };
             match LoadField::ALL.get(field.column) {
                 None => self.rows.text(field.column, text),
+                Some(_) if is_blank(text) => {}
                 Some(load_field) => {
-                    if !is_blank(text)
-                        && !load_value(
-                            *load_field,
-                            field.column,
-                            text,
-                            &mut self.rows,
-                            &mut self.extracted,
-                        )
-                    {
+                    let (rows, extracted) = (&mut self.rows, &mut self.extracted);
+                    if load_value(*load_field, field.column, text, rows, extracted) {
+                        is_marked |= load_field.marks_delivery();
+                    } else {
                         match self.registry.set_aside(self.chunk, *load_field)? {
                             Target::Column(column) => self.rows.text(column, text),
                             Target::Extra => self.surplus.push((load_field.name().to_owned(), quoted(text))),
@@ -208,6 +212,7 @@ impl ChunkParser {
         self.rows.end_row(self.source_ref.at(number));
         self.counts.lines += 1;
         self.counts.rows += 1;
+        self.unmarked += u64::from(!is_marked);
         Ok(())
     }
 

@@ -1,33 +1,203 @@
-//! Each content once, each input in one commit.
+//! Each delivery once, each input in one commit.
 
-use nsc_ingest::{FileOutcome, IngestError};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use nsc_core::UtcMicros;
+use nsc_ingest::{FileOutcome, IngestError, LoadRequest, LoadSummary, Reason};
 
 use crate::support::{World, gzip, lines, request};
 
+/// Says that a file was written so many seconds after 2026-01-05T00:00:00Z.
+fn written(path: &Path, seconds: u64) {
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_571_200 + seconds);
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    file.set_modified(at).unwrap();
+}
+
+async fn reason(world: &World, file: &Path, with: impl FnOnce(&mut LoadRequest)) -> Reason {
+    let mut request = request([file]);
+    request.source_system = None;
+    with(&mut request);
+    let summary = nsc_ingest::load(&world.lake, request, &()).await.unwrap();
+    let file = &summary.files[0];
+    let is_loaded = file.outcome == FileOutcome::Loaded;
+    assert_eq!(is_loaded, file.load_id.is_some(), "{file:?}");
+    assert!(is_loaded || file.counts.rows == 0, "{file:?}");
+    file.reason
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_content_is_loaded_once_under_any_name() {
+async fn known_bytes_are_a_new_delivery_when_what_marks_them_is_new() {
+    let world = World::new();
+    let text = lines(0..10);
+    let file = |folder: &str, name: &str, seconds| {
+        let path = world.file(&format!("{folder}/{name}"), &text);
+        written(&path, seconds);
+        path
+    };
+    let (first, copy) = (file("1", "a.jsonl", 0), file("2", "a.jsonl", 0));
+    let (touched, other) = (file("3", "a.jsonl", 1), file("4", "b.jsonl", 0));
+    let batch = |id: &'static str| move |r: &mut LoadRequest| r.batch_id = Some(id.to_owned());
+    let extracted = |r: &mut LoadRequest| r.source_extracted_at = UtcMicros::parse("2026-01-05T12:00:00Z");
+    let both = |r: &mut LoadRequest| {
+        r.batch_id = Some("1".to_owned());
+        r.source_extracted_at = UtcMicros::parse("2026-01-05T12:00:00Z");
+    };
+    let system = |r: &mut LoadRequest| r.source_system = Some("account-svc".to_owned());
+    let nothing = |_: &mut LoadRequest| {};
+    for (what, found, wanted) in [
+        ("first", reason(&world, &first, nothing).await, Reason::NewContent),
+        (
+            "again",
+            reason(&world, &first, nothing).await,
+            Reason::SameDelivery,
+        ),
+        (
+            "a copy of name and time",
+            reason(&world, &copy, nothing).await,
+            Reason::SameDelivery,
+        ),
+        (
+            "written again",
+            reason(&world, &touched, nothing).await,
+            Reason::NewDelivery,
+        ),
+        (
+            "another name",
+            reason(&world, &other, nothing).await,
+            Reason::NewDelivery,
+        ),
+        (
+            "a batch",
+            reason(&world, &first, batch("1")).await,
+            Reason::NewDelivery,
+        ),
+        (
+            "the batch as another file",
+            reason(&world, &touched, batch("1")).await,
+            Reason::SameDelivery,
+        ),
+        (
+            "the next batch",
+            reason(&world, &first, batch("2")).await,
+            Reason::NewDelivery,
+        ),
+        (
+            "a time of extraction",
+            reason(&world, &first, extracted).await,
+            Reason::NewDelivery,
+        ),
+        (
+            "the time again",
+            reason(&world, &other, extracted).await,
+            Reason::SameDelivery,
+        ),
+        (
+            "batch and time",
+            reason(&world, &first, both).await,
+            Reason::NewDelivery,
+        ),
+        (
+            "batch and time again",
+            reason(&world, &copy, both).await,
+            Reason::SameDelivery,
+        ),
+        (
+            "another system",
+            reason(&world, &first, system).await,
+            Reason::NewDelivery,
+        ),
+        // A system's name says nothing of when: a quiet day's extract is a delivery of its own.
+        (
+            "the system, written again",
+            reason(&world, &touched, system).await,
+            Reason::NewDelivery,
+        ),
+        (
+            "the system again",
+            reason(&world, &touched, system).await,
+            Reason::SameDelivery,
+        ),
+        (
+            "all of it once more",
+            reason(&world, &first, nothing).await,
+            Reason::SameDelivery,
+        ),
+    ] {
+        assert_eq!(found, wanted, "{what}");
+    }
+    assert_eq!(world.rows().await, 90);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_that_carry_their_marks_need_no_other() {
+    for (field, is_mark) in [
+        ("\"source_extracted_at\":\"2026-01-05T01:00:00Z\"", true),
+        ("\"batch_id\":\"b\"", true),
+        ("\"ingested_at\":\"2026-01-05T01:00:00Z\"", true),
+        ("\"source_system\":\"s\"", false),
+        ("\"source_extracted_at\":\"yesterday\"", false),
+        ("\"batch_id\":\" \"", false),
+        ("\"Batch_Id\":\"b\"", false),
+    ] {
+        let world = World::new();
+        let marked = |extra: &str| lines(0..5).replace('}', &format!(",{field}}}")) + extra;
+        let file = world.file("a.jsonl", marked("broken\n\n"));
+        written(&file, 0);
+        assert_eq!(reason(&world, &file, |_| {}).await, Reason::NewContent);
+        let copy = world.file("b.jsonl", marked("broken\n\n"));
+        written(&copy, 9);
+        let wanted = if is_mark {
+            Reason::SameDelivery
+        } else {
+            Reason::NewDelivery
+        };
+        assert_eq!(reason(&world, &copy, |_| {}).await, wanted, "{field}");
+        // One line without a mark, and the file has none.
+        let one = "{\"tx_id\":\"x\",\"wallet_id\":\"w\",\"type\":\"HOLD\",\"amount\":\"1\"}\n";
+        let file = world.file("c.jsonl", marked(one));
+        written(&file, 0);
+        assert_eq!(reason(&world, &file, |_| {}).await, Reason::NewContent);
+        written(&file, 1);
+        assert_eq!(
+            reason(&world, &file, |_| {}).await,
+            Reason::NewDelivery,
+            "{field}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_is_loaded_once_however_it_is_compressed() {
     let world = World::new();
     let text = lines(0..1_000);
-    let first = world.load([world.file("a.jsonl", &text)]).await.unwrap();
+    let file = |name: &str, bytes: &[u8]| -> PathBuf {
+        let path = world.file(name, bytes);
+        written(&path, 0);
+        path
+    };
+    let first = world.load([file("a.jsonl", text.as_bytes())]).await.unwrap();
     assert_eq!(
         (first.counts.rows, first.counts.lines, first.already_loaded),
         (1_000, 1_000, 0)
     );
     let version = world.version().await;
     let again = [
-        world.file("a.jsonl", &text),
-        world.file("b.jsonl", &text),
-        world.file("c.jsonl.gz", gzip(text.as_bytes())),
-        world.file("d.jsonl.zst", zstd::encode_all(text.as_bytes(), 1).unwrap()),
+        file("a.jsonl", text.as_bytes()),
+        file("a.jsonl.gz", &gzip(text.as_bytes())),
+        file("a.jsonl.zst", &zstd::encode_all(text.as_bytes(), 1).unwrap()),
     ];
     let second = world.load(again).await.unwrap();
-    assert_eq!((second.counts.rows, second.already_loaded), (0, 4));
-    assert!(
-        second
-            .files
-            .iter()
-            .all(|f| f.content == first.files[0].content && f.bytes == text.len() as u64)
-    );
+    assert_eq!((second.counts.rows, second.already_loaded), (0, 3));
+    let load = first.files[0].load_id.as_ref().unwrap();
+    for file in &second.files {
+        assert!(file.content == first.files[0].content && file.bytes == text.len() as u64);
+        assert!(
+            load.as_str().starts_with(file.earlier_load.as_ref().unwrap()),
+            "{file:?}"
+        );
+    }
     assert_eq!(
         (world.rows().await, world.version().await, world.data_files()),
         (1_000, version, 1)
@@ -35,13 +205,87 @@ async fn the_same_content_is_loaded_once_under_any_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_request_never_loads_a_content_twice_and_force_loads_it_once_more() {
+async fn what_was_loaded_before_deliveries_were_told_apart_is_a_delivery_when_it_is_marked() {
+    let world = World::new();
+    let file = world.file("a.jsonl", lines(0..10));
+    let former = |world: &World| {
+        let lake = world.lake.clone();
+        async move {
+            let mut table = lake
+                .table(crate::support::source().bronze_contract().unwrap())
+                .await
+                .unwrap();
+            let content = blake3::hash(lines(0..10).as_bytes()).to_hex();
+            let transaction = vec![(format!("ingest/{content}"), 1)];
+            table
+                .commit_append(nsc_lake::Staged::default(), transaction, Vec::new())
+                .await
+                .unwrap();
+        }
+    };
+    former(&world).await;
+    assert_eq!(reason(&world, &file, |_| {}).await, Reason::SameContent);
+    let batch = |r: &mut LoadRequest| r.batch_id = Some("1".to_owned());
+    assert_eq!(reason(&world, &file, batch).await, Reason::NewDelivery);
+    assert_eq!(reason(&world, &file, batch).await, Reason::SameDelivery);
+    assert_eq!(reason(&world, &file, |r| r.force = true).await, Reason::Forced);
+    assert_eq!(world.rows().await, 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_looks_as_it_did_is_not_read_again() {
+    let world = World::new();
+    let file = world.file("a.jsonl", lines(0..10));
+    written(&file, 0);
+    let later = |r: &mut LoadRequest| r.clock = UtcMicros::parse("2100-01-01T00:00:00Z").unwrap();
+    // The clock of the first load says that the file had just been written: that is looked into once more.
+    assert_eq!(reason(&world, &file, |_| {}).await, Reason::NewContent);
+    assert_eq!(reason(&world, &file, later).await, Reason::SameDelivery);
+    let version = world.version().await;
+    assert_eq!(reason(&world, &file, later).await, Reason::SameFile);
+    let verified = |r: &mut LoadRequest| {
+        later(r);
+        r.verify = true;
+    };
+    assert_eq!(reason(&world, &file, verified).await, Reason::SameDelivery);
+    assert_eq!((world.version().await, world.data_files()), (version, 1));
+    // As large, and said to be as old: the system knows better.
+    world.file("a.jsonl", lines(0..10).replace("tx-0", "tx-1"));
+    written(&file, 0);
+    assert_eq!(reason(&world, &file, later).await, Reason::NewContent);
+    assert_eq!(reason(&world, &file, later).await, Reason::SameFile);
+    // Other marks make another delivery of what is known.
+    let batch = |r: &mut LoadRequest| {
+        later(r);
+        r.batch_id = Some("1".to_owned());
+    };
+    assert_eq!(reason(&world, &file, batch).await, Reason::NewDelivery);
+    assert_eq!(reason(&world, &file, batch).await, Reason::SameFile);
+    let forced = |r: &mut LoadRequest| {
+        batch(r);
+        r.force = true;
+    };
+    assert_eq!(reason(&world, &file, forced).await, Reason::Forced);
+    // Without its record a file is read again, and a record without its table loads nothing away.
+    std::fs::remove_dir_all(world.dir.path().join("lake/_nsc")).unwrap();
+    assert_eq!(reason(&world, &file, batch).await, Reason::SameDelivery);
+    assert_eq!(reason(&world, &file, batch).await, Reason::SameFile);
+    std::fs::remove_dir_all(world.dir.path().join("lake/bronze")).unwrap();
+    let world = world.opened_again();
+    assert_eq!(reason(&world, &file, batch).await, Reason::NewContent);
+    assert_eq!(world.rows().await, 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_never_loads_a_delivery_twice_and_force_loads_it_once_more() {
     let world = World::new();
     let (a, b) = (
-        world.file("a.jsonl", lines(0..10)),
-        world.file("b.jsonl", lines(0..10)),
+        world.file("1/a.jsonl", lines(0..10)),
+        world.file("2/a.jsonl", lines(0..10)),
     );
-    let outcomes = |s: &nsc_ingest::LoadSummary| s.files.iter().map(|f| f.outcome).collect::<Vec<_>>();
+    written(&a, 0);
+    written(&b, 0);
+    let outcomes = |s: &LoadSummary| s.files.iter().map(|f| f.outcome).collect::<Vec<_>>();
     let first = world.load([&a, &b, &a]).await.unwrap();
     assert_eq!(
         outcomes(&first),

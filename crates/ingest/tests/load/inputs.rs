@@ -87,10 +87,15 @@ async fn inputs_are_checked_before_the_first_is_loaded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pipe_is_read_once_and_known_by_its_content() {
+async fn a_pipe_is_read_once_and_is_a_delivery_of_its_own_unless_it_is_marked() {
     let world = World::new();
     let pipe = world.dir.path().join("pipe");
-    for already_loaded in [0, 1] {
+    for (batch, rows) in [
+        (None, 50_000),
+        (None, 100_000),
+        (Some("1"), 150_000),
+        (Some("1"), 150_000),
+    ] {
         let _ = std::fs::remove_file(&pipe);
         assert!(
             std::process::Command::new("mkfifo")
@@ -103,12 +108,11 @@ async fn a_pipe_is_read_once_and_known_by_its_content() {
             let pipe = pipe.clone();
             move || std::fs::write(pipe, gzip(lines(0..50_000).as_bytes())).unwrap()
         });
-        let summary = world.load([&pipe]).await.unwrap();
+        let mut wanted = request([&pipe]);
+        wanted.batch_id = batch.map(str::to_owned);
+        nsc_ingest::load(&world.lake, wanted, &()).await.unwrap();
         writer.join().unwrap();
-        assert_eq!(
-            (summary.already_loaded, world.rows().await, world.data_files() > 0),
-            (already_loaded, 50_000, true)
-        );
+        assert_eq!(world.rows().await, rows);
     }
     assert_eq!(
         world.query("select min(source_ref) from t").await,
@@ -165,7 +169,8 @@ async fn an_observer_sees_every_byte_and_line() {
     let world = World::new();
     let text = lines(0..100);
     let log = Log::default();
-    let inputs = [world.file("a.jsonl", &text), world.file("b.jsonl", &text)];
+    let file = world.file("a.jsonl", &text);
+    let inputs = [&file, &file];
     let summary = nsc_ingest::load(&world.lake, request(inputs), &log)
         .await
         .unwrap();

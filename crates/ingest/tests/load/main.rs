@@ -5,4 +5,5 @@
 mod columns;
 mod identity;
 mod inputs;
+mod other_table;
 mod support;

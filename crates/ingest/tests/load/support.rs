@@ -108,7 +108,9 @@ pub(crate) fn request<I: Into<Input>>(inputs: impl IntoIterator<Item = I>) -> Lo
         batch_id: None,
         source_extracted_at: None,
         ingested_at: UtcMicros::parse("2026-01-05T00:00:00Z").unwrap(),
+        clock: UtcMicros::parse("2026-01-05T00:00:00Z").unwrap(),
         force: false,
+        verify: false,
     }
 }
 

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 
 use datafusion::arrow::array::AsArray;
-use datafusion::arrow::datatypes::TimestampMicrosecondType;
+use datafusion::arrow::datatypes::{DataType, TimestampMicrosecondType};
 use datafusion::common::JoinType;
-use datafusion::logical_expr::col;
-use datafusion::prelude::SessionContext;
+use datafusion::logical_expr::{Expr, Operator, binary_expr, cast, col, lit};
+use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{DataFile, Days, PipelineState, PipelineStates, Repeats, StagedUpsert};
 
@@ -178,17 +178,11 @@ impl Affected {
             return Ok(());
         }
         let rows = self.ctx.read_table(new)?;
-        let mut named = rows.clone().select_columns(&["order_ref"])?;
-        if items.outcome().updated > 0 {
-            // An item may have been another order's before.
-            let stored = self.run.table(ITEMS).await?;
-            let files = overlapping(stored.files()?, "item_id", rows.clone(), col("item_id")).await?;
-            let keys = rows.select_columns(&["item_id"])?.collect().await?;
-            let before = stored
-                .rows_with(&self.ctx, files, &["item_id"], &keys, &["order_ref"])
-                .await?;
-            named = named.union(before)?;
-        }
+        let mut named = if items.outcome().updated > 0 {
+            self.orders_of_changed(rows).await?
+        } else {
+            rows.select_columns(&["order_ref"])?
+        };
         named = named.distinct()?;
         let orders = beside.map(StagedUpsert::scan).filter(|o| o.row_count() > 0);
         if let Some(orders) = orders {
@@ -204,6 +198,43 @@ impl Affected {
         let files = files_of_orders(&self.ctx, &orders, named).await?;
         let days: Vec<DateKst> = files.iter().filter_map(DataFile::partition_date).collect();
         self.announce(Change::Items, days).await
+    }
+
+    /// `order_ref` of the items that say something else than what is stored of them, now and before: an item may have been
+    /// another order's. A dump that is delivered anew brings every item, and changes few.
+    async fn orders_of_changed(&self, items: DataFrame) -> Result<DataFrame, PipelineError> {
+        const FACTS: [&str; 5] = [
+            "item_id",
+            "order_ref",
+            "product_id",
+            "quantity",
+            "price_at_purchase",
+        ];
+        let stored = self.run.table(ITEMS).await?;
+        let files = overlapping(stored.files()?, "item_id", items.clone(), col("item_id")).await?;
+        let keys = items.clone().select_columns(&["item_id"])?.collect().await?;
+        let before = stored
+            .rows_with(&self.ctx, files, &["item_id"], &keys, &FACTS)
+            .await?;
+        let was = |name: &str| format!("was_{name}");
+        let before = before.select(FACTS.map(|f| col(f).alias(was(f))))?;
+        let changed = items.select(FACTS.map(col))?.join(
+            before,
+            JoinType::Left,
+            &["item_id"],
+            &["was_item_id"],
+            None,
+        )?;
+        let differs = FACTS
+            .map(|f| binary_expr(col(f), Operator::IsDistinctFrom, col(was(f))))
+            .into_iter()
+            .reduce(Expr::or)
+            .unwrap_or_else(|| lit(true));
+        let changed = changed.filter(differs)?;
+        let text = |name: &str| cast(col(name), DataType::Utf8View).alias("order_ref");
+        let before = changed.clone().select(vec![text("was_order_ref")])?;
+        let named = changed.select(vec![text("order_ref")])?.union(before)?;
+        Ok(named.filter(col("order_ref").is_not_null())?)
     }
 
     /// The processed days that end with a snapshot among some new ones. (The day before the first has nothing to close.)

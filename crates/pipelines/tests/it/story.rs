@@ -92,7 +92,9 @@ pub(crate) async fn load(lake: &Lake, folder: &Path, name: &str, at: &str) -> Re
         batch_id: None,
         source_extracted_at: None,
         ingested_at: UtcMicros::parse(at).unwrap(),
+        clock: UtcMicros::parse(at).unwrap(),
         force: false,
+        verify: false,
     };
     let loaded = nsc_ingest::load(lake, request, &()).await;
     loaded.map(|_| ()).map_err(|e| e.to_string())

@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 use indicatif::ProgressBar;
 use nsc_contracts::{SOURCES, Source};
 use nsc_core::{ErrorCode, ExitStatus, UtcMicros};
-use nsc_ingest::{FileOutcome, FileSummary, Input, LoadObserver, LoadRequest, LoadSummary, load};
+use nsc_ingest::{FileOutcome, FileSummary, Input, LoadObserver, LoadRequest, LoadSummary, Reason, load};
 
 use crate::app::App;
 use crate::failure::{Outcome, Refusal};
@@ -16,7 +16,8 @@ use crate::progress;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Scalars are kept as written, unknown fields become columns, lines that are not JSON objects are kept as they are.
-Loading the same content again adds nothing and says so.
+Loading the same delivery again adds nothing and says so. A delivery is its content and what marks it: --batch-id,
+--source-extracted-at and --source-system, or what its lines carry, else the file's name and time of writing.
 
 Examples:
   nsc ingest transaction_ledger data/transaction_ledger.jsonl
@@ -41,9 +42,12 @@ pub(crate) struct IngestArgs {
     /// For lines that carry no ingested_at, instead of now
     #[arg(long, value_name = "TIME")]
     ingested_at: Option<UtcMicros>,
-    /// Load content that was loaded before once more
+    /// Load it all the same: loaded before, or another table's lines
     #[arg(long)]
     force: bool,
+    /// Read files again that look as they did when they were loaded
+    #[arg(long)]
+    verify: bool,
 }
 
 pub(crate) async fn handle(args: IngestArgs, app: &mut App) -> Outcome<ExitStatus> {
@@ -54,7 +58,9 @@ pub(crate) async fn handle(args: IngestArgs, app: &mut App) -> Outcome<ExitStatu
         batch_id: args.batch_id,
         source_extracted_at: args.source_extracted_at,
         ingested_at: app.now(args.ingested_at),
+        clock: app.now(None),
         force: args.force,
+        verify: args.verify,
     };
     let bar = Bar(progress::byte_bar(&app.bars, request.source.name, 0));
     let lake = app.lake_or_new()?;
@@ -104,17 +110,17 @@ fn text(summary: &LoadSummary) -> String {
     let mut lines = Vec::new();
     for file in &summary.files {
         match file.outcome {
-            FileOutcome::AlreadyLoaded => {
-                lines.push(format!(
-                    "{}: this content was loaded before, nothing added (--force loads it again)",
-                    file.input
-                ));
-            }
+            FileOutcome::AlreadyLoaded => lines.push(format!(
+                "{}: {}; nothing added (--force loads it again)",
+                file.input,
+                why(file)
+            )),
             FileOutcome::Loaded => {
                 let c = file.counts;
                 lines.push(format!(
-                    "{}: {} lines, {} rows, {} malformed, {} blank, version {}",
+                    "{}: {}: {} lines, {} rows, {} malformed, {} blank, version {}",
                     file.input,
+                    why(file),
                     c.lines,
                     c.rows,
                     c.malformed,
@@ -143,4 +149,24 @@ fn text(summary: &LoadSummary) -> String {
         summary.seconds, summary.rows_per_second
     ));
     lines.join("\n") + "\n"
+}
+
+/// Why an input was loaded or skipped.
+fn why(file: &FileSummary) -> String {
+    let by = file
+        .earlier_load
+        .as_ref()
+        .map_or_else(String::new, |load| format!(" by load {load}"));
+    let marks = &file.delivery;
+    match file.reason {
+        Reason::NewContent => format!("new content ({marks})"),
+        Reason::NewDelivery => format!("new delivery of known content ({marks})"),
+        Reason::Forced => format!("forced once more ({marks})"),
+        Reason::SameDelivery => format!("was loaded before{by} (same content, {marks})"),
+        Reason::SameFile => format!("was loaded before{by} (file unchanged since, not read; {marks})"),
+        Reason::SameContent => {
+            "this content was loaded before deliveries were told apart (a --batch-id makes it a new one)"
+                .to_owned()
+        }
+    }
 }

@@ -1,0 +1,124 @@
+//! The commit of one input: its files become visible together with the record that they are loaded.
+
+use nsc_core::LoadId;
+use nsc_lake::LakeError;
+use serde_json::{Value, json};
+
+use crate::delivery::{Delivery, content_app_id, former_app_id, version_of};
+use crate::files::add_columns;
+use crate::inputs::Located;
+use crate::load::{Incoming, Load};
+use crate::parse::LineCounts;
+use crate::pipeline::{Streamed, discard};
+use crate::summary::{FileOutcome, FileSummary, Reason, per_second};
+
+impl Load<'_> {
+    /// Commits the files of an input, unless its delivery turns out to be in the table already.
+    pub(crate) async fn commit(
+        &mut self,
+        incoming: &Incoming<'_>,
+        streamed: Streamed,
+        content: &str,
+        delivery: &Delivery,
+    ) -> Result<FileSummary, LakeError> {
+        let Streamed {
+            mut table,
+            staged,
+            counts,
+            new_columns,
+            bytes,
+            ..
+        } = streamed;
+        let skipped = |reason| incoming.skipped(content, bytes, reason, delivery);
+        let ready = async {
+            // A field that was null on every line has a column, too, and no file that brought it.
+            add_columns(&mut table, &new_columns).await?;
+            table.reload().await
+        };
+        if let Err(e) = ready.await {
+            discard(staged).await;
+            return Err(e);
+        }
+        self.table = table;
+        let (earlier, reason) = match self.standing(delivery, content).await {
+            Ok(standing) => standing,
+            Err(e) => {
+                discard(staged).await;
+                return Err(e);
+            }
+        };
+        if let Some(earlier) = earlier {
+            discard(staged).await;
+            return Ok(skipped(Reason::SameDelivery).after(&earlier));
+        }
+        let load_id = &incoming.load_id;
+        let version = version_of(load_id);
+        let transactions = vec![(delivery.app_id(), version), (content_app_id(content), version)];
+        let said = record(incoming.input, content, delivery, load_id, counts, bytes);
+        let said = vec![("ingest".to_owned(), said)];
+        match self.table.commit_append(staged, transactions, said).await {
+            Ok(version) => {
+                self.committed.insert(delivery.app_id(), load_id.clone());
+                let skipped = skipped(reason);
+                Ok(FileSummary {
+                    outcome: FileOutcome::Loaded,
+                    load_id: Some(load_id.clone()),
+                    version: Some(version),
+                    counts,
+                    new_columns,
+                    rows_per_second: per_second(counts.rows, skipped.seconds),
+                    ..skipped
+                })
+            }
+            Err(e) if e.is_conflict() => {
+                self.table.reload().await?;
+                match self.earlier(delivery, content).await? {
+                    Some(earlier) => Ok(skipped(Reason::SameDelivery).after(&earlier)),
+                    None => Err(e),
+                }
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The load that brought this delivery, if any, and what it is otherwise.
+    async fn standing(
+        &self,
+        delivery: &Delivery,
+        content: &str,
+    ) -> Result<(Option<crate::load::Earlier>, Reason), LakeError> {
+        if let Some(earlier) = self.earlier(delivery, content).await? {
+            return Ok((Some(earlier), Reason::SameDelivery));
+        }
+        let table = &self.table;
+        let known = async |app_id: String| table.application_version(&app_id).await;
+        let is_former = known(former_app_id(content)).await?.is_some();
+        let is_same = known(delivery.app_id()).await?.is_some() || is_former && delivery.is_unmarked();
+        let is_known = is_former || known(content_app_id(content)).await?.is_some();
+        let reason = match (is_same, is_known) {
+            (true, _) => Reason::Forced,
+            (false, true) => Reason::NewDelivery,
+            (false, false) => Reason::NewContent,
+        };
+        Ok((None, reason))
+    }
+}
+
+/// What the commit says of itself: the load, what marks it, and the counts that the lines of a table are reconciled with.
+fn record(
+    input: &Located,
+    content: &str,
+    delivery: &Delivery,
+    load_id: &LoadId,
+    counts: LineCounts,
+    bytes: u64,
+) -> Value {
+    json!({
+        "load_id": load_id,
+        "file": input.name(),
+        "blake3": content,
+        "delivery": delivery.to_string(),
+        "bytes": bytes,
+        "counts": counts,
+    })
+}
