@@ -15,6 +15,8 @@ pub(super) struct Keys {
     /// By column, and at the end for the start of a line: the columns last seen to follow.
     follow: Vec<[ColumnId; 2]>,
     first: [ColumnId; 2],
+    /// Columns below this one are the loader's and the contract's.
+    declared: ColumnId,
 }
 
 impl Keys {
@@ -24,7 +26,19 @@ impl Keys {
             written: Vec::new(),
             follow: Vec::new(),
             first: [0, 0],
+            declared: 0,
         }
+    }
+
+    /// Says that every column declared by the contract has been learnt: those to come are the source's own.
+    pub(super) fn end_declared(&mut self) {
+        self.declared = self.columns();
+    }
+
+    /// Whether what stands in a column is judged; any other field is kept, whatever it holds.
+    #[inline]
+    pub(super) fn is_declared(&self, column: ColumnId) -> bool {
+        column < self.declared
     }
 
     /// Number of columns whose keys may be known.

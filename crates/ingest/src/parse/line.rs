@@ -137,15 +137,18 @@ impl Line {
     ) -> Option<usize> {
         let bytes = chunk.as_bytes();
         if let Some((column, length)) = keys.guess(*before, bytes.get(at..)?) {
-            let (place, end) = self.value(chunk, skip_blank(bytes, at + length))?;
+            let start = skip_blank(bytes, at + length);
+            let (place, end) = self.value(chunk, start, keys.is_declared(column))?;
             self.push(column, place);
             *before = Some(column);
             return Some(end);
         }
         let (key, colon) = self.key(chunk, at)?;
         let start = skip_blank(bytes, colon + 1);
-        let (place, end) = self.value(chunk, start)?;
-        match self.text(chunk, &key).and_then(|name| keys.get(name)) {
+        let column = self.text(chunk, &key).and_then(|name| keys.get(name));
+        let is_judged = column.is_some_and(|column| keys.is_declared(column));
+        let (place, end) = self.value(chunk, start, is_judged)?;
+        match column {
             Some(column) => {
                 keys.expect(*before, column);
                 self.push(column, place);
@@ -166,30 +169,39 @@ impl Line {
         if bytes.get(at) != Some(&b'"') {
             return None;
         }
-        let (key, end) = self.string(chunk, at)?;
+        let (text, end) = self.string(chunk, at)?;
+        // A name that no text says is no field of ours: it goes by its spelling.
+        let key = text.unwrap_or(Place::Chunk(at + 1..end - 1));
         let colon = skip_blank(bytes, end);
         (bytes.get(colon) == Some(&b':')).then_some((key, colon))
     }
 
-    /// Reads a string from its opening quote; returns the place of its text and the offset behind it.
+    /// Reads a string from its opening quote; returns the place of its text (`None` when no text says it) and the offset
+    /// behind it.
     #[inline]
-    fn string(&mut self, chunk: &str, open: usize) -> Option<(Place, usize)> {
+    fn string(&mut self, chunk: &str, open: usize) -> Option<(Option<Place>, usize)> {
         let quoted = scan::string(chunk.as_bytes(), open + 1)?;
         let raw = open + 1..quoted.close;
         if !quoted.escaped {
-            return Some((Place::Chunk(raw), quoted.close + 1));
+            return Some((Some(Place::Chunk(raw)), quoted.close + 1));
         }
         let from = self.scratch.len();
-        unescape(chunk.get(raw)?, &mut self.scratch)?;
-        Some((Place::Scratch(from..self.scratch.len()), quoted.close + 1))
+        let text = unescape(chunk.get(raw)?, &mut self.scratch);
+        let place = text.map(|()| Place::Scratch(from..self.scratch.len()));
+        Some((place, quoted.close + 1))
     }
 
-    /// Reads any value; returns the place of its own text and the offset behind it.
+    /// Reads any value; returns the place of its own text and the offset behind it. A string that no text says is kept as it
+    /// is written, quotes included, unless it is judged.
     #[inline]
-    fn value(&mut self, chunk: &str, at: usize) -> Option<(Place, usize)> {
+    fn value(&mut self, chunk: &str, at: usize, is_judged: bool) -> Option<(Place, usize)> {
         let bytes = chunk.as_bytes();
         let end = match bytes.get(at)? {
-            b'"' => return self.string(chunk, at),
+            b'"' => {
+                let (text, end) = self.string(chunk, at)?;
+                let written = (!is_judged).then_some(Place::Chunk(at..end));
+                return Some((text.or(written)?, end));
+            }
             b'n' => return scan::literal(bytes, at).map(|end| (Place::Null, end)),
             b'-' | b'0'..=b'9' => scan::number(bytes, at)?,
             b'{' | b'[' => scan::nested(bytes, at)?,

@@ -76,6 +76,7 @@ impl ChunkParser {
         for (index, field) in parser.registry.fields() {
             parser.keys.learn(&field, index);
         }
+        parser.keys.end_declared();
         parser
     }
 

@@ -2,8 +2,8 @@
 
 /// Appends the text of an escaped string, whose escapes [`super::scan::string`] has checked, to `out`.
 ///
-/// `None` for a lone surrogate (`"\ud800"`): no text says that. Replacing it would let two different ids
-/// become one, so the line is malformed and kept as it is.
+/// `None` for a lone surrogate (`"\ud800"`): no text says that. Replacing it would let two different ids become one, so
+/// the line is malformed where the contract knows the field, and the value is kept as it is written elsewhere.
 pub(super) fn unescape(raw: &str, out: &mut String) -> Option<()> {
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {

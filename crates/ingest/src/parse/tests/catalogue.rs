@@ -80,7 +80,10 @@ fn whatever_is_not_one_whole_object_is_kept_as_it_is() {
         "{\"amount\":\"\\u12\"}",
         "{\"amount\":\"\\ud800\"}",
         "{\"amount\":\"\\udc00\\ud800\"}",
-        "{\"\\ud800\":1}",
+        "{\"batch_id\":\"\\ud800\"}",
+        "{\"new\":\"\\ud800\",\"amount\":\"\\ud800\"}",
+        "{\"new\":\"\\ud8\"}",
+        "{\"new\":\"\\ud800}",
         "{\"amount\":\"abc}",
         "{\"amount\":[1,]}",
         "{\"amount\":[1}",
@@ -113,6 +116,33 @@ fn whatever_is_not_one_whole_object_is_kept_as_it_is() {
             "no column comes of a malformed line: {line:?}"
         );
     }
+}
+
+#[test]
+fn half_a_surrogate_in_a_field_nobody_knows_is_kept_as_written() {
+    let line =
+        r#"{"amount":"1","memo":"a\ud800\n","\udc00":2,"\u006demo2":"\ude00\ud83d","status":"\ud83d\ude00"}"#;
+    let want = [
+        ("amount", "1"),
+        ("memo", r#""a\ud800\n""#),
+        (r"_x005C_udc00", "2"),
+        ("memo2", r#""\ude00\ud83d""#),
+        ("status", "😀"),
+    ];
+    assert_eq!(fields(line), expect(want));
+    // A column the table has got meanwhile is still the source's own, and neighbours are not touched.
+    let lines = [r#"{"memo":"b"}"#, line, r#"{"memo":"\udfff"}"#, r#"{"memo":"c"}"#].join("\n");
+    let found = parse(lines.as_bytes());
+    let memos: Vec<_> = found.rows.iter().map(|r| r["memo"].as_str()).collect();
+    assert_eq!(memos, ["b", r#""a\ud800\n""#, r#""\udfff""#, "c"]);
+    assert_eq!((found.counts.rows, found.counts.malformed), (4, 0));
+    // Beyond the bound of columns it is JSON already.
+    let mut text: String = (0..1_000).map(|i| format!("{{\"f{i}\":1}}\n")).collect();
+    text.push_str(r#"{"late":"\ud800"}"#);
+    assert_eq!(
+        parse(text.as_bytes()).rows[1_000]["_extra"],
+        r#"{"late":"\ud800"}"#
+    );
 }
 
 #[test]
