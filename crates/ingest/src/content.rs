@@ -1,21 +1,31 @@
 //! Opens an input: decompresses it, refuses what is not text, counts what is read.
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::compressed::Compression;
 use crate::error::IngestError;
 use crate::inputs::Located;
 
 /// So much of the text is looked at before it is believed to be text.
 const HEAD_BYTES: u64 = 8 << 10;
-/// Compressed bytes read at once.
-const COMPRESSED_READ: usize = 256 << 10;
-
-pub(crate) const GZIP: &[u8] = &[0x1f, 0x8b];
-pub(crate) const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// So many bytes say how a content is compressed.
+const MAGIC_BYTES: u64 = 4;
+/// How files begin that are no text at all, whatever share of them looks like it.
+const SIGNATURES: [(&[u8], &str); 9] = [
+    (&[0xff, 0xfe], "it looks like UTF-16"),
+    (&[0xfe, 0xff], "it looks like UTF-16"),
+    (b"PAR1", "it looks like Parquet"),
+    (b"Obj\x01", "it looks like Avro"),
+    (b"PK\x03\x04", "it looks like a zip archive"),
+    (b"BZh", "it looks like bzip2"),
+    (&[0xfd, b'7', b'z', b'X', b'Z'], "it looks like xz"),
+    (b"SQLite format 3\0", "it looks like an SQLite database"),
+    (&[0x04, 0x22, 0x4d, 0x18], "it looks like lz4"),
+];
 
 /// The text of an input.
 pub(crate) struct Content {
@@ -62,19 +72,12 @@ fn content(
         source,
     };
     // What the content is decides, not its name: piped content has none.
-    let magic = head(&mut raw, ZSTD.len() as u64).map_err(unreadable)?;
-    let (gzip, zstd) = (magic.starts_with(GZIP), magic.starts_with(ZSTD));
+    let magic = head(&mut raw, MAGIC_BYTES).map_err(unreadable)?;
+    let compression = Compression::of(&magic);
     let raw = Cursor::new(magic).chain(raw);
-    let compressed = gzip || zstd;
-    let mut text: Box<dyn Read + Send> = if gzip {
-        Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(
-            COMPRESSED_READ,
-            raw,
-        )))
-    } else if zstd {
-        let decoder =
-            zstd::Decoder::with_buffer(BufReader::with_capacity(COMPRESSED_READ, raw)).map_err(unreadable)?;
-        Box::new(decoder)
+    let compressed = compression.is_some();
+    let mut text: Box<dyn Read + Send> = if let Some(compression) = compression {
+        compression.open(raw).map_err(unreadable)?
     } else {
         let named = |ending: &str| {
             path.and_then(Path::extension)
@@ -129,14 +132,11 @@ fn head(from: &mut impl Read, bytes: u64) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// What a head that is not text looks like. Text in another encoding than UTF-8 passes (its odd lines will be
-/// malformed one by one), unless it has NUL bytes.
+/// What a head that is not text looks like. What counts is the share of bytes that are no characters: a stray NUL, or text
+/// in another encoding than UTF-8, passes wherever it stands, and its lines are malformed one by one.
 fn not_text(head: &[u8]) -> Option<&'static str> {
-    if head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff]) {
-        return Some("it looks like UTF-16");
-    }
-    if head.contains(&0) {
-        return Some("it has NUL bytes");
+    if let Some((_, found)) = SIGNATURES.iter().find(|(bytes, _)| head.starts_with(bytes)) {
+        return Some(found);
     }
     let replaced = String::from_utf8_lossy(head)
         .chars()
@@ -192,6 +192,27 @@ mod tests {
 
     #[test]
     fn content_decides_how_it_is_read() {
+        let first = gzip("{\"a\":1}\n");
+        // pzstd puts a frame to be skipped before each of its own; --long=31 asks for a window of 2 GiB.
+        let frame = zstd::encode_all(&b"{}\n"[..], 1).unwrap();
+        let skipped = [&[0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 9, 9, 9, 9], &*frame].concat();
+        let mut long = zstd::Encoder::new(Vec::new(), 1).unwrap();
+        long.window_log(31).unwrap();
+        long.write_all(b"{}\n").unwrap();
+        for (bytes, text) in [
+            ([&*first, &[0; 512]].concat(), "{\"a\":1}\n"),
+            ([&*first, &[0; 600_000]].concat(), "{\"a\":1}\n"),
+            (
+                [&*first, &[0; 7], &*first, &[0; 1]].concat(),
+                "{\"a\":1}\n{\"a\":1}\n",
+            ),
+            (skipped.clone(), "{}\n"),
+            ([&*skipped, &*skipped].concat(), "{}\n{}\n"),
+            ([&*frame, &skipped[..12]].concat(), "{}\n"),
+            (long.finish().unwrap(), "{}\n"),
+        ] {
+            assert_eq!(text_of(bytes, "-").unwrap(), text);
+        }
         let two_members = [gzip("{\"a\":1}\n"), gzip("{\"a\":2}\n")].concat();
         assert_eq!(text_of(two_members, "-").unwrap(), "{\"a\":1}\n{\"a\":2}\n");
         assert_eq!(
@@ -226,6 +247,9 @@ mod tests {
         let followed = [gzip(&long), b"stray".to_vec()].concat();
         let found = text_of(followed, "x.gz").unwrap_err();
         assert!(found.to_string().contains("followed by stray bytes"), "{found}");
+        let padded_and_followed = [gzip(&long), vec![0; 512], b"something else altogether".to_vec()].concat();
+        let found = text_of(padded_and_followed, "x.gz");
+        assert!(matches!(found, Err(IngestError::Damaged { .. })), "{found:?}");
         let zstd = zstd::encode_all(long.as_bytes(), 1).unwrap();
         for cut in [5, 100, zstd.len() / 2, zstd.len() - 1] {
             let found = text_of(zstd[..cut].to_vec(), "x.zst");
@@ -244,14 +268,24 @@ mod tests {
     #[test]
     fn binary_content_is_refused_and_text_of_any_kind_is_not() {
         for binary in [
-            b"{\"a\":\"\0\"}".to_vec(),
-            b"\x89PNG\r\n\x1a\n\0\0".to_vec(),
+            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01".to_vec(),
             vec![0xff, 0xfe, b'{', 0],
+            // UTF-16 without a mark, and a block of zeros.
+            b"{\"tx_id\":1}\n".iter().flat_map(|b| [*b, 0]).collect(),
+            vec![0; 4096],
+            [b"PAR1".as_slice(), &[b'x'; 500]].concat(),
             (128..=255).collect(),
         ] {
             assert!(not_text(&binary).is_some(), "{binary:?}");
         }
-        for text in ["", "a", "{\"이름\":\"가나다\"}\n", "\t\r\n\u{1b}[0m plain"] {
+        for text in [
+            "",
+            "a",
+            "{\"이름\":\"가나다\"}\n",
+            "\t\r\n\u{1b}[0m plain",
+            "\0{\"tx_id\":\"1\"}\n",
+            "{\"tx_id\":\"1\"}\0\0\0\n",
+        ] {
             assert_eq!(not_text(text.as_bytes()), None, "{text:?}");
         }
         let euc_kr = [

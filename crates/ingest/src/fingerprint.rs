@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::content::{GZIP, ZSTD};
+use crate::compressed::Compression;
 use crate::error::IngestError;
 use crate::inputs::Located;
 
@@ -76,7 +76,7 @@ pub(crate) fn identity(input: &Located) -> Result<Option<Identity>, IngestError>
             Err(source) => return Err(unreadable(source)),
         };
         let read = buffer.get(..count).unwrap_or_default();
-        if bytes == 0 && (read.starts_with(GZIP) || read.starts_with(ZSTD)) {
+        if bytes == 0 && Compression::of(read).is_some() {
             return Ok(None);
         }
         hasher.update(read);

@@ -15,6 +15,7 @@
 mod chunk;
 mod columns;
 mod commit;
+mod compressed;
 mod content;
 mod delivery;
 mod error;
