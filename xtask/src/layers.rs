@@ -122,6 +122,7 @@ pub const LAYERS: [Layer; 14] = [
             "contracts",
             "lake",
             "ingest",
+            "transforms",
             "pipelines",
             "telemetry",
             "sample",

@@ -153,6 +153,10 @@ registry! {
     Sql = 501, Usage, "query failed";
     /// A statement that would change something.
     StatementNotAllowed = 502, Usage, "statement not allowed";
+    /// A number stands where a date is meant, or the other way round.
+    NumberForDate = 503, Usage, "number taken for a date";
+    /// A sum, a product or a difference that its type does not hold.
+    TooManyDigits = 504, Usage, "result over the digits of its type";
 
     /// PostgreSQL cannot be reached, refused the login, or failed.
     Database = 601, Storage, "database not usable";

@@ -93,7 +93,10 @@ impl From<LakeError> for PipelineError {
         match &e {
             LakeError::Engine(engine) if engine.to_string().contains("over 38 digits") => {
                 Self::AmountOverflow {
-                    what: engine.find_root().to_string(),
+                    what: match engine.find_root() {
+                        datafusion::error::DataFusionError::External(cause) => cause.to_string(),
+                        root => root.to_string(),
+                    },
                 }
             }
             _ => Self::Lake(e),

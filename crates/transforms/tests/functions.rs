@@ -244,3 +244,39 @@ async fn a_difference_over_38_digits_is_an_error_not_a_wrong_number() {
         "999999999999999999999999999999999999.00"
     );
 }
+
+#[tokio::test]
+async fn the_exact_sum_is_the_same_however_the_rows_are_split() {
+    // The state of a partial sum is 256 bits wide: what one part overflows, another brings back.
+    let max = "999999999999999999999999999999999999.99";
+    let rows: Vec<String> = (0..900)
+        .map(|n| format!("k{}|{}{max}", n % 3, if (n / 3) % 2 == 0 { "" } else { "-" }))
+        .collect();
+    let rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    for (partitions, size) in [("1", "8192"), ("4", "7"), ("3", "1")] {
+        let ctx = session();
+        nsc_transforms::functions::register_exact_aggregates(&ctx);
+        for (option, value) in [
+            ("execution.target_partitions", partitions),
+            ("execution.batch_size", size),
+            ("optimizer.repartition_file_min_size", "1"),
+        ] {
+            let set = format!("SET datafusion.{option} = {value}");
+            let _ = ctx.sql(&set).await.unwrap().collect().await.unwrap();
+        }
+        let whole = batch("k text, v dec2", &rows);
+        let parts: Vec<Vec<_>> = (0..3).map(|p| vec![whole.slice(p * 300, 300)]).collect();
+        let table = datafusion::datasource::MemTable::try_new(whole.schema(), parts).unwrap();
+        ctx.register_table("m", std::sync::Arc::new(table)).unwrap();
+        let sums = shown(
+            ctx.sql("SELECT k, sum(v) AS s, sum(DISTINCT v) AS d FROM m GROUP BY k")
+                .await
+                .unwrap(),
+            &["k", "s", "d"],
+        )
+        .await;
+        assert_eq!(sums, ["k0 | 0.00 | 0.00", "k1 | 0.00 | 0.00", "k2 | 0.00 | 0.00"]);
+        let all = ctx.sql("SELECT sum(v) AS s FROM m").await.unwrap();
+        assert_eq!(shown(all, &["s"]).await, ["0.00"]);
+    }
+}

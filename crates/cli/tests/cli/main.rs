@@ -13,6 +13,7 @@ mod error_pages;
 mod errors;
 mod field_names;
 mod judged;
+mod exact_sql;
 mod killed;
 mod memory;
 mod newest_row;

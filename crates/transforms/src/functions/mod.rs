@@ -22,8 +22,11 @@
 //! | `nsc_line_value(price, quantity)` | `DECIMAL(76,2)` | price x quantity, cannot overflow |
 //! | `nsc_json(key, value, ...)` | text | a JSON object with every value as a string (or null) |
 //! | `nsc_sum_money(dec2)` (aggregate) | `DECIMAL(38,2)` | exact sum; an *error* past 38 digits; null over no value |
+//!
+//! [`register_exact_aggregates`] puts exact ones in the place of the engine's own `sum` and `median`, for SQL that people write.
 
 mod json;
+mod median;
 mod numbers;
 mod sum;
 mod text;
@@ -41,8 +44,9 @@ use datafusion::logical_expr::{
 use datafusion::prelude::SessionContext;
 
 pub use json::json_udf;
+pub use median::exact_median_udaf;
 pub(crate) use numbers::rate_millionths;
-pub use sum::sum_money_udaf;
+pub use sum::{TooManyDigits, exact_sum_udaf, sum_money_udaf};
 pub(crate) use text::user_key_hex;
 
 /// The type of money.
@@ -64,6 +68,12 @@ pub fn register(ctx: &SessionContext) {
     }
     ctx.register_udf(json_udf());
     ctx.register_udaf(sum_money_udaf());
+}
+
+/// Puts `sum` and `median` that are exact or an error in the place of the engine's own, which wrap or drop a digit.
+pub fn register_exact_aggregates(ctx: &SessionContext) {
+    ctx.register_udaf(exact_sum_udaf());
+    ctx.register_udaf(exact_median_udaf());
 }
 
 /// `nsc_rate` over two counts.

@@ -1,82 +1,129 @@
-//! `nsc_sum_money`: a sum of money that is exact or an error.
+//! Sums that are exact or an error: `nsc_sum_money` of the plans, and the `sum` of those who write SQL themselves.
 //!
-//! DataFusion's `SUM` of a decimal wraps silently past 128 bits. This one adds in 256 bits, which no number of rows a
-//! machine can hold overflows, and checks only the end: the order of the rows can neither cause nor hide an error. A
-//! result over 38 digits is an error, never a wrapped or rounded number.
+//! DataFusion's own `SUM` of a decimal or an integer wraps silently past the bits of its type. These add in 256 bits,
+//! which no number of rows a machine can hold overflows, and check only the end: the order of the rows can neither cause
+//! nor hide an error. A result that its type does not hold is an error, never a wrapped or rounded number.
 
-use std::mem::size_of;
+mod distinct;
+mod total;
+mod unit;
+
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Decimal256Array};
-use arrow::buffer::{BooleanBuffer, NullBuffer};
-use arrow::datatypes::{DataType, Decimal128Type, Decimal256Type, Field, FieldRef, i256};
-use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
+use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{Result, plan_err};
+use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{
-    Accumulator, AggregateUDF, AggregateUDFImpl, EmitTo, GroupsAccumulator, ReversedUDAF, Signature,
-    Volatility,
+    Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, ReversedUDAF, Signature, Volatility,
 };
 
-use super::{DEC2, MAX_38_DIGITS, Parameter};
-
-/// The type of a partial sum.
-const WIDE: DataType = DataType::Decimal256(76, 2);
+use super::{DEC2, Parameter};
+use distinct::DistinctTotal;
+use total::{Total, Totals};
+pub use unit::TooManyDigits;
+use unit::Unit;
 
 /// `nsc_sum_money(amount)`: see the module.
 #[must_use]
 pub fn sum_money_udaf() -> AggregateUDF {
-    AggregateUDF::from(SumMoney {
+    AggregateUDF::from(Sum {
+        form: Form::Money,
         signature: Signature::user_defined(Volatility::Immutable),
     })
 }
 
+/// `sum(x)`, in place of the engine's own: decimals and integers are exact or an error, in every place an aggregate may
+/// stand (groups, window frames, `DISTINCT`, `FILTER`). Floats, durations and intervals are the engine's.
+#[must_use]
+pub fn exact_sum_udaf() -> AggregateUDF {
+    AggregateUDF::from(Sum {
+        form: Form::Any,
+        signature: sum_udaf().signature().clone(),
+    })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Form {
+    /// One `DECIMAL(38,2)`.
+    Money,
+    /// What the engine's `SUM` takes.
+    Any,
+}
+
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct SumMoney {
+struct Sum {
+    form: Form,
     signature: Signature,
 }
 
-impl AggregateUDFImpl for SumMoney {
+impl AggregateUDFImpl for Sum {
     fn name(&self) -> &str {
-        "nsc_sum_money"
+        match self.form {
+            Form::Money => "nsc_sum_money",
+            Form::Any => "sum",
+        }
     }
 
     fn signature(&self) -> &Signature {
         &self.signature
     }
 
-    fn return_type(&self, _arg_types: &[DataType]) -> Result<DataType> {
-        Ok(DEC2)
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        match self.form {
+            Form::Money => Ok(DEC2),
+            Form::Any => sum_udaf().return_type(arg_types),
+        }
     }
 
     fn coerce_types(&self, given: &[DataType]) -> Result<Vec<DataType>> {
         match given {
             [ty] if Parameter::Money.accepts(ty).is_some() => Ok(vec![DEC2]),
-            _ => plan_err!("nsc_sum_money takes one DECIMAL(38,2), not {given:?}"),
+            _ => plan_err!("{} takes one DECIMAL(38,2), not {given:?}", self.name()),
         }
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        if args.is_distinct {
-            return plan_err!("nsc_sum_money has no DISTINCT form");
+        Ok(match Unit::of(args.return_type()) {
+            Some(unit) if args.is_distinct => Box::new(DistinctTotal::new(unit)),
+            Some(unit) => Box::new(Total::new(unit)),
+            None => sum_udaf().accumulator(args)?,
+        })
+    }
+
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        match Unit::of(args.return_type()) {
+            Some(_) => self.accumulator(args),
+            None => sum_udaf().create_sliding_accumulator(args),
         }
-        Ok(Box::new(Total::default()))
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
-        Ok(vec![Arc::new(Field::new(
-            format!("{}[sum]", args.name),
-            WIDE,
-            true,
-        ))])
+        let Some(unit) = Unit::of(args.return_type()) else {
+            return sum_udaf().state_fields(args);
+        };
+        Ok(vec![Arc::new(if args.is_distinct {
+            let name = format!("{}[distinct]", args.name);
+            Field::new_list(name, Field::new_list_field(unit.wide(), true), true)
+        } else {
+            Field::new(format!("{}[sum]", args.name), unit.wide(), true)
+        })])
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
-        !args.is_distinct
+        match Unit::of(args.return_type()) {
+            Some(_) => !args.is_distinct,
+            None => sum_udaf().groups_accumulator_supported(args),
+        }
     }
 
-    fn create_groups_accumulator(&self, _args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
-        Ok(Box::new(Totals::default()))
+    fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+        match Unit::of(args.return_type()) {
+            Some(unit) => Ok(Box::new(Totals::new(unit))),
+            None => sum_udaf().create_groups_accumulator(args),
+        }
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {
@@ -88,147 +135,10 @@ impl AggregateUDFImpl for SumMoney {
     }
 }
 
-/// The sum as money, or the error.
-fn checked(sum: i256) -> Result<i128> {
-    sum.to_i128()
-        .filter(|units| units.unsigned_abs() <= MAX_38_DIGITS.unsigned_abs())
-        .ok_or_else(|| exec_datafusion_err!("a sum of money is over 38 digits: {sum} hundredths"))
-}
-
-fn amounts(values: &[ArrayRef]) -> Result<&Decimal128Array> {
-    let array = values
-        .first()
-        .and_then(|a| a.as_primitive_opt::<Decimal128Type>());
-    array.ok_or_else(|| exec_datafusion_err!("nsc_sum_money got no DECIMAL(38,2)"))
-}
-
-fn partial_sums(states: &[ArrayRef]) -> Result<&Decimal256Array> {
-    let array = states
-        .first()
-        .and_then(|a| a.as_primitive_opt::<Decimal256Type>());
-    array.ok_or_else(|| exec_datafusion_err!("nsc_sum_money got no partial sum"))
-}
-
-/// One sum, over no GROUP BY.
-#[derive(Debug, Default)]
-struct Total(Option<i256>);
-
-impl Total {
-    fn add(&mut self, value: i256) {
-        self.0 = Some(self.0.unwrap_or(i256::ZERO).wrapping_add(value));
-    }
-}
-
-impl Accumulator for Total {
-    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
-        amounts(values)?
-            .iter()
-            .flatten()
-            .for_each(|v| self.add(i256::from_i128(v)));
-        Ok(())
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
-        partial_sums(states)?.iter().flatten().for_each(|v| self.add(v));
-        Ok(())
-    }
-
-    fn state(&mut self) -> Result<Vec<ScalarValue>> {
-        Ok(vec![ScalarValue::Decimal256(self.0, 76, 2)])
-    }
-
-    fn evaluate(&mut self) -> Result<ScalarValue> {
-        Ok(ScalarValue::Decimal128(self.0.map(checked).transpose()?, 38, 2))
-    }
-
-    fn size(&self) -> usize {
-        size_of::<Self>()
-    }
-}
-
-/// One sum per group.
-#[derive(Debug, Default)]
-struct Totals {
-    sums: Vec<i256>,
-    /// Whether the group has seen a value.
-    seen: Vec<bool>,
-}
-
-impl Totals {
-    fn add_all(
-        &mut self,
-        values: impl Iterator<Item = Option<i256>>,
-        groups: &[usize],
-        filter: Option<&BooleanArray>,
-        total_groups: usize,
-    ) -> Result<()> {
-        self.sums.resize(total_groups, i256::ZERO);
-        self.seen.resize(total_groups, false);
-        for (row, (value, group)) in values.zip(groups).enumerate() {
-            let Some(value) = value else { continue };
-            if filter.is_some_and(|f| f.is_null(row) || !f.value(row)) {
-                continue;
-            }
-            let (Some(sum), Some(seen)) = (self.sums.get_mut(*group), self.seen.get_mut(*group)) else {
-                return Err(exec_datafusion_err!(
-                    "nsc_sum_money got group {group} of {total_groups}"
-                ));
-            };
-            *sum = sum.wrapping_add(value);
-            *seen = true;
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, emit_to: EmitTo) -> (Vec<i256>, NullBuffer) {
-        let seen = emit_to.take_needed(&mut self.seen);
-        (emit_to.take_needed(&mut self.sums), NullBuffer::from(seen))
-    }
-}
-
-impl GroupsAccumulator for Totals {
-    fn update_batch(
-        &mut self,
-        values: &[ArrayRef],
-        groups: &[usize],
-        filter: Option<&BooleanArray>,
-        total_groups: usize,
-    ) -> Result<()> {
-        let values = amounts(values)?.iter().map(|v| v.map(i256::from_i128));
-        self.add_all(values, groups, filter, total_groups)
-    }
-
-    fn merge_batch(&mut self, states: &[ArrayRef], groups: &[usize], total_groups: usize) -> Result<()> {
-        self.add_all(partial_sums(states)?.iter(), groups, None, total_groups)
-    }
-
-    fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
-        let (sums, nulls) = self.take(emit_to);
-        let units = sums.into_iter().map(checked).collect::<Result<Vec<_>>>()?;
-        Ok(Arc::new(
-            Decimal128Array::new(units.into(), Some(nulls)).with_data_type(DEC2),
-        ))
-    }
-
-    fn state(&mut self, emit_to: EmitTo) -> Result<Vec<ArrayRef>> {
-        let (sums, nulls) = self.take(emit_to);
-        Ok(vec![Arc::new(
-            Decimal256Array::new(sums.into(), Some(nulls)).with_data_type(WIDE),
-        )])
-    }
-
-    fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
-        let values = amounts(values)?;
-        let sums: Vec<i256> = values.values().iter().map(|v| i256::from_i128(*v)).collect();
-        let kept = filter
-            .map(|f| NullBuffer::new(BooleanBuffer::from_iter(f.iter().map(|keep| keep == Some(true)))));
-        let nulls = NullBuffer::union(values.nulls(), kept.as_ref());
-        Ok(vec![Arc::new(
-            Decimal256Array::new(sums.into(), nulls).with_data_type(WIDE),
-        )])
-    }
-
-    fn size(&self) -> usize {
-        self.sums.capacity() * size_of::<i256>() + self.seen.capacity()
+/// The one argument of a sum.
+fn only(arrays: &[ArrayRef]) -> Result<&ArrayRef> {
+    match arrays {
+        [one] => Ok(one),
+        _ => plan_err!("a sum takes one argument, not {}", arrays.len()),
     }
 }

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod completion;
+mod exact;
 pub(crate) mod execute;
 mod prompt;
 mod repl;

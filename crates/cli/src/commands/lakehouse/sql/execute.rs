@@ -6,7 +6,7 @@ use nsc_contracts::TableContract;
 use nsc_core::ErrorCode;
 use nsc_lake::{Lake, LakeError, session};
 
-use super::{catalog, statement, time_travel};
+use super::{catalog, exact, statement, time_travel};
 use crate::app::App;
 use crate::failure::{Failure, Outcome, OutputError};
 use crate::output::{BatchCells, Printer, Sheet, columns_of};
@@ -24,6 +24,7 @@ impl Engine {
         let ctx = session(&app.session_options())?;
         catalog::register(&ctx, &lake).map_err(|e| statement::failed(&e))?;
         time_travel::register(&ctx, &lake);
+        exact::register(&ctx);
         Ok(Self { ctx, lake })
     }
 

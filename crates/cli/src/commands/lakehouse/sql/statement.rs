@@ -1,5 +1,6 @@
 //! Which statements are allowed: one query, nothing that changes or reads anything else.
 
+use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::{SQLOptions, SessionState};
 use datafusion::logical_expr::LogicalPlan;
@@ -8,6 +9,7 @@ use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use nsc_core::ErrorCode;
 use nsc_lake::LakeError;
+use nsc_transforms::functions::TooManyDigits;
 
 use crate::failure::Refusal;
 
@@ -53,10 +55,20 @@ pub(super) async fn plan(state: &SessionState, statement: Statement) -> Result<L
 /// A query the engine refused or could not finish; an error of the lake keeps its own code.
 pub(super) fn failed(error: &DataFusionError) -> Refusal {
     match error.find_root() {
-        DataFusionError::External(cause) => match cause.downcast_ref::<LakeError>() {
-            Some(lake) => Refusal::of(lake),
-            None => Refusal::new(ErrorCode::Sql, "the query failed").with_detail(first_line(cause)),
-        },
+        DataFusionError::External(cause) => {
+            if let Some(lake) = cause.downcast_ref::<LakeError>() {
+                Refusal::of(lake)
+            } else if let Some(refusal) = cause.downcast_ref::<Refusal>() {
+                refusal.clone()
+            } else if cause.is::<TooManyDigits>() {
+                too_many_digits(cause)
+            } else {
+                Refusal::new(ErrorCode::Sql, "the query failed").with_detail(first_line(cause))
+            }
+        }
+        DataFusionError::ArrowError(cause, _) if matches!(**cause, ArrowError::ArithmeticOverflow(_)) => {
+            too_many_digits(cause)
+        }
         root @ DataFusionError::ResourcesExhausted(_) => {
             Refusal::new(ErrorCode::Sql, "the query needs more memory than it may use")
                 .with_detail(first_line(root))
@@ -64,6 +76,17 @@ pub(super) fn failed(error: &DataFusionError) -> Refusal {
         }
         root => Refusal::new(ErrorCode::Sql, "the query failed").with_detail(first_line(root)),
     }
+}
+
+fn too_many_digits(cause: &dyn std::fmt::Display) -> Refusal {
+    Refusal::new(
+        ErrorCode::TooManyDigits,
+        "a result has more digits than its type holds",
+    )
+    .with_detail(first_line(cause))
+    .with_hint(
+        "Give the values more room first: CAST(x AS DECIMAL(76, 2)), for integers CAST(n AS DECIMAL(38, 0)).",
+    )
 }
 
 /// Standard input could not be read.

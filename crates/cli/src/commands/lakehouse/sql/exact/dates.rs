@@ -1,0 +1,108 @@
+//! A number in the place of a date is refused: the engine would count it as days since 1970.
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::DFSchema;
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+use datafusion::optimizer::AnalyzerRule;
+use nsc_core::{DateKst, ErrorCode};
+
+use crate::failure::Refusal;
+
+/// Refuses every conversion between numbers and dates, written or implied (a comparison, a list, a join, a set).
+#[derive(Debug)]
+pub(super) struct NumbersAreNoDates;
+
+impl AnalyzerRule for NumbersAreNoDates {
+    fn name(&self) -> &str {
+        "numbers_are_no_dates"
+    }
+
+    fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
+        plan.apply_with_subqueries(|node| {
+            let schema = merge_schema(&node.inputs());
+            node.apply_expressions(|expr| {
+                expr.apply(|part| match confused(part, &schema) {
+                    Some(refusal) => Err(DataFusionError::External(Box::new(refusal))),
+                    None => Ok(TreeNodeRecursion::Continue),
+                })
+            })
+        })?;
+        Ok(plan)
+    }
+}
+
+/// The refusal of an expression that takes a number for a date, or a date for a number.
+fn confused(expr: &Expr, schema: &DFSchema) -> Option<Refusal> {
+    let (from, to) = match expr {
+        Expr::Cast(cast) => (&cast.expr, cast.field.data_type()),
+        Expr::TryCast(cast) => (&cast.expr, cast.field.data_type()),
+        // The one function that counts days as well.
+        Expr::ScalarFunction(call) if call.name() == "to_date" => {
+            let first = call.args.first()?;
+            let ty = first.get_type(schema).ok()?;
+            return ty.is_numeric().then(|| number(first));
+        }
+        _ => return None,
+    };
+    let ty = from.get_type(schema).ok()?;
+    let is_date = |ty: &DataType| matches!(ty, DataType::Date32 | DataType::Date64);
+    if ty.is_numeric() && is_date(to) {
+        Some(number(from))
+    } else if is_date(&ty) && to.is_numeric() {
+        Some(
+            refusal(format!("{from} is a date, and is taken for a number")).with_hint(
+                "Compare dates with dates (date '2026-01-05'), or write the number you mean: \
+                 CAST(to_char(date_kst, '%Y%m%d') AS BIGINT).",
+            ),
+        )
+    } else {
+        None
+    }
+}
+
+fn refusal(message: String) -> Refusal {
+    Refusal::new(ErrorCode::NumberForDate, message)
+}
+
+fn number(expr: &Expr) -> Refusal {
+    let literal = match expr {
+        Expr::Literal(value, _) => Some(value.to_string()),
+        _ => None,
+    };
+    let shown = literal.clone().unwrap_or_else(|| expr.to_string());
+    let meant = literal
+        .as_deref()
+        .and_then(day_of_digits)
+        .unwrap_or_else(|| "2026-01-05".to_owned());
+    refusal(format!("{shown} is a number, and a date is meant there")).with_hint(format!(
+        "Write the date as one: date '{meant}', or timestamp '{meant}T00:00:00Z' for an instant."
+    ))
+}
+
+/// `20260105` as the day its writer means.
+fn day_of_digits(digits: &str) -> Option<String> {
+    if digits.len() != 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let (year, rest) = digits.split_at_checked(4)?;
+    let (month, day) = rest.split_at_checked(2)?;
+    let text = format!("{year}-{month}-{day}");
+    text.parse::<DateKst>().ok().map(|_| text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::day_of_digits;
+
+    #[test]
+    fn eight_digits_are_a_day_when_there_is_such_a_day() {
+        assert_eq!(day_of_digits("20260105").as_deref(), Some("2026-01-05"));
+        for no in ["20260230", "2026015", "202601055", "2026010x", "260105"] {
+            assert_eq!(day_of_digits(no), None, "{no}");
+        }
+    }
+}
