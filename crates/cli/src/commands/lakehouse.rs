@@ -1,6 +1,7 @@
 //! The commands of the lakehouse.
 
 mod explain;
+mod findings;
 mod ingest;
 mod init;
 pub(crate) mod rules;
@@ -28,6 +29,8 @@ pub(crate) enum LakehouseCommand {
     Runs(runs::RunsArgs),
     /// Show a finding with its source rows and its rule
     Explain(explain::ExplainArgs),
+    /// List what the controls found
+    Findings(findings::FindingsArgs),
     /// Query the tables; without a statement, interactively
     Sql(sql::SqlArgs),
     /// Store, list and check the rules
@@ -51,6 +54,7 @@ pub(super) async fn dispatch(command: LakehouseCommand, app: &mut App) -> Outcom
         LakehouseCommand::Run(args) => run::handle(args, app).await,
         LakehouseCommand::Runs(args) => runs::handle(args, app).await,
         LakehouseCommand::Explain(args) => explain::handle(args, app).await,
+        LakehouseCommand::Findings(args) => findings::handle(args, app).await,
         LakehouseCommand::Sql(args) => sql::handle(args, app).await,
         LakehouseCommand::Rules(args) => rules::handle(args, app).await,
         LakehouseCommand::Table(args) => table::handle(args, app).await,

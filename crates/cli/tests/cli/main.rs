@@ -14,6 +14,7 @@ mod errors;
 mod field_names;
 mod judged;
 mod exact_sql;
+mod findings;
 mod killed;
 mod memory;
 mod newest_row;

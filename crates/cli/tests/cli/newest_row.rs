@@ -6,12 +6,7 @@ use std::path::Path;
 use super::stdout;
 use super::world::lake;
 
-/// What README calls open now.
-const OPEN_NOW: &str = "SELECT exception_type, subject FROM (
-    SELECT *, row_number() OVER (PARTITION BY date_kst, domain, exception_type, source_table, window_start_ts, window_end_ts, subject
-                                 ORDER BY generated_at DESC) AS age
-    FROM gold.exception_ledger)
-  WHERE age = 1 AND state = 'OPEN' ORDER BY 1, 2";
+const OPEN_NOW: &str = "SELECT exception_type, subject FROM gold.open_findings ORDER BY 1, 2";
 const COUNTS: &str = "SELECT event_count FROM silver.dq_status WHERE source_table = 'transaction_ledger_raw' ORDER BY generated_at";
 
 fn run(root: &Path, line: &str) {

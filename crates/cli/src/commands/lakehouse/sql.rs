@@ -23,12 +23,14 @@ use crate::failure::Outcome;
 Tables are bronze.x_raw, silver.x and gold.x. Only queries are allowed: SELECT, WITH, VALUES, SHOW TABLES,
 SHOW COLUMNS, DESCRIBE, EXPLAIN. Amounts are exact in every format (strings in JSON).
 
+gold.open_findings is a view: the newest row of each finding that is still open.
+
 A table as it was:
   version_of('silver.ledger_entries', 12)
   as_of('silver.ledger_entries', '2026-01-05T15:00:00Z')
 
 Examples:
-  nsc sql \"SELECT exception_type, count(*) FROM gold.exception_ledger GROUP BY 1\"
+  nsc sql \"SELECT exception_type, count(*) FROM gold.open_findings GROUP BY 1\"
   nsc sql --format csv \"SELECT * FROM gold.ledger_supply_balance_daily ORDER BY date_kst\" > supply.csv
   echo \"SHOW TABLES\" | nsc sql -
   nsc sql                              interactive; \\? lists its commands")]

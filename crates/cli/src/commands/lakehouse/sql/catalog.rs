@@ -9,6 +9,20 @@ use datafusion::prelude::SessionContext;
 use nsc_contracts::{Layer, TableContract};
 use nsc_lake::Lake;
 
+/// The view of the findings that are open: it belongs to the session, the lake has no such table.
+pub(super) const OPEN_FINDINGS: &str = "open_findings";
+/// Its table, and how it follows from it: of the rows of one finding the newest counts, and a closed one is not open.
+pub(super) const FINDINGS: &str = "gold.exception_ledger";
+const OPEN_FINDINGS_SQL: &str = "\
+SELECT date_kst, domain, exception_type, severity, source_table, window_start_ts, window_end_ts, subject, metric,
+       metric_value, message, rule_id, run_id, generated_at
+FROM (
+    SELECT *, row_number() OVER (
+        PARTITION BY date_kst, domain, exception_type, source_table, window_start_ts, window_end_ts, subject
+        ORDER BY generated_at DESC) AS age
+    FROM rows)
+WHERE age = 1 AND state IS DISTINCT FROM 'CLEARED'";
+
 /// One layer of the lake.
 #[derive(Debug)]
 struct LayerSchema {
@@ -37,17 +51,32 @@ pub(super) fn register(ctx: &SessionContext, lake: &Lake) -> Result<()> {
 
 impl LayerSchema {
     fn contract(&self, name: &str) -> Option<&'static TableContract> {
+        let name = if self.is_view(name) {
+            "exception_ledger"
+        } else {
+            name
+        };
         nsc_contracts::tables().find(|t| t.layer == self.layer && t.name == name)
     }
+
+    fn is_view(&self, name: &str) -> bool {
+        self.layer == Layer::Gold && name == OPEN_FINDINGS
+    }
+}
+
+/// The view over the rows of the exception ledger.
+async fn open_findings(rows: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProvider>> {
+    let ctx = SessionContext::new();
+    ctx.register_table("rows", rows)?;
+    Ok(ctx.sql(OPEN_FINDINGS_SQL).await?.into_view())
 }
 
 #[async_trait]
 impl SchemaProvider for LayerSchema {
     fn table_names(&self) -> Vec<String> {
-        nsc_contracts::tables()
-            .filter(|t| t.layer == self.layer)
-            .map(|t| t.name.to_owned())
-            .collect()
+        let view = (self.layer == Layer::Gold).then_some(OPEN_FINDINGS);
+        let tables = nsc_contracts::tables().filter(|t| t.layer == self.layer);
+        tables.map(|t| t.name).chain(view).map(str::to_owned).collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -55,10 +84,14 @@ impl SchemaProvider for LayerSchema {
             return Ok(None);
         };
         let external = |e: nsc_lake::LakeError| DataFusionError::External(Box::new(e));
-        match self.lake.existing(contract).await.map_err(external)? {
-            Some(table) => Ok(Some(table.scan_all().map_err(external)?)),
-            None => Ok(None),
+        let Some(table) = self.lake.existing(contract).await.map_err(external)? else {
+            return Ok(None);
+        };
+        let rows: Arc<dyn TableProvider> = table.scan_all().map_err(external)?;
+        if self.is_view(name) {
+            return open_findings(rows).await.map(Some);
         }
+        Ok(Some(rows))
     }
 
     fn table_exist(&self, name: &str) -> bool {

@@ -42,7 +42,11 @@ impl Engine {
             Err(refusal) => {
                 // "table not found" of a table the contract has: it was never written.
                 for reference in named {
-                    let full = format!("{}.{}", reference.schema().unwrap_or_default(), reference.table());
+                    let mut full =
+                        format!("{}.{}", reference.schema().unwrap_or_default(), reference.table());
+                    if full.strip_prefix("gold.") == Some(catalog::OPEN_FINDINGS) {
+                        catalog::FINDINGS.clone_into(&mut full);
+                    }
                     if let Some(contract) = nsc_contracts::tables().find(|t| t.full_name() == full) {
                         self.refuse_missing(contract).await?;
                     }

@@ -1,0 +1,145 @@
+//! What is open now: `nsc findings list`, and the view `gold.open_findings`.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{nsc, stderr, stdout};
+
+fn list(dir: &Path, arguments: &[&str]) -> Vec<String> {
+    let output = nsc(
+        dir,
+        &[&["findings", "list", "--format", "json"], arguments].concat(),
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let text = |row: &Value, name: &str| row[name].as_str().unwrap_or("-").to_owned();
+    rows.iter()
+        .map(|r| {
+            format!(
+                "{} {} {}",
+                text(r, "date_kst"),
+                text(r, "exception_type"),
+                text(r, "subject")
+            )
+        })
+        .collect()
+}
+
+/// Two nights: on the first a wallet drifts and another one misses its snapshot; the second night's late entry explains the drift.
+fn two_nights() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let file =
+        |name: &str, lines: &[String]| std::fs::write(dir.path().join(name), lines.join("\n")).unwrap();
+    let snapshot = |user: &str, balance: &str, at: &str| {
+        format!(
+            r#"{{"user_id":"{user}","balance":"{balance}","frozen_amount":"0","ingested_at":"{at}","source_extracted_at":"{at}"}}"#
+        )
+    };
+    let charge = |id: &str, wallet: &str, amount: &str, ingested: &str| {
+        format!(
+            r#"{{"tx_id":"{id}","wallet_id":"{wallet}","type":"CHARGE","amount":"{amount}","created_at":"2026-01-05T01:00:00Z","ingested_at":"{ingested}"}}"#
+        )
+    };
+    let (start, end) = ("2026-01-04T15:00:00Z", "2026-01-05T15:00:00Z");
+    let snapshots = [
+        snapshot("w", "0", start),
+        snapshot("w", "7", end),
+        snapshot("v", "0", start),
+    ];
+    file("w.jsonl", &snapshots);
+    file(
+        "1.jsonl",
+        &[
+            charge("t1", "w", "5", "2026-01-05T01:05:00Z"),
+            charge("t2", "v", "1", "2026-01-05T01:05:00Z"),
+        ],
+    );
+    file("2.jsonl", &[charge("t3", "w", "2", "2026-01-05T16:00:00Z")]);
+    for line in [
+        "rules sync",
+        "ingest user_wallets w.jsonl",
+        "ingest transaction_ledger 1.jsonl",
+        "run silver --date-kst 2026-01-05 --now 2026-01-06T00:00:00Z",
+        "run b --date-kst 2026-01-05 --now 2026-01-06T00:20:00Z",
+    ] {
+        let output = nsc(dir.path(), &line.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(output.status.code(), Some(0), "{line}: {}", stderr(&output));
+    }
+    dir
+}
+
+#[test]
+fn a_finding_is_listed_until_a_run_no_longer_finds_it() {
+    let dir = two_nights();
+    let dir = dir.path();
+    let drift = "2026-01-05 RECON_DRIFT_HIGH w";
+    let missed = "2026-01-05 RECON_SNAPSHOT_MISSING v";
+    let supply = "2026-01-05 SUPPLY_MISMATCH -";
+    assert_eq!(list(dir, &[]), [drift, missed, supply]);
+    assert_eq!(list(dir, &["--severity", "Warn"]), [missed]);
+    assert_eq!(list(dir, &["--type", "recon_drift_high"]), [drift]);
+    assert_eq!(
+        list(dir, &["--since", "2026-01-05", "--severity", "critical"]),
+        [drift, supply]
+    );
+    assert!(list(dir, &["--since", "2026-01-06"]).is_empty());
+    for line in [
+        "ingest transaction_ledger 2.jsonl",
+        "run silver --date-kst 2026-01-05 --now 2026-01-06T01:00:00Z",
+        "run b --date-kst 2026-01-05 --now 2026-01-06T01:20:00Z",
+    ] {
+        assert_eq!(
+            nsc(dir, &line.split_whitespace().collect::<Vec<_>>())
+                .status
+                .code(),
+            Some(0),
+            "{line}"
+        );
+    }
+    assert_eq!(list(dir, &[]), [missed]);
+    // The view is the same list, and can be joined, counted and filtered as any table.
+    let asked = |sql: &str| stdout(&nsc(dir, &["sql", sql, "--format", "csv"]));
+    assert_eq!(
+        asked(
+            "SELECT exception_type, subject, message LIKE '%\"wallet\":\"v\"%' AS told FROM gold.open_findings"
+        ),
+        "exception_type,subject,told\nRECON_SNAPSHOT_MISSING,v,true\n"
+    );
+    assert_eq!(
+        asked(
+            "SELECT count(*) AS n FROM gold.open_findings o JOIN gold.recon_daily_snapshot_flow r ON r.user_id = o.subject AND r.date_kst = o.date_kst WHERE o.date_kst >= DATE '2026-01-05'"
+        ),
+        "n\n1\n"
+    );
+    assert!(asked("SHOW TABLES").contains(",open_findings,"));
+}
+
+#[test]
+fn nothing_looked_at_is_not_nothing_found() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("lakehouse")).unwrap();
+    let refused = nsc(dir.path(), &["findings", "list"]);
+    assert_eq!(refused.status.code(), Some(6));
+    assert!(
+        stderr(&refused).contains("NSC0103: no run has looked for findings"),
+        "{}",
+        stderr(&refused)
+    );
+    let refused = nsc(dir.path(), &["sql", "SELECT * FROM gold.open_findings"]);
+    assert!(stderr(&refused).contains("NSC0103"), "{}", stderr(&refused));
+    // A misspelt type would be answered with an empty list.
+    let refused = nsc(dir.path(), &["findings", "list", "--type", "RECON_DRIFT"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("RECON_DRIFT_HIGH"),
+        "{}",
+        stderr(&refused)
+    );
+    assert_eq!(
+        nsc(dir.path(), &["findings", "list", "--since", "2026-02-30"])
+            .status
+            .code(),
+        Some(2)
+    );
+}
