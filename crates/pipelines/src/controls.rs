@@ -14,6 +14,7 @@ use nsc_transforms::controls::{
     wallet_day,
 };
 use nsc_transforms::rules::SeverityRule;
+use nsc_transforms::vocabulary::Aliases;
 
 use crate::derivation::{self, Derivation};
 use crate::due::{Extent, Work};
@@ -42,6 +43,8 @@ struct ControlRules {
     supply: SeverityRule,
     failed: StatusRule,
     refunded: StatusRule,
+    statuses: Aliases,
+    system_wallets: Vec<String>,
 }
 
 fn money_rule(rule: &Rule) -> Result<SeverityRule, PipelineError> {
@@ -68,6 +71,11 @@ impl ControlRules {
             supply: money_rule(rules.for_metric("ledger", "supply_diff_abs", None)?)?,
             failed: statuses("payment_failed_status")?,
             refunded: statuses("payment_refunded_status")?,
+            statuses: Aliases::of(rules.optional("silver", "payment_status_alias"))?,
+            system_wallets: match rules.optional("ledger", "system_wallets") {
+                Some(rule) => rule.any_values()?.to_vec(),
+                None => Vec::new(),
+            },
         })
     }
 }
@@ -189,6 +197,7 @@ impl Day<'_> {
             day: self.day,
             failed: &self.rules.failed,
             refunded: &self.rules.refunded,
+            statuses: &self.rules.statuses,
         };
         // The two share neither inputs nor tables.
         let ((), payments) = tokio::try_join!(
@@ -215,7 +224,7 @@ impl Day<'_> {
         let recon = materialise(
             ctx,
             "recon",
-            reconciliation(ctx, self.day, &self.rules.drift).await?,
+            reconciliation(ctx, self.day, &self.rules.drift, &self.rules.system_wallets).await?,
         )
         .await?;
         let supply = materialise(

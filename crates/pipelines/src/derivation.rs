@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ExceptionCount, PipelineError, RunContext, RunReport, TableReport, Verdict};
 
 /// To be raised whenever a plan computes something else from the same rows.
-pub(crate) const PLANS_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/7");
+pub(crate) const PLANS_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/8");
 
 /// The inputs of one result: the files it reads, and everything else (its basis).
 pub(crate) struct Derivation {

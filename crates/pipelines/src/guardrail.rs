@@ -23,6 +23,7 @@ use nsc_transforms::guardrail::{
     freshness_seconds, judge, measures, newest_before, zero_windows_after,
 };
 use nsc_transforms::rules::SeverityRule;
+use nsc_transforms::vocabulary::Vocabulary;
 
 use crate::derivation::{self, Derivation};
 use crate::exceptions::{self, Finding, Judged, metadata};
@@ -206,7 +207,7 @@ fn rules_of(
     Ok((
         judged,
         AllowedValues {
-            entry_types: allowed("entry_type_allowed")?,
+            words: Vocabulary::of(rules)?,
             payment_statuses: allowed("payment_status_allowed")?,
         },
     ))

@@ -16,6 +16,7 @@ use nsc_lake::{Conflict, DataFile, Scope, Table};
 use nsc_transforms::controls::{
     ControlDay, StatusRule, payment_day, payment_failure, payment_orders_of_day, payment_refund,
 };
+use nsc_transforms::vocabulary::Aliases;
 
 use crate::controls::{materialise, upsert};
 use crate::silver::{self, in_memory, scope};
@@ -46,6 +47,7 @@ pub(crate) struct Payments<'a> {
     pub(crate) day: &'a ControlDay,
     pub(crate) failed: &'a StatusRule,
     pub(crate) refunded: &'a StatusRule,
+    pub(crate) statuses: &'a Aliases,
 }
 
 impl Payments<'_> {
@@ -59,7 +61,7 @@ impl Payments<'_> {
         let (bronze, files) = files_of_day(self.run, self.day.date).await?;
         report.read(&bronze);
         ctx.register_table("payment_orders_raw", bronze.scan(files))?;
-        let of_day = payment_orders_of_day(ctx, self.day).await?;
+        let of_day = payment_orders_of_day(ctx, self.day, self.statuses).await?;
         let of_day = materialise(ctx, "payment_orders_of_day", of_day).await?;
         let moved = self.versions_elsewhere(ctx, &bronze, of_day).await?;
         ctx.register_table("payment_versions_elsewhere", moved.into_view())?;

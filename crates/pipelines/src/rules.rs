@@ -1,6 +1,6 @@
 //! `sync_rules`: the rules file into `gold.dim_rule_scd2`, as SCD2.
 
-use nsc_contracts::rule::{Rule, RuleSet, RuleVersion, plan_sync};
+use nsc_contracts::rule::{KnownMetric, Rule, RuleError, RuleSet, RuleVersion, default_rules, plan_sync};
 use nsc_core::{ErrorCode, OperatorError};
 use nsc_lake::session;
 use serde::Serialize;
@@ -16,6 +16,8 @@ pub struct SyncReport {
     pub closed: Vec<String>,
     /// Rules of the file that were in force already.
     pub unchanged: usize,
+    /// `domain.metric` that a pipeline needs a rule for and, after the sync, has none.
+    pub missing: Vec<String>,
 }
 
 /// Which rules a chain syncs.
@@ -23,21 +25,36 @@ pub struct SyncReport {
 pub enum RuleSource {
     /// A file: it is synced whole.
     File(Vec<Rule>),
+    /// A file, and the shipped rule for every metric that has none in it nor is stored with one.
+    Filled(Vec<Rule>),
     /// The shipped rules: only metrics that have no rule yet get one, so what operators have set stays.
     Shipped(Vec<Rule>),
 }
 
 impl RuleSource {
     /// The rules to sync, given what is stored.
-    fn wanted(&self, stored: &[RuleVersion]) -> Vec<Rule> {
-        match self {
+    ///
+    /// # Errors
+    /// Never in a released build: the shipped rules are read by a test.
+    fn wanted(&self, stored: &[RuleVersion]) -> Result<Vec<Rule>, RuleError> {
+        let has_rule = |rule: &Rule| {
+            stored
+                .iter()
+                .any(|v| v.is_current && v.rule.subject() == rule.subject())
+        };
+        Ok(match self {
             Self::File(rules) => rules.clone(),
-            Self::Shipped(rules) => {
-                let has_rule = |rule: &Rule| {
-                    stored
-                        .iter()
-                        .any(|v| v.is_current && v.rule.subject() == rule.subject())
+            Self::Filled(rules) => {
+                let in_file = |shipped: &Rule| {
+                    let same = |r: &Rule| r.subject() == shipped.subject() || r.rule_id == shipped.rule_id;
+                    rules.iter().any(same)
                 };
+                let filled = default_rules()?
+                    .into_iter()
+                    .filter(|shipped| !has_rule(shipped) && !in_file(shipped));
+                rules.iter().cloned().chain(filled).collect()
+            }
+            Self::Shipped(rules) => {
                 let has_id = |rule: &Rule| {
                     stored
                         .iter()
@@ -50,7 +67,7 @@ impl RuleSource {
                     .cloned()
                     .collect()
             }
-        }
+        })
     }
 }
 
@@ -76,8 +93,9 @@ pub async fn sync_rules(
         .change_rules(
             &ctx,
             |stored| -> Result<Option<Vec<RuleVersion>>, PipelineError> {
-                let plan = plan_sync(stored, &source.wanted(stored), run.now, bump)?;
+                let plan = plan_sync(stored, &source.wanted(stored)?, run.now, bump)?;
                 usable(&plan.open)?;
+                let after = plan.applied(stored);
                 let ids =
                     |versions: &[RuleVersion]| versions.iter().map(|v| v.rule.rule_id.clone()).collect();
                 if let Ok(mut report) = report.lock() {
@@ -85,25 +103,13 @@ pub async fn sync_rules(
                         opened: ids(&plan.open),
                         closed: ids(&plan.close),
                         unchanged: plan.unchanged,
+                        // Of a table where two rules of a metric are in force nothing can be said; a run will.
+                        missing: RuleSet::current(&after)
+                            .map(|set| set.missing().map(KnownMetric::subject).collect())
+                            .unwrap_or_default(),
                     };
                 }
-                if plan.is_empty() {
-                    return Ok(None);
-                }
-                let replaced = |v: &&RuleVersion| {
-                    !plan
-                        .close
-                        .iter()
-                        .any(|c| c.rule.rule_id == v.rule.rule_id && c.effective_start == v.effective_start)
-                };
-                Ok(Some(
-                    stored
-                        .iter()
-                        .filter(replaced)
-                        .chain(plan.rows())
-                        .cloned()
-                        .collect(),
-                ))
+                Ok((!plan.is_empty()).then_some(after))
             },
         )
         .await?;

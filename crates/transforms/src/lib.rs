@@ -11,6 +11,7 @@
 //! | [`controls`] | B |
 //! | [`analytics`] | C |
 //! | [`silver`] | Silver |
+//! | [`vocabulary`] | the words of the sources, for all of them |
 
 pub mod analytics;
 pub mod controls;
@@ -20,5 +21,6 @@ pub mod guardrail;
 mod output;
 pub mod rules;
 pub mod silver;
+pub mod vocabulary;
 
 pub use error::TransformError;

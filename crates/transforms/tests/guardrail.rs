@@ -5,6 +5,7 @@ use nsc_core::UtcWindow;
 use nsc_transforms::guardrail::{
     AllowedValues, GuardrailSource, Tally, Timeline, Windows, measures, newest_before,
 };
+use nsc_transforms::vocabulary::Vocabulary;
 
 use crate::support::{at, batch, register, session};
 
@@ -19,7 +20,10 @@ fn windows() -> Windows {
 fn allowed() -> AllowedValues {
     let texts = |t: &[&str]| t.iter().map(|s| (*s).to_owned()).collect();
     AllowedValues {
-        entry_types: texts(&["CHARGE", "PAYMENT"]),
+        words: Vocabulary {
+            allowed_types: texts(&["CHARGE", "PAYMENT"]),
+            ..Vocabulary::default()
+        },
         payment_statuses: texts(&["PAID", "PENDING"]),
     }
 }

@@ -24,6 +24,7 @@ mod others;
 mod queries;
 mod readers;
 mod run_records;
+mod rules;
 mod scenarios;
 mod serving;
 mod streams;

@@ -186,9 +186,9 @@ fn rules_are_synced_once_and_kept_as_history() {
             .as_array()
             .unwrap()
             .len(),
-        17
+        20
     );
-    assert_eq!(sync(&[])["unchanged"].as_u64(), Some(17));
+    assert_eq!(sync(&[])["unchanged"].as_u64(), Some(20));
     let one = "version: 1\nrules:\n  - {rule_id: ledger_recon_abs_default, domain: ledger, metric: drift_abs, threshold: 0.5, severity_map: {crit: 0.5}}\n";
     std::fs::write(path.join("one.yaml"), one).unwrap();
     let refused = nsc(path, &["rules", "sync", "one.yaml"]);

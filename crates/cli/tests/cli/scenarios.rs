@@ -196,6 +196,8 @@ scenarios!(
     supply_mismatch,
     hold_release_zero_flow,
     wallet_unknown,
+    system_wallet,
+    source_words,
     opening_balance_from_yesterday,
     snapshot_before_last_entry,
     idle_wallet,

@@ -1,5 +1,6 @@
 //! What every single rule must satisfy, wherever it came from.
 
+use super::set::known_metric;
 use super::{Rule, RuleError};
 
 /// The severities a map may name.
@@ -56,7 +57,10 @@ impl Rule {
         {
             return Some(format!("warn {warn} is above crit {crit}"));
         }
-        if self.threshold.is_none() && self.severity_map.is_empty() && self.allowed_values.is_empty() {
+        let may_be_empty = known_metric(self).is_some_and(|k| k.shape.may_be_empty());
+        let says_nothing =
+            self.threshold.is_none() && self.severity_map.is_empty() && self.allowed_values.is_empty();
+        if says_nothing && !may_be_empty {
             return Some("it has neither threshold, severity_map nor allowed_values".to_owned());
         }
         self.problem_of_values()

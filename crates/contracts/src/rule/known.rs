@@ -13,6 +13,18 @@ pub enum RuleShape {
     Values,
     /// Exactly one of the named values.
     OneOf(&'static [&'static str]),
+    /// A set of values that may be empty.
+    AnyValues,
+    /// `WORD=WORD` pairs, a source's word and the contract's; may be empty.
+    Aliases,
+}
+
+impl RuleShape {
+    /// Whether a rule may say "none": without one, nothing is meant.
+    #[must_use]
+    pub const fn may_be_empty(self) -> bool {
+        matches!(self, Self::AnyValues | Self::Aliases)
+    }
 }
 
 /// One metric a pipeline judges.
@@ -24,6 +36,21 @@ pub struct KnownMetric {
     pub metric: &'static str,
     /// What its rule must hold.
     pub shape: RuleShape,
+}
+
+impl KnownMetric {
+    /// `domain.metric`.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        format!("{}.{}", self.domain, self.metric)
+    }
+
+    /// Whether a run stops without a rule for it. A set that may be empty is empty without one: rules of a time before it
+    /// was known judge as they did.
+    #[must_use]
+    pub const fn is_needed(&self) -> bool {
+        !self.shape.may_be_empty()
+    }
 }
 
 const fn known(domain: &'static str, metric: &'static str, shape: RuleShape) -> KnownMetric {
@@ -46,9 +73,12 @@ pub const KNOWN_METRICS: &[KnownMetric] = &[
     known("ledger", "supply_diff_abs", RuleShape::Money),
     known("ledger", "gate_tags", RuleShape::Values),
     known("ledger", "gate_scope", RuleShape::OneOf(&["closing", "any"])),
+    known("ledger", "system_wallets", RuleShape::AnyValues),
     known("silver", "bad_records_rate", RuleShape::Fail),
     known("silver", "entry_type_allowed", RuleShape::Values),
     known("silver", "payment_status_allowed", RuleShape::Values),
+    known("silver", "entry_type_alias", RuleShape::Aliases),
+    known("silver", "payment_status_alias", RuleShape::Aliases),
     known("ops", "payment_failed_status", RuleShape::Values),
     known("ops", "payment_refunded_status", RuleShape::Values),
 ];

@@ -90,6 +90,48 @@ impl Rule {
         Ok(&self.allowed_values)
     }
 
+    /// The values of a set that may be empty.
+    ///
+    /// # Errors
+    /// When one is blank.
+    pub fn any_values(&self) -> Result<&[String], RuleError> {
+        if self.allowed_values.is_empty() {
+            return Ok(&[]);
+        }
+        self.allowed()
+    }
+
+    /// What a source's words stand for, from `WORD=WORD`.
+    ///
+    /// # Errors
+    /// When a value is not of that form, a word stands for two, or a word both stands for another and is stood for: a word is
+    /// looked up once.
+    pub fn aliases(&self) -> Result<Vec<(String, String)>, RuleError> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for value in self.any_values()? {
+            let pair = value
+                .split_once('=')
+                .filter(|(word, means)| !nsc_core::is_blank(word) && !nsc_core::is_blank(means))
+                .filter(|(_, means)| !means.contains('=') && !value.contains(['\n', '\r']));
+            let Some((word, means)) = pair else {
+                return Err(self.malformed(format!("{value:?} is not SOURCE_WORD=CONTRACT_WORD")));
+            };
+            if pairs.iter().any(|(known, _)| known == word) {
+                return Err(self.malformed(format!("{word} stands for two words")));
+            }
+            pairs.push((word.to_owned(), means.to_owned()));
+        }
+        match pairs
+            .iter()
+            .find(|(word, _)| pairs.iter().any(|(_, means)| means == word))
+        {
+            Some((word, _)) => Err(self.malformed(format!(
+                "{word} stands for another word and is stood for: a word is looked up once"
+            ))),
+            None => Ok(pairs),
+        }
+    }
+
     /// The one allowed value of a rule that is a choice.
     ///
     /// # Errors
@@ -130,6 +172,8 @@ impl Rule {
             RuleShape::Fail => self.fail().map(|_| ()),
             RuleShape::Values => self.allowed().map(|_| ()),
             RuleShape::OneOf(choices) => self.choice(choices).map(|_| ()),
+            RuleShape::AnyValues => self.any_values().map(|_| ()),
+            RuleShape::Aliases => self.aliases().map(|_| ()),
         }
     }
 
@@ -199,6 +243,41 @@ mod tests {
         assert!(said(r.allowed()).contains("blank"));
         r.allowed_values = vec!["some".into()];
         assert!(said(r.answers(RuleShape::OneOf(&["closing", "any"]))).contains("must be one of"));
+    }
+
+    #[test]
+    fn an_alias_is_one_word_for_one_other() {
+        let of = |values: &[&str]| {
+            let mut r = rule("r1", "silver.entry_type_alias", 0.0);
+            r.allowed_values = values.iter().map(|v| (*v).to_owned()).collect();
+            r.aliases()
+        };
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(of(&[]).unwrap(), []);
+        assert_eq!(
+            of(&["BUY=CHARGE", "buy=CHARGE", "구매=CHARGE"]).unwrap(),
+            [
+                pair("BUY", "CHARGE"),
+                pair("buy", "CHARGE"),
+                pair("구매", "CHARGE")
+            ]
+        );
+        for (values, problem) in [
+            (&["BUY"][..], "is not SOURCE_WORD=CONTRACT_WORD"),
+            (&["=CHARGE"], "is not SOURCE_WORD=CONTRACT_WORD"),
+            (&["BUY= "], "is not SOURCE_WORD=CONTRACT_WORD"),
+            (&["A=B=C"], "is not SOURCE_WORD=CONTRACT_WORD"),
+            (&["A=B\nC=D"], "is not SOURCE_WORD=CONTRACT_WORD"),
+            (&["BUY=CHARGE", "BUY=PAYMENT"], "BUY stands for two words"),
+            (&["A=B", "B=C"], "B stands for another word and is stood for"),
+            (&["A=A"], "A stands for another word and is stood for"),
+        ] {
+            let said = said(of(values));
+            assert!(
+                said.contains(problem) && said.contains("rule r1"),
+                "{values:?}: {said}"
+            );
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The rules file: strict YAML, checked as a whole before anything is stored.
+//! The rules file: strict YAML, or a JSON array of rules, checked as a whole before anything is stored.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::set::known_metric;
 use super::{Rule, RuleError};
 
 /// The rules file this build ships (`config/rules.yaml`).
@@ -28,8 +29,7 @@ struct FileRule {
     domain: String,
     metric: String,
     threshold: Option<Number>,
-    #[serde(default)]
-    severity_map: FileSeverities,
+    severity_map: Option<FileSeverities>,
     allowed_values: Option<Vec<String>>,
     comment: Option<String>,
 }
@@ -82,35 +82,48 @@ impl Visitor<'_> for NumberVisitor {
     }
 }
 
+/// The file's rules: `{version, rules}` in YAML, or a bare JSON array, which has no version of its own.
+fn file_rules(text: &str) -> Result<Vec<FileRule>, String> {
+    let text = text.trim_start_matches('\u{feff}');
+    if text.trim_start().starts_with('[') {
+        // JSON is YAML, and read so it keeps its lines in errors.
+        return serde_yaml_ng::from_str(text).map_err(|e| e.to_string());
+    }
+    let parsed: RulesFile = serde_yaml_ng::from_str(text).map_err(|e| e.to_string())?;
+    if parsed.version == FORMAT_VERSION {
+        Ok(parsed.rules)
+    } else {
+        Err(format!(
+            "version is {}, this program reads version {FORMAT_VERSION}",
+            parsed.version
+        ))
+    }
+}
+
 /// Reads a rules file. `file` is the name errors give it.
 ///
 /// # Errors
-/// When it is not YAML of the documented form (with the line), when a rule is malformed, when a `rule_id` or a
+/// When it is not YAML or JSON of the documented form (with the line), when a rule is malformed, when a `rule_id` or a
 /// domain and metric stand in it twice, or when it holds no rule.
 pub fn parse_rules(file: &str, text: &str) -> Result<Vec<Rule>, RuleError> {
     let refuse = |problem: String| RuleError::File {
         file: file.to_owned(),
         problem,
     };
-    let parsed: RulesFile = serde_yaml_ng::from_str(text).map_err(|e| refuse(e.to_string()))?;
-    if parsed.version != FORMAT_VERSION {
-        return Err(refuse(format!(
-            "version is {}, this program reads version {FORMAT_VERSION}",
-            parsed.version
-        )));
-    }
-    if parsed.rules.is_empty() {
+    let found = file_rules(text).map_err(refuse)?;
+    if found.is_empty() {
         return Err(refuse("it holds no rule".to_owned()));
     }
-    let mut rules = Vec::with_capacity(parsed.rules.len());
-    for file_rule in parsed.rules {
-        if file_rule.allowed_values.as_ref().is_some_and(Vec::is_empty) {
+    let mut rules = Vec::with_capacity(found.len());
+    for file_rule in found {
+        let is_empty = file_rule.allowed_values.as_ref().is_some_and(Vec::is_empty);
+        let rule = Rule::from(file_rule);
+        if is_empty && !known_metric(&rule).is_some_and(|k| k.shape.may_be_empty()) {
             return Err(refuse(format!(
                 "rule {} has an empty allowed_values",
-                file_rule.rule_id
+                rule.rule_id
             )));
         }
-        let rule = Rule::from(file_rule);
         rule.check()?;
         rules.push(rule);
     }
@@ -128,10 +141,11 @@ pub fn default_rules() -> Result<Vec<Rule>, RuleError> {
 
 impl From<FileRule> for Rule {
     fn from(r: FileRule) -> Self {
+        let levels = r.severity_map.unwrap_or_default();
         let levels = [
-            ("warn", r.severity_map.warn),
-            ("crit", r.severity_map.crit),
-            ("fail", r.severity_map.fail),
+            ("warn", levels.warn),
+            ("crit", levels.crit),
+            ("fail", levels.fail),
         ];
         let severity_map: BTreeMap<String, f64> = levels
             .into_iter()
@@ -210,7 +224,7 @@ mod tests {
     #[test]
     fn the_shipped_file_is_the_table_of_the_contract() {
         let rules = default_rules().unwrap();
-        assert_eq!(rules.len(), 17);
+        assert_eq!(rules.len(), 20);
         let text = |id: &str| {
             let r = rules.iter().find(|r| r.rule_id == id).unwrap();
             format!(
@@ -242,7 +256,55 @@ mod tests {
             "silver.entry_type_allowed None {} CHARGE WITHDRAW PAYMENT RECEIVE REFUND_OUT REFUND_IN HOLD RELEASE MINT BURN"
         );
         assert_eq!(text("ledger_gate_scope_v1"), "ledger.gate_scope None {} closing");
+        assert_eq!(
+            text("silver_payment_status_allowed_v2"),
+            "silver.payment_status_allowed None {} PAID PENDING FAILED CANCELLED REFUNDED SETTLED"
+        );
+        assert_eq!(
+            text("ledger_system_wallets_v1"),
+            "ledger.system_wallets None {} system"
+        );
+        for (id, metric) in [
+            ("silver_entry_type_alias_v1", "silver.entry_type_alias"),
+            ("silver_payment_status_alias_v1", "silver.payment_status_alias"),
+        ] {
+            assert_eq!(text(id), format!("{metric} None {{}} "), "shipped without a word");
+        }
         assert!(rules.iter().all(|r| r.comment.is_some()));
+    }
+
+    #[test]
+    fn a_json_array_of_rules_is_a_rules_file() {
+        let json = r#"[
+            {"rule_id": "a", "domain": "dq", "metric": "x", "threshold": 300, "severity_map": {"warn": 300, "crit": 600.5}},
+            {"rule_id": "b", "domain": "silver", "metric": "entry_type_allowed", "threshold": null, "severity_map": null,
+             "allowed_values": ["CHARGE"], "comment": "why"}
+        ]"#;
+        let yaml = "version: 1\nrules:\n\
+            - {rule_id: a, domain: dq, metric: x, threshold: 300, severity_map: {warn: 300, crit: 600.5}}\n\
+            - {rule_id: b, domain: silver, metric: entry_type_allowed, allowed_values: [CHARGE], comment: why}\n";
+        let read = |text: &str| parse_rules("rules", text).unwrap();
+        assert_eq!(read(json), read(yaml));
+        assert_eq!(read(&format!("\u{feff}{json}")), read(yaml));
+        let refused = |text: &str| parse_rules("rules.json", text).unwrap_err().to_string();
+        for (text, problem) in [
+            ("[]", "it holds no rule"),
+            ("[{\"rule_id\": \"a\"}]", "missing field `domain` at line 1"),
+            (
+                "[{\"rule_id\": \"a\", \"is_current\": true}]",
+                "unknown field `is_current`",
+            ),
+            ("[1]", "at line 1"),
+            ("[", "at line "),
+            (
+                r#"[{"rule_id": "a", "domain": "dq", "metric": "x", "threshold": "300"}]"#,
+                "a number of 0 or more",
+            ),
+        ] {
+            assert!(refused(text).contains(problem), "{text}: {}", refused(text));
+        }
+        let twice = json.replace("\"b\"", "\"a\"");
+        assert!(refused(&twice).contains("a (rule 1 of the file) and a (rule 2 of the file)"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use nsc_core::UtcMicros;
 
-use super::{KNOWN_METRICS, Rule, RuleError, RuleVersion};
+use super::{KNOWN_METRICS, KnownMetric, Rule, RuleError, RuleVersion};
 
 /// What was in force at one instant, by domain and metric.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,14 +74,24 @@ impl RuleSet {
             })
     }
 
+    /// The rule of a metric that may have none (`RuleShape::may_be_empty`).
+    #[must_use]
+    pub fn optional(&self, domain: &str, metric: &str) -> Option<&Rule> {
+        self.by_subject.get(&format!("{domain}.{metric}"))
+    }
+
+    /// The metrics a pipeline needs a rule for and has none.
+    pub fn missing(&self) -> impl Iterator<Item = &'static KnownMetric> {
+        let needed = KNOWN_METRICS.iter().filter(|k| k.is_needed());
+        needed.filter(|k| self.for_metric(k.domain, k.metric, None).is_err())
+    }
+
     /// Everything a run would stumble over: metrics without a rule, rules that cannot answer. Empty when all is well.
     #[must_use]
     pub fn problems(&self) -> Vec<RuleError> {
         let mut found = Vec::new();
-        for known in KNOWN_METRICS {
-            if let Err(e) = self.for_metric(known.domain, known.metric, None) {
-                found.push(e);
-            }
+        for known in self.missing() {
+            found.extend(self.for_metric(known.domain, known.metric, None).err());
         }
         for rule in self.iter() {
             if let Some(known) = known_metric(rule)
@@ -99,7 +109,8 @@ impl RuleSet {
     }
 }
 
-fn known_metric(rule: &Rule) -> Option<&'static super::KnownMetric> {
+/// What a pipeline asks of a rule; `None` when no pipeline looks it up.
+pub(super) fn known_metric(rule: &Rule) -> Option<&'static KnownMetric> {
     let metric = rule
         .metric
         .split_once('@')
@@ -198,9 +209,8 @@ mod tests {
         let set = RuleSet::as_of(&opened.collect::<Vec<_>>(), UtcMicros::new(0)).unwrap();
         assert_eq!(set.problems(), []);
         assert_eq!(set.without_use().count(), 0);
-        assert_eq!(
-            RuleSet::as_of(&[], UtcMicros::new(0)).unwrap().problems().len(),
-            super::KNOWN_METRICS.len()
-        );
+        let needed = super::KNOWN_METRICS.iter().filter(|k| k.is_needed()).count();
+        let none = RuleSet::as_of(&[], UtcMicros::new(0)).unwrap();
+        assert_eq!((none.problems().len(), none.missing().count()), (needed, needed));
     }
 }

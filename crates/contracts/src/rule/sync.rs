@@ -36,6 +36,18 @@ impl SyncPlan {
         self.close.is_empty() && self.open.is_empty()
     }
 
+    /// What is stored once the plan is done.
+    #[must_use]
+    pub fn applied(&self, stored: &[RuleVersion]) -> Vec<RuleVersion> {
+        let is_closed = |v: &&RuleVersion| {
+            self.close
+                .iter()
+                .any(|c| c.rule.rule_id == v.rule.rule_id && c.effective_start == v.effective_start)
+        };
+        let kept = stored.iter().filter(|v| !is_closed(v));
+        kept.chain(self.rows()).cloned().collect()
+    }
+
     /// The rows to upsert by `rule_id`.
     pub fn rows(&self) -> impl Iterator<Item = &RuleVersion> {
         self.close.iter().chain(&self.open)

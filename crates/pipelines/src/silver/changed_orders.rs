@@ -13,7 +13,7 @@ use nsc_lake::{DataFile, Scope, StagedUpsert, Table, Upsert};
 use super::commit::line_of;
 use super::drain::stamp;
 use super::scope::payment_statuses;
-use super::stage::in_memory;
+use super::stage::{SilverRules, in_memory};
 use crate::exceptions::metadata;
 use crate::{PipelineError, RunContext, RunReport};
 
@@ -61,14 +61,14 @@ impl ChangedOrders {
         ctx: &SessionContext,
         table: &Table,
         scope: Scope,
-        rule_id: &str,
+        rules: &SilverRules,
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
         if self.is_empty() || scope.files.is_empty() {
             return Ok(());
         }
         let stored = ctx.read_table(table.scan(scope.files.clone()))?;
-        let Some(restated) = self.restated(run, ctx, stored.clone()).await? else {
+        let Some(restated) = self.restated(run, ctx, stored.clone(), rules).await? else {
             return Ok(());
         };
         let columns: Vec<_> = table
@@ -97,7 +97,7 @@ impl ChangedOrders {
         let mut writer = upsert.writer()?;
         for batch in &changed {
             writer
-                .write(&stamp(batch, run.run_id.as_str(), Some(rule_id))?)
+                .write(&stamp(batch, run.run_id.as_str(), Some(&rules.allowed_rule))?)
                 .await?;
         }
         let part = writer.finish().await?;
@@ -118,6 +118,7 @@ impl ChangedOrders {
         run: &RunContext,
         ctx: &SessionContext,
         stored: DataFrame,
+        rules: &SilverRules,
     ) -> Result<Option<Vec<RecordBatch>>, PipelineError> {
         let orders = in_memory(ctx, self.0.clone())?;
         let named = stored
@@ -149,7 +150,7 @@ impl ChangedOrders {
         }
         let has_lost = |b: &RecordBatch| b.column_by_name("new_status").is_none_or(|c| c.null_count() > 0);
         let restated = if named.iter().any(has_lost) {
-            with_own_status(run, ctx, named).await?
+            with_own_status(run, ctx, named, rules).await?
         } else {
             in_memory(ctx, named)?
         };
@@ -171,6 +172,7 @@ async fn with_own_status(
     run: &RunContext,
     ctx: &SessionContext,
     named: Vec<RecordBatch>,
+    rules: &SilverRules,
 ) -> Result<DataFrame, PipelineError> {
     let bronze = run.table("bronze.transaction_ledger_raw").await?;
     let named = in_memory(ctx, named)?;
@@ -181,7 +183,8 @@ async fn with_own_status(
             bronze_row().alias("own_row"),
             col("tx_id").alias("own_tx"),
             col("wallet_id").alias("own_wallet"),
-            rows.parse_sql_expr("nsc_clean(status)")?.alias("own_status"),
+            rows.parse_sql_expr(&rules.words.statuses.sql("nsc_clean(status)"))?
+                .alias("own_status"),
             col("ingested_at"),
         ])?
         .join(

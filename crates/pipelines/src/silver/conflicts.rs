@@ -18,6 +18,7 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{DataFile, Days, Table};
 use nsc_transforms::silver::{conflicts_among_copies, disagreeing_with_stored, key_column};
+use nsc_transforms::vocabulary::Vocabulary;
 
 use super::bronze::BronzeInput;
 use super::stage::in_memory;
@@ -58,10 +59,10 @@ impl Conflicts {
         bronze: DataFrame,
         files: &[DataFile],
         wanted: DataFrame,
-        allowed: &[String],
+        words: &Vocabulary,
         times: UtcWindow,
     ) -> Result<(), PipelineError> {
-        let found = conflicts_among_copies(bronze, wanted, allowed, Some(times))?;
+        let found = conflicts_among_copies(bronze, wanted, words, Some(times))?;
         for (tx_id, conflict) in read_conflicts(&found.collect().await?)? {
             self.among.insert(tx_id, conflict);
         }
@@ -122,14 +123,14 @@ impl Conflicts {
         mut self,
         run: &RunContext,
         ledger: &BronzeInput,
-        allowed: &[String],
+        words: &Vocabulary,
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
         let judged = self.tx_ids();
         if judged.is_empty() {
             return Ok(());
         }
-        self.complete(run, ledger, allowed, &judged).await?;
+        self.complete(run, ledger, words, &judged).await?;
         let findings: Vec<Finding> = self.among.iter().map(|(id, c)| c.finding(id)).collect();
         let found = vec![exceptions::rows(run, &findings)?];
         let mut dates = self.known_dates;
@@ -153,7 +154,7 @@ impl Conflicts {
         &mut self,
         run: &RunContext,
         ledger: &BronzeInput,
-        allowed: &[String],
+        words: &Vocabulary,
         wanted: &BTreeSet<String>,
     ) -> Result<(), PipelineError> {
         let (Some(low), Some(high)) = (wanted.first(), wanted.last()) else {
@@ -168,7 +169,7 @@ impl Conflicts {
         let ctx = run.session()?;
         let ids = tx_id_column(wanted)?;
         if let Some(rows) = ledger.rows(&ctx, &files)? {
-            let found = conflicts_among_copies(rows, in_memory(&ctx, vec![ids])?, allowed, None)?;
+            let found = conflicts_among_copies(rows, in_memory(&ctx, vec![ids])?, words, None)?;
             self.among = read_conflicts(&found.collect().await?)?.into_iter().collect();
         }
         Ok(())

@@ -15,6 +15,7 @@ use futures::TryStreamExt;
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{Conflict, DataFile, Scope, StagedUpsert, Table, Upsert};
 use nsc_transforms::silver::{Kind, Selection, classified, with_order_status};
+use nsc_transforms::vocabulary::Vocabulary;
 
 use super::affected::{Affected, Change};
 use super::bronze::BronzeInput;
@@ -135,19 +136,19 @@ impl Late {
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
         let mut conflicts = Conflicts::default();
-        let allowed = &self.rules.allowed_types;
+        let words = &self.rules.words;
         if let Some(keys) = repeated {
             let earlier = UtcWindow {
                 start: UtcMicros::new(i64::MIN),
                 end: window.start,
             };
             let (keys, files) = (in_memory(ctx, keys)?, ledger.late_files());
-            conflicts.among(bronze, files, keys, allowed, earlier).await?;
+            conflicts.among(bronze, files, keys, words, earlier).await?;
         }
         let table = run.table(ledger.plan.silver).await?;
         let files = table.files()?;
         conflicts.with_stored(ctx, rows, &table, files).await?;
-        conflicts.record(run, ledger, allowed, report).await
+        conflicts.record(run, ledger, words, report).await
     }
 
     /// Gives stored entries in some files of the ledger the status of the orders that a change brings.
@@ -174,7 +175,7 @@ impl Late {
             .await?;
         let scope = Scope::of(files, Conflict::Newest);
         orders
-            .update_entries(run, ctx, &table, scope, &self.rules.allowed_rule, report)
+            .update_entries(run, ctx, &table, scope, &self.rules, report)
             .await
     }
 
@@ -194,7 +195,7 @@ impl Late {
             bronze.clone(),
             keys,
             Selection::LateFor(window),
-            &self.rules.allowed_types,
+            &self.rules.words,
         )?;
         if input.plan.source == "transaction_ledger" {
             // Late orders were merged before.
@@ -344,8 +345,14 @@ async fn days_of_refused(
     window: UtcWindow,
 ) -> Result<BTreeSet<DateKst>, PipelineError> {
     let selection = Selection::LateFor(window);
-    let refused = classified(input.plan, bronze.clone(), None, selection, &[])?
-        .filter(col("kind").eq(lit(Kind::Bad as i8)))?;
+    let refused = classified(
+        input.plan,
+        bronze.clone(),
+        None,
+        selection,
+        &Vocabulary::default(),
+    )?
+    .filter(col("kind").eq(lit(Kind::Bad as i8)))?;
     if refused.limit(0, Some(1))?.count().await? == 0 {
         return Ok(BTreeSet::new());
     }

@@ -109,8 +109,8 @@ pub(crate) async fn run(
     }
     if let Some(ledger) = inputs.iter().find(|i| i.plan.source == "transaction_ledger") {
         let conflicts = staging.conflicts(ledger, window).await?;
-        let allowed = &staging.rules().allowed_types;
-        conflicts.record(run, ledger, allowed, report).await?;
+        let words = &staging.rules().words;
+        conflicts.record(run, ledger, words, report).await?;
     }
     let late = commit::all(run, window, staging, &mut affected, report).await?;
     if is_scheduled {

@@ -16,6 +16,7 @@ use nsc_transforms::rules::Threshold;
 use nsc_transforms::silver::{
     Kind, Selection, SourcePlan, classified, key_column, repeated_keys, with_order_status,
 };
+use nsc_transforms::vocabulary::Vocabulary;
 
 use super::bronze::BronzeInput;
 use super::conflicts::Conflicts;
@@ -37,7 +38,7 @@ const GROUPS: &[&[&str]] = &[
 /// The rules Silver validates by.
 #[derive(Debug, Clone)]
 pub(super) struct SilverRules {
-    pub(super) allowed_types: Vec<String>,
+    pub(super) words: Vocabulary,
     pub(super) allowed_rule: String,
     pub(super) rate_rule: String,
     pub(super) rate: f64,
@@ -48,7 +49,7 @@ impl SilverRules {
         let types = rules.for_metric("silver", "entry_type_allowed", None)?;
         let rate = rules.for_metric("silver", "bad_records_rate", None)?;
         Ok(Self {
-            allowed_types: types.allowed()?.to_vec(),
+            words: Vocabulary::of(rules)?,
             allowed_rule: types.rule_id.clone(),
             rate_rule: rate.rule_id.clone(),
             rate: rate.fail()?,
@@ -263,7 +264,7 @@ impl Staging {
         let repeated = repeated
             .map(|batches| in_memory(&self.ctx, batches))
             .transpose()?;
-        let classified = classified(input.plan, rows, repeated, selection, &self.rules.allowed_types)?;
+        let classified = classified(input.plan, rows, repeated, selection, &self.rules.words)?;
         let (Selection::Window(window) | Selection::LateFor(window)) = selection;
         if input.plan.source != "transaction_ledger" {
             return Ok(classified);
@@ -325,7 +326,13 @@ impl Staging {
                 .await?
                 .map(|k| in_memory(&self.ctx, k))
                 .transpose()?;
-            let late = classified(plan, rows, repeated, Selection::LateFor(window), &[])?;
+            let late = classified(
+                plan,
+                rows,
+                repeated,
+                Selection::LateFor(window),
+                &self.rules.words,
+            )?;
             others.push(scope::payment_versions(
                 late.filter(col("kind").eq(lit(Kind::Row as i8)))?,
             )?);
@@ -396,8 +403,8 @@ impl Staging {
             };
             if let Some(rows) = rows {
                 let keys = in_memory(&self.ctx, keys)?;
-                let allowed = &self.rules.allowed_types;
-                conflicts.among(rows, files, keys, allowed, window).await?;
+                let words = &self.rules.words;
+                conflicts.among(rows, files, keys, words, window).await?;
             }
         }
         if let Some((name, upsert)) = self.staged.iter().find(|(name, _)| *name == ledger.plan.silver) {

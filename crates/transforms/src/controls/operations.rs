@@ -9,19 +9,24 @@ use super::{ControlDay, StatusRule};
 use crate::TransformError;
 use crate::functions::rate_expr;
 use crate::output::{finish, plan, text};
+use crate::vocabulary::Aliases;
 
 /// The payment orders whose newest version is of the day: `order_id`, `merchant_name`, `status`, `version`. Reads Bronze
-/// `payment_orders_raw`.
+/// `payment_orders_raw`; its statuses are given as what they stand for.
 ///
 /// # Errors
 /// When the plan is refused: the table or one of its columns is absent.
 pub async fn payment_orders_of_day(
     ctx: &SessionContext,
     day: &ControlDay,
+    statuses: &Aliases,
 ) -> Result<DataFrame, TransformError> {
-    let date = ("date", ScalarValue::Date32(Some(day.date.days())));
+    let params = vec![
+        ("date", ScalarValue::Date32(Some(day.date.days()))),
+        ("status_aliases", ScalarValue::Utf8(Some(statuses.lines()))),
+    ];
     let sql = include_str!("../sql/payment_orders_of_day.sql");
-    plan(ctx, "payment_orders_of_day", sql, vec![date]).await
+    plan(ctx, "payment_orders_of_day", sql, params).await
 }
 
 /// The day's payment orders by merchant and status. Reads `payment_orders_of_day`, less the orders that

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{Expr, col, in_list, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::Money;
 
@@ -42,7 +43,8 @@ pub async fn wallet_day(ctx: &SessionContext, day: &ControlDay) -> Result<DataFr
     .await
 }
 
-/// B-1, `gold.recon_daily_snapshot_flow`. Reads `wallet_day`. `rule` is `ledger.drift_abs`, named on every row.
+/// B-1, `gold.recon_daily_snapshot_flow`. Reads `wallet_day`. `rule` is `ledger.drift_abs`, named on every row;
+/// `system_wallets` are those that issue and burn: without a snapshot they have no row.
 ///
 /// # Errors
 /// When the plan is refused.
@@ -50,6 +52,7 @@ pub async fn reconciliation(
     ctx: &SessionContext,
     day: &ControlDay,
     rule: &SeverityRule,
+    system_wallets: &[String],
 ) -> Result<DataFrame, TransformError> {
     const TABLE: &str = "gold.recon_daily_snapshot_flow";
     let start = ("start", crate::output::instant(day.start()));
@@ -60,6 +63,16 @@ pub async fn reconciliation(
         vec![start],
     )
     .await?;
+    let listed: Vec<Expr> = system_wallets.iter().map(|w| lit(w.as_str())).collect();
+    let df = if listed.is_empty() {
+        df
+    } else {
+        let issues = col("closing_ts")
+            .is_null()
+            .and(in_list(col("user_id"), listed, false));
+        df.filter(issues.is_not_true())
+            .map_err(TransformError::plan(TABLE))?
+    };
     let mut constants = day.stamps(Some(&rule.rule_id));
     constants.push(("dq_tag", text(day.dq_tag.as_deref())));
     finish(df, TABLE, constants)

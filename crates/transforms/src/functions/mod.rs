@@ -8,6 +8,7 @@
 //! | `nsc_money(text)` | `DECIMAL(38,2)` | exact money; null when missing or not exact |
 //! | `nsc_is_missing(text)` | boolean, never null | null, empty or all blank |
 //! | `nsc_clean(text)` | text | missing becomes null; anything else is unchanged (no trim, no case folding) |
+//! | `nsc_alias(text, lines)` | text | the word that `text` stands for, by lines `word=word` (a constant); else itself |
 //! | `nsc_timestamp(text)` | timestamp UTC µs | ground rule "Time"; null when it is not one |
 //! | `nsc_date_kst(ts)` | date | the business day |
 //! | `nsc_ref_key(source_ref)` | text | position in `source_ref`, sortable as text |
@@ -119,6 +120,7 @@ enum Kind {
     Money,
     IsMissing,
     Clean,
+    Alias,
     Timestamp,
     DateKst,
     RefKey,
@@ -134,10 +136,11 @@ enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Money,
         Self::IsMissing,
         Self::Clean,
+        Self::Alias,
         Self::Timestamp,
         Self::DateKst,
         Self::RefKey,
@@ -157,6 +160,7 @@ impl Kind {
             Self::Money => "nsc_money",
             Self::IsMissing => "nsc_is_missing",
             Self::Clean => "nsc_clean",
+            Self::Alias => "nsc_alias",
             Self::Timestamp => "nsc_timestamp",
             Self::DateKst => "nsc_date_kst",
             Self::RefKey => "nsc_ref_key",
@@ -180,7 +184,7 @@ impl Kind {
             }
             Self::DateKst => &[P::Instant],
             Self::VersionKey => &[P::Instant, P::Instant, P::Instant, P::Text, P::Text],
-            Self::UserKey => &[P::Text, P::Text],
+            Self::UserKey | Self::Alias => &[P::Text, P::Text],
             Self::Signed => &[P::Text, P::Money],
             Self::Rate => &[P::Integer, P::Integer],
             Self::Ratio => &[P::Money, P::Money],
@@ -193,7 +197,7 @@ impl Kind {
         match self {
             Self::Money | Self::Signed | Self::Exact | Self::Abs => DEC2,
             Self::IsMissing => DataType::Boolean,
-            Self::Clean | Self::RefKey | Self::UserKey => DataType::Utf8View,
+            Self::Clean | Self::Alias | Self::RefKey | Self::UserKey => DataType::Utf8View,
             Self::Timestamp => utc_micros(),
             Self::DateKst => DataType::Date32,
             Self::VersionKey => DataType::Binary,
@@ -208,6 +212,7 @@ impl Kind {
             Self::Money => Arc::new(text::money(args.text(0)?)),
             Self::IsMissing => Arc::new(text::is_missing(args.text(0)?)),
             Self::Clean => text::clean(args.text(0)?)?,
+            Self::Alias => text::alias(args.text(0)?, args.text(1)?),
             Self::Timestamp => Arc::new(text::timestamp(args.text(0)?)),
             Self::DateKst => Arc::new(numbers::date_kst(args.instant(0)?)),
             Self::RefKey => Arc::new(text::ref_key(args.text(0)?)),

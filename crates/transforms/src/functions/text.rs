@@ -1,5 +1,6 @@
 //! Functions over text: what a source wrote, read by the contract's rules.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -34,6 +35,22 @@ pub(super) fn clean(texts: &StringViewArray) -> Result<ArrayRef> {
         return Ok(Arc::new(texts.clone()));
     }
     Ok(nullif(texts, &BooleanArray::new(blank, None))?)
+}
+
+/// Words as the ones they stand for; `lines` is one constant.
+pub(super) fn alias(words: &StringViewArray, lines: &StringViewArray) -> ArrayRef {
+    let lines = lines.iter().flatten().next().unwrap_or_default();
+    let meanings: HashMap<&str, &str> = lines.lines().filter_map(|line| line.split_once('=')).collect();
+    if meanings.is_empty() {
+        return Arc::new(words.clone());
+    }
+    let meant = |word| meanings.get(word).copied().unwrap_or(word);
+    Arc::new(
+        words
+            .iter()
+            .map(|word| word.map(meant))
+            .collect::<StringViewArray>(),
+    )
 }
 
 pub(super) fn timestamp(texts: &StringViewArray) -> TimestampMicrosecondArray {

@@ -139,10 +139,11 @@ fn broken(rows: &DataFrame, source: GuardrailSource, allowed: &AllowedValues) ->
                 "_corrupt_record IS NOT NULL OR nsc_is_missing(tx_id) OR nsc_is_missing(wallet_id) \
                  OR coalesce(nsc_money(amount) <= CAST(0 AS DECIMAL(38, 2)), true)",
             )?;
-            let ty = rows.parse_sql_expr("coalesce(nsc_clean(\"type\"), nsc_clean(entry_type))")?;
+            let ty = "coalesce(nsc_clean(\"type\"), nsc_clean(entry_type))";
+            let ty = rows.parse_sql_expr(&allowed.words.column("entry_type", ty))?;
             fields
                 .or(ty.clone().is_null())
-                .or(outside(ty, &allowed.entry_types))
+                .or(outside(ty, &allowed.words.allowed_types))
         }
         GuardrailSource::Wallets => rows.parse_sql_expr(
             "_corrupt_record IS NOT NULL OR nsc_is_missing(user_id) \
@@ -154,7 +155,7 @@ fn broken(rows: &DataFrame, source: GuardrailSource, allowed: &AllowedValues) ->
                 "_corrupt_record IS NOT NULL OR nsc_is_missing(order_id) \
                  OR coalesce(nsc_money(amount) <= CAST(0 AS DECIMAL(38, 2)), true)",
             )?;
-            let status = rows.parse_sql_expr("nsc_clean(status)")?;
+            let status = rows.parse_sql_expr(&allowed.words.column("status", "nsc_clean(status)"))?;
             fields.or(status
                 .clone()
                 .is_not_null()

@@ -30,6 +30,7 @@ pub use tally::{Tally, WindowCounts};
 pub use windows::Windows;
 
 use crate::rules::SeverityRule;
+use crate::vocabulary::Vocabulary;
 
 /// The sources the guardrail watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,11 +81,11 @@ pub struct GuardrailRules {
     pub bad_records_rate: SeverityRule,
 }
 
-/// The values the Bronze contract allows.
+/// The values the Bronze contract allows, once a source's words are those they stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedValues {
-    /// `silver.entry_type_allowed`.
-    pub entry_types: Vec<String>,
+    /// The entry types, and the aliases of both.
+    pub words: Vocabulary,
     /// `silver.payment_status_allowed`.
     pub payment_statuses: Vec<String>,
 }

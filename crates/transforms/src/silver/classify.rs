@@ -10,6 +10,7 @@ use nsc_core::{UtcMicros, UtcWindow};
 use super::plan_columns::{CHECK, PREFIX, RANK, checked, key_column, repeated_column};
 use super::{SourcePlan, record};
 use crate::TransformError;
+use crate::vocabulary::Vocabulary;
 
 /// What became of a Bronze row; the value of the plan's `kind` column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +74,7 @@ fn parsed(df: &DataFrame, sql: &str) -> Result<Expr, TransformError> {
 /// `source_extracted_at`, `ingested_at`, `source_ref`, `load_id`.
 ///
 /// `repeated` holds what [`repeated_keys`] found (`None` when nothing repeats): only rows of those keys are
-/// ordered, all others stream through. `allowed_types` is rule `silver.entry_type_allowed`.
+/// ordered, all others stream through.
 ///
 /// # Errors
 /// When the plan cannot be built.
@@ -82,15 +83,11 @@ pub fn classified(
     bronze: DataFrame,
     repeated: Option<DataFrame>,
     selection: Selection,
-    allowed_types: &[String],
+    words: &Vocabulary,
 ) -> Result<DataFrame, TransformError> {
     let failed = |e| TransformError::plan("classified rows")(e);
     let Some(repeated) = repeated else {
-        return shaped(
-            plan,
-            selected(plan, bronze, selection, allowed_types)?,
-            lit(1_u64),
-        );
+        return shaped(plan, selected(plan, bronze, selection, words)?, lit(1_u64), words);
     };
     let keys = repeat_columns(plan, &bronze)?;
     let keyed = bronze
@@ -117,14 +114,10 @@ pub fn classified(
     let several = keyed
         .join(repeated, JoinType::LeftSemi, &left, &right, None)
         .map_err(failed)?;
-    let single = shaped(
-        plan,
-        selected(plan, single, selection, allowed_types)?,
-        lit(1_u64),
-    )?;
-    let several = selected(plan, several, selection, allowed_types)?;
+    let single = shaped(plan, selected(plan, single, selection, words)?, lit(1_u64), words)?;
+    let several = selected(plan, several, selection, words)?;
     let rank = newest_first(plan, &several)?;
-    single.union(shaped(plan, several, rank)?).map_err(failed)
+    single.union(shaped(plan, several, rank, words)?).map_err(failed)
 }
 
 /// The rows of the selection with the check's result and the version order's columns.
@@ -132,9 +125,9 @@ pub(super) fn selected(
     plan: &SourcePlan,
     bronze: DataFrame,
     selection: Selection,
-    allowed_types: &[String],
+    words: &Vocabulary,
 ) -> Result<DataFrame, TransformError> {
-    let checked = checked(plan, bronze, allowed_types)?;
+    let checked = checked(plan, bronze, words)?;
     let instant = parsed(&checked, plan.instant)?;
     let business = parsed(&checked, plan.business_time)?;
     let at = |t: UtcMicros| lit(crate::output::instant(t));
@@ -162,11 +155,12 @@ pub(super) fn selected(
 pub(super) fn checked(
     plan: &SourcePlan,
     bronze: DataFrame,
-    allowed_types: &[String],
+    words: &Vocabulary,
 ) -> Result<DataFrame, TransformError> {
     let failed = |e| TransformError::plan("checked rows")(e);
-    let inputs: Vec<String> = plan.check.inputs().iter().map(|c| format!("\"{c}\"")).collect();
-    let allowed = allowed_types.join("\n").replace('\'', "''");
+    let inputs = plan.check.inputs().iter();
+    let inputs: Vec<String> = inputs.map(|c| words.column(c, &format!("\"{c}\""))).collect();
+    let allowed = words.allowed_types.join("\n").replace('\'', "''");
     let call = parsed(
         &bronze,
         &format!("{}({}, '{allowed}')", plan.check.function(), inputs.join(", ")),
@@ -223,7 +217,12 @@ pub(super) fn version_order(rows: &DataFrame) -> Result<Vec<SortExpr>, Transform
     Ok(order.into_iter().map(|e| e.sort(false, false)).collect())
 }
 
-fn shaped(plan: &SourcePlan, rows: DataFrame, rank: Expr) -> Result<DataFrame, TransformError> {
+fn shaped(
+    plan: &SourcePlan,
+    rows: DataFrame,
+    rank: Expr,
+    words: &Vocabulary,
+) -> Result<DataFrame, TransformError> {
     let failed = |e| TransformError::plan("shaped rows")(e);
     let fields: Vec<String> = rows
         .schema()
@@ -258,7 +257,7 @@ fn shaped(plan: &SourcePlan, rows: DataFrame, rank: Expr) -> Result<DataFrame, T
         parsed(&ranked, &record)?.alias("record_json"),
     ];
     for (name, sql) in plan.columns {
-        columns.push(parsed(&ranked, sql)?.alias(*name));
+        columns.push(parsed(&ranked, &words.column(name, sql))?.alias(*name));
     }
     columns.extend(["source_extracted_at", "ingested_at", "source_ref", "load_id"].map(col));
     ranked.select(columns).map_err(failed)

@@ -12,19 +12,26 @@ use super::plan_columns::{FACT, checked, key_column};
 use super::plan_of;
 use crate::TransformError;
 use crate::output::instant;
+use crate::vocabulary::Vocabulary;
 
 const WHAT: &str = "ledger conflicts";
 
 /// A copy as one text, so that equal texts are the same fact: a `|` or `\` of the source's own is marked with a `\`, or
 /// two facts could be written alike.
-const THE_FACT: &str = concat!(
-    "concat_ws('|', replace(replace(wallet_id, '\\', '\\\\'), '|', '\\|'), \
-     replace(replace(coalesce(nsc_clean(\"type\"), nsc_clean(entry_type)), '\\', '\\\\'), '|', '\\|'), CAST(",
-    checked!("amount"),
-    " AS VARCHAR), CAST(",
-    checked!("event_time"),
-    " AS VARCHAR))"
-);
+fn fact_of(words: &Vocabulary) -> String {
+    let entry_type = words.column(
+        "entry_type",
+        "coalesce(nsc_clean(\"type\"), nsc_clean(entry_type))",
+    );
+    let marked = |text: &str| format!("replace(replace({text}, '\\', '\\\\'), '|', '\\|')");
+    format!(
+        "concat_ws('|', {}, {}, CAST({} AS VARCHAR), CAST({} AS VARCHAR))",
+        marked("wallet_id"),
+        marked(&entry_type),
+        checked!("amount"),
+        checked!("event_time")
+    )
+}
 
 /// Of some tx_ids those whose valid `bronze` copies disagree: `tx_id`, `facts` (how many different ones), `event_time` of
 /// the newest copy (which dates the conflict), the facts themselves in `evidence`, and the `dates` (list of KST days) the
@@ -36,7 +43,7 @@ const THE_FACT: &str = concat!(
 pub fn conflicts_among_copies(
     bronze: DataFrame,
     wanted: DataFrame,
-    allowed_types: &[String],
+    words: &Vocabulary,
     times: Option<UtcWindow>,
 ) -> Result<DataFrame, TransformError> {
     let failed = |e| TransformError::plan(WHAT)(e);
@@ -46,7 +53,7 @@ pub fn conflicts_among_copies(
     let copies = bronze
         .join(wanted, JoinType::LeftSemi, &["tx_id"], &[&key_column(0)], None)
         .map_err(failed)?;
-    let copies = checked(plan, copies, allowed_types)?;
+    let copies = checked(plan, copies, words)?;
     let copies = copies
         .clone()
         .filter(sql(&copies, concat!(checked!("reason"), " IS NULL"))?)
@@ -57,7 +64,7 @@ pub fn conflicts_among_copies(
         datafusion::functions_aggregate::first_last::first_value(happened.clone(), order).alias("event_time");
     let copies = copies
         .clone()
-        .with_column(FACT, sql(&copies, THE_FACT)?)
+        .with_column(FACT, sql(&copies, &fact_of(words))?)
         .map_err(failed)?;
     // Repeats of a copy change nothing: what counts is how many different facts there are.
     let aggregates = [

@@ -13,7 +13,7 @@ WITH versions AS (
 newest AS (
     SELECT order_id, max(version) AS version FROM versions GROUP BY order_id
 )
-SELECT n.order_id, nsc_clean(r.merchant_name) AS merchant_name, r.status, n.version
+SELECT n.order_id, nsc_clean(r.merchant_name) AS merchant_name, nsc_alias(r.status, $status_aliases) AS status, n.version
 FROM newest n
 JOIN payment_orders_raw r
     ON r.order_id = n.order_id

@@ -168,7 +168,9 @@ async fn stamps_and_threshold_are_those_of_the_rule() {
     let ctx = session();
     let day = control_day(day("2026-01-05"), Some("SOURCE_STALE"));
     prepare(&ctx, &h, &day, empty_positions()).await;
-    let recon = controls::reconciliation(&ctx, &day, &drift_rule()).await.unwrap();
+    let recon = controls::reconciliation(&ctx, &day, &drift_rule(), &[])
+        .await
+        .unwrap();
     assert_eq!(
         shown(recon, &["date_kst", "user_id", "dq_tag", "run_id", "rule_id"]).await,
         ["2026-01-05 | w | SOURCE_STALE | run-1 | ledger_recon_abs_default"]

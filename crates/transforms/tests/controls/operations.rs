@@ -2,6 +2,7 @@
 
 use datafusion::prelude::SessionContext;
 use nsc_transforms::controls::{self, ControlDay, StatusRule};
+use nsc_transforms::vocabulary::Aliases;
 
 use super::run::control_day;
 use crate::support::{
@@ -34,7 +35,9 @@ async fn with_orders(orders: &[&str], elsewhere: &[&str]) -> SessionContext {
     let columns = "order_id text, merchant_name text, amount text, status text, created_at text, updated_at text, \
                    _corrupt_record text, source_extracted_at ts, ingested_at ts, source_ref text, load_id text";
     register(&ctx, "payment_orders_raw", batch(columns, orders));
-    let df = controls::payment_orders_of_day(&ctx, &day()).await.unwrap();
+    let df = controls::payment_orders_of_day(&ctx, &day(), &Aliases::default())
+        .await
+        .unwrap();
     materialise(&ctx, "payment_orders_of_day", df).await;
     let df = controls::payment_day(&ctx).await.unwrap();
     materialise(&ctx, "payment_day", df).await;

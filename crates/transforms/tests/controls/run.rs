@@ -131,7 +131,9 @@ pub(crate) async fn run_day(
 ) -> (Vec<ReconRow>, SupplyRow, RecordBatch) {
     let day = control_day(date, None);
     prepare(ctx, history, &day, positions).await;
-    let recon = controls::reconciliation(ctx, &day, &drift_rule()).await.unwrap();
+    let recon = controls::reconciliation(ctx, &day, &drift_rule(), &[])
+        .await
+        .unwrap();
     assert_contract(&recon, "gold.recon_daily_snapshot_flow");
     let recon = collect(recon).await;
     assert_required(&recon, "gold.recon_daily_snapshot_flow");

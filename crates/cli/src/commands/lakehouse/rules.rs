@@ -25,10 +25,12 @@ enum RulesCommand {
     /// Store a rules file: changed rules close the old version and open a new one
     #[command(after_help = "\
 Rules that are stored and not in the file stay in force. A second sync of the same file changes nothing.
+A rule that a pipeline needs and that is neither in the file nor stored is named; --fill stores the shipped one.
 
 Examples:
   nsc rules sync                      the shipped rules
-  nsc rules sync my-rules.yaml --bump changed definitions get the next _vN id")]
+  nsc rules sync my-rules.yaml --bump changed definitions get the next _vN id
+  nsc rules sync my-rules.json --fill a JSON array of rules, and the shipped ones it lacks")]
     Sync(SyncArgs),
     /// The rules in force, now or at an instant
     #[command(after_help = "\
@@ -63,9 +65,12 @@ Examples:
 
 #[derive(Debug, Args)]
 struct SyncArgs {
-    /// Rules file (YAML); the shipped rules when absent
+    /// Rules file (YAML, or a JSON array of rules); the shipped rules when absent
     #[arg(value_hint = ValueHint::FilePath)]
     file: Option<PathBuf>,
+    /// Store the shipped rule for every metric that neither the file nor the lakehouse has one for
+    #[arg(long, requires = "file")]
+    fill: bool,
     /// Store a changed definition under the next _vN of its id
     #[arg(long)]
     bump: bool,
@@ -90,8 +95,13 @@ pub(crate) async fn handle(args: RulesArgs, app: &mut App) -> Outcome<ExitStatus
 
 async fn sync(args: SyncArgs, app: &mut App) -> Outcome<ExitStatus> {
     let wanted = wanted(args.file)?;
+    let source = if args.fill {
+        RuleSource::Filled(wanted)
+    } else {
+        RuleSource::File(wanted)
+    };
     let run = context(app, app.lake_or_new()?, None, args.now, None)?;
-    let report = sync_rules(&run, &RuleSource::File(wanted), args.bump).await?;
+    let report = sync_rules(&run, &source, args.bump).await?;
     app.printer.document(&report, || sync_text(&report))?;
     Ok(ExitStatus::Ok)
 }
@@ -106,6 +116,13 @@ fn sync_text(report: &SyncReport) -> String {
         report.closed.len(),
         report.unchanged
     ));
+    lines.extend(report.missing.iter().map(|m| format!("missing {m}")));
+    if !report.missing.is_empty() {
+        lines.push(format!(
+            "{} rules are missing: the pipelines that need them stop with NSC0301; --fill stores the shipped ones",
+            report.missing.len()
+        ));
+    }
     lines.join("\n") + "\n"
 }
 
@@ -168,49 +185,55 @@ async fn check_file(file: PathBuf, app: &mut App) -> Outcome<ExitStatus> {
         None => Vec::new(),
     };
     let now = app.now(None);
-    let (problems, mut notes) = match plan_sync(&versions, &wanted, now, false) {
+    let in_file = set_of(&wanted, now)?;
+    let (mut problems, mut notes) = match plan_sync(&versions, &wanted, now, false) {
         Ok(plan) => {
-            let ids = |v: &[RuleVersion]| {
-                v.iter()
-                    .map(|v| v.rule.rule_id.clone())
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            };
+            let after = RuleSet::current(&plan.applied(&versions))?;
+            let missing = after
+                .missing()
+                .filter_map(|m| after.for_metric(m.domain, m.metric, None).err());
+            let stays = in_file
+                .missing()
+                .filter_map(|m| Some(after.for_metric(m.domain, m.metric, None).ok()?.rule_id.clone()));
+            let ids = |v: &[RuleVersion]| list(v.iter().map(|v| v.rule.rule_id.clone()));
             (
-                Vec::new(),
+                missing.collect::<Vec<RuleError>>(),
                 vec![
-                    format!("a sync would open: {}", or_none(ids(&plan.open))),
-                    format!("a sync would close: {}", or_none(ids(&plan.close))),
+                    format!("a sync would open: {}", ids(&plan.open)),
+                    format!("a sync would close: {}", ids(&plan.close)),
+                    format!("needed, not in the file, and stays as stored: {}", list(stays)),
                 ],
             )
         }
         Err(e) => (vec![e], Vec::new()),
     };
     notes.insert(0, format!("{} rules in the file", wanted.len()));
-    let opened = wanted.into_iter().map(|rule| RuleVersion {
-        rule,
+    let unused: Vec<String> = in_file
+        .without_use()
+        .map(|r| format!("{} ({})", r.rule_id, r.subject()))
+        .collect();
+    let unusable = in_file.problems().into_iter();
+    problems.extend(unusable.filter(|e| e.code() == ErrorCode::RuleMalformed));
+    print_check(app, &problems, &unused, &notes)
+}
+
+/// The rules of a file as if they alone were in force.
+fn set_of(wanted: &[Rule], now: UtcMicros) -> Outcome<RuleSet> {
+    let opened = wanted.iter().map(|rule| RuleVersion {
+        rule: rule.clone(),
         effective_start: now,
         effective_end: None,
         is_current: true,
     });
-    let set = RuleSet::current(&opened.collect::<Vec<_>>())?;
-    let unused: Vec<String> = set
-        .without_use()
-        .map(|r| format!("{} ({})", r.rule_id, r.subject()))
-        .collect();
-    let unusable = set
-        .problems()
-        .into_iter()
-        .filter(|e| e.code() == ErrorCode::RuleMalformed);
-    let problems: Vec<RuleError> = problems.into_iter().chain(unusable).collect();
-    print_check(app, &problems, &unused, &notes)
+    Ok(RuleSet::current(&opened.collect::<Vec<_>>())?)
 }
 
-fn or_none(text: String) -> String {
-    if text.is_empty() {
+fn list(names: impl Iterator<Item = String>) -> String {
+    let names: Vec<String> = names.collect();
+    if names.is_empty() {
         "nothing".to_owned()
     } else {
-        text
+        names.join(", ")
     }
 }
 

@@ -147,6 +147,10 @@ impl Text {
             closed.len(),
             field(rules, "unchanged")
         ));
+        let missing: Vec<String> = list(rules, "missing").iter().map(text).collect();
+        if !missing.is_empty() {
+            self.line(&format!("  rules missing: {}", missing.join(", ")));
+        }
     }
 
     fn tables(&mut self, tables: &[Value]) {
