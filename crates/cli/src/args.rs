@@ -50,6 +50,7 @@ pub(crate) struct GlobalArgs {
         long,
         global = true,
         value_enum,
+        ignore_case = true,
         default_value_t,
         hide_possible_values = false
     )]
@@ -61,7 +62,14 @@ pub(crate) struct GlobalArgs {
     #[arg(long, global = true, value_name = "FORMAT", value_parser = ["pretty", "json"])]
     pub(crate) log_format: Option<String>,
     /// Colours; NO_COLOR is respected by auto
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        ignore_case = true,
+        value_name = "WHEN",
+        default_value_t
+    )]
     pub(crate) color: ColorChoice,
     /// Memory of the engine before it spills to disk, e.g. 4GiB [env: NSC_MEMORY_LIMIT] [default: 2GiB]
     #[arg(long, global = true, value_name = "SIZE")]

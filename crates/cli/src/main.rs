@@ -13,6 +13,7 @@
 mod allocator;
 mod app;
 mod args;
+mod arguments;
 mod commands;
 mod config;
 mod environment;

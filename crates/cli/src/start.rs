@@ -15,12 +15,12 @@ use crate::environment::Environment;
 use crate::failure::{Failure, Outcome, Refusal};
 use crate::failure_text::{self, FailureStyle};
 use crate::terminal::{ColorChoice, Terminal};
-use crate::{allocator, args, commands, signals};
+use crate::{allocator, args, arguments, commands, signals};
 
 /// Runs the process.
 pub(crate) fn start() -> ExitCode {
     let env = Environment::of_this_process();
-    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let arguments = arguments::without_blank_parameters(std::env::args_os().collect());
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(e) => return not_understood(&e, &arguments, &env),
@@ -105,6 +105,9 @@ fn refusal_of(error: &clap::Error) -> Refusal {
         return Refusal::usage("a command is missing")
             .with_detail(error.render())
             .with_hint("nsc --help");
+    }
+    if let Some(refusal) = arguments::replaced(error) {
+        return refusal;
     }
     let text = error.render().to_string();
     let mut paragraphs = text.trim().split("\n\n").map(str::trim);

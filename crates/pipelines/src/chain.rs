@@ -82,7 +82,7 @@ async fn alone(
 ) -> Result<(), PipelineError> {
     let extent = match period {
         Period::Scheduled => Extent::WithDue,
-        Period::Window(_) => Extent::Period,
+        Period::Window(_) | Period::Incremental(_) => Extent::Period,
     };
     let lock = lock(run, pipeline, run.wait.unwrap_or_default()).await?;
     record::begin(run, report).await?;

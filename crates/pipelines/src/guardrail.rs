@@ -59,8 +59,15 @@ pub(crate) async fn run(
     not_too_early(span)?;
     report.windows.push(span);
     let windows = Windows::consecutive(span, WINDOW_MICROS)?;
-    // A backfill neither takes up nor leaves the carried count of empty windows.
-    let carried = if period == Period::Scheduled {
+    // A backfill neither takes up nor leaves the carried count of empty windows, and a window that does not follow the last
+    // one has no count to take up.
+    let last_end = before.and_then(|s| s.last_processed_end);
+    let goes_on = match period {
+        Period::Scheduled => true,
+        Period::Incremental(w) => last_end == Some(w.start),
+        Period::Window(_) => false,
+    };
+    let carried = if goes_on {
         before.map(|s| s.zero_windows.clone()).unwrap_or_default()
     } else {
         BTreeMap::new()
@@ -69,10 +76,9 @@ pub(crate) async fn run(
         run,
         rules: &rules,
         windows: &windows,
-        timeline: if period == Period::Scheduled {
-            Timeline::Arrival
-        } else {
-            Timeline::Event
+        timeline: match period {
+            Period::Scheduled | Period::Incremental(_) => Timeline::Arrival,
+            Period::Window(_) => Timeline::Event,
         },
     };
     let derivation = look.derivation(span).await?;
@@ -110,7 +116,12 @@ pub(crate) async fn run(
             .keep(run, outputs(run, span).await?, report, mark)
             .await?;
     }
-    let end = (period == Period::Scheduled).then_some(span.end);
+    let is_new = match period {
+        Period::Scheduled => true,
+        Period::Incremental(w) => last_end.is_none_or(|end| end < w.end),
+        Period::Window(_) => false,
+    };
+    let end = is_new.then_some(span.end);
     gate::succeeded(run, &ctx, success(end), |state| {
         if end.is_some() {
             state.zero_windows.clone_from(&zero);
@@ -152,17 +163,17 @@ fn span(
             let start = last_end.unwrap_or_else(|| end.plus(-WINDOW_MICROS));
             Ok((start < end).then_some(UtcWindow { start, end }))
         }
-        Period::Window(w) if w.end > now => Err(PipelineError::Window {
+        Period::Window(w) | Period::Incremental(w) if w.end > now => Err(PipelineError::Window {
             reason: format!("{w} is not over at {now}"),
         }),
-        Period::Window(w)
+        Period::Window(w) | Period::Incremental(w)
             if w.start.floor_to(WINDOW_MICROS) != w.start || w.end.floor_to(WINDOW_MICROS) != w.end =>
         {
             Err(PipelineError::Window {
                 reason: format!("{w} is not aligned to tens of minutes"),
             })
         }
-        Period::Window(w) => Ok(Some(w)),
+        Period::Window(w) | Period::Incremental(w) => Ok(Some(w)),
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Period {
     Scheduled,
     /// An explicit window.
     Window(UtcWindow),
+    /// An explicit window of A that goes on from the last one: its caller keeps the schedule, and says which windows are due.
+    Incremental(UtcWindow),
 }
 
 impl Period {
@@ -53,7 +55,7 @@ impl Period {
     pub(crate) fn daily(self, now: UtcMicros) -> Result<UtcWindow, PipelineError> {
         let window = match self {
             Self::Scheduled => now.date_kst().previous().window(),
-            Self::Window(w) => w,
+            Self::Window(w) | Self::Incremental(w) => w,
         };
         not_too_early(window)?;
         if window.end > now {

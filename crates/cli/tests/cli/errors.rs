@@ -32,7 +32,6 @@ fn usage_and_configuration() {
         "run silver --date-kst-start 2026-01-05 --date-kst-end 2026-01-04",
         "run silver --date-kst 2026-01-07 --now 2026-01-06T00:00:00Z",
         "run silver --date-kst 2026-02-30",
-        "run a --run-mode incremental --date-kst 2026-01-05",
         "run silver --run-id a/b",
         "config show --config missing.toml",
         "config show --config bad.toml",

@@ -32,9 +32,9 @@ Examples:
   nsc run b --date-kst 2026-01-05 --rules-as-of 2026-01-06T00:00:00Z --fail-on critical --format json")]
 pub(crate) struct RunArgs {
     /// What to run
-    #[arg(value_enum)]
+    #[arg(value_enum, ignore_case = true)]
     pipeline: PipelineName,
-    /// The run's id, written to every row it changes; made when absent
+    /// The run's id, written to every row it changes [env: DATABRICKS_JOB_RUN_ID]; made when absent
     #[arg(long, value_name = "ID", value_parser = run_id)]
     run_id: Option<RunId>,
     /// The run's now, instead of the clock
@@ -48,7 +48,7 @@ pub(crate) struct RunArgs {
     rules: Option<PathBuf>,
     /// Exit 10 when warnings were found (warn only), 11 when critical breaches were found, 12 when a control had
     /// nothing to judge
-    #[arg(long, value_enum, value_name = "SEVERITY")]
+    #[arg(long, value_enum, value_name = "SEVERITY", ignore_case = true)]
     fail_on: Option<FailOn>,
     /// Wait so long for a run that holds the pipeline (90s, 10m, 2h), instead of not at all; e2e waits a minute for A,
     /// and goes on without it
@@ -88,8 +88,24 @@ fn run_id(text: &str) -> Result<RunId, String> {
     RunId::parse(text).map_err(|e| e.to_string())
 }
 
+/// The id that a job scheduler gave the run: what it shows and what the rows carry are then the same.
+fn run_id_of_the_job(app: &App) -> Outcome<Option<RunId>> {
+    const VARIABLE: &str = "DATABRICKS_JOB_RUN_ID";
+    let given = app.environment.get(VARIABLE).filter(|id| !nsc_core::is_blank(id));
+    let parsed = given.map(|id| run_id(id).map_err(|why| (id, why))).transpose();
+    parsed.map_err(|(id, why)| {
+        Refusal::usage(format!("{VARIABLE} is {id:?}, which is no run id"))
+            .with_detail(why)
+            .with_hint("Give --run-id, or unset the variable.")
+            .into()
+    })
+}
+
 pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> {
     let now = app.now(args.now);
+    let run_id = args
+        .run_id
+        .map_or_else(|| run_id_of_the_job(app), |id| Ok(Some(id)))?;
     let period = args.period.resolve(args.pipeline, now)?;
     let takes_rules = matches!(args.pipeline, PipelineName::SyncRules | PipelineName::E2e);
     if args.rules.is_some() && !takes_rules {
@@ -115,7 +131,7 @@ pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> 
     };
     let context = RunContext {
         wait: args.wait,
-        ..context(app, lake, args.run_id, Some(now), args.rules_as_of)?
+        ..context(app, lake, run_id, Some(now), args.rules_as_of)?
     };
     let stop = signal()?;
     let spinner = progress::spinner(&app.bars, pipeline.name());

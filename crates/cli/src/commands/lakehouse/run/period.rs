@@ -11,8 +11,8 @@ use crate::failure::{Outcome, Refusal};
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Window")]
 pub(super) struct PeriodArgs {
-    /// incremental: from where the last success ended; backfill: the given window, or yesterday
-    #[arg(long, value_enum, value_name = "MODE")]
+    /// incremental: from where the last success ended, or the given window; backfill: the given window, or yesterday
+    #[arg(long, value_enum, value_name = "MODE", ignore_case = true)]
     run_mode: Option<RunModeName>,
     /// One KST business day
     #[arg(long, value_name = "DATE", conflicts_with_all = ["date_kst_start", "date_kst_end", "start_ts", "end_ts"])]
@@ -47,11 +47,9 @@ impl PeriodArgs {
             return Err(Refusal::usage("sync-rules takes no window").into());
         }
         match (window, self.run_mode) {
-            (Some(_), Some(RunModeName::Incremental)) => {
-                Err(Refusal::usage("an incremental run takes no window")
-                    .with_detail("it begins where the last success ended")
-                    .with_hint("Leave the window out, or use --run-mode backfill.")
-                    .into())
+            // A carries a count from window to window; to the others a window is a window.
+            (Some(Period::Window(window)), Some(RunModeName::Incremental)) if pipeline == PipelineName::A => {
+                Ok(Period::Incremental(window))
             }
             (Some(window), _) => Ok(window),
             (None, Some(RunModeName::Backfill)) => match pipeline {
@@ -125,6 +123,7 @@ mod tests {
         match parsed.period.resolve(pipeline, now) {
             Ok(Period::Scheduled) => "scheduled".to_owned(),
             Ok(Period::Window(w)) => w.to_string(),
+            Ok(Period::Incremental(w)) => format!("on to {w}"),
             Err(f) => {
                 let e = f.error();
                 format!("{} {e}: {}", e.code(), e.detail().unwrap_or_default())
@@ -138,7 +137,12 @@ mod tests {
         let day = "[2026-01-04T15:00:00Z, 2026-01-05T15:00:00Z)";
         assert_eq!(silver(""), "scheduled");
         assert_eq!(silver("--run-mode incremental"), "scheduled");
-        assert_eq!(silver("--run-mode backfill"), day);
+        assert_eq!(silver("--run-mode BACKFILL"), day);
+        assert_eq!(silver("--run-mode incremental --date-kst 2026-01-05"), day);
+        assert_eq!(
+            said(PipelineName::A, "--run-mode Incremental --date-kst 2026-01-05"),
+            format!("on to {day}")
+        );
         assert_eq!(silver("--date-kst 2026-01-05"), day);
         assert_eq!(
             silver("--date-kst-start 2026-01-05 --date-kst-end 2026-01-05"),
@@ -173,7 +177,6 @@ mod tests {
                 PipelineName::A,
                 "--start-ts 2026-01-06T02:00:00Z --end-ts 2026-01-06T04:00:00Z",
             ),
-            (PipelineName::A, "--run-mode incremental --date-kst 2026-01-05"),
             (PipelineName::A, "--run-mode backfill"),
             (PipelineName::SyncRules, "--date-kst 2026-01-05"),
         ];
