@@ -59,6 +59,22 @@ pub enum SampleError {
         /// Last year the files can hold.
         last_year: i64,
     },
+    /// The output directory holds what no run of this program wrote.
+    #[error("{} holds files that are not of a sample: {}", path.display(), listed(names))]
+    ForeignFiles {
+        /// The directory.
+        path: PathBuf,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// The output directory could not be looked into.
+    #[error("cannot use the output directory {}", path.display())]
+    OutputDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The output directory could not be made.
     #[error("cannot create the output directory {}", path.display())]
     CreateDirectory {
@@ -83,4 +99,16 @@ pub enum SampleError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// The first names of many.
+fn listed(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let mut shown: Vec<&str> = names.iter().take(SHOWN).map(String::as_str).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    let rest = format!("and {more} more");
+    if more > 0 {
+        shown.push(&rest);
+    }
+    shown.join(", ")
 }

@@ -39,6 +39,7 @@ mod faults;
 mod money_moves;
 mod options;
 mod output;
+mod owned;
 mod payments;
 mod record;
 mod report;

@@ -37,8 +37,10 @@ pub struct SampleOptions {
     pub no_gaps: bool,
     /// Leave out the late rows of a faulty run's last day.
     pub no_late_last: bool,
-    /// The directory the files are written to; made when missing.
+    /// The directory the files are written to; made when missing. One that holds files of others is refused.
     pub out: PathBuf,
+    /// Write there all the same, over files of the same names.
+    pub overwrite: bool,
 }
 
 impl SampleOptions {
@@ -55,6 +57,7 @@ impl SampleOptions {
             no_gaps: false,
             no_late_last: false,
             out: out.into(),
+            overwrite: false,
         }
     }
 }

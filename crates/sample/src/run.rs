@@ -5,11 +5,9 @@ use std::time::Instant;
 use crate::error::SampleError;
 use crate::options::{Plan, SampleOptions};
 use crate::output::Output;
+use crate::owned::{self, FAULTS_FILE};
 use crate::report::{Expected, SampleSummary, write_faults};
 use crate::world::World;
-
-/// The ledger of faults, beside the six files.
-const FAULTS_FILE: &str = "faults.json";
 
 /// Writes the six files, and `faults.json` when faults are asked for, into the output directory.
 ///
@@ -18,14 +16,26 @@ const FAULTS_FILE: &str = "faults.json";
 ///
 /// # Errors
 ///
-/// When an option makes no sense, or the directory or a file cannot be written.
+/// When an option makes no sense, the directory holds files that no run wrote, or it or a file cannot be written.
 pub fn generate(
     options: &SampleOptions,
     progress: &mut dyn FnMut(u64),
 ) -> Result<SampleSummary, SampleError> {
     let started = Instant::now();
     let plan = Plan::new(options)?;
+    let unusable = |source| SampleError::OutputDirectory {
+        path: options.out.clone(),
+        source,
+    };
+    let foreign = owned::foreign(&options.out).map_err(unusable)?;
+    if !foreign.is_empty() && !options.overwrite {
+        return Err(SampleError::ForeignFiles {
+            path: options.out.clone(),
+            names: foreign,
+        });
+    }
     let out = Output::create(&options.out, progress)?;
+    owned::begin(&options.out, options.faults).map_err(unusable)?;
     let mut world = World::new(plan, out);
     let days = (0..world.plan.days)
         .map(|index| world.day(index))
@@ -49,5 +59,6 @@ pub fn generate(
         write_faults(&path, &world.plan, &world.journal, &summary)
             .map_err(|source| SampleError::WriteFile { path, source })?;
     }
+    owned::end(&options.out, options.faults).map_err(unusable)?;
     Ok(summary)
 }

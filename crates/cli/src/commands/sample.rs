@@ -40,9 +40,12 @@ Examples:
   nsc sample generate --seed 7 --wallets 100000 --entries-per-day 2000000 --out /tmp/big
   nsc sample generate --days 3 --faults --bad-rate 0.02 --out data    Silver must refuse this")]
 struct GenerateArgs {
-    /// Directory the files are written to; made when missing
+    /// Directory the files are written to; made when missing. One with files that are not of a sample is refused
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     out: PathBuf,
+    /// Write to that directory all the same, over files of the same names
+    #[arg(long)]
+    force: bool,
     /// Seed of every draw
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -118,6 +121,7 @@ async fn generate_world(args: GenerateArgs, app: &mut App) -> Outcome<ExitStatus
         no_gaps: args.no_gaps,
         no_late_last: args.no_late_last,
         out: args.out,
+        overwrite: args.force,
     };
     let drawn = bar.clone();
     let made =
@@ -152,6 +156,11 @@ fn text(summary: &SampleSummary) -> String {
 }
 
 fn refusal(error: &SampleError) -> Refusal {
+    if matches!(error, SampleError::ForeignFiles { .. }) {
+        return Refusal::usage(error.to_string()).with_hint(
+            "Name another directory with --out, or write over files of the same names with --force.",
+        );
+    }
     let source = std::error::Error::source(error);
     let code = if source.is_some() {
         ErrorCode::Storage

@@ -69,8 +69,69 @@ fn a_file_that_cannot_be_made_is_named() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("orders.jsonl");
     fs::create_dir(&file).unwrap();
-    let error = generate(&SampleOptions::new(directory.path()), &mut |_| {}).unwrap_err();
+    let options = SampleOptions {
+        overwrite: true,
+        ..SampleOptions::new(directory.path())
+    };
+    let error = generate(&options, &mut |_| {}).unwrap_err();
     assert_eq!(error.to_string(), format!("cannot create {}", file.display()));
+}
+
+#[test]
+fn a_directory_with_files_of_others_is_left_as_it_is() {
+    let directory = TempDir::new().unwrap();
+    let file = |name: &str| directory.path().join(name);
+    let options = SampleOptions {
+        wallets: 20,
+        entries_per_day: 0,
+        ..SampleOptions::new(directory.path())
+    };
+    let refused = || generate(&options, &mut |_| {}).unwrap_err().to_string();
+    let said = |names: &str| {
+        format!(
+            "{} holds files that are not of a sample: {names}",
+            directory.path().display()
+        )
+    };
+    fs::write(file("transaction_ledger.jsonl"), "mine").unwrap();
+    assert_eq!(refused(), said("transaction_ledger.jsonl"));
+    assert_eq!(
+        fs::read_dir(directory.path()).unwrap().count(),
+        1,
+        "nothing was written"
+    );
+    assert_eq!(fs::read(file("transaction_ledger.jsonl")).unwrap(), b"mine");
+    // Told to, it writes over it; from then on the files are its own.
+    let forced = SampleOptions {
+        overwrite: true,
+        ..options.clone()
+    };
+    generate(&forced, &mut |_| {}).unwrap();
+    generate(&options, &mut |_| {}).unwrap();
+    // Until another one is put in the place of one of them, or beside them.
+    fs::write(file("orders.jsonl"), "mine again").unwrap();
+    assert_eq!(refused(), said("orders.jsonl"));
+    generate(&forced, &mut |_| {}).unwrap();
+    for n in 0..7 {
+        fs::write(file(&format!("note-{n}.txt")), "").unwrap();
+    }
+    let many = said("note-0.txt, note-1.txt, note-2.txt, note-3.txt, note-4.txt, and 2 more");
+    assert_eq!(refused(), many);
+}
+
+#[test]
+fn a_clean_run_takes_away_the_ledger_of_faults_of_the_run_before() {
+    let directory = TempDir::new().unwrap();
+    for faults in [true, false] {
+        let options = SampleOptions {
+            wallets: 20,
+            entries_per_day: 0,
+            faults,
+            ..SampleOptions::new(directory.path())
+        };
+        generate(&options, &mut |_| {}).unwrap();
+        assert_eq!(directory.path().join("faults.json").exists(), faults);
+    }
 }
 
 #[test]
