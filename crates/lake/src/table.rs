@@ -450,13 +450,13 @@ impl Table {
     pub async fn commit_append(
         &mut self,
         staged: Staged,
-        transactions: Vec<(String, i64)>,
+        transactions: impl IntoIterator<Item = (String, i64)>,
         metadata: Vec<(String, Value)>,
     ) -> Result<u64, LakeError> {
         self.commit(Commit {
             staged,
             removed: Vec::new(),
-            transactions,
+            transactions: transactions.into_iter().collect(),
             metadata,
         })
         .await

@@ -73,5 +73,6 @@ fn commands_killed_at_every_moment_end_in_the_undisturbed_state() {
         lake(&killed, &step);
     }
     assert!(kills > 50, "only {kills} kills hit a running command");
-    assert_same(&dump(&killed, &[]), &dump(&calm, &["never"]));
+    // Each lake has loads of its own.
+    assert_same(&dump(&killed, &["load_id"]), &dump(&calm, &["load_id"]));
 }

@@ -136,7 +136,7 @@ fn tables_are_cared_for() {
     let dir = loaded();
     let path = dir.path();
     let rows = |sql: &str| json(path, &["sql", sql]);
-    let everything = "SELECT * FROM bronze.transaction_ledger_raw ORDER BY source_ref";
+    let everything = "SELECT * FROM bronze.transaction_ledger_raw ORDER BY source_ref, load_id";
     done(
         path,
         &[

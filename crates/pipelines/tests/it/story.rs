@@ -117,7 +117,8 @@ pub(crate) async fn dump(lake: &Lake) -> BTreeMap<String, Vec<String>> {
             .columns
             .iter()
             .map(|c| c.name)
-            .filter(|n| *n != "input_versions")
+            // Each lake has loads of its own.
+            .filter(|n| !["input_versions", "load_id"].contains(n))
             .collect();
         let batches = ctx
             .read_table(table.scan_all().unwrap())
