@@ -304,7 +304,7 @@ mod tests {
             lake: Lake::open(&root.to_string_lossy(), LakeOptions::default()).unwrap(),
             settings: RunSettings {
                 session: SessionOptions::default(),
-                salt: Salt::new(Salt::LOCAL, "local").unwrap(),
+                salt: Some(Salt::new(Salt::LOCAL, "local").unwrap()),
             },
             run_id: RunId::parse("r1").unwrap(),
             now,
