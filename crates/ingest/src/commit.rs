@@ -87,18 +87,19 @@ impl Load<'_> {
         delivery: &Delivery,
         content: &str,
     ) -> Result<(Option<crate::load::Earlier>, Reason), LakeError> {
+        if !self.knows(content).await? {
+            return Ok((None, Reason::NewContent));
+        }
         if let Some(earlier) = self.earlier(delivery, content).await? {
             return Ok((Some(earlier), Reason::SameDelivery));
         }
-        let table = &self.table;
-        let known = async |app_id: String| table.application_version(&app_id).await;
-        let is_former = known(former_app_id(content)).await?.is_some();
-        let is_same = known(delivery.app_id()).await?.is_some() || is_former && delivery.is_unmarked();
-        let is_known = is_former || known(content_app_id(content)).await?.is_some();
-        let reason = match (is_same, is_known) {
-            (true, _) => Reason::Forced,
-            (false, true) => Reason::NewDelivery,
-            (false, false) => Reason::NewContent,
+        let known = async |app_id: String| self.table.application_version(&app_id).await;
+        let is_same = known(delivery.app_id()).await?.is_some()
+            || delivery.is_unmarked() && known(former_app_id(content)).await?.is_some();
+        let reason = if is_same {
+            Reason::Forced
+        } else {
+            Reason::NewDelivery
         };
         Ok((None, reason))
     }

@@ -10,7 +10,7 @@ use nsc_core::{LoadId, UtcMicros};
 use nsc_lake::{Lake, LakeError, Table};
 
 use crate::content;
-use crate::delivery::{Delivery, former_app_id, load_prefix, version_of};
+use crate::delivery::{Delivery, content_app_id, former_app_id, load_prefix, version_of};
 use crate::error::IngestError;
 use crate::fingerprint::{self, Identity};
 use crate::inputs::{Located, locate};
@@ -265,6 +265,9 @@ impl Load<'_> {
         incoming: &Incoming<'_>,
         identity: &Identity,
     ) -> Result<Option<FileSummary>, IngestError> {
+        if !self.knows(&identity.content).await? {
+            return Ok(None);
+        }
         let mut asked = None;
         for is_carried in [true, false] {
             let delivery = self.delivery(incoming, &identity.content, is_carried);
@@ -361,6 +364,17 @@ impl Load<'_> {
     fn learn(&mut self, incoming: &Incoming<'_>, content: &str, bytes: u64, is_carried: bool) {
         self.known
             .learn(incoming.input, content, bytes, is_carried, incoming.read_at);
+    }
+
+    /// Whether the table at hand has rows of a content, by whatever delivery.
+    pub(crate) async fn knows(&self, content: &str) -> Result<bool, LakeError> {
+        let known = self.table.application_version(&content_app_id(content)).await?;
+        Ok(known.is_some()
+            || self
+                .table
+                .application_version(&former_app_id(content))
+                .await?
+                .is_some())
     }
 
     /// The load that brought this very delivery, as far as the table's version at hand knows.
