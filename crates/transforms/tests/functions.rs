@@ -268,14 +268,11 @@ async fn the_exact_sum_is_the_same_however_the_rows_are_split() {
         let parts: Vec<Vec<_>> = (0..3).map(|p| vec![whole.slice(p * 300, 300)]).collect();
         let table = datafusion::datasource::MemTable::try_new(whole.schema(), parts).unwrap();
         ctx.register_table("m", std::sync::Arc::new(table)).unwrap();
-        let sums = shown(
-            ctx.sql("SELECT k, sum(v) AS s, sum(DISTINCT v) AS d FROM m GROUP BY k")
-                .await
-                .unwrap(),
-            &["k", "s", "d"],
-        )
-        .await;
-        assert_eq!(sums, ["k0 | 0.00 | 0.00", "k1 | 0.00 | 0.00", "k2 | 0.00 | 0.00"]);
+        for sum in ["sum(v)", "sum(DISTINCT v)"] {
+            let sql = format!("SELECT k, {sum} AS s FROM m GROUP BY k");
+            let sums = shown(ctx.sql(&sql).await.unwrap(), &["k", "s"]).await;
+            assert_eq!(sums, ["k0 | 0.00", "k1 | 0.00", "k2 | 0.00"], "{sum}");
+        }
         let all = ctx.sql("SELECT sum(v) AS s FROM m").await.unwrap();
         assert_eq!(shown(all, &["s"]).await, ["0.00"]);
     }

@@ -14,6 +14,7 @@ fn json(output: &Output) -> Value {
 
 fn with_rules() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
+    assert_eq!(nsc(dir.path(), &["init"]).status.code(), Some(0));
     json(&nsc(dir.path(), &["rules", "sync", "--format", "json"]));
     dir
 }

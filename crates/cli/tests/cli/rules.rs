@@ -21,8 +21,8 @@ const NINE: &str = r#"[
 const LACKING: [&str; 6] = [
     "dq.dup_rate_order_id",
     "dq.dup_rate_wallet_snapshot",
-    "ledger.gate_scope",
     "ledger.gate_tags",
+    "ledger.gate_scope",
     "ops.payment_failed_status",
     "ops.payment_refunded_status",
 ];
@@ -174,7 +174,9 @@ fn a_lake_of_the_id_before_keeps_its_rule_at_night_and_changes_it_when_told() {
                   allowed_values: [PAID, PENDING, FAILED, CANCELLED, REFUNDED, SETTLED]}\n";
     std::fs::write(dir.join("before.yaml"), before).unwrap();
     json(dir, "rules sync before.yaml --fill --now 2026-01-01T00:00:00Z");
-    json(dir, "run e2e --now 2026-01-06T00:00:00Z");
+    assert_eq!(said(dir, "init").0, 0);
+    let night = nsc(dir, &["run", "e2e", "--now", "2026-01-06T00:00:00Z"]);
+    assert_eq!(night.status.code(), Some(0), "{}", stderr(&night));
     assert_eq!(
         in_force(dir, "silver.payment_status_allowed"),
         "silver_payment_status_allowed_v1"
