@@ -281,7 +281,7 @@ mod tests {
                 "{field}"
             );
         }
-        let order = r#"{"order_id":"o","amount":1,"status":"PAID","created_at":"9999-12-31T23:59:59Z"}"#;
+        let order = r#"{"order_id":"o","amount":1,"status":"PAID","created_at":"9999-12-31T14:59:59Z"}"#;
         let read = reading(Some(24)).parse(EventKind::PaymentOrder, order.as_bytes(), Some(sent), now);
         assert_eq!(read.event.err().map(|v| v.class), Some(FutureTime));
     }

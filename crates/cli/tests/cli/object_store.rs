@@ -34,9 +34,10 @@ fn remote_rows(emulator: &Azurite, root: &str, dir: &Path, table: &str) -> Vec<S
     let mut lines: Vec<String> = stdout(&output)
         .lines()
         .map(|line| {
-            serde_json::from_str::<serde_json::Value>(line)
-                .unwrap()
-                .to_string()
+            let mut row: serde_json::Value = serde_json::from_str(line).unwrap();
+            // Each lake has loads of its own.
+            row.as_object_mut().unwrap().remove("load_id");
+            row.to_string()
         })
         .collect();
     lines.sort();
@@ -85,7 +86,7 @@ fn the_chain_on_azure_storage_ends_in_the_rows_of_a_local_one() {
         ok(remote(&emulator, &root, dir.path(), &words));
     }
     for table in TABLES {
-        let wanted = rows(&local, table, &[]);
+        let wanted = rows(&local, table, &["load_id"]);
         assert_eq!(
             remote_rows(&emulator, &root, dir.path(), table),
             wanted,

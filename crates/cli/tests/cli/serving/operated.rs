@@ -63,7 +63,7 @@ async fn a_backfill_and_a_replay_of_nothing_that_can_be_stored_are_failures_unle
     for (name, content, code, what) in [
         ("utf16", b"\xff\xfe{\0\"\0".to_vec(), "NSC0202", "UTF-16"),
         ("xz", b"\xfd7zXZ\0\0".to_vec(), "NSC0202", "xz"),
-        ("csv", b"tx_id,wallet_id\nt,w\n".to_vec(), "NSC0614", "CSV"),
+        ("csv", b"order_id,amount\no,1\n".to_vec(), "NSC0614", "CSV"),
         (
             "array",
             b"[{\"tx_id\":\"t\"}]\n".to_vec(),
