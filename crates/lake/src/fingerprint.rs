@@ -242,7 +242,7 @@ mod tests {
     fn what_a_value_hashes_to_is_another_matter_in_another_process() {
         let hashed = |seed| {
             let mut states = vec![0; 3];
-            fold_seeded(seed, &mut states, ["u1", "u2", "u1"].iter().map(|v| Some(v)));
+            fold_seeded(seed, &mut states, ["u1", "u2", "u1"].iter().map(Some));
             states
         };
         let (one, other) = (hashed(1), hashed(2));

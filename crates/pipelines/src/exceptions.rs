@@ -346,7 +346,7 @@ mod tests {
             register(
                 &ctx,
                 "judged_exceptions",
-                vec![rows(&run, &[stored.clone()]).unwrap()],
+                vec![rows(&run, std::slice::from_ref(&stored)).unwrap()],
             )
             .unwrap();
             register(&ctx, "found_exceptions", vec![rows(&run, &[found]).unwrap()]).unwrap();

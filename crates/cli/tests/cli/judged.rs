@@ -135,9 +135,9 @@ fn the_first_commands_of_the_readme_say_what_they_judged_and_raise_no_storm() {
 }
 
 /// A ledger and payment orders with a row every two minutes of some hours of 2026-01-05 (UTC), loaded weeks later.
-fn history(root: &Path, dir: &Path, hours: &[std::ops::Range<u32>]) {
+fn history(root: &Path, dir: &Path, hours: impl Iterator<Item = u32>) {
     let (mut ledger, mut orders) = (String::new(), String::new());
-    for hour in hours.iter().cloned().flatten() {
+    for hour in hours {
         for minute in (0..60).step_by(2) {
             let at = format!("2026-01-05T{hour:02}:{minute:02}:00Z");
             writeln!(
@@ -177,7 +177,7 @@ const MORNING: &str = "run a --run-mode backfill --start-ts 2026-01-05T01:00:00Z
 fn a_look_back_over_a_quiet_history_finds_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("lake");
-    history(&root, dir.path(), &[0..15]);
+    history(&root, dir.path(), 0..15);
     let said = verdicts(&report(&root, MORNING));
     assert_eq!(
         said[0],
@@ -194,7 +194,7 @@ fn a_look_back_over_a_quiet_history_finds_nothing() {
 fn a_hole_in_history_is_one_finding_a_source_and_closes_when_it_is_filled() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("lake");
-    history(&root, dir.path(), &[0..3, 6..15]);
+    history(&root, dir.path(), (0..3).chain(6..15));
     report(&root, MORNING);
     let hole = |source: &str| {
         format!(
@@ -216,7 +216,7 @@ fn a_hole_in_history_is_one_finding_a_source_and_closes_when_it_is_filled() {
     );
     let filled = dir.path().join("filled");
     std::fs::create_dir(&filled).unwrap();
-    history(&root, &filled, &[3..6]);
+    history(&root, &filled, 3..6);
     report(&root, MORNING);
     let open = "SELECT count(*) FROM (SELECT state, row_number() OVER (PARTITION BY date_kst, exception_type, source_table, \
                 window_start_ts, window_end_ts ORDER BY generated_at DESC) AS age FROM gold.exception_ledger \

@@ -42,13 +42,11 @@ fn stored(root: &Path, run: &str) -> Option<Value> {
 
 /// Waits until a run's record says something.
 fn wait_for(root: &Path, run: &str, is_there: impl Fn(&Value) -> bool) {
-    for _ in 0..600 {
-        if stored(root, run).is_some_and(|r| is_there(&r)) {
-            return;
-        }
+    let found = (0..600).any(|_| {
         std::thread::sleep(Duration::from_millis(100));
-    }
-    panic!("run {run} has no such record: {:?}", stored(root, run));
+        stored(root, run).is_some_and(|r| is_there(&r))
+    });
+    assert!(found, "run {run} has no such record: {:?}", stored(root, run));
 }
 
 fn made(dir: &Path) -> PathBuf {

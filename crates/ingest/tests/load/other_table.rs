@@ -47,10 +47,7 @@ async fn a_file_of_another_table_is_refused_and_that_table_is_named() {
                 ErrorCode::InputOfOtherTable,
                 "{of} into {table}: {error}"
             );
-            assert_eq!(
-                error.to_string().contains("a.jsonl") && error.to_string().contains(table),
-                true
-            );
+            assert!(error.to_string().contains("a.jsonl") && error.to_string().contains(table));
             let detail = error.detail().unwrap();
             assert!(
                 detail.contains(&format!("they look like {of}")),
