@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use nsc_core::{MICROS_PER_SECOND, UtcMicros};
+use nsc_core::{MICROS_PER_SECOND, UtcMicros, source_position};
 use serde::{Deserialize, Serialize};
 
 use crate::error::IngestError;
@@ -151,14 +151,19 @@ fn file_at(path: PathBuf) -> Result<Located, IngestError> {
     })
 }
 
-/// The files of a pattern, sorted, as if each match had been named: a directory that matches stands for its files, and
-/// hidden files are not meant by `*`.
+/// The files of a pattern, in natural order, as if each match had been named: a directory that matches stands for its
+/// files, and hidden files are not meant by `*`.
 fn matches(pattern: &str, found: &mut Vec<Located>) -> Result<(), IngestError> {
-    let paths = glob::glob(&with_plain_folder(pattern)).map_err(|source| IngestError::Pattern {
+    let mut searched = with_plain_folder(pattern);
+    // To the library a last `**` means folders alone; people mean what is in them.
+    if searched.ends_with("/**") {
+        searched.push_str("/*");
+    }
+    let paths = glob::glob(&searched).map_err(|source| IngestError::Pattern {
         pattern: pattern.to_owned(),
         source,
     })?;
-    let before = found.len();
+    // `**/*` matches a directory, and what is in it.
     let mut taken = HashSet::new();
     for path in paths {
         let path = path.map_err(|e| IngestError::Unreadable {
@@ -179,20 +184,27 @@ fn matches(pattern: &str, found: &mut Vec<Located>) -> Result<(), IngestError> {
         } else {
             vec![path]
         };
-        for file in files {
-            // `**/*` matches a directory, and what is in it.
-            if taken.insert(file.clone()) {
-                found.push(file_at(file)?);
-            }
-        }
+        taken.extend(files);
     }
-    if found.len() == before {
-        Err(IngestError::NoMatch {
+    if taken.is_empty() {
+        return Err(IngestError::NoMatch {
             pattern: pattern.to_owned(),
-        })
-    } else {
-        Ok(())
+        });
     }
+    for file in in_natural_order(taken) {
+        found.push(file_at(file)?);
+    }
+    Ok(())
+}
+
+/// Files as people number them, `part-9` before `part-10`: a later file of a command is newer at equal times.
+fn in_natural_order(files: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = files.into_iter().collect();
+    files.sort_by_cached_key(|file| {
+        let place = source_position(&format!("file:{}#", file.to_string_lossy()));
+        (place, file.clone())
+    });
+    files
 }
 
 /// Whether a match has a hidden part that no part of the pattern asks for by a dot of its own. (The library's own option
@@ -224,7 +236,7 @@ fn with_plain_folder(pattern: &str) -> String {
     }
 }
 
-/// The input files of a directory, sorted by name.
+/// The input files of a directory, in natural order.
 fn directory(path: &Path) -> Result<Vec<PathBuf>, IngestError> {
     let unreadable = |source| IngestError::Unreadable {
         path: path.to_owned(),
@@ -237,13 +249,12 @@ fn directory(path: &Path) -> Result<Vec<PathBuf>, IngestError> {
             files.push(entry.path());
         }
     }
-    files.sort();
     if files.is_empty() {
         Err(IngestError::EmptyDirectory {
             path: path.to_owned(),
         })
     } else {
-        Ok(files)
+        Ok(in_natural_order(files))
     }
 }
 
@@ -315,6 +326,34 @@ mod tests {
             ["y.jsonl", "b.jsonl", "d#1 [z].jsonl"]
         );
         assert!(matches!(named("sub.jsonl/*"), Err(IngestError::NoMatch { .. })));
+    }
+
+    #[test]
+    fn files_are_taken_as_people_number_them_in_every_way_of_naming_many() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("below")).unwrap();
+        for name in [
+            "part-10.jsonl",
+            "part-9.jsonl",
+            "part-1.jsonl",
+            "below/part-2.jsonl",
+        ] {
+            std::fs::write(dir.path().join(name), "{}").unwrap();
+        }
+        let wanted = ["part-1.jsonl", "part-9.jsonl", "part-10.jsonl"];
+        for many in ["", "part-*", "*.jsonl"] {
+            let found = locate(&[Input::from(dir.path().join(many))]).unwrap();
+            assert_eq!(names(&found), wanted, "{many:?}");
+        }
+        // What is in the folder itself belongs to what is below it.
+        for many in ["**", "**/*.jsonl"] {
+            let found = locate(&[Input::from(dir.path().join(many))]).unwrap();
+            assert_eq!(
+                names(&found),
+                [&["part-2.jsonl"], &wanted[..]].concat(),
+                "{many:?}"
+            );
+        }
     }
 
     #[test]

@@ -107,10 +107,10 @@ fn the_run_id_is_the_jobs_unless_one_is_given() {
     assert!(json(&in_job(dir, " ", &silver))["run_id"].as_str().unwrap().len() > 30);
     let refused = in_job(dir, "a/b", &silver);
     assert_eq!(refused.status.code(), Some(2));
-    assert!(
-        stderr(&refused).contains("DATABRICKS_JOB_RUN_ID is \"a/b\""),
-        "{}",
-        stderr(&refused)
+    let said: Value = serde_json::from_str(&stderr(&refused)).unwrap();
+    assert_eq!(
+        said["error"]["message"],
+        "DATABRICKS_JOB_RUN_ID is \"a/b\", which is no run id"
     );
 }
 
