@@ -50,7 +50,7 @@ def with_duckdb(table):
 def main():
     root = pathlib.Path(sys.argv[1])
     result = {}
-    for layer in ("bronze", "silver", "gold"):
+    for layer in ("bronze", "silver", "gold", "ops"):
         for path in sorted((root / layer).iterdir()):
             table = deltalake.DeltaTable(str(path))
             result[f"{layer}.{path.name}"] = {"deltalake": with_pyarrow(table), "polars": with_polars(path), "duckdb": with_duckdb(table)}

@@ -82,6 +82,26 @@ impl App {
         given.unwrap_or_else(|| SystemClock.now())
     }
 
+    /// Who runs this command, `user@host`, as far as the environment says.
+    #[cfg(feature = "lakehouse")]
+    pub(crate) fn actor(&self) -> String {
+        let named = |names: &[&str]| {
+            names
+                .iter()
+                .find_map(|n| self.environment.get(n).map(str::to_owned))
+        };
+        let host = named(&["HOSTNAME"]).or_else(|| {
+            let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+            Some(host.trim().to_owned())
+        });
+        let unknown = || "unknown".to_owned();
+        format!(
+            "{}@{}",
+            named(&["USER", "LOGNAME", "USERNAME"]).unwrap_or_else(unknown),
+            host.unwrap_or_else(unknown)
+        )
+    }
+
     #[cfg(feature = "lakehouse")]
     /// The lake of the configuration, to be looked at: a local root that does not exist is mistyped, or nothing has been
     /// loaded yet.

@@ -9,6 +9,7 @@ mod difference;
 pub mod event;
 mod gold;
 pub mod internal;
+pub mod ops;
 pub mod reason;
 mod reference;
 pub mod rule;
@@ -27,18 +28,23 @@ pub fn tables() -> impl Iterator<Item = &'static TableContract> {
     bronze::TABLES.iter().chain(silver::TABLES).chain(gold::TABLES)
 }
 
+/// Every table any reader may open: those of the contract, then the records of the operation.
+pub fn open_tables() -> impl Iterator<Item = &'static TableContract> {
+    tables().chain([&ops::LOAD])
+}
+
 /// The table called `<layer>.<name>` or, where no two layers share it, `<name>`.
 #[must_use]
 pub fn table(name: &str) -> Option<&'static TableContract> {
-    tables().find(|t| t.full_name() == name).or_else(|| {
-        let mut named = tables().filter(|t| t.name == name);
+    open_tables().find(|t| t.full_name() == name).or_else(|| {
+        let mut named = open_tables().filter(|t| t.name == name);
         named.next().filter(|_| named.next().is_none())
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Layer, WriteStrategy, table, tables};
+    use super::{Layer, WriteStrategy, open_tables, table, tables};
 
     #[test]
     fn the_contract_has_its_23_tables() {
@@ -51,7 +57,7 @@ mod tests {
 
     #[test]
     fn every_table_is_consistent_with_itself() {
-        for t in tables() {
+        for t in open_tables() {
             let has = |name: &str| t.columns.iter().any(|c| c.name == name);
             assert!(
                 t.key

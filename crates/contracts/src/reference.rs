@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::{TableContract, tables};
+use crate::{TableContract, open_tables};
 
 /// `docs/contracts.md`: every table with its columns, key, partition and write strategy.
 #[must_use]
@@ -11,7 +11,7 @@ pub fn reference_page() -> String {
         "# Table contracts\n\nGenerated from `crates/contracts` by `cargo run -p xtask -- contracts`; do not edit.\n\
          Types: timestamps are UTC microseconds, money is `decimal(38,2)`, rates are `decimal(38,6)`. **Bold** columns are never null.\n",
     );
-    for t in tables() {
+    for t in open_tables() {
         table_section(&mut page, t);
     }
     page

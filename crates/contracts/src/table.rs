@@ -6,7 +6,7 @@ use arrow_schema::{Schema, SchemaRef};
 
 use crate::Column;
 
-/// The three layers of the lakehouse; also the first part of a table's path.
+/// The three layers of the lakehouse and what lies beside them; also the first part of a table's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layer {
     /// Raw, append-only, schema evolves.
@@ -15,6 +15,8 @@ pub enum Layer {
     Silver,
     /// Controls and marts.
     Gold,
+    /// Records of the operation; any reader may open them.
+    Ops,
     /// Derived caches of the pipelines; can be deleted at any time and are no part of the contract.
     Internal,
 }
@@ -27,6 +29,7 @@ impl Layer {
             Self::Bronze => "bronze",
             Self::Silver => "silver",
             Self::Gold => "gold",
+            Self::Ops => "ops",
             Self::Internal => "_nsc",
         }
     }

@@ -128,6 +128,12 @@ registry! {
     UnknownTable = 205, Usage, "unknown table";
     /// The lines of an input are those of another table.
     InputOfOtherTable = 206, Usage, "input is of another table";
+    /// The id of a load that is not recorded, or the beginning of several.
+    UnknownLoad = 220, Usage, "unknown load";
+    /// A load that is to become what it is.
+    LoadStateUnchanged = 221, Usage, "load is in that state already";
+    /// A load whose rows are not in Bronze.
+    LoadNotCommitted = 222, Usage, "load has no rows";
 
     /// A rule that a run needs is not in force.
     RuleMissing = 301, Usage, "rule missing";

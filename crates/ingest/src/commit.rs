@@ -1,7 +1,7 @@
 //! The commit of one input: its files become visible together with the record that they are loaded.
 
 use nsc_core::LoadId;
-use nsc_lake::LakeError;
+use nsc_lake::{LakeError, LoadRecord, LoadState};
 use serde_json::{Value, json};
 
 use crate::delivery::{Delivery, content_app_id, former_app_id, version_of};
@@ -54,6 +54,12 @@ impl Load<'_> {
         let load_id = &incoming.load_id;
         let version = version_of(load_id);
         let transactions = vec![(delivery.app_id(), version), (content_app_id(content), version)];
+        // Before the rows: no row is there that the record of loads does not know. Without rows it never happened.
+        let of_load = self.record_of(incoming, content, delivery, counts, bytes);
+        if let Err(e) = self.lake.record_load(&of_load).await {
+            discard(staged).await;
+            return Err(e);
+        }
         let said = record(incoming.input, content, delivery, load_id, counts, bytes);
         let said = vec![("ingest".to_owned(), said)];
         match self.table.commit_append(staged, transactions, said).await {
@@ -78,6 +84,39 @@ impl Load<'_> {
                 }
             }
             Err(e) => Err(e),
+        }
+    }
+
+    /// The load as `ops.load` keeps it.
+    fn record_of(
+        &self,
+        incoming: &Incoming<'_>,
+        content: &str,
+        delivery: &Delivery,
+        counts: LineCounts,
+        bytes: u64,
+    ) -> LoadRecord {
+        let count = |n: u64| i64::try_from(n).ok();
+        let input = incoming.input;
+        LoadRecord {
+            load_id: incoming.load_id.to_string(),
+            table_name: self.table.name(),
+            state: LoadState::Loaded,
+            input: Some(input.name()),
+            source_path: Some(input.shown()),
+            content_blake3: Some(content.to_owned()),
+            delivery: Some(delivery.to_string()),
+            bytes: count(bytes),
+            lines: count(counts.lines),
+            rows: count(counts.rows),
+            malformed: count(counts.malformed),
+            file_size: input.size.and_then(count),
+            file_modified: input.stamp.map(|s| s.modified()),
+            ingested_at: Some(self.request.ingested_at),
+            actor: Some(self.request.actor.clone()),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            reason: None,
+            recorded_at: self.request.clock,
         }
     }
 

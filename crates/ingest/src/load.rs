@@ -57,6 +57,7 @@ pub async fn load(
     observer.started(inputs.iter().map(|i| i.size).sum());
     let progress = Arc::new(Progress::default());
     let mut load = Load {
+        lake,
         request: &request,
         begun,
         table: open(lake, contract).await?,
@@ -187,6 +188,7 @@ impl Incoming<'_> {
 
 /// A command under way.
 pub(crate) struct Load<'a> {
+    pub(crate) lake: &'a Lake,
     pub(crate) request: &'a LoadRequest,
     begun: Instant,
     pub(crate) table: Table,

@@ -48,6 +48,8 @@ pub struct LoadRequest {
     pub force: bool,
     /// Read files again that look as they did when they were loaded.
     pub verify: bool,
+    /// Who loads, for the record of loads.
+    pub actor: String,
 }
 
 /// Follows a load, for a progress bar. Called from the task that awaits [`crate::load`].

@@ -107,6 +107,15 @@ impl DataFile {
         !self.is_all_null(column) && min.is_none_or(|m| m <= high) && max.is_none_or(|m| m >= low)
     }
 
+    /// The one value of a text column in every row, when the log says that there is just one.
+    #[must_use]
+    pub fn only_text(&self, column: &str) -> Option<&str> {
+        let has_no_null = self.nulls.get(column).and_then(Value::as_u64) == Some(0);
+        let is_one = has_no_null && self.min.get(column) == self.max.get(column);
+        let value = self.min.get(column).and_then(Value::as_str);
+        value.filter(|_| is_one)
+    }
+
     /// Whether a value of an integer column between `low` and `high` (inclusive) may be in the file.
     #[must_use]
     pub fn may_hold_integer(&self, column: &str, low: i64, high: i64) -> bool {

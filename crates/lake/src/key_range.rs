@@ -2,17 +2,19 @@
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::{cast, max, max_string_view, min, min_string_view};
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
+use nsc_core::UtcMicros;
 
 use crate::{DataFile, LakeError};
 
-/// The range of a text or integer key; any other kind overlaps everything.
+/// The range of a text, integer or time key; any other kind overlaps everything.
 #[derive(Debug, Default)]
 pub(crate) enum KeyRange {
     #[default]
     Empty,
     Text(String, String),
     Integer(i64, i64),
+    Instant(UtcMicros, UtcMicros),
     Unknown,
 }
 
@@ -34,6 +36,13 @@ impl KeyRange {
                     _ => Self::Empty,
                 }
             }
+            DataType::Timestamp(TimeUnit::Microsecond, _) => {
+                let times = column.as_primitive::<TimestampMicrosecondType>();
+                match (min(times), max(times)) {
+                    (Some(low), Some(high)) => Self::Instant(UtcMicros::new(low), UtcMicros::new(high)),
+                    _ => Self::Empty,
+                }
+            }
             _ => Self::Unknown,
         };
         self.absorb(of_batch);
@@ -46,6 +55,7 @@ impl KeyRange {
             (Self::Empty, x) | (x, Self::Empty) => x,
             (Self::Text(a, b), Self::Text(c, d)) => Self::Text(a.min(c), b.max(d)),
             (Self::Integer(a, b), Self::Integer(c, d)) => Self::Integer(a.min(c), b.max(d)),
+            (Self::Instant(a, b), Self::Instant(c, d)) => Self::Instant(a.min(c), b.max(d)),
             _ => Self::Unknown,
         };
     }
@@ -55,6 +65,7 @@ impl KeyRange {
             Self::Empty => false,
             Self::Text(low, high) => file.may_hold_text(column, low, high),
             Self::Integer(low, high) => file.may_hold_integer(column, *low, *high),
+            Self::Instant(low, high) => file.may_hold_instant(column, *low, *high),
             Self::Unknown => true,
         }
     }

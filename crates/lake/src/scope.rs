@@ -6,6 +6,7 @@ use arrow::array::RecordBatch;
 use datafusion::prelude::Expr;
 
 use crate::fingerprint::{self, FingerprintSet};
+use crate::key_range::KeyRange;
 use crate::{DataFile, LakeError, Table};
 
 /// What happens to stored rows of the scope.
@@ -48,6 +49,22 @@ impl Scope {
         }
     }
 
+    /// The stored rows of some keys, on whatever day, for new rows that are the whole truth about these keys: a key without
+    /// a new row is deleted.
+    ///
+    /// # Errors
+    /// When a key column is not in `keys`.
+    pub fn of_keys(table: &Table, keys: &[RecordBatch]) -> Result<Self, LakeError> {
+        let mut range = KeyRange::default();
+        let first = table.contract().key.first().copied().unwrap_or_default();
+        for column in keys.iter().filter_map(|b| b.column_by_name(first)) {
+            range.include(column)?;
+        }
+        let mut files = table.files()?;
+        files.retain(|f| range.overlaps(f, first));
+        Self::of(files, Conflict::Replace).for_rows(table, keys)
+    }
+
     /// Only some of the rows in the files.
     #[must_use]
     pub fn filtered(mut self, rows: Expr) -> Self {
@@ -63,7 +80,7 @@ impl Scope {
     }
 
     /// The same scope for new rows that are few and known: of the stored rows only those with their keys are
-    /// fingerprinted. Not for [`Conflict::Replace`], where the other stored rows matter as well.
+    /// fingerprinted. With [`Conflict::Replace`] the other stored rows stay as well.
     ///
     /// # Errors
     /// When a key column is not in the rows.

@@ -20,6 +20,7 @@ use crate::derivation::{self, Derivation};
 use crate::due::{Extent, Work};
 use crate::exceptions::{self, Judged, metadata};
 use crate::gate::{self, CONTROLS};
+use crate::loads;
 use crate::payments::{self, Payments};
 use crate::positions::{self, History, Positions};
 use crate::search::Search;
@@ -157,7 +158,9 @@ impl Day<'_> {
     /// What the day's rows follow from.
     async fn derivation(&self, before: &Positions) -> Result<Derivation, PipelineError> {
         let orders = self.run.table("silver.order_events").await?;
-        let (_, payments) = payments::files_of_day(self.run, self.day.date).await?;
+        let (bronze, payments) = payments::files_of_day(self.run, self.day.date).await?;
+        let ctx = self.run.session()?;
+        let taken_back = loads::taken_back(self.run, &ctx, &bronze.name()).await?;
         let silver = derivation::tables_hash(&[
             self.history.ledger.clone(),
             self.history.snapshots.clone(),
@@ -169,6 +172,7 @@ impl Day<'_> {
             .with(&derivation::files_hash(
                 payments.iter().map(|f| ("payment_orders_raw", f)),
             ))
+            .with(&taken_back.mark())
             .with(&format!(
                 "{:?} {:?} {}",
                 self.rules, self.day.dq_tag, before.issued_supply

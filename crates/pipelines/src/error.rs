@@ -17,7 +17,7 @@ pub enum PipelineError {
         reason: String,
     },
     /// Pipeline Silver's fail-fast.
-    #[error("too many bad records in {source_table}: {bad} of {total}")]
+    #[error("too many bad records in {source_table}: {}", bad_of(*bad, *total, load.as_deref()))]
     BadRecordsRate {
         /// Bronze table.
         source_table: String,
@@ -29,6 +29,8 @@ pub enum PipelineError {
         rule_id: String,
         /// Its threshold.
         threshold: f64,
+        /// The load that is over it itself.
+        load: Option<Box<BadLoad>>,
     },
     /// Another run of the pipeline is under way.
     #[error("{pipeline} is held by run {}", holder.run_id)]
@@ -87,6 +89,49 @@ pub enum PipelineError {
     },
 }
 
+/// A load with too many bad records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadLoad {
+    /// Its id.
+    pub load_id: String,
+    /// The file, where it is recorded.
+    pub input: Option<String>,
+    /// Quarantined rows among those the run took of it.
+    pub bad: u64,
+    /// All the run took of it.
+    pub total: u64,
+    /// Why, the most frequent reason first.
+    pub reasons: Vec<(String, u64)>,
+}
+
+fn bad_of(bad: u64, total: u64, load: Option<&BadLoad>) -> String {
+    match load {
+        None => format!("{bad} of {total}"),
+        Some(load) => {
+            let input = load.input.as_deref().unwrap_or("a file");
+            format!(
+                "{} of {} in load {} ({input})",
+                load.bad, load.total, load.load_id
+            )
+        }
+    }
+}
+
+/// Why records are bad, in short.
+fn reasons_of(load: &BadLoad) -> String {
+    let reasons = load.reasons.iter().take(3);
+    let named: Vec<String> = reasons
+        .map(|(reason, count)| format!("{reason} {count}"))
+        .collect();
+    let more = load.reasons.len().saturating_sub(named.len());
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    format!("{}{more}", named.join(", "))
+}
+
 impl From<LakeError> for PipelineError {
     /// The engine hands errors of our own functions on as text: an amount past 38 digits is told by it.
     fn from(e: LakeError) -> Self {
@@ -136,10 +181,21 @@ impl OperatorError for PipelineError {
         match self {
             Self::UpstreamNotReady { reason, .. } => Some(reason.clone()),
             Self::BadRecordsRate {
-                rule_id, threshold, ..
-            } => Some(format!(
-                "rule {rule_id} allows a share of {threshold}; no Silver data table was changed, the bad rows are in silver.bad_records"
-            )),
+                bad,
+                total,
+                rule_id,
+                threshold,
+                load,
+                ..
+            } => {
+                let of_load = load
+                    .as_ref()
+                    .map(|l| format!("{}; {bad} of {total} over all loads; ", reasons_of(l)));
+                Some(format!(
+                    "{}rule {rule_id} allows a share of {threshold}, of a load as of a run; no Silver data table was changed, the bad rows are in silver.bad_records",
+                    of_load.unwrap_or_default()
+                ))
+            }
             Self::Held { holder, .. } => Some(format!("process {}", holder.pid)),
             Self::Future { now, .. } => Some(format!("now is {now}")),
             Self::SaltMissing { .. } => Some(
@@ -155,6 +211,10 @@ impl OperatorError for PipelineError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::UpstreamNotReady { date, .. } => Some(format!("nsc run silver --date-kst {date}")),
+            Self::BadRecordsRate { load: Some(load), .. } => Some(format!(
+                "look at the rows: nsc loads show {id}; take a wrong file back with: nsc loads retract {id} --reason WHY, load the right one and run again; where the rows are right, change the rule (nsc rules sync)",
+                id = load.load_id
+            )),
             Self::BadRecordsRate { .. } => Some("look at the reasons with: nsc sql \"SELECT source_table, reason, count(*) FROM silver.bad_records GROUP BY 1, 2\"".to_owned()),
             Self::Held { .. } => Some("wait for that run to end; a dead run's lock is free at once".to_owned()),
             Self::Future { .. } => Some("name a past business day, or pass --now".to_owned()),

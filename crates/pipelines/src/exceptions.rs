@@ -184,17 +184,18 @@ pub(crate) async fn record(
     Ok(())
 }
 
-/// The subjects that exceptions of a type, of the days of a window, were ever recorded for.
+/// The subjects that exceptions of a type were ever recorded for on some days.
 pub(crate) async fn subjects(
     run: &RunContext,
     ctx: &SessionContext,
     exception_type: &str,
-    window: UtcWindow,
+    days: &Days,
 ) -> Result<DataFrame, PipelineError> {
     let table = run.table(LEDGER).await?;
-    let days: Vec<DateKst> = window.dates_kst().collect();
+    let mut files = table.files()?;
+    files.retain(|f| f.partition_date().is_some_and(|d| days.contains(d)));
     Ok(ctx
-        .read_table(table.scan(table.files_of(&days)?))?
+        .read_table(table.scan(files))?
         .filter(col("exception_type").eq(lit(exception_type)))?
         .select_columns(&["subject"])?)
 }

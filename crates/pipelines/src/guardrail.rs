@@ -29,6 +29,7 @@ use crate::derivation::{self, Derivation};
 use crate::exceptions::{self, Finding, Judged, metadata};
 use crate::gaps::{self, JudgedWindow};
 use crate::gate::{self, GUARDRAIL, Success};
+use crate::loads;
 use crate::period::not_too_early;
 use crate::silver::{self, scope::instant};
 use crate::{Period, PipelineError, RunContext, RunReport, TableReport};
@@ -253,10 +254,13 @@ impl Look<'_> {
         }
         let name = format!("a-{}-{}", span.start.micros(), span.end.micros());
         let mut derivation = Derivation::new(name);
-        let mut tables = Vec::new();
+        let (mut tables, ctx) = (Vec::new(), self.run.session()?);
         for source in GuardrailSource::ALL {
+            let table = self.table(source).await?;
+            let taken_back = loads::taken_back(self.run, &ctx, &table.name()).await?;
             derivation = derivation.with(&format!("{:?}", rules_of(self.rules, source)?));
-            tables.push(self.table(source).await?);
+            derivation = derivation.with(&taken_back.mark());
+            tables.push(table);
         }
         Ok(Some(derivation.with(&derivation::tables_hash(&tables)?)))
     }
@@ -323,7 +327,7 @@ impl Look<'_> {
         let mut tally = Tally::new(Windows::new(windows.to_vec())?);
         // One session a source and lot: each registers its own `rows`.
         let ctx = self.run.session()?;
-        if self.register(&ctx, table, span_of(windows))? {
+        if self.register(&ctx, table, span_of(windows)).await? {
             let plan = measures(&ctx, source, self.timeline, allowed).await?;
             let mut rows = plan.execute_stream().await?;
             while let Some(batch) = rows.try_next().await? {
@@ -335,13 +339,19 @@ impl Look<'_> {
 
     /// Registers the rows of a span, and by event time some more: those of the files that can hold some of it. False when
     /// there is no such file.
-    fn register(&self, ctx: &SessionContext, table: &Table, span: UtcWindow) -> Result<bool, PipelineError> {
+    async fn register(
+        &self,
+        ctx: &SessionContext,
+        table: &Table,
+        span: UtcWindow,
+    ) -> Result<bool, PipelineError> {
         let files = table.files()?.into_iter();
         let files: Vec<DataFile> = files.filter(|f| self.may_hold(table, f, span)).collect();
         if files.is_empty() {
             return Ok(false);
         }
-        let rows = ctx.read_table(table.scan(files))?;
+        let taken_back = loads::taken_back(self.run, ctx, &table.name()).await?;
+        let rows = taken_back.without(ctx.read_table(table.scan(files))?)?;
         let rows = match self.timeline {
             Timeline::Arrival => {
                 let inside = col("ingested_at")
@@ -373,6 +383,7 @@ impl Look<'_> {
         start: UtcMicros,
     ) -> Result<Option<UtcMicros>, PipelineError> {
         let ctx = self.run.session()?;
+        let taken_back = loads::taken_back(self.run, &ctx, &table.name()).await?;
         let mut reach = 2 * MICROS_PER_DAY;
         let mut asked = HashSet::new();
         let mut newest = None;
@@ -386,7 +397,7 @@ impl Look<'_> {
             let files: Vec<DataFile> = files.collect();
             asked.extend(files.iter().map(|f| f.path.clone()));
             if !files.is_empty() {
-                let rows = ctx.read_table(table.scan(files))?;
+                let rows = taken_back.without(ctx.read_table(table.scan(files))?)?;
                 let found = newest_before(rows, source, self.timeline, start)?
                     .collect()
                     .await?;

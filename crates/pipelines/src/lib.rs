@@ -14,6 +14,7 @@ mod exceptions;
 mod gaps;
 mod gate;
 mod guardrail;
+mod loads;
 mod payments;
 mod period;
 mod positions;
@@ -28,7 +29,8 @@ mod verdicts;
 
 pub use chain::{Pipeline, run};
 pub use context::{RunContext, RunSettings, Salt};
-pub use error::PipelineError;
+pub use error::{BadLoad, PipelineError};
+pub use loads::rows_by_day;
 pub use period::{Period, RunMode};
 pub use record::interrupted;
 pub use report::{ExceptionCount, RunReport, StepReport, TableReport, Verdict};

@@ -19,6 +19,7 @@ use nsc_transforms::controls::{
 use nsc_transforms::vocabulary::Aliases;
 
 use crate::controls::{materialise, upsert};
+use crate::loads;
 use crate::silver::{self, in_memory, scope};
 use crate::{PipelineError, RunContext, RunReport, refused};
 
@@ -60,7 +61,9 @@ impl Payments<'_> {
         let since = Instant::now();
         let (bronze, files) = files_of_day(self.run, self.day.date).await?;
         report.read(&bronze);
-        ctx.register_table("payment_orders_raw", bronze.scan(files))?;
+        let taken_back = loads::taken_back(self.run, ctx, &bronze.name()).await?;
+        let counting = taken_back.without(ctx.read_table(bronze.scan(files))?)?;
+        ctx.register_table("payment_orders_raw", counting.into_view())?;
         let of_day = payment_orders_of_day(ctx, self.day, self.statuses).await?;
         let of_day = materialise(ctx, "payment_orders_of_day", of_day).await?;
         let moved = self.versions_elsewhere(ctx, &bronze, of_day).await?;

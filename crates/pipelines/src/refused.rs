@@ -16,6 +16,7 @@ use nsc_core::{DateKst, UtcMicros};
 use nsc_lake::{DataFile, Table};
 use serde_json::Value;
 
+use crate::loads;
 use crate::silver::scope::files_of_orders;
 use crate::silver::{in_memory, renamed};
 use crate::{PipelineError, RunContext};
@@ -125,12 +126,14 @@ pub(crate) async fn versions_of(
         "source_extracted_at",
         "ingested_at",
         "source_ref",
-        "load_id",
+        loads::LOAD_ID,
     ];
     let refs = renamed(&refs, "source_ref")?;
     let rows = bronze
         .rows_with(ctx, bronze.files()?, &["source_ref"], &refs, &read)
         .await?;
+    let taken_back = loads::taken_back(run, ctx, &bronze.name()).await?;
+    let rows = taken_back.without(rows)?;
     let version = rows.parse_sql_expr(
         "nsc_version_key(nsc_timestamp(updated_at), source_extracted_at, ingested_at, load_id, source_ref)",
     )?;

@@ -4,6 +4,7 @@ mod explain;
 mod findings;
 mod ingest;
 mod init;
+mod loads;
 pub(crate) mod rules;
 mod run;
 mod runs;
@@ -23,6 +24,8 @@ pub(crate) enum LakehouseCommand {
     Init(init::InitArgs),
     /// Load source files into Bronze
     Ingest(ingest::IngestArgs),
+    /// Look at what was loaded; take a load back, and restore it
+    Loads(loads::LoadsArgs),
     /// Run a pipeline, or the whole chain
     Run(run::RunArgs),
     /// Look at the reports of past runs
@@ -51,6 +54,7 @@ pub(super) async fn dispatch(command: LakehouseCommand, app: &mut App) -> Outcom
     match command {
         LakehouseCommand::Init(args) => init::handle(args, app).await,
         LakehouseCommand::Ingest(args) => ingest::handle(args, app).await,
+        LakehouseCommand::Loads(args) => loads::handle(args, app).await,
         LakehouseCommand::Run(args) => run::handle(args, app).await,
         LakehouseCommand::Runs(args) => runs::handle(args, app).await,
         LakehouseCommand::Explain(args) => explain::handle(args, app).await,

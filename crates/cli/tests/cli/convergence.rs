@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use super::world::{
-    Lcg, SOURCES, assert_same, chain_steps, dump, generate, ingest_arguments, lake, load_all,
+    Lcg, SOURCES, allow_bad_records, assert_same, chain_steps, dump, generate, ingest_arguments, lake,
+    load_all,
 };
 
 const DAYS: [&str; 3] = ["2026-01-05", "2026-01-06", "2026-01-07"];
@@ -142,7 +143,11 @@ fn shuffled_split_and_repeated_input_ends_in_the_same_rows() {
         }
     }
     for root in [&whole, &mixed] {
-        run_chain(root);
+        let steps = chain_steps(&DAYS);
+        lake(root, &steps[0]);
+        // Each load is judged by itself: of some parts more than one line in a hundred is bad.
+        allow_bad_records(root);
+        steps[1..].iter().for_each(|step| _ = lake(root, step));
     }
     // A repeated bad line is a second bad record with its own source_ref: compared as a set.
     let as_sets = |root: &Path| {

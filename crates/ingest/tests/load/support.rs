@@ -111,6 +111,7 @@ pub(crate) fn request<I: Into<Input>>(inputs: impl IntoIterator<Item = I>) -> Lo
         clock: UtcMicros::parse("2026-01-05T00:00:00Z").unwrap(),
         force: false,
         verify: false,
+        actor: "test@here".to_owned(),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::gate::{ANALYTICS, CONTROLS, SILVER};
 use crate::{Period, PipelineError, RunContext, RunReport};
 
 /// The table items stand in.
-const ITEMS: &str = "silver.order_items";
+pub(super) const ITEMS: &str = "silver.order_items";
 
 /// What changed on a day, and so who has to compute it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -263,6 +263,11 @@ impl Affected {
             .map(|t| t.date_kst().previous())
             .filter(|d| self.processed.contains(*d))
             .collect())
+    }
+
+    /// Days Silver has processed.
+    pub(super) fn processed(&self) -> &Days {
+        &self.processed
     }
 
     /// Puts the days into the report.

@@ -2,17 +2,18 @@
 //! last success.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::Source;
 use nsc_core::{MICROS_PER_DAY, UtcMicros, UtcWindow};
-use nsc_lake::{DataFile, Days, FilesTable, PipelineState, PipelineStates, Table};
+use nsc_lake::{DataFile, Days, PipelineState, PipelineStates, Table};
 use nsc_transforms::silver::{PLANS, SourcePlan};
 
+use super::load_changes::LoadChanges;
 use crate::derivation::file_name;
 use crate::gate::SILVER;
+use crate::loads::{self, TakenBack};
 use crate::{PipelineError, RunContext, RunReport};
 
 /// One source's part of the run.
@@ -24,6 +25,13 @@ pub(super) struct BronzeInput {
     /// Of the window's files those a recorded result does not know yet; `None` when there is no such result.
     fresh_files: Option<Vec<DataFile>>,
     late_files: Vec<DataFile>,
+    /// Loads whose rows do not count.
+    taken_back: TakenBack,
+    /// Those of them that were retracted since the last success.
+    retracted: Vec<String>,
+    /// Loads that count again since then, and the files beside the late ones that may hold their rows.
+    restored: Vec<String>,
+    restored_files: Vec<DataFile>,
 }
 
 /// Days before a scheduled run's window that no run has processed (a night that was missed or refused): their rows may
@@ -44,17 +52,48 @@ impl BronzeInput {
         self.fresh_files.as_deref().unwrap_or(&self.window_files)
     }
 
-    /// Rows of files that arrived since the last success; `None` when there is none.
+    /// Rows that arrived since the last success, or count again since then; `None` when there is no file of them.
     pub(super) fn late_rows(&self, ctx: &SessionContext) -> Result<Option<DataFrame>, PipelineError> {
-        self.rows(ctx, &self.late_files)
+        let restored = match self.rows(ctx, &self.restored_files)? {
+            Some(rows) => Some(loads::rows_of(rows, &self.restored)?),
+            None => None,
+        };
+        Ok(match (self.rows(ctx, &self.late_files)?, restored) {
+            (Some(late), Some(restored)) => Some(late.union(restored)?),
+            (late, restored) => late.or(restored),
+        })
     }
 
-    /// The files of [`Self::late_rows`]; `None` when there is none.
-    pub(super) fn late_scan(&self) -> Option<Arc<FilesTable>> {
-        self.table
-            .as_ref()
-            .filter(|_| !self.late_files.is_empty())
-            .map(|t| t.scan(self.late_files.clone()))
+    /// All rows of some files, those of retracted loads as well; `None` when there is no file.
+    pub(super) fn every_row(
+        &self,
+        ctx: &SessionContext,
+        files: Vec<DataFile>,
+    ) -> Result<Option<DataFrame>, PipelineError> {
+        match &self.table {
+            Some(table) if !files.is_empty() => Ok(Some(ctx.read_table(table.scan(files))?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The loads that were retracted since the last success.
+    pub(super) fn retracted(&self) -> &[String] {
+        &self.retracted
+    }
+
+    /// The loads that count again since the last success.
+    pub(super) fn restored(&self) -> &[String] {
+        &self.restored
+    }
+
+    /// The loads whose rows do not count.
+    pub(super) fn taken_back(&self) -> &TakenBack {
+        &self.taken_back
+    }
+
+    /// The table, when it exists.
+    pub(super) fn table(&self) -> Option<&Table> {
+        self.table.as_ref()
     }
 
     /// All files of the table that may hold a text between two (inclusive) in a column.
@@ -84,16 +123,14 @@ impl BronzeInput {
         &self.late_files
     }
 
-    /// Rows of some files; `None` when there is none.
+    /// The rows of some files that count; `None` when there is no file.
     pub(super) fn rows(
         &self,
         ctx: &SessionContext,
         files: &[DataFile],
     ) -> Result<Option<DataFrame>, PipelineError> {
-        match &self.table {
-            Some(table) if !files.is_empty() => Ok(Some(ctx.read_table(table.scan(files.to_vec()))?)),
-            _ => Ok(None),
-        }
+        let all = self.every_row(ctx, files.to_vec())?;
+        all.map(|rows| self.taken_back.without(rows)).transpose()
     }
 
     /// Rows of some files whose `column` is among some values, for few of many rows; `None` when there is no file.
@@ -109,7 +146,7 @@ impl BronzeInput {
                 let schema = table.schema();
                 let all: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
                 let found = table.rows_with(ctx, files.to_vec(), column, values, &all);
-                Ok(Some(found.await?))
+                Ok(Some(self.taken_back.without(found.await?)?))
             }
             _ => Ok(None),
         }
@@ -138,7 +175,7 @@ impl BronzeInput {
     }
 
     pub(super) fn has_late(&self) -> bool {
-        !self.late_files.is_empty()
+        !self.late_files.is_empty() || !self.restored_files.is_empty()
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -153,6 +190,7 @@ pub(super) async fn inputs(
     window: UtcWindow,
     scheduled: bool,
     missed: &Days,
+    changes: &LoadChanges,
     report: &mut RunReport,
 ) -> Result<Vec<BronzeInput>, PipelineError> {
     let before = states
@@ -164,7 +202,8 @@ pub(super) async fn inputs(
         let bronze = Source::named(plan.source).map_or(plan.source, |s| s.bronze);
         let name = format!("bronze.{bronze}");
         let table = run.existing(&name).await?;
-        let (mut window_files, mut late_files) = (Vec::new(), Vec::new());
+        let (mut window_files, mut late_files, mut restored_files) = (Vec::new(), Vec::new(), Vec::new());
+        let restored = changes.restored(&name);
         if let Some(table) = &table {
             report.read(table);
             let files = table.files()?;
@@ -181,6 +220,8 @@ pub(super) async fn inputs(
                     .filter(|f| new.contains(&f.path) || is_of_missed(f))
                     .cloned()
                     .collect();
+                restored_files = loads::files_of(table, &restored)?;
+                restored_files.retain(|f| late_files.iter().all(|late| late.path != f.path));
             }
             window_files = files
                 .into_iter()
@@ -194,6 +235,10 @@ pub(super) async fn inputs(
             window_files,
             fresh_files: None,
             late_files,
+            taken_back: changes.taken_back(&name),
+            retracted: changes.retracted(&name),
+            restored,
+            restored_files,
         });
     }
     Ok(inputs)

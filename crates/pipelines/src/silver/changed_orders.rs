@@ -15,6 +15,7 @@ use super::drain::stamp;
 use super::scope::payment_statuses;
 use super::stage::{SilverRules, in_memory};
 use crate::exceptions::metadata;
+use crate::loads;
 use crate::{PipelineError, RunContext, RunReport};
 
 const ENTRIES: &str = "silver.ledger_entries";
@@ -34,6 +35,11 @@ impl ChangedOrders {
             return Ok(Self::default());
         }
         Ok(Self(payment_statuses(ctx.read_table(rows)?)?.collect().await?))
+    }
+
+    /// Orders with their status, null for one that has none any more: `order_ref`, `order_status`.
+    pub(super) fn with(orders: Vec<RecordBatch>) -> Self {
+        Self(orders)
     }
 
     fn is_empty(&self) -> bool {
@@ -176,7 +182,8 @@ async fn with_own_status(
 ) -> Result<DataFrame, PipelineError> {
     let bronze = run.table("bronze.transaction_ledger_raw").await?;
     let named = in_memory(ctx, named)?;
-    let rows = ctx.read_table(bronze.scan_all()?)?;
+    let taken_back = loads::taken_back(run, ctx, &bronze.name()).await?;
+    let rows = taken_back.without(ctx.read_table(bronze.scan_all()?)?)?;
     let own = rows
         .clone()
         .select(vec![

@@ -1,5 +1,7 @@
 //! Commits what was staged, or refuses it and keeps the evidence.
 
+use std::collections::BTreeMap;
+
 use nsc_core::UtcWindow;
 use nsc_lake::{DataFile, StagedUpsert, UpsertOutcome};
 
@@ -7,8 +9,9 @@ use super::affected::Affected;
 use super::changed_orders::ORDERS;
 use super::extend::Base;
 use super::late::Late;
-use super::stage::{SilverRules, Staging};
-use super::tally::Tally;
+use super::stage::{Offender, SilverRules, Staging};
+use super::tally::{LoadTally, Tally};
+use crate::error::BadLoad;
 use crate::exceptions::{self, Finding, Judged, metadata};
 use crate::{PipelineError, RunContext, RunReport, TableReport};
 
@@ -112,38 +115,79 @@ fn source_report(source: &str, tally: &Tally) -> TableReport {
     }
 }
 
-/// Fail-fast: the bad rows are kept as evidence, everything else staged is thrown away.
+/// Fail-fast: the bad rows are kept as evidence, everything else staged is thrown away. Returns an error for each
+/// source.
 pub(super) async fn refuse(
     run: &RunContext,
     staging: Staging,
+    offenders: &[Offender],
     window: UtcWindow,
     report: &mut RunReport,
-) -> Result<(), PipelineError> {
-    let offenders = staging.offenders()?;
+) -> Result<Vec<PipelineError>, PipelineError> {
     let rules = staging.rules().clone();
     for (source, tally) in staging.tallies() {
         report.tables.push(source_report(source, tally));
     }
+    let ctx = staging.ctx.clone();
     let (bad, staged, _) = staging.finish().await?;
     commit_one(run, "silver.bad_records", bad, None, report).await?;
     for (_, upsert) in staged {
         upsert.discard().await?;
     }
-    let findings: Vec<Finding> = offenders
-        .iter()
-        .map(|(source, tally)| exceeded(source, tally, &rules, window))
-        .collect();
-    exceptions::record(
-        run,
-        vec![exceptions::rows(run, &findings)?],
-        Judged::default(),
-        report,
-    )
-    .await
+    let inputs = run.lake.load_records(&ctx).await?;
+    let input_of = |load: &str| inputs.iter().find(|r| r.load_id == load)?.input.clone();
+    let (mut findings, mut refusals) = (Vec::new(), Vec::new());
+    for offender in offenders {
+        let load = offender.load.as_ref();
+        let load = load.map(|(id, taken)| bad_load(id, taken, input_of(id)));
+        findings.push(exceeded(offender, load.as_ref(), &rules, window));
+        refusals.push(PipelineError::BadRecordsRate {
+            source_table: offender.source.to_owned(),
+            bad: offender.tally.bad_total(),
+            total: offender.tally.lines(),
+            rule_id: rules.rate_rule.clone(),
+            threshold: rules.rate,
+            load: load.map(Box::new),
+        });
+    }
+    let found = vec![exceptions::rows(run, &findings)?];
+    exceptions::record(run, found, Judged::default(), report).await?;
+    Ok(refusals)
 }
 
-fn exceeded(source: &str, tally: &Tally, rules: &SilverRules, window: UtcWindow) -> Finding {
-    let (bad, total) = (i128::from(tally.bad_total()), i128::from(tally.lines()));
+fn bad_load(id: &str, taken: &LoadTally, input: Option<String>) -> BadLoad {
+    let mut reasons: Vec<(String, u64)> = taken.bad.clone().into_iter().collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    BadLoad {
+        load_id: id.to_owned(),
+        input,
+        bad: taken.bad_total(),
+        total: taken.lines,
+        reasons,
+    }
+}
+
+fn exceeded(offender: &Offender, load: Option<&BadLoad>, rules: &SilverRules, window: UtcWindow) -> Finding {
+    let (source, tally) = (offender.source, &offender.tally);
+    let (bad, total) = (tally.bad_total(), tally.lines());
+    // The load's rate where there is one: it is the greater of the two.
+    let (of_bad, of_total) = load.map_or((bad, total), |l| (l.bad, l.total));
+    let (of_bad, of_total) = (i128::from(of_bad), i128::from(of_total));
+    let reasons: BTreeMap<_, _> = tally
+        .bad
+        .iter()
+        .map(|(r, n)| (r.clone(), n.to_string()))
+        .collect();
+    let mut message = serde_json::json!({
+        "source_table": source, "bad": bad.to_string(), "total": total.to_string(),
+        "threshold": rules.rate.to_string(), "reasons": reasons,
+    });
+    if let (Some(load), Some(fields)) = (load, message.as_object_mut()) {
+        let of_load = serde_json::json!({
+            "load_id": load.load_id, "input": load.input, "bad": load.bad.to_string(), "total": load.total.to_string(),
+        });
+        fields.insert("load".to_owned(), of_load);
+    }
     Finding {
         date: window.end.plus(-1).date_kst(),
         domain: "silver",
@@ -153,10 +197,8 @@ fn exceeded(source: &str, tally: &Tally, rules: &SilverRules, window: UtcWindow)
         window,
         metric: "bad_records_rate",
         // Half-up, in millionths.
-        metric_value: (total > 0).then(|| (bad * 2_000_000 + total) / (total * 2)),
-        message: serde_json::json!({
-            "source_table": source, "bad": bad.to_string(), "total": total.to_string(), "threshold": rules.rate.to_string(), "reasons": tally.bad.iter().map(|(reason, n)| (reason.clone(), n.to_string())).collect::<std::collections::BTreeMap<_, _>>(),
-        }),
+        metric_value: (of_total > 0).then(|| (of_bad * 2_000_000 + of_total) / (of_total * 2)),
+        message,
         rule_id: Some(rules.rate_rule.clone()),
         subject: None,
     }

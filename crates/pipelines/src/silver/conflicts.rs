@@ -107,9 +107,24 @@ impl Conflicts {
         ctx: &SessionContext,
         window: UtcWindow,
     ) -> Result<(), PipelineError> {
-        let known = exceptions::subjects(run, ctx, LEDGER_ENTRY_CONFLICT, window).await?;
-        self.known = texts(&known.collect().await?)?.collect();
         self.known_dates = window.dates_kst().collect();
+        let known = exceptions::subjects(run, ctx, LEDGER_ENTRY_CONFLICT, &self.known_dates).await?;
+        self.known = texts(&known.collect().await?)?.collect();
+        Ok(())
+    }
+
+    /// Takes up what was recorded of some tx_ids (first column) on the days of their copies.
+    pub(super) async fn reconsider(
+        &mut self,
+        run: &RunContext,
+        ctx: &SessionContext,
+        days: &BTreeSet<DateKst>,
+        tx_ids: &[RecordBatch],
+    ) -> Result<(), PipelineError> {
+        self.known_dates = days.iter().copied().collect();
+        let known = exceptions::subjects(run, ctx, LEDGER_ENTRY_CONFLICT, &self.known_dates).await?;
+        let known: BTreeSet<String> = texts(&known.collect().await?)?.collect();
+        self.known = texts(tx_ids)?.filter(|id| known.contains(id)).collect();
         Ok(())
     }
 

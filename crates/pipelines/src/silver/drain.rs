@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int8Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    TimestampMicrosecondArray, new_null_array,
 };
 use datafusion::arrow::compute::{cast, filter_record_batch, is_not_null};
 use datafusion::arrow::datatypes::{DataType, Field, Int8Type, Schema};
@@ -20,6 +20,7 @@ use nsc_transforms::silver::Kind;
 use super::bronze::BronzeInput;
 use super::stage::SilverRules;
 use super::tally::Tally;
+use crate::loads::LOAD_ID;
 use crate::{PipelineError, RunContext, refused};
 
 /// What a stream of classified rows became.
@@ -126,6 +127,7 @@ async fn drain(
         let bad_rows = of_kind(&batch, &kinds, Kind::Bad)?;
         taken.tally.rows += rows.num_rows() as u64;
         taken.tally.duplicates += (batch.num_rows() - rows.num_rows() - bad_rows.num_rows()) as u64;
+        count_by_load(&batch, &kinds, &mut taken.tally)?;
         if bad_rows.num_rows() > 0 {
             let quarantined = quarantine(&bad_rows, &stamps, &mut taken.tally)?;
             if stamps.source_table == "payment_orders_raw" {
@@ -143,6 +145,31 @@ async fn drain(
     taken.writers.extend(writer);
     taken.bad_parts.push(bad.finish().await?);
     Ok(taken)
+}
+
+/// Counts the lines of a batch by the load that brought them. Lines of one load and kind mostly stand together.
+fn count_by_load(batch: &RecordBatch, kinds: &Int8Array, tally: &mut Tally) -> Result<(), PipelineError> {
+    let texts = |name: &str| match batch.column_by_name(name) {
+        Some(column) => cast(column, &DataType::Utf8View),
+        None => Ok(new_null_array(&DataType::Utf8View, batch.num_rows())),
+    };
+    let (loads, reasons) = (texts(LOAD_ID)?, texts("reason")?);
+    let (loads, reasons) = (loads.as_string_view(), reasons.as_string_view());
+    let of = |i: usize| {
+        let load = loads.is_valid(i).then(|| loads.value(i));
+        let is_bad = kinds.value(i) == Kind::Bad as i8 && reasons.is_valid(i);
+        (load, is_bad.then(|| reasons.value(i)))
+    };
+    let mut start = 0;
+    for end in 1..=batch.num_rows() {
+        if end < batch.num_rows() && of(end) == of(start) {
+            continue;
+        }
+        let (load, reason) = of(start);
+        tally.count(load, (end - start) as u64, reason);
+        start = end;
+    }
+    Ok(())
 }
 
 fn of_kind(batch: &RecordBatch, kinds: &Int8Array, kind: Kind) -> Result<RecordBatch, PipelineError> {

@@ -42,6 +42,8 @@ impl Base {
                     rows: line.rows,
                     duplicates: line.duplicates.unwrap_or_default(),
                     bad: line.quarantined.clone(),
+                    // Each of them was judged when it was taken.
+                    loads: BTreeMap::new(),
                 };
                 base.tallies.insert(line.table.clone(), tally);
             } else {

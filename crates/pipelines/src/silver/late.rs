@@ -161,22 +161,8 @@ impl Late {
         affected: &mut Affected,
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
-        if files.is_empty() {
-            return Ok(());
-        }
-        let table = run.table("silver.ledger_entries").await?;
         let orders = ChangedOrders::of(ctx, orders).await?;
-        let files = orders.files_naming(ctx, &table, files).await?;
-        affected
-            .announce(
-                Change::NamedOrders,
-                files.iter().filter_map(DataFile::partition_date),
-            )
-            .await?;
-        let scope = Scope::of(files, Conflict::Newest);
-        orders
-            .update_entries(run, ctx, &table, scope, &self.rules, report)
-            .await
+        restate(run, ctx, files, &orders, &self.rules, affected, report).await
     }
 
     /// The valid newest late rows of a source.
@@ -209,6 +195,33 @@ impl Late {
         }
         Ok(rows.filter(col("kind").eq(lit(Kind::Row as i8)))?)
     }
+}
+
+/// Gives stored entries in some files of the ledger the status of the orders they name.
+pub(super) async fn restate(
+    run: &RunContext,
+    ctx: &SessionContext,
+    files: Vec<DataFile>,
+    orders: &ChangedOrders,
+    rules: &SilverRules,
+    affected: &mut Affected,
+    report: &mut RunReport,
+) -> Result<(), PipelineError> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let table = run.table("silver.ledger_entries").await?;
+    let files = orders.files_naming(ctx, &table, files).await?;
+    affected
+        .announce(
+            Change::NamedOrders,
+            files.iter().filter_map(DataFile::partition_date),
+        )
+        .await?;
+    let scope = Scope::of(files, Conflict::Newest);
+    orders
+        .update_entries(run, ctx, &table, scope, rules, report)
+        .await
 }
 
 impl LateRows<'_> {

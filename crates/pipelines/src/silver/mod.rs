@@ -8,9 +8,11 @@ pub(crate) mod bronze;
 mod changed_orders;
 mod commit;
 mod conflicts;
+mod converge;
 mod drain;
 mod extend;
 mod late;
+mod load_changes;
 pub(crate) mod scope;
 mod stage;
 mod tally;
@@ -32,7 +34,9 @@ use crate::{Period, PipelineError, RunContext, RunReport, refused};
 use affected::{Affected, Change};
 use bronze::BronzeInput;
 use changed_orders::ORDERS;
+use converge::{Convergence, Reach};
 use extend::Base;
+use load_changes::LoadChanges;
 use stage::Staging;
 pub(crate) use stage::{in_memory, renamed};
 
@@ -54,11 +58,12 @@ pub(crate) async fn run(
     } else {
         Days::default()
     };
-    let mut inputs = bronze::inputs(run, &states, window, is_scheduled, &missed, report).await?;
+    let changes = LoadChanges::since_success(run, &ctx, &states).await?;
+    let mut inputs = bronze::inputs(run, &states, window, is_scheduled, &missed, &changes, report).await?;
 
     let derivation = derivation_of(&rules, &inputs, window)?;
-    let is_late = inputs.iter().any(BronzeInput::has_late);
-    let known = if is_late {
+    let is_more = inputs.iter().any(|i| i.has_late() || !i.retracted().is_empty());
+    let known = if is_more {
         None
     } else {
         derivation
@@ -68,7 +73,11 @@ pub(crate) async fn run(
     if let Some(record) = known.as_ref().filter(|r| derivation.is_unchanged(r)) {
         record.clone().report(report);
         report.step("unchanged since the last run", begun, 0, 0);
-        return finish(run, &ctx, period, window, &missed, &inputs, &states, report).await;
+        let (inputs, states) = (&inputs, &states);
+        return finish(
+            run, &ctx, period, window, &missed, inputs, states, &changes, report,
+        )
+        .await;
     }
     let base = known.and_then(|record| Base::of(&record, &mut inputs));
     let mark = derivation::mark(report);
@@ -91,9 +100,10 @@ pub(crate) async fn run(
         inputs.iter().map(BronzeInput::bytes).sum(),
     );
 
-    if let Some(refusal) = staging.refusal()? {
-        commit::refuse(run, staging, window, report).await?;
-        return Err(refusal);
+    let offenders = staging.offenders()?;
+    if !offenders.is_empty() {
+        let refusals = commit::refuse(run, staging, &offenders, window, report).await?;
+        return refusals.into_iter().next().map_or(Ok(()), Err);
     }
     let since = Instant::now();
     let mut affected = Affected::begin(run, &ctx, window, period).await?;
@@ -118,6 +128,17 @@ pub(crate) async fn run(
     } else {
         late.merge_undated(run, &mut affected, report).await?;
     }
+    let reach = reach_of(&states, &affected, window, is_scheduled);
+    let convergence = Convergence {
+        run,
+        ctx: &ctx,
+        rules: &late.rules,
+        reach,
+    };
+    convergence.run(&inputs, &mut affected, report).await?;
+    if is_scheduled {
+        convergence.announce_restored(&inputs, &mut affected).await?;
+    }
     affected.report(report);
     report.step(
         "commit",
@@ -126,11 +147,14 @@ pub(crate) async fn run(
         0,
     );
 
-    if !is_late {
+    if !is_more {
         let outputs = derivation::tables_hash(&outputs(run).await?)?;
         derivation.keep(run, outputs, report, mark).await?;
     }
-    finish(run, &ctx, period, window, &missed, &inputs, &states, report).await
+    finish(
+        run, &ctx, period, window, &missed, &inputs, &states, &changes, report,
+    )
+    .await
 }
 
 /// The tables a run may change.
@@ -159,9 +183,20 @@ fn derivation_of(
     let name = format!("silver-{}-{}", window.start.micros(), window.end.micros());
     let rules = stage::SilverRules::of(rules)?;
     let derivation = Derivation::new(name).with(&format!("{rules:?}"));
-    Ok(inputs
-        .iter()
-        .fold(derivation, |d, input| d.over(input.window_names())))
+    Ok(inputs.iter().fold(derivation, |d, input| {
+        d.with(&input.taken_back().mark()).over(input.window_names())
+    }))
+}
+
+/// How far Silver has got once this run succeeds.
+fn reach_of(states: &PipelineStates, affected: &Affected, window: UtcWindow, is_scheduled: bool) -> Reach {
+    let before = states.get(SILVER).and_then(|s| s.last_processed_end);
+    let mut days = affected.processed().clone();
+    days.extend(window.dates_kst());
+    Reach {
+        end: before.map_or(window.end, |end| end.max(window.end)),
+        days: (!is_scheduled).then_some(days),
+    }
 }
 
 /// Records the success: how far the run got, what it has seen, and that refusals of its days are overcome.
@@ -174,6 +209,7 @@ async fn finish(
     missed: &Days,
     inputs: &[BronzeInput],
     states: &PipelineStates,
+    changes: &LoadChanges,
     report: &mut RunReport,
 ) -> Result<(), PipelineError> {
     let versions = bronze::versions(inputs);
@@ -206,9 +242,12 @@ async fn finish(
         }
         // An explicit window says nothing of rows outside it, and a night that is run again nothing of later days: what
         // is late for them stays late until a scheduled run of theirs.
-        if is_scheduled && state.last_processed_end == Some(window.end) {
-            state.input_versions.clone_from(&versions);
+        let is_newest = is_scheduled && state.last_processed_end == Some(window.end);
+        if is_newest {
+            // What was seen of loads is kept apart from the tables.
+            state.input_versions.extend(versions.clone());
         }
+        changes.settle(&mut state.input_versions, is_newest);
     })
     .await
 }

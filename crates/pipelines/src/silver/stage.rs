@@ -11,7 +11,7 @@ use datafusion::logical_expr::{cast, col, ident, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::rule::RuleSet;
 use nsc_core::UtcWindow;
-use nsc_lake::{Conflict, FilesTable, Scope, StagedUpsert, Table, Upsert, UpsertPart};
+use nsc_lake::{Conflict, Scope, StagedUpsert, Table, Upsert, UpsertPart};
 use nsc_transforms::rules::Threshold;
 use nsc_transforms::silver::{
     Kind, Selection, SourcePlan, classified, key_column, repeated_keys, with_order_status,
@@ -23,7 +23,7 @@ use super::conflicts::Conflicts;
 use super::drain::consume;
 use super::extend::Base;
 use super::scope;
-use super::tally::Tally;
+use super::tally::{LoadTally, Tally};
 use crate::{PipelineError, RunContext, RunReport};
 
 /// Sources that end in one table are staged as one change of it; orders come before the ledger.
@@ -73,7 +73,7 @@ pub(super) struct Staging {
     /// Valid orders without a business day: merged by version, not by day.
     pub(super) undated: Vec<RecordBatch>,
     /// Payment orders that arrived late: their statuses count before they are merged.
-    late_orders: Option<(&'static SourcePlan, Arc<FilesTable>)>,
+    late_orders: Option<(&'static SourcePlan, DataFrame)>,
     /// Payment orders a version of which was refused for its amount.
     pub(super) refused_orders: BTreeSet<String>,
     /// Bronze tx_ids that stand more than once.
@@ -122,7 +122,10 @@ impl Staging {
             return Ok(());
         };
         let payments = inputs.iter().find(|i| i.plan.source == "payment_orders");
-        self.late_orders = payments.and_then(|p| Some((p.plan, p.late_scan()?)));
+        self.late_orders = match payments {
+            Some(input) => input.late_rows(&self.ctx)?.map(|rows| (input.plan, rows)),
+            None => None,
+        };
         for group in GROUPS {
             let since = std::time::Instant::now();
             let members: Vec<&BronzeInput> =
@@ -265,7 +268,9 @@ impl Staging {
             .map(|batches| in_memory(&self.ctx, batches))
             .transpose()?;
         let classified = classified(input.plan, rows, repeated, selection, &self.rules.words)?;
-        let (Selection::Window(window) | Selection::LateFor(window)) = selection;
+        let (Selection::Window(window) | Selection::LateFor(window)) = selection else {
+            return Ok(classified);
+        };
         if input.plan.source != "transaction_ledger" {
             return Ok(classified);
         }
@@ -320,19 +325,13 @@ impl Staging {
                 self.undated.clone(),
             )?)?);
         }
-        if let Some((plan, late)) = &self.late_orders {
-            let rows = self.ctx.read_table(Arc::<FilesTable>::clone(late))?;
-            let repeated = repeated(plan, &rows)
+        if let Some((plan, rows)) = &self.late_orders {
+            let repeated = repeated(plan, rows)
                 .await?
                 .map(|k| in_memory(&self.ctx, k))
                 .transpose()?;
-            let late = classified(
-                plan,
-                rows,
-                repeated,
-                Selection::LateFor(window),
-                &self.rules.words,
-            )?;
+            let selection = Selection::LateFor(window);
+            let late = classified(plan, rows.clone(), repeated, selection, &self.rules.words)?;
             others.push(scope::payment_versions(
                 late.filter(col("kind").eq(lit(Kind::Row as i8)))?,
             )?);
@@ -353,30 +352,19 @@ impl Staging {
         &self.rules
     }
 
-    /// Sources over the bad-records rate.
-    pub(super) fn offenders(&self) -> Result<Vec<(&'static str, Tally)>, PipelineError> {
+    /// Sources over the bad-records rate, together or in one load, with that load.
+    pub(super) fn offenders(&self) -> Result<Vec<Offender>, PipelineError> {
         let threshold = Threshold::from_f64(self.rules.rate)?;
-        Ok(self
-            .tallies
-            .iter()
-            .filter(|(_, t)| t.is_over(threshold))
-            .map(|(s, t)| (*s, t.clone()))
+        let over = self.tallies.iter().filter(|(_, t)| t.is_over(threshold));
+        Ok(over
+            .map(|(source, tally)| Offender {
+                source,
+                tally: tally.clone(),
+                load: tally
+                    .worst_load(threshold)
+                    .and_then(|(load, taken)| Some((load?.to_owned(), taken.clone()))),
+            })
             .collect())
-    }
-
-    /// The error of a run that must stop, when a source is over the rate.
-    pub(super) fn refusal(&self) -> Result<Option<PipelineError>, PipelineError> {
-        Ok(self
-            .offenders()?
-            .into_iter()
-            .next()
-            .map(|(source, tally)| PipelineError::BadRecordsRate {
-                source_table: source.to_owned(),
-                bad: tally.bad_total(),
-                total: tally.lines(),
-                rule_id: self.rules.rate_rule.clone(),
-                threshold: self.rules.rate,
-            }))
     }
 
     /// Conflicts of the window's entries: among their Bronze copies, and with what is stored on other days.
@@ -455,6 +443,14 @@ impl Staging {
         let bad = self.bad.finish(&self.ctx, self.bad_parts).await?;
         Ok((bad, self.staged, self.undated))
     }
+}
+
+/// A source over the bad-records rate.
+pub(super) struct Offender {
+    pub(super) source: &'static str,
+    pub(super) tally: Tally,
+    /// The load that is over it itself, of several that with the most bad rows.
+    pub(super) load: Option<(String, LoadTally)>,
 }
 
 /// Keys that repeat, or `None`.

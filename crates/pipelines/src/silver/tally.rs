@@ -2,12 +2,36 @@
 
 use std::collections::BTreeMap;
 
+use nsc_transforms::rules::Threshold;
+
 /// Bronze rows taken, by what became of them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     pub(super) rows: u64,
     pub(super) duplicates: u64,
     pub(super) bad: BTreeMap<String, u64>,
+    /// The same lines by the load that brought them; those without a load count as one.
+    pub(super) loads: BTreeMap<Option<String>, LoadTally>,
+}
+
+/// What of one load was taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct LoadTally {
+    pub(super) lines: u64,
+    pub(super) bad: BTreeMap<String, u64>,
+}
+
+impl LoadTally {
+    pub(super) fn bad_total(&self) -> u64 {
+        self.bad.values().sum()
+    }
+}
+
+/// Whether the share of bad lines is over a threshold, compared exactly.
+fn is_over(bad: u64, lines: u64, threshold: Threshold) -> bool {
+    const SCALE: u32 = 15;
+    let bad = i128::from(bad) * 10_i128.pow(SCALE);
+    bad > threshold.floor_at(SCALE).saturating_mul(i128::from(lines))
 }
 
 impl Tally {
@@ -26,13 +50,43 @@ impl Tally {
         for (reason, count) in other.bad {
             *self.bad.entry(reason).or_default() += count;
         }
+        for (load, taken) in other.loads {
+            let known = self.loads.entry(load).or_default();
+            known.lines += taken.lines;
+            for (reason, count) in taken.bad {
+                *known.bad.entry(reason).or_default() += count;
+            }
+        }
     }
 
-    /// Whether the share of bad rows is over a threshold, compared exactly.
-    pub(super) fn is_over(&self, threshold: nsc_transforms::rules::Threshold) -> bool {
-        const SCALE: u32 = 15;
-        let bad = i128::from(self.bad_total()) * 10_i128.pow(SCALE);
-        bad > threshold.floor_at(SCALE).saturating_mul(i128::from(self.lines()))
+    /// Counts a line of a load; `reason` says why it is bad.
+    pub(super) fn count(&mut self, load: Option<&str>, lines: u64, reason: Option<&str>) {
+        let known = self.loads.keys().any(|k| k.as_deref() == load);
+        if !known {
+            self.loads.insert(load.map(str::to_owned), LoadTally::default());
+        }
+        let found = self.loads.iter_mut().find(|(k, _)| k.as_deref() == load);
+        if let Some((_, taken)) = found {
+            taken.lines += lines;
+            if let Some(reason) = reason {
+                *taken.bad.entry(reason.to_owned()).or_default() += lines;
+            }
+        }
+    }
+
+    /// Whether the share of bad rows is over a threshold: of all of them together, or of those of one load.
+    pub(super) fn is_over(&self, threshold: Threshold) -> bool {
+        is_over(self.bad_total(), self.lines(), threshold) || self.worst_load(threshold).is_some()
+    }
+
+    /// Of the loads whose share of bad rows is over a threshold the one with the most.
+    pub(super) fn worst_load(&self, threshold: Threshold) -> Option<(Option<&str>, &LoadTally)> {
+        let over = self
+            .loads
+            .iter()
+            .filter(|(_, t)| is_over(t.bad_total(), t.lines, threshold));
+        let worst = over.max_by_key(|(_, t)| t.bad_total());
+        worst.map(|(load, taken)| (load.as_deref(), taken))
     }
 }
 
@@ -45,8 +99,8 @@ mod tests {
     fn a_rate_at_the_threshold_is_not_over_it() {
         let tally = |bad: u64, rows: u64| Tally {
             rows,
-            duplicates: 0,
             bad: [("x".to_owned(), bad)].into(),
+            ..Tally::default()
         };
         let one_percent = Threshold::from_f64(0.01).unwrap();
         assert!(!tally(1, 99).is_over(one_percent));
@@ -54,5 +108,23 @@ mod tests {
         assert!(tally(100_001, 9_899_999).is_over(one_percent));
         assert!(!tally(0, 0).is_over(one_percent));
         assert!(tally(1, 0).is_over(one_percent));
+    }
+
+    #[test]
+    fn a_load_that_is_over_the_rate_is_not_diluted_by_others() {
+        let one_percent = Threshold::from_f64(0.01).unwrap();
+        let mut tally = Tally {
+            rows: 9_910,
+            bad: [("x".to_owned(), 90)].into(),
+            ..Tally::default()
+        };
+        tally.count(Some("good"), 9_901, None);
+        tally.count(Some("good"), 9, Some("x"));
+        assert!(!tally.is_over(one_percent));
+        tally.count(Some("wrong"), 9, None);
+        tally.count(Some("wrong"), 81, Some("x"));
+        assert!(tally.is_over(one_percent));
+        let (load, worst) = tally.worst_load(one_percent).unwrap();
+        assert_eq!((load, worst.bad_total(), worst.lines), (Some("wrong"), 81, 90));
     }
 }

@@ -71,7 +71,7 @@ fn now(night: usize) -> String {
     format!("2026-01-0{}T15:30:00Z", 5 + night)
 }
 
-async fn load_night(lake: &Lake, dir: &Path, night: usize) {
+pub(crate) async fn load_night(lake: &Lake, dir: &Path, night: usize) {
     let folder = dir.join(format!("night-{night}"));
     std::fs::create_dir(&folder).unwrap();
     for (source, lines) in SOURCES.iter().zip(&nights()[night]) {
@@ -82,14 +82,14 @@ async fn load_night(lake: &Lake, dir: &Path, night: usize) {
     }
 }
 
-async fn run(lake: &Lake, pipeline: &Pipeline, night: usize) -> Result<(), String> {
+pub(crate) async fn run(lake: &Lake, pipeline: &Pipeline, night: usize) -> Result<(), String> {
     let name = format!("{}-{night}", pipeline.name());
     let context = context(lake.clone(), &name, &now(night));
     let (_, outcome) = nsc_pipelines::run(&context, pipeline, Period::Scheduled).await;
     outcome.map_err(|e| e.to_string())
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for item in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(item.file_name());
@@ -102,7 +102,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A lake on which the first night has run and the second one's files are loaded.
-async fn before_the_second_night(dir: &Path) -> PathBuf {
+pub(crate) async fn before_the_second_night(dir: &Path) -> PathBuf {
     let root = dir.join("before");
     let lake = open(&root, None);
     let rules = nsc_contracts::rule::default_rules().unwrap();

@@ -6,6 +6,7 @@
 )]
 
 mod dying_night;
+mod dying_retraction;
 mod dying_store;
 mod single_flight;
 mod story;

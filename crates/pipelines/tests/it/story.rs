@@ -95,6 +95,7 @@ pub(crate) async fn load(lake: &Lake, folder: &Path, name: &str, at: &str) -> Re
         clock: UtcMicros::parse(at).unwrap(),
         force: false,
         verify: false,
+        actor: "test@here".to_owned(),
     };
     let loaded = nsc_ingest::load(lake, request, &()).await;
     loaded.map(|_| ()).map_err(|e| e.to_string())

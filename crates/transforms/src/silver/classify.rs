@@ -31,6 +31,8 @@ pub enum Selection {
     Window(UtcWindow),
     /// Rows that belong to a day before the window, or to none, and not to the window.
     LateFor(UtcWindow),
+    /// Rows that belong before an instant, or to no day: all that a run up to it and those before it have taken.
+    Until(UtcMicros),
 }
 
 /// The keys that stand more than once in `bronze`, as columns [`key_column`]: the only rows that need ordering.
@@ -65,7 +67,7 @@ fn repeat_columns(plan: &SourcePlan, bronze: &DataFrame) -> Result<Vec<Expr>, Tr
         .collect()
 }
 
-fn parsed(df: &DataFrame, sql: &str) -> Result<Expr, TransformError> {
+pub(super) fn parsed(df: &DataFrame, sql: &str) -> Result<Expr, TransformError> {
     df.parse_sql_expr(sql)
         .map_err(TransformError::plan("a Silver expression"))
 }
@@ -141,6 +143,10 @@ pub(super) fn selected(
     };
     let filter = match selection {
         Selection::Window(w) => inside(w),
+        Selection::Until(end) => {
+            let start = UtcMicros::new(i64::MIN);
+            business.clone().is_null().or(inside(UtcWindow { start, end }))
+        }
         Selection::LateFor(w) => {
             let earlier_or_none = business.clone().is_null().or(business.lt(at(w.start)));
             earlier_or_none.and(datafusion::logical_expr::not(inside(w)).is_not_false())
@@ -184,7 +190,7 @@ fn is_meta(name: &str) -> bool {
 }
 
 /// 1 for the newest valid row of its key ("Newest" of the ground rules), more for the others.
-fn newest_first(plan: &SourcePlan, rows: &DataFrame) -> Result<Expr, TransformError> {
+pub(super) fn newest_first(plan: &SourcePlan, rows: &DataFrame) -> Result<Expr, TransformError> {
     let mut partition = plan
         .key
         .iter()
@@ -217,7 +223,7 @@ pub(super) fn version_order(rows: &DataFrame) -> Result<Vec<SortExpr>, Transform
     Ok(order.into_iter().map(|e| e.sort(false, false)).collect())
 }
 
-fn shaped(
+pub(super) fn shaped(
     plan: &SourcePlan,
     rows: DataFrame,
     rank: Expr,

@@ -84,7 +84,7 @@ async fn root(lake: &Lake, findings: &mut Findings) -> bool {
 
 async fn tables(lake: &Lake, findings: &mut Findings) {
     let (mut open, mut absent, mut is_lake) = (0, Vec::new(), false);
-    for contract in nsc_contracts::tables() {
+    for contract in nsc_contracts::open_tables() {
         match lake.existing(contract).await {
             Ok(Some(table)) => {
                 open += 1;

@@ -61,6 +61,7 @@ pub(crate) async fn handle(args: IngestArgs, app: &mut App) -> Outcome<ExitStatu
         clock: app.now(None),
         force: args.force,
         verify: args.verify,
+        actor: app.actor(),
     };
     let bar = Bar(progress::byte_bar(&app.bars, request.source.name, 0));
     let lake = app.lake_or_new()?;

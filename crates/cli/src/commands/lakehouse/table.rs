@@ -123,7 +123,7 @@ pub(crate) fn named(name: &str) -> Outcome<&'static TableContract> {
             ErrorCode::UnknownTable,
             format!("the contract has no table {name}"),
         );
-        let near: Vec<String> = nsc_contracts::tables()
+        let near: Vec<String> = nsc_contracts::open_tables()
             .map(TableContract::full_name)
             .filter(|full| alike(full, name))
             .collect();
@@ -163,7 +163,7 @@ fn edits(a: &str, b: &str) -> usize {
 
 fn chosen(names: &[String]) -> Outcome<Vec<&'static TableContract>> {
     if names.is_empty() {
-        return Ok(nsc_contracts::tables().collect());
+        return Ok(nsc_contracts::open_tables().collect());
     }
     names.iter().map(|n| named(n)).collect()
 }

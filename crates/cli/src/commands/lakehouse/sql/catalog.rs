@@ -30,14 +30,14 @@ struct LayerSchema {
     layer: Layer,
 }
 
-/// Makes `bronze`, `silver` and `gold` known to a session.
+/// Makes `bronze`, `silver`, `gold` and `ops` known to a session.
 pub(super) fn register(ctx: &SessionContext, lake: &Lake) -> Result<()> {
     let state = ctx.state();
     let name = &state.config().options().catalog.default_catalog;
     let catalog = ctx
         .catalog(name)
         .ok_or_else(|| DataFusionError::Internal(format!("no catalog {name}")))?;
-    for layer in [Layer::Bronze, Layer::Silver, Layer::Gold] {
+    for layer in [Layer::Bronze, Layer::Silver, Layer::Gold, Layer::Ops] {
         catalog.register_schema(
             layer.name(),
             Arc::new(LayerSchema {
@@ -56,7 +56,7 @@ impl LayerSchema {
         } else {
             name
         };
-        nsc_contracts::tables().find(|t| t.layer == self.layer && t.name == name)
+        nsc_contracts::open_tables().find(|t| t.layer == self.layer && t.name == name)
     }
 
     fn is_view(&self, name: &str) -> bool {
@@ -75,7 +75,7 @@ async fn open_findings(rows: Arc<dyn TableProvider>) -> Result<Arc<dyn TableProv
 impl SchemaProvider for LayerSchema {
     fn table_names(&self) -> Vec<String> {
         let view = (self.layer == Layer::Gold).then_some(OPEN_FINDINGS);
-        let tables = nsc_contracts::tables().filter(|t| t.layer == self.layer);
+        let tables = nsc_contracts::open_tables().filter(|t| t.layer == self.layer);
         tables.map(|t| t.name).chain(view).map(str::to_owned).collect()
     }
 

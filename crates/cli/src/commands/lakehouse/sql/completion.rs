@@ -110,7 +110,7 @@ fn candidates(line: &str, word: &str) -> Vec<(String, String)> {
             )
         }));
     }
-    let tables = nsc_contracts::tables().filter(|t| starts(&t.full_name()) || starts(t.name));
+    let tables = nsc_contracts::open_tables().filter(|t| starts(&t.full_name()) || starts(t.name));
     found.extend(tables.map(|t| (t.full_name(), t.description.to_owned())));
     let view = format!("gold.{}", super::catalog::OPEN_FINDINGS);
     if starts(&view) || starts(super::catalog::OPEN_FINDINGS) {
@@ -131,7 +131,7 @@ fn candidates(line: &str, word: &str) -> Vec<(String, String)> {
 }
 
 fn tables_in(line: &str) -> impl Iterator<Item = &'static TableContract> {
-    nsc_contracts::tables().filter(move |t| line.contains(&t.full_name()))
+    nsc_contracts::open_tables().filter(move |t| line.contains(&t.full_name()))
 }
 
 #[cfg(test)]

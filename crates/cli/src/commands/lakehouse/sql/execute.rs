@@ -47,7 +47,7 @@ impl Engine {
                     if full.strip_prefix("gold.") == Some(catalog::OPEN_FINDINGS) {
                         catalog::FINDINGS.clone_into(&mut full);
                     }
-                    if let Some(contract) = nsc_contracts::tables().find(|t| t.full_name() == full) {
+                    if let Some(contract) = nsc_contracts::open_tables().find(|t| t.full_name() == full) {
                         self.refuse_missing(contract).await?;
                     }
                 }

@@ -114,7 +114,7 @@ impl Session {
 
 fn tables() -> Sheet {
     let mut sheet = Sheet::of_text(&["table", "description"]);
-    for table in nsc_contracts::tables() {
+    for table in nsc_contracts::open_tables() {
         sheet.push([Cell::Text(table.full_name()), Cell::text(table.description)]);
     }
     sheet

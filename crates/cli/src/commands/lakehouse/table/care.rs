@@ -27,7 +27,7 @@ async fn stored(app: &App, contracts: Contracts<'_>) -> Outcome<Vec<Table>> {
 /// Tables that were named must exist; "all" means those that do.
 async fn named(app: &App, contracts: Contracts<'_>) -> Outcome<Vec<Table>> {
     let tables = stored(app, contracts).await?;
-    let all = contracts.len() == nsc_contracts::tables().count();
+    let all = contracts.len() == nsc_contracts::open_tables().count();
     let absent = contracts
         .iter()
         .find(|c| !all && tables.iter().all(|t| t.name() != c.full_name()));
@@ -95,7 +95,7 @@ pub(super) async fn checkpoint(app: &mut App, contracts: Contracts<'_>) -> Outco
 
 pub(super) async fn repair(app: &mut App, contracts: Contracts<'_>, apply: bool) -> Outcome {
     let lake = app.lake()?;
-    let all = contracts.len() == nsc_contracts::tables().count();
+    let all = contracts.len() == nsc_contracts::open_tables().count();
     let mut sheet = Sheet {
         columns: ["table", "file", "partition"].map(Column::text).into(),
         rows: Vec::new(),

@@ -26,7 +26,7 @@ pub(super) async fn list(app: &mut App) -> Outcome {
         ],
         rows: Vec::new(),
     };
-    for contract in nsc_contracts::tables() {
+    for contract in nsc_contracts::open_tables() {
         let mut row = vec![Cell::Text(contract.full_name())];
         row.extend(stored_cells(lake.as_ref(), contract).await?);
         row.extend([

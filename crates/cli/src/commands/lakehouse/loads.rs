@@ -1,0 +1,175 @@
+//! `nsc loads`: what was loaded, and taking it back.
+
+mod change;
+mod look;
+
+use clap::{Args, Subcommand, ValueEnum};
+use nsc_core::{ErrorCode, ExitStatus, UtcMicros};
+use nsc_lake::{LoadRecord, LoadState, session};
+
+use crate::app::App;
+use crate::failure::{Outcome, Refusal};
+
+/// Look at what was loaded; take a load back, and restore it
+#[derive(Debug, Args)]
+pub(crate) struct LoadsArgs {
+    #[command(subcommand)]
+    command: LoadsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum LoadsCommand {
+    /// The loads, newest first, and what they are now
+    #[command(after_help = "\
+Examples:
+  nsc loads list
+  nsc loads list --table transaction_ledger_raw --since 2026-01-05T00:00:00Z
+  nsc loads list --state retracted --format json")]
+    List(ListArgs),
+    /// One load: where it came from, what became of it, its rows by business day
+    #[command(after_help = "Examples:\n  nsc loads show 0199a2b4")]
+    Show {
+        /// The load's id, or the beginning of it where that is enough
+        load: String,
+    },
+    /// Take a load back: its rows stay in Bronze and count no more
+    #[command(after_help = "\
+Nothing is deleted. The next scheduled run of Silver makes Silver say what it would without the load; B and C compute
+the days that change. A run of an explicit day does so for the days processed so far.
+
+Examples:
+  nsc loads retract 0199a2b4 --reason 'orders were loaded as ledger entries' --dry-run
+  nsc loads retract 0199a2b4 --reason 'orders were loaded as ledger entries'")]
+    Retract(ChangeArgs),
+    /// Let the rows of a load that was taken back count again
+    #[command(after_help = "Examples:\n  nsc loads restore 0199a2b4 --reason 'the file was right after all'")]
+    Restore(ChangeArgs),
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// Only loads of this Bronze table
+    #[arg(long, value_name = "TABLE")]
+    table: Option<String>,
+    /// Only loads that were recorded, or changed, at this time or later
+    #[arg(long, value_name = "TIME")]
+    since: Option<UtcMicros>,
+    /// Only loads that are this now
+    #[arg(long, value_enum, value_name = "STATE")]
+    state: Option<StateName>,
+}
+
+#[derive(Debug, Args)]
+struct ChangeArgs {
+    /// The load's id, or the beginning of it where that is enough
+    load: String,
+    /// Why; kept with the record
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    reason: String,
+    /// Show what would follow and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// The time of the record, instead of now
+    #[arg(long, value_name = "TIME")]
+    now: Option<UtcMicros>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StateName {
+    /// Its rows count
+    Loaded,
+    /// It was taken back
+    Retracted,
+    /// It was taken back once and counts again
+    Restored,
+    /// It was begun and never happened: its rows are not in Bronze
+    NotCommitted,
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    if nsc_core::is_blank(text) {
+        return Err("say why".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+pub(crate) async fn handle(args: LoadsArgs, app: &mut App) -> Outcome<ExitStatus> {
+    let lake = app.lake()?;
+    let ctx = session(&app.session_options())?;
+    let loads = Load::all(lake.load_records(&ctx).await?);
+    match args.command {
+        LoadsCommand::List(args) => look::list(app, &lake, &ctx, loads, &args).await?,
+        LoadsCommand::Show { load } => look::show(app, &lake, &find(loads, &load)?).await?,
+        LoadsCommand::Retract(args) => {
+            let load = find(loads, &args.load)?;
+            change::to(app, &lake, load, LoadState::Retracted, args).await?;
+        }
+        LoadsCommand::Restore(args) => {
+            let load = find(loads, &args.load)?;
+            change::to(app, &lake, load, LoadState::Restored, args).await?;
+        }
+    }
+    Ok(ExitStatus::Ok)
+}
+
+/// A load and what became of it.
+struct Load {
+    /// Oldest first; never empty.
+    records: Vec<LoadRecord>,
+}
+
+impl Load {
+    /// Puts the records of each load together; they come sorted by load and time.
+    fn all(records: Vec<LoadRecord>) -> Vec<Self> {
+        let mut loads: Vec<Self> = Vec::new();
+        for record in records {
+            match loads.last_mut().filter(|l| l.id() == record.load_id) {
+                Some(load) => load.records.push(record),
+                None => loads.push(Self {
+                    records: vec![record],
+                }),
+            }
+        }
+        loads
+    }
+
+    /// The record of the load itself.
+    fn first(&self) -> &LoadRecord {
+        &self.records[0]
+    }
+
+    /// What it is now.
+    fn newest(&self) -> &LoadRecord {
+        self.records.last().unwrap_or(&self.records[0])
+    }
+
+    fn id(&self) -> &str {
+        &self.first().load_id
+    }
+
+    /// The file, as people know it.
+    fn input(&self) -> &str {
+        self.first().input.as_deref().unwrap_or("-")
+    }
+}
+
+/// The one load whose id begins with `wanted`.
+fn find(loads: Vec<Load>, wanted: &str) -> Outcome<Load> {
+    let lower = wanted.to_lowercase();
+    let mut found: Vec<Load> = loads.into_iter().filter(|l| l.id().starts_with(&lower)).collect();
+    match (found.pop(), found.len()) {
+        (Some(load), 0) => Ok(load),
+        (Some(_), more) => Err(Refusal::new(
+            ErrorCode::UnknownLoad,
+            format!("{} loads have ids that begin with {wanted}", more + 1),
+        )
+        .with_hint("Give more of the id; nsc loads list shows them.")
+        .into()),
+        (None, _) => Err(
+            Refusal::new(ErrorCode::UnknownLoad, format!("no load has the id {wanted}"))
+                .with_detail("loads made before loads had ids cannot be named")
+                .with_hint("nsc loads list")
+                .into(),
+        ),
+    }
+}

@@ -1,0 +1,132 @@
+//! Looking at loads: list, show.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use datafusion::prelude::SessionContext;
+use nsc_lake::{Lake, LoadState};
+use nsc_pipelines::rows_by_day;
+
+use super::{ListArgs, Load, StateName};
+use crate::app::App;
+use crate::commands::lakehouse::run::context;
+use crate::commands::lakehouse::table::named;
+use crate::failure::Outcome;
+use crate::output::{Cell, Column, Sections, Sheet};
+
+pub(super) async fn list(
+    app: &mut App,
+    lake: &Lake,
+    ctx: &SessionContext,
+    loads: Vec<Load>,
+    args: &ListArgs,
+) -> Outcome {
+    let table = args.table.as_deref().map(named).transpose()?;
+    let table = table.map(nsc_contracts::TableContract::full_name);
+    let mut sheet = Sheet::of_text(&["load_id", "table", "state", "input", "delivery"]);
+    sheet.columns.extend(["rows", "malformed"].map(Column::number));
+    sheet
+        .columns
+        .extend(["ingested_at", "actor", "changed_at", "reason"].map(Column::text));
+    let mut present: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for load in loads.iter().rev() {
+        let (first, newest) = (load.first(), load.newest());
+        let is_wanted = table.as_ref().is_none_or(|t| *t == first.table_name)
+            && args.since.is_none_or(|since| since <= newest.recorded_at);
+        if !is_wanted {
+            continue;
+        }
+        if !present.contains_key(&first.table_name) {
+            let found = lake.loads_in(ctx, named(&first.table_name)?).await?;
+            present.insert(first.table_name.clone(), found);
+        }
+        let is_there = present
+            .get(&first.table_name)
+            .is_some_and(|p| p.contains(load.id()));
+        let state = match newest.state {
+            LoadState::Loaded if !is_there && first.rows != Some(0) => StateName::NotCommitted,
+            LoadState::Loaded => StateName::Loaded,
+            LoadState::Retracted => StateName::Retracted,
+            LoadState::Restored => StateName::Restored,
+        };
+        if args.state.is_some_and(|wanted| wanted != state) {
+            continue;
+        }
+        let text = |value: &Option<String>| Cell::text_or_null(value.as_deref());
+        let count = |value: Option<i64>| value.map_or(Cell::Null, Cell::Int);
+        let is_changed = newest.state != LoadState::Loaded;
+        sheet.push([
+            Cell::text(load.id()),
+            Cell::text(&first.table_name),
+            match state {
+                StateName::NotCommitted => Cell::text("NOT COMMITTED"),
+                _ => Cell::text(newest.state.name()),
+            },
+            text(&first.input),
+            text(&first.delivery),
+            count(first.rows),
+            count(first.malformed),
+            first.ingested_at.map_or(Cell::Null, Cell::exact),
+            text(&newest.actor),
+            if is_changed {
+                Cell::exact(newest.recorded_at)
+            } else {
+                Cell::Null
+            },
+            text(&newest.reason),
+        ]);
+    }
+    Ok(app.printer.sheet(&sheet)?)
+}
+
+pub(super) async fn show(app: &mut App, lake: &Lake, load: &Load) -> Outcome {
+    let first = load.first();
+    let mut record = Sheet::of_text(&["field", "value"]);
+    let count = |value: Option<i64>| value.map_or(Cell::Null, Cell::Int);
+    let text = |value: &Option<String>| Cell::text_or_null(value.as_deref());
+    let fields = [
+        ("load_id", Cell::text(load.id())),
+        ("table", Cell::text(&first.table_name)),
+        ("state", Cell::text(load.newest().state.name())),
+        ("input", text(&first.input)),
+        ("source_path", text(&first.source_path)),
+        ("delivery", text(&first.delivery)),
+        ("content_blake3", text(&first.content_blake3)),
+        ("bytes", count(first.bytes)),
+        ("lines", count(first.lines)),
+        ("rows", count(first.rows)),
+        ("malformed", count(first.malformed)),
+        ("file_size", count(first.file_size)),
+        (
+            "file_modified",
+            first.file_modified.map_or(Cell::Null, Cell::exact),
+        ),
+        ("ingested_at", first.ingested_at.map_or(Cell::Null, Cell::exact)),
+    ];
+    for (name, value) in fields {
+        record.push([Cell::text(name), value]);
+    }
+    let mut history = Sheet::of_text(&["state", "recorded_at", "actor", "version", "reason"]);
+    for record in &load.records {
+        history.push([
+            Cell::text(record.state.name()),
+            Cell::exact(record.recorded_at),
+            text(&record.actor),
+            text(&record.version),
+            text(&record.reason),
+        ]);
+    }
+    let run = context(app, lake.clone(), None, None, None)?;
+    let mut days = Sheet {
+        columns: vec![Column::text("date_kst"), Column::number("rows")],
+        rows: Vec::new(),
+    };
+    for (day, rows) in rows_by_day(&run, &first.table_name, load.id()).await? {
+        days.push([Cell::exact(day), Cell::UInt(rows)]);
+    }
+    let mut sections = Sections::default();
+    sections.push("load", record);
+    sections.push("what became of it", history);
+    sections.push("its rows in Bronze by business day", days);
+    let width = app.terminal.stdout_width;
+    app.printer.document(&sections, || sections.text(width))
+}
