@@ -68,8 +68,7 @@ impl Work {
         let due = silver.map(|s| s.repeats.due(pipeline)).unwrap_or_default();
         if extent == Extent::WithDue {
             let is_ready = |d: &DateKst| silver.is_some_and(|s| s.processed_dates.contains(*d));
-            let all = due.iter().chain(missed(&states, pipeline));
-            days.extend(all.filter(is_ready).filter(|d| d.end() <= run.now));
+            days.extend(due.iter().filter(is_ready).filter(|d| d.end() <= run.now));
         }
         Ok(Self {
             settled: Settled {
@@ -103,19 +102,6 @@ impl Work {
     }
 }
 
-/// Days that Silver has processed and the pipeline has not, after the first it has: nights that ended between the two.
-fn missed(states: &PipelineStates, pipeline: &str) -> Vec<DateKst> {
-    let (Some(silver), Some(own)) = (states.get(SILVER), states.get(pipeline)) else {
-        return Vec::new();
-    };
-    let done = &own.processed_dates;
-    let Some(first) = done.iter().next() else {
-        return Vec::new();
-    };
-    let processed = silver.processed_dates.iter();
-    processed.filter(|d| *d > first && !done.contains(*d)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,20 +114,6 @@ mod tests {
         silver.last_run_id = Some(run_id.to_owned());
         silver.repeats.again(B, [due]);
         states
-    }
-
-    #[test]
-    fn a_night_that_ended_after_silver_is_made_up_by_the_next() {
-        let days = |days: &[i32]| days.iter().map(|d| DateKst::from_days(*d)).collect::<Days>();
-        let mut states = PipelineStates::default();
-        states.row(SILVER).processed_dates = days(&[1, 9, 10, 11, 12]);
-        assert!(missed(&states, B).is_empty());
-        // Days before the pipeline's first are nobody's debt.
-        states.row(B).processed_dates = days(&[9, 11]);
-        assert_eq!(
-            missed(&states, B),
-            [DateKst::from_days(10), DateKst::from_days(12)]
-        );
     }
 
     #[test]

@@ -3,10 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    Night, assert_converges, at_once, entry, issued, load, night, night_by_night, now, order, standing, words,
-};
-use crate::world::{assert_same, lake, rows};
+use super::{Night, assert_converges, entry, issued, load, night, night_by_night, now, order, words};
+use crate::world::{lake, rows};
 
 fn charge(tx: &str, amount: &str, at: &str) -> Value {
     entry(tx, "u1", "CHARGE", amount, at, None)
@@ -21,39 +19,6 @@ fn pending_with_its_entry(at: &str) -> Night {
             vec![entry("t1", "u1", "CHARGE", "10.00", at, Some("PO1"))],
         ),
     ])
-}
-
-#[test]
-fn a_night_that_ended_after_silver_is_made_up_by_the_next() {
-    let nights = ["05", "06", "07"].map(|day| {
-        let at = format!("2026-01-{day}T01:00:00Z");
-        let paid = order(&format!("PO{day}"), Some("PAID"), &at, &at);
-        night(vec![
-            (
-                "transaction_ledger",
-                vec![charge(&format!("t{day}"), "10.00", &at)],
-            ),
-            ("payment_orders", vec![paid]),
-        ])
-    });
-    let dir = tempfile::tempdir().unwrap();
-    let (grown, whole) = (dir.path().join("grown"), dir.path().join("whole"));
-    lake(&grown, &words("run sync-rules --now 2026-01-01T00:00:00Z"));
-    for (n, lines) in nights.iter().enumerate() {
-        load(&grown, dir.path(), n, lines);
-        let ran: &[&str] = if n == 1 {
-            &["silver"]
-        } else {
-            &["silver", "b", "c"]
-        };
-        for pipeline in ran {
-            lake(&grown, &words(&format!("run {pipeline} --now {}", now(n))));
-        }
-    }
-    at_once(&whole, dir.path(), &nights);
-    assert_same(&standing(&grown), &standing(&whole));
-    let days: Vec<String> = issued(&grown).into_iter().take(3).collect();
-    assert_eq!(days, ["2026-01-05 10.00", "2026-01-06 20.00", "2026-01-07 30.00"]);
 }
 
 #[test]
