@@ -55,7 +55,7 @@ pub use repeats::Repeats;
 pub use root::{Lake, LakeOptions, StoreWrapper};
 pub use run_log::RunLogEntry;
 pub use scope::{Conflict, Scope};
-pub use session::{SessionOptions, SharedRuntime, session};
+pub use session::{Room, SessionOptions, SharedRuntime, session};
 pub use spans::Spans;
 pub use state::{PipelineState, PipelineStates};
 pub use table::{Commit, Table};

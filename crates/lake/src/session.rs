@@ -8,6 +8,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::TrackConsumersPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::prelude::{SessionConfig, SessionContext};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::LakeError;
 use crate::memory_pool::UnspilledRepartition;
@@ -32,7 +33,37 @@ pub struct SessionOptions {
 
 /// The memory and the spill space of a process: every session takes from the same. Made by the first session.
 #[derive(Debug, Clone, Default)]
-pub struct SharedRuntime(Arc<OnceLock<Arc<RuntimeEnv>>>);
+pub struct SharedRuntime {
+    made: Arc<OnceLock<Arc<RuntimeEnv>>>,
+    room: Arc<OnceLock<Arc<Semaphore>>>,
+}
+
+/// Memory that a step's joins take for a byte of the compressed files it reads; a day of ten million entries took six.
+const MEMORY_FOR_A_BYTE: u64 = 8;
+
+/// The part of the memory that a step has been promised, until it is dropped.
+#[derive(Debug)]
+pub struct Room {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl SessionOptions {
+    /// Waits until a step that reads so many bytes of files has room beside those that are running. A join holds its side in
+    /// memory and cannot spill, so two steps that do not fit beside each other run one after the other; one that fits in
+    /// nowhere runs alone. A step that has room must not ask for more: two such would wait for each other.
+    pub async fn room_for(&self, bytes: u64) -> Room {
+        let mebibytes = |bytes: u64| u32::try_from(bytes >> 20).unwrap_or(u32::MAX);
+        let all = mebibytes(self.memory_bytes as u64).max(1);
+        let room = self
+            .runtime
+            .room
+            .get_or_init(|| Arc::new(Semaphore::new(all as usize)));
+        let wanted = mebibytes(bytes.saturating_mul(MEMORY_FOR_A_BYTE)).clamp(1, all);
+        // It is never closed.
+        let permit = Arc::clone(room).acquire_many_owned(wanted).await.ok();
+        Room { _permit: permit }
+    }
+}
 
 impl Default for SessionOptions {
     /// Two GiB, and a thread per core.
@@ -66,7 +97,7 @@ pub fn session(options: &SessionOptions) -> Result<SessionContext, LakeError> {
 
 impl SharedRuntime {
     fn get(&self, options: &SessionOptions) -> Result<Arc<RuntimeEnv>, LakeError> {
-        if let Some(runtime) = self.0.get() {
+        if let Some(runtime) = self.made.get() {
             return Ok(Arc::clone(runtime));
         }
         let pool = TrackConsumersPool::new(
@@ -85,6 +116,37 @@ impl SharedRuntime {
             )
             .build_arc()?;
         // Of two that are made at once, one is everybody's.
-        Ok(Arc::clone(self.0.get_or_init(|| made)))
+        Ok(Arc::clone(self.made.get_or_init(|| made)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[tokio::test]
+    async fn steps_that_do_not_fit_beside_each_other_wait_and_no_step_waits_for_ever() {
+        let options = SessionOptions {
+            memory_bytes: 256 << 20,
+            ..SessionOptions::default()
+        };
+        let small = options.room_for(8 * MIB).await;
+        let beside = options.room_for(24 * MIB).await;
+        assert!(
+            options.room_for(MIB).now_or_never().is_none(),
+            "256 MiB are taken"
+        );
+        drop(small);
+        assert!(options.clone().room_for(MIB).now_or_never().is_some());
+        drop(beside);
+        // More than there is means all there is.
+        let alone = options.room_for(u64::MAX).await;
+        assert!(options.room_for(0).now_or_never().is_none());
+        drop(alone);
+        assert!(options.room_for(0).now_or_never().is_some());
     }
 }

@@ -64,6 +64,8 @@ async fn day_fact(run: &RunContext, day: DateKst, report: &mut RunReport) -> Res
         return Ok(());
     }
     let mark = derivation::mark(report);
+    let bytes = of_day.iter().map(|f| f.size).sum();
+    let _room = run.settings.session.room_for(bytes).await;
     let of_day = ctx
         .read_table(orders.scan(of_day))?
         .filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?;

@@ -195,6 +195,7 @@ impl Day<'_> {
     async fn compute(&self, before: &Positions, report: &mut RunReport) -> Result<(), PipelineError> {
         let ctx = self.run.session()?;
         let bytes = self.history.register_day(&ctx, self.day.date)?;
+        let _room = self.run.settings.session.room_for(bytes).await;
         let beside = RunReport::beside(report);
         let payments = Payments {
             run: self.run,
