@@ -2,6 +2,7 @@
 //!
 //! The oracle is always the same: a lake that is given everything at once and computes all days in one run.
 
+mod every_way;
 mod far_apart;
 mod far_away;
 mod few_of_many;
