@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Decimal128Type, TimestampMicrosecondType};
+use foldhash::fast::RandomState;
 use nsc_core::UtcMicros;
 
 use super::Windows;
@@ -29,7 +30,9 @@ pub struct Tally {
     counts: Vec<WindowCounts>,
     /// The newest instant at or before each window's end, and not before the end of the window before it.
     newest: Vec<Option<UtcMicros>>,
-    seen: HashSet<(usize, i128)>,
+    /// The keys of each window. A key is a seeded hash already, so that a quick hasher does; and a set of each window grows
+    /// by little, where one of all windows is moved as a whole.
+    seen: Vec<HashSet<i128, RandomState>>,
 }
 
 impl Tally {
@@ -41,7 +44,7 @@ impl Tally {
             windows,
             counts: vec![WindowCounts::default(); count],
             newest: vec![None; count],
-            seen: HashSet::new(),
+            seen: vec![HashSet::default(); count],
         }
     }
 
@@ -73,14 +76,14 @@ impl Tally {
             let Some(window) = self.windows.holding(at) else {
                 continue;
             };
-            let Some(counts) = self.counts.get_mut(window) else {
+            let (Some(counts), Some(seen)) = (self.counts.get_mut(window), self.seen.get_mut(window)) else {
                 continue;
             };
             counts.event_count += 1;
             counts.bad_rows += i64::from(bad.is_valid(i) && bad.value(i));
             if keys.is_valid(i) {
                 counts.keyed_rows += 1;
-                counts.repeats += i64::from(!self.seen.insert((window, keys.value(i))));
+                counts.repeats += i64::from(!seen.insert(keys.value(i)));
             }
         }
         Ok(())
