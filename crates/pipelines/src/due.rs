@@ -1,5 +1,5 @@
 //! Which days a daily pipeline computes: those of its period and, where asked for, those Silver changed since it last
-//! computed them (lakehouse contract 3, "re-run B and C for those days").
+//! computed them (lakehouse contract 3, "re-run B and C for those days") and those a night left to it that ended too early.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,12 @@ use datafusion::prelude::SessionContext;
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{Days, PipelineState, PipelineStates};
 
-use crate::gate::{SILVER, Success};
+use crate::gate::{ANALYTICS, SILVER, Success};
 use crate::{Period, PipelineError, RunContext};
+
+const SNAPSHOTS: &str = "silver.wallet_snapshot";
+/// What a log may leave open of the time of a snapshot on midnight.
+const OPENING_MICROS: i64 = 1000;
 
 /// How far a run of B or C reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +72,8 @@ impl Work {
         let due = silver.map(|s| s.repeats.due(pipeline)).unwrap_or_default();
         if extent == Extent::WithDue {
             let is_ready = |d: &DateKst| silver.is_some_and(|s| s.processed_dates.contains(*d));
-            days.extend(due.iter().filter(is_ready).filter(|d| d.end() <= run.now));
+            let all = due.iter().chain(missed(run, &states, pipeline).await?);
+            days.extend(all.filter(is_ready).filter(|d| d.end() <= run.now));
         }
         Ok(Self {
             settled: Settled {
@@ -100,6 +105,55 @@ impl Work {
         }
         windows
     }
+}
+
+/// Days with rows that the pipeline has not computed since its first one: a night that ended after Silver owes them. One
+/// that has only ever failed owes all of them, and one that never ran nothing but what it is asked for.
+async fn missed(
+    run: &RunContext,
+    states: &PipelineStates,
+    pipeline: &str,
+) -> Result<Vec<DateKst>, PipelineError> {
+    let Some(own) = states.get(pipeline) else {
+        return Ok(Vec::new());
+    };
+    let done = &own.processed_dates;
+    let first = done.iter().next();
+    let with_rows = days_with_rows(run, pipeline).await?.into_iter();
+    let owed = |d: &DateKst| first.is_none_or(|first| first < *d) && !done.contains(*d);
+    Ok(with_rows.filter(owed).collect())
+}
+
+/// The days with rows in the tables a pipeline reads, from their logs: what lies between two such days costs nothing.
+async fn days_with_rows(run: &RunContext, pipeline: &str) -> Result<BTreeSet<DateKst>, PipelineError> {
+    let tables: &[&str] = match pipeline {
+        ANALYTICS => &["silver.order_events"],
+        _ => &["silver.order_events", "silver.ledger_entries", SNAPSHOTS],
+    };
+    let mut days = BTreeSet::new();
+    for name in tables {
+        let Some(table) = run.existing(name).await? else {
+            continue;
+        };
+        for file in table.files()? {
+            let Some(day) = file.partition_date() else {
+                continue;
+            };
+            if *name != SNAPSHOTS {
+                days.insert(day);
+                continue;
+            }
+            // A snapshot on midnight closes the day before, and is all there is of many a last day.
+            let may_hold = |first, last| file.may_hold_instant("snapshot_ts", first, last);
+            if may_hold(day.start(), day.start()) {
+                days.insert(day.previous());
+            }
+            if may_hold(day.start().plus(OPENING_MICROS), day.end()) {
+                days.insert(day);
+            }
+        }
+    }
+    Ok(days)
 }
 
 #[cfg(test)]

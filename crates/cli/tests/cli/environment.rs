@@ -19,7 +19,8 @@ fn with(dir: &Path, line: &str, variables: &[(&str, &str)]) -> Output {
         .unwrap()
 }
 
-fn ended(dir: &Path, line: &str, variables: &[(&str, &str)], code: i32) -> String {
+/// The same, with the exit code it has to end with.
+pub(crate) fn ended(dir: &Path, line: &str, variables: &[(&str, &str)], code: i32) -> String {
     let output = with(dir, line, variables);
     let said = format!("{}{}", stdout(&output), stderr(&output));
     assert_eq!(

@@ -1,10 +1,16 @@
 //! Several versions in one night, positions that are not unique, missed nights, explicit days: what such nights leave of
 //! other days.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::{Value, json};
 
-use super::{Night, assert_converges, entry, issued, load, night, night_by_night, now, order, words};
-use crate::world::{lake, rows};
+use super::{
+    Night, assert_converges, at_once, entry, issued, load, midnights, night, night_by_night, now, order,
+    standing, words,
+};
+use crate::environment::ended;
+use crate::world::{assert_same, lake, rows};
 
 fn charge(tx: &str, amount: &str, at: &str) -> Value {
     entry(tx, "u1", "CHARGE", amount, at, None)
@@ -19,6 +25,72 @@ fn pending_with_its_entry(at: &str) -> Night {
             vec![entry("t1", "u1", "CHARGE", "10.00", at, Some("PO1"))],
         ),
     ])
+}
+
+/// Three nights, of which the second one ends after some of its pipelines.
+fn cut_off(dir: &Path, name: &str, nights: &[Night], second: &[&str], third: &[&str]) -> PathBuf {
+    let root = dir.join(name);
+    lake(&root, &words("run sync-rules --now 2026-01-01T00:00:00Z"));
+    for (n, lines) in nights.iter().enumerate() {
+        load(&root, dir, n, lines);
+        let pipelines = [&["silver", "b", "c"], second, third][n];
+        for pipeline in pipelines {
+            lake(&root, &words(&format!("run {pipeline} --now {}", now(n))));
+        }
+    }
+    root
+}
+
+#[test]
+fn a_night_that_ended_after_silver_is_made_up_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let nights = ["05", "06", "07"].map(|day| {
+        let at = format!("2026-01-{day}T01:00:00Z");
+        let paid = order(&format!("PO{day}"), Some("PAID"), &at, &at);
+        let charged = charge(&format!("t{day}"), "10.00", &at);
+        let mut lines = night(vec![
+            ("transaction_ledger", vec![charged]),
+            ("payment_orders", vec![paid]),
+        ]);
+        if day == "05" {
+            lines.insert("user_wallets", midnights(["0.00", "10.00", "20.00", "31.00"]));
+        }
+        lines
+    });
+    let whole = dir.path().join("whole");
+    at_once(&whole, dir.path(), &nights);
+    let facts = |root: &Path| rows(root, "gold.fact_payment_anonymized", &["run_id"]);
+    for (n, second) in [&["silver"][..], &["silver", "b"], &["silver", "c"], &[]]
+        .into_iter()
+        .enumerate()
+    {
+        let three = ["silver", "b", "c"];
+        let root = cut_off(dir.path(), &format!("cut-{n}"), &nights, second, &three);
+        assert_same(&standing(&root), &standing(&whole));
+        // The chain as well: what it says of sources that are silent is its own.
+        let root = cut_off(dir.path(), &format!("e2e-{n}"), &nights, second, &["e2e"]);
+        assert_eq!(issued(&root), issued(&whole), "{second:?}");
+        assert_eq!(facts(&root), facts(&whole), "{second:?}");
+    }
+}
+
+#[test]
+fn a_pipeline_that_has_only_failed_makes_up_every_day_once_it_can() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("lake");
+    lake(&root, &words("run sync-rules --now 2026-01-01T00:00:00Z"));
+    for (n, day) in ["05", "06", "07"].into_iter().enumerate() {
+        let at = format!("2026-01-{day}T01:00:00Z");
+        let paid = order(&format!("PO{day}"), Some("PAID"), &at, &at);
+        load(&root, dir.path(), n, &night(vec![("payment_orders", vec![paid])]));
+        lake(&root, &words(&format!("run silver --now {}", now(n))));
+        // The first nights have no salt.
+        let root = root.to_string_lossy().into_owned();
+        let line = format!("run c --now {}", now(n));
+        ended(dir.path(), &line, &[("NSC_ROOT", &root)], 2);
+    }
+    lake(&root, &words(&format!("run c --now {}", now(2))));
+    assert_eq!(rows(&root, "gold.fact_payment_anonymized", &[]).len(), 3);
 }
 
 #[test]
