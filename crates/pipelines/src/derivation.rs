@@ -4,12 +4,17 @@
 //! Data files are immutable, so equal names mean equal rows. A record names the files and rules that went in and
 //! the files that came out; any difference on either side (a new Bronze file, another rule, a row changed by hand,
 //! even a compaction) and the run computes and compares as ever. Records are a cache: they can be deleted.
+//!
+//! The exception ledger is everybody's, and grows by what others find: of it a record names the files of its days, and none
+//! of those may be gone.
 
 use std::collections::BTreeSet;
 
-use nsc_lake::{DataFile, Table, UpsertOutcome};
+use nsc_core::DateKst;
+use nsc_lake::{DataFile, Days, Table, UpsertOutcome};
 use serde::{Deserialize, Serialize};
 
+use crate::exceptions;
 use crate::{ExceptionCount, PipelineError, RunContext, RunReport, TableReport, Verdict};
 
 /// To be raised whenever a plan computes something else from the same rows.
@@ -20,6 +25,8 @@ pub(crate) struct Derivation {
     name: String,
     basis: blake3::Hasher,
     files: BTreeSet<String>,
+    /// Days whose findings are part of the result.
+    judged: Days,
 }
 
 /// What a result was computed from, and what came of it.
@@ -29,6 +36,8 @@ pub(crate) struct Record {
     /// `<table>/<path>` of every file read.
     pub(crate) files: BTreeSet<String>,
     outputs: String,
+    /// Files of the exception ledger that its findings stand in.
+    findings: BTreeSet<String>,
     pub(crate) tables: Vec<TableReport>,
     verdicts: Vec<Verdict>,
     exceptions: Vec<ExceptionCount>,
@@ -63,7 +72,14 @@ impl Derivation {
             name,
             basis,
             files: BTreeSet::new(),
+            judged: Days::default(),
         }
+    }
+
+    /// Adds days that findings are recorded of.
+    pub(crate) fn judging(mut self, days: impl IntoIterator<Item = DateKst>) -> Self {
+        self.judged.extend(days);
+        self
     }
 
     /// Adds a part of the basis, told apart from its neighbours by its length.
@@ -93,9 +109,16 @@ impl Derivation {
     ) -> Result<Option<Record>, PipelineError> {
         let stored = run.lake.derivation(&self.name).await?;
         let record = stored.and_then(|s| serde_json::from_value::<Record>(s).ok());
-        Ok(record.filter(|r| {
+        let Some(record) = record.filter(|r| {
             r.basis == self.basis_hash() && r.outputs == outputs && r.files.is_subset(&self.files)
-        }))
+        }) else {
+            return Ok(None);
+        };
+        let is_kept = record.findings.is_empty()
+            || record
+                .findings
+                .is_subset(&exceptions::files_of(run, &self.judged).await?);
+        Ok(is_kept.then_some(record))
     }
 
     /// Whether a record was computed from these very files.
@@ -115,6 +138,7 @@ impl Derivation {
             basis: self.basis_hash(),
             files: self.files.clone(),
             outputs,
+            findings: exceptions::files_of(run, &self.judged).await?,
             tables: report.tables.get(before.0..).unwrap_or_default().to_vec(),
             verdicts: report.verdicts.get(before.1..).unwrap_or_default().to_vec(),
             exceptions: report.exceptions.get(before.2..).unwrap_or_default().to_vec(),

@@ -184,6 +184,17 @@ pub(crate) async fn record(
     Ok(())
 }
 
+/// Names the files with what was found of some days. The ledger is added to by all, and nothing is ever taken out of it here.
+pub(crate) async fn files_of(run: &RunContext, days: &Days) -> Result<BTreeSet<String>, PipelineError> {
+    let table = match run.existing(LEDGER).await? {
+        Some(table) if !days.is_empty() => table,
+        _ => return Ok(BTreeSet::new()),
+    };
+    let of_days = |f: &DataFile| f.partition_date().is_some_and(|d| days.contains(d));
+    let files = table.files()?.into_iter().filter(of_days);
+    Ok(files.map(|f| f.path).collect())
+}
+
 /// The subjects that exceptions of a type were ever recorded for on some days.
 pub(crate) async fn subjects(
     run: &RunContext,

@@ -253,7 +253,7 @@ impl Look<'_> {
             return Ok(None);
         }
         let name = format!("a-{}-{}", span.start.micros(), span.end.micros());
-        let mut derivation = Derivation::new(name);
+        let mut derivation = Derivation::new(name).judging(span.dates_kst());
         let (mut tables, ctx) = (Vec::new(), self.run.session()?);
         for source in GuardrailSource::ALL {
             let table = self.table(source).await?;

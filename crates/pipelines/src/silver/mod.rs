@@ -182,7 +182,9 @@ fn derivation_of(
 ) -> Result<Derivation, PipelineError> {
     let name = format!("silver-{}-{}", window.start.micros(), window.end.micros());
     let rules = stage::SilverRules::of(rules)?;
-    let derivation = Derivation::new(name).with(&format!("{rules:?}"));
+    let derivation = Derivation::new(name)
+        .judging(window.dates_kst())
+        .with(&format!("{rules:?}"));
     Ok(inputs.iter().fold(derivation, |d, input| {
         d.with(&input.taken_back().mark()).over(input.window_names())
     }))
