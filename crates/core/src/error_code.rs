@@ -115,6 +115,8 @@ registry! {
     DamagedLog = 108, Storage, "log of a table is damaged";
     /// The lock of the run was taken by another one meanwhile.
     LeaseLost = 109, Held, "lease lost to another run";
+    /// The log of a table names data files that the storage does not have.
+    DataFilesMissing = 110, Storage, "data files of a table are missing";
 
     /// A named input cannot be opened or read.
     InputUnreadable = 201, Usage, "input cannot be read";

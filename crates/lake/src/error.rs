@@ -79,6 +79,14 @@ pub enum LakeError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Data files of a table that its log names are not there.
+    #[error("{}", missing(table, files))]
+    DataFilesMissing {
+        /// `<layer>.<name>`.
+        table: String,
+        /// The files that are known to be missing, relative to the table.
+        files: Vec<String>,
+    },
     /// Another run has taken the pipeline while this one could not renew its lease.
     #[error("the run lost the lease of {pipeline} and changes nothing any more")]
     LeaseLost {
@@ -105,19 +113,49 @@ pub enum LakeError {
     },
     /// The object store or disk failed.
     #[error("storage failed: {0}")]
-    Store(#[from] object_store::Error),
+    Store(#[source] object_store::Error),
     /// Parquet could not be written or read.
     #[error("parquet: {0}")]
-    Parquet(#[from] parquet::errors::ParquetError),
+    Parquet(#[source] parquet::errors::ParquetError),
     /// The engine failed.
     #[error("engine: {0}")]
-    Engine(#[from] DataFusionError),
+    Engine(#[source] DataFusionError),
     /// Arrow could not convert a value.
     #[error("arrow: {0}")]
     Arrow(#[from] arrow::error::ArrowError),
     /// A task died.
     #[error("a task died: {0}")]
     Task(#[from] tokio::task::JoinError),
+}
+
+/// How many files an error names.
+const FILES_NAMED: usize = 3;
+
+fn missing(table: &str, files: &[String]) -> String {
+    let named = files.iter().take(FILES_NAMED).map(String::as_str);
+    let named = named.collect::<Vec<_>>().join(", ");
+    match files.len() {
+        0 | 1 => format!("a data file of table {table} is missing: {named}"),
+        n if n <= FILES_NAMED => format!("{n} data files of table {table} are missing: {named}"),
+        n => format!("{n} data files of table {table} are missing: {named}, ..."),
+    }
+}
+
+/// Wraps errors of the libraries, telling a file that is gone from other failures.
+macro_rules! wrapped {
+    ($($error:ty => $variant:ident;)+) => {
+        $(impl From<$error> for LakeError {
+            fn from(error: $error) -> Self {
+                Self::of_missing_file(&error).unwrap_or(Self::$variant(error))
+            }
+        })+
+    };
+}
+
+wrapped! {
+    DataFusionError => Engine;
+    object_store::Error => Store;
+    parquet::errors::ParquetError => Parquet;
 }
 
 /// The library's errors repeat themselves, with a backtrace each time.
@@ -147,10 +185,10 @@ impl LakeError {
                 table,
                 reason: format!("version {v} exists already"),
             },
-            source => Self::Delta {
+            source => Self::of_missing_file(&source).unwrap_or(Self::Delta {
                 table,
                 source: Box::new(source),
-            },
+            }),
         }
     }
 
@@ -159,6 +197,21 @@ impl LakeError {
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict { .. })
     }
+}
+
+/// How a table comes to its files again.
+fn rebuilt(table: &str) -> String {
+    let again = match table.split_once('.') {
+        Some(("bronze", _)) => {
+            "no other table has what was in them: without a copy, move its directory away and load its inputs again (nsc loads list names them)"
+        }
+        Some(("silver" | "gold", _)) => {
+            "without a copy, move its directory away and run the days again (silver, b, c with --date-kst-start and --date-kst-end)"
+        }
+        Some(("_nsc", _)) => "it is a cache: remove its directory, the next run makes it anew",
+        _ => "there is no other copy of them in the lake",
+    };
+    format!("put the files back (a backup, another copy of the lake); {again}; nsc doctor names every table")
 }
 
 /// Joins hold one side in memory: when that does not fit, the engine gives up.
@@ -174,6 +227,7 @@ impl OperatorError for LakeError {
             Self::Unsupported { .. } => ErrorCode::UnsupportedFeature,
             Self::OutsideCalendar { .. } => ErrorCode::OutsideCalendar,
             Self::DamagedLog { .. } => ErrorCode::DamagedLog,
+            Self::DataFilesMissing { .. } => ErrorCode::DataFilesMissing,
             Self::LeaseLost { .. } => ErrorCode::LeaseLost,
             Self::Conflict { .. } => ErrorCode::WriteConflict,
             Self::Engine(e) if is_exhausted(e) => ErrorCode::MemoryLimit,
@@ -226,6 +280,7 @@ impl OperatorError for LakeError {
             Self::DamagedLog { .. } => {
                 "put the file back as it was (a backup, another copy of the lake); nsc doctor looks at every table"
             }
+            Self::DataFilesMissing { table, .. } => return Some(rebuilt(table)),
             Self::LeaseLost { .. } => {
                 "what was committed before stands; the other run does the rest. Was this machine stopped, or cut off from the storage?"
             }

@@ -19,6 +19,7 @@ mod log_health;
 mod lookup;
 mod maintenance;
 mod memory_pool;
+mod missing_files;
 mod opened_file;
 mod overwrite;
 mod partition_rows;

@@ -291,7 +291,9 @@ impl<'a> Search<'a> {
             )
             .await;
         let removed = match removed {
-            Err(LakeError::Store(_) | LakeError::Engine(_)) => return Ok(None),
+            Err(LakeError::Store(_) | LakeError::Engine(_) | LakeError::DataFilesMissing { .. }) => {
+                return Ok(None);
+            }
             other => named_by(other?)?,
         };
         let orders_before = orders_after

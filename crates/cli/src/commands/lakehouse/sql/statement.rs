@@ -54,6 +54,9 @@ pub(super) async fn plan(state: &SessionState, statement: Statement) -> Result<L
 
 /// A query the engine refused or could not finish; an error of the lake keeps its own code.
 pub(super) fn failed(error: &DataFusionError) -> Refusal {
+    if let Some(missing) = LakeError::of_missing_file(error) {
+        return Refusal::of(&missing);
+    }
     match error.find_root() {
         DataFusionError::External(cause) => {
             if let Some(lake) = cause.downcast_ref::<LakeError>() {
