@@ -21,6 +21,7 @@ use crate::due::{Extent, Work};
 use crate::exceptions::{self, Judged, metadata};
 use crate::gate::{self, CONTROLS};
 use crate::loads;
+use crate::overflow;
 use crate::payments::{self, Payments};
 use crate::positions::{self, History, Positions};
 use crate::search::Search;
@@ -98,28 +99,24 @@ pub(crate) async fn run(
     report.read(&history.ledger);
     report.read(&history.snapshots);
     for date in &work.days {
-        let since = Instant::now();
-        let before = positions::before(run, &history, *date).await?;
-        report.step(
-            format!("positions before {date}"),
-            since,
-            before.wallets.iter().map(|b| b.num_rows() as u64).sum(),
-            0,
-        );
         let dq_tag = gating_tag(run, &ctx, &rules, *date).await?;
         let day = ControlDay {
             date: *date,
             run_id: run.run_id.clone(),
             dq_tag,
         };
-        Day {
+        let day = Day {
             run,
             day: &day,
             rules: &control,
             history: &history,
+        };
+        match day.run(report).await {
+            Err(PipelineError::AmountOverflow { what, .. }) => {
+                return Err(overflow::named(run, &history, *date, what).await);
+            }
+            done => done?,
         }
-        .run(&before, report)
-        .await?;
     }
     gate::succeeded(run, &ctx, work.success(CONTROLS), |_| {}).await
 }
@@ -134,9 +131,17 @@ struct Day<'a> {
 
 impl Day<'_> {
     /// Computes the day, unless nothing it follows from has changed.
-    async fn run(&self, before: &Positions, report: &mut RunReport) -> Result<(), PipelineError> {
+    async fn run(&self, report: &mut RunReport) -> Result<(), PipelineError> {
         let since = Instant::now();
-        let derivation = self.derivation(before).await?;
+        let before = positions::before(self.run, self.history, self.day.date).await?;
+        report.step(
+            format!("positions before {}", self.day.date),
+            since,
+            before.wallets.iter().map(|b| b.num_rows() as u64).sum(),
+            0,
+        );
+        let since = Instant::now();
+        let derivation = self.derivation(&before).await?;
         let known = derivation.recall(self.run, &self.outputs().await?).await?;
         if let Some(record) = known.filter(|r| derivation.is_unchanged(r)) {
             record.report(report);
@@ -149,7 +154,7 @@ impl Day<'_> {
             return Ok(());
         }
         let mark = derivation::mark(report);
-        self.compute(before, report).await?;
+        self.compute(&before, report).await?;
         derivation
             .keep(self.run, self.outputs().await?, report, mark)
             .await
@@ -168,6 +173,7 @@ impl Day<'_> {
             self.run.table("silver.bad_records").await?,
         ])?;
         Ok(Derivation::new(format!("b-{}", self.day.date))
+            .judging([self.day.date])
             .with(&silver)
             .with(&derivation::files_hash(
                 payments.iter().map(|f| ("payment_orders_raw", f)),
@@ -373,6 +379,8 @@ pub(crate) fn amount(batches: &[RecordBatch], column: usize) -> Result<Money, Pi
         .and_then(Money::from_units)
         .ok_or_else(|| PipelineError::AmountOverflow {
             what: format!("column {column} of the supply row"),
+            day: None,
+            rows: Vec::new(),
         })
 }
 

@@ -1,5 +1,8 @@
 //! Why a run stops.
 
+use std::collections::BTreeSet;
+use std::fmt;
+
 use nsc_contracts::rule::RuleError;
 use nsc_core::{DateKst, ErrorCode, OperatorError, UtcMicros};
 use nsc_lake::{Holder, LakeError};
@@ -67,10 +70,14 @@ pub enum PipelineError {
     #[error("a task of the run died: {0}")]
     Task(#[from] tokio::task::JoinError),
     /// A total past 38 digits.
-    #[error("an amount does not fit in 38 digits: {what}")]
+    #[error("amounts do not fit in 38 digits{}: {what}", day.map(|d| format!(" on {d}")).unwrap_or_default())]
     AmountOverflow {
         /// Which total.
         what: String,
+        /// The day that was computed.
+        day: Option<DateKst>,
+        /// The rows that carry the largest amounts.
+        rows: Vec<LargeAmount>,
     },
     /// A user to hide, and no salt to do it with.
     #[error("there is no salt for user_key, and {date} has payment orders with users")]
@@ -87,6 +94,58 @@ pub enum PipelineError {
         /// Environment name.
         environment: String,
     },
+}
+
+/// A row whose amount is among the largest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LargeAmount {
+    /// The entry or the snapshot.
+    pub what: String,
+    /// Its wallet.
+    pub wallet: String,
+    /// Its business day.
+    pub day: String,
+    /// Its amount.
+    pub amount: String,
+    /// The line it came from.
+    pub source_ref: Option<String>,
+    /// The load that brought it.
+    pub load_id: Option<String>,
+}
+
+impl fmt::Display for LargeAmount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            what,
+            wallet,
+            day,
+            amount,
+            ..
+        } = self;
+        write!(f, "{what} of wallet {wallet} on {day}: {amount}")?;
+        let from = [
+            self.source_ref.clone(),
+            self.load_id.as_ref().map(|id| format!("load {id}")),
+        ];
+        let from: Vec<String> = from.into_iter().flatten().collect();
+        if from.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " ({})", from.join(", "))
+        }
+    }
+}
+
+/// What takes rows with absurd amounts out again, or puts them right.
+fn ways_out(rows: &[LargeAmount]) -> String {
+    let loads: BTreeSet<&str> = rows.iter().filter_map(|r| r.load_id.as_deref()).collect();
+    let retract = match loads.first() {
+        Some(load) => format!("nsc loads retract {load} --reason WHY"),
+        None => "nsc loads list, then nsc loads retract ID --reason WHY".to_owned(),
+    };
+    format!(
+        "take a wrong file back ({retract}), or load a corrected version of the rows; then nsc run e2e, or Silver and the control of the day"
+    )
 }
 
 /// A load with too many bad records.
@@ -142,6 +201,8 @@ impl From<LakeError> for PipelineError {
                         datafusion::error::DataFusionError::External(cause) => cause.to_string(),
                         root => root.to_string(),
                     },
+                    day: None,
+                    rows: Vec::new(),
                 }
             }
             _ => Self::Lake(e),
@@ -151,7 +212,7 @@ impl From<LakeError> for PipelineError {
 
 impl From<datafusion::error::DataFusionError> for PipelineError {
     fn from(e: datafusion::error::DataFusionError) -> Self {
-        LakeError::Engine(e).into()
+        LakeError::from(e).into()
     }
 }
 
@@ -197,6 +258,10 @@ impl OperatorError for PipelineError {
                 ))
             }
             Self::Held { holder, .. } => Some(format!("process {}", holder.pid)),
+            Self::AmountOverflow { rows, .. } if !rows.is_empty() => {
+                let rows: Vec<String> = rows.iter().map(ToString::to_string).collect();
+                Some(format!("the largest amounts: {}", rows.join("; ")))
+            }
             Self::Future { now, .. } => Some(format!("now is {now}")),
             Self::SaltMissing { .. } => Some(
                 "no day of the fact was changed; the published dummy salt is for NSC_ENV=local only"
@@ -217,6 +282,7 @@ impl OperatorError for PipelineError {
             )),
             Self::BadRecordsRate { .. } => Some("look at the reasons with: nsc sql \"SELECT source_table, reason, count(*) FROM silver.bad_records GROUP BY 1, 2\"".to_owned()),
             Self::Held { .. } => Some("wait for that run to end; a dead run's lock is free at once".to_owned()),
+            Self::AmountOverflow { rows, .. } => Some(ways_out(rows)),
             Self::Future { .. } => Some("name a past business day, or pass --now".to_owned()),
             Self::SaltMissing { .. } => Some("provide NSC_SALT_FILE (a mounted secret) or NSC_SALT, and run c again".to_owned()),
             Self::DummySalt { .. } => Some("set the salt in the secret store or the environment".to_owned()),

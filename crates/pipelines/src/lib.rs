@@ -15,6 +15,7 @@ mod gaps;
 mod gate;
 mod guardrail;
 mod loads;
+mod overflow;
 mod payments;
 mod period;
 mod positions;
@@ -29,7 +30,7 @@ mod verdicts;
 
 pub use chain::{Pipeline, run};
 pub use context::{RunContext, RunSettings, Salt};
-pub use error::{BadLoad, PipelineError};
+pub use error::{BadLoad, LargeAmount, PipelineError};
 pub use loads::rows_by_day;
 pub use period::{Period, RunMode};
 pub use record::interrupted;

@@ -278,6 +278,8 @@ async fn issued_after(ctx: &SessionContext, before: Money) -> Result<Money, Pipe
         .and_then(|day| before.checked_add(day))
         .ok_or(PipelineError::AmountOverflow {
             what: "issued supply".to_owned(),
+            day: None,
+            rows: Vec::new(),
         })
 }
 
