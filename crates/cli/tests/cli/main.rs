@@ -29,6 +29,7 @@ mod run_records;
 mod scenarios;
 mod serving;
 mod streams;
+mod taken_away;
 mod world;
 
 use std::path::Path;

@@ -7,6 +7,7 @@ mod far_apart;
 mod far_away;
 mod few_of_many;
 mod taken_back;
+mod too_large;
 mod unusual_nights;
 
 use std::collections::{BTreeMap, BTreeSet};

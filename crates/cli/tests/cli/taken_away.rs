@@ -1,0 +1,189 @@
+//! What another program or a hand takes out of the tables: a run that would have said "unchanged" writes it again, and files
+//! that are gone are named by the doctor and by whoever needs them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::world::{SOURCES, lake, rows};
+use super::{nsc, stderr, stdout};
+
+/// Every table that Silver, A, B and C write for a day.
+const WRITTEN: [&str; 15] = [
+    "silver.wallet_snapshot",
+    "silver.ledger_entries",
+    "silver.order_events",
+    "silver.order_items",
+    "silver.products",
+    "silver.bad_records",
+    "silver.dq_status",
+    "gold.recon_daily_snapshot_flow",
+    "gold.ledger_supply_balance_daily",
+    "gold.ops_payment_failure_daily",
+    "gold.ops_payment_refund_daily",
+    "gold.ops_ledger_pairing_quality_daily",
+    "gold.admin_tx_search",
+    "gold.fact_payment_anonymized",
+    "gold.exception_ledger",
+];
+/// What a row that is written anew may say otherwise.
+const LINEAGE: [&str; 2] = ["run_id", "generated_at"];
+const DAY: &str = "run e2e --date-kst 2026-01-05 --now 2026-01-05T15:30:00Z";
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+/// The sample day of the repository, computed.
+fn sample_day(dir: &Path) -> PathBuf {
+    let root = dir.join("lake");
+    let day = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../config/sample/day");
+    for source in SOURCES {
+        let file = day.join(format!("{source}.jsonl")).to_string_lossy().into_owned();
+        let at = "2026-01-05T14:50:00Z";
+        lake(&root, &["ingest", source, &file, "--ingested-at", at]);
+    }
+    lake(&root, &words(DAY));
+    root
+}
+
+fn directory(root: &Path, table: &str) -> PathBuf {
+    root.join(table.replace('.', "/"))
+}
+
+/// The files of a table that its log names, with the actions that added them, and the number of the last commit.
+fn live(table: &Path) -> (BTreeMap<String, Value>, u64) {
+    let (mut files, mut last) = (BTreeMap::new(), 0);
+    for version in 0.. {
+        let Ok(commit) = std::fs::read_to_string(table.join(format!("_delta_log/{version:020}.json"))) else {
+            break;
+        };
+        last = version;
+        for line in commit.lines() {
+            let action: Value = serde_json::from_str(line).unwrap();
+            if let Some(path) = action["add"]["path"].as_str() {
+                files.insert(path.to_owned(), action["add"].clone());
+            }
+            if let Some(path) = action["remove"]["path"].as_str() {
+                files.remove(path);
+            }
+        }
+    }
+    (files, last)
+}
+
+/// Takes all rows out, as a `DELETE` or a `RESTORE` of another engine does: one commit that removes the files.
+fn emptied(table: &Path) {
+    let (files, last) = live(table);
+    let mut lines = vec![json!({"commitInfo": {"timestamp": 1_767_600_000_000_i64, "operation": "RESTORE"}})];
+    lines.extend(files.iter().map(|(path, add)| {
+        json!({"remove": {"path": path, "deletionTimestamp": 1_767_600_000_000_i64, "dataChange": true,
+                          "extendedFileMetadata": true, "partitionValues": add["partitionValues"], "size": add["size"]}})
+    }));
+    let text: Vec<String> = lines.iter().map(Value::to_string).collect();
+    let commit = table.join(format!("_delta_log/{:020}.json", last + 1));
+    std::fs::write(commit, text.join("\n") + "\n").unwrap();
+}
+
+#[test]
+fn a_table_that_was_removed_or_restored_to_an_older_version_is_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = sample_day(dir.path());
+    let seen = |table: &str| rows(&root, table, &LINEAGE);
+    let removed = |table: &Path| std::fs::remove_dir_all(table).unwrap();
+    for (what, take_away) in [("removed", removed as fn(&Path)), ("restored", emptied)] {
+        for table in WRITTEN {
+            let before = seen(table);
+            assert!(!before.is_empty(), "{table} has rows to lose");
+            take_away(&directory(&root, table));
+            assert!(seen(table).is_empty(), "{table} {what}");
+            lake(&root, &words(DAY));
+            assert_eq!(seen(table), before, "{table} {what}");
+        }
+    }
+    // Nothing is lost, and nothing is written: the day is not computed again for what others add to the ledger.
+    let report = stdout(&lake(&root, &words(&format!("{DAY} --format json"))));
+    let report: Value = serde_json::from_str(&report).unwrap();
+    for part in report["parts"].as_array().unwrap().iter().skip(1) {
+        let step = part["steps"].to_string();
+        assert!(step.contains("unchanged since the last run"), "{step}");
+    }
+}
+
+fn ended(root: &Path, line: &str) -> (Option<i32>, String) {
+    let root_text = root.to_string_lossy().into_owned();
+    let output = nsc(
+        root.parent().unwrap(),
+        &[&["--root", &root_text], &*words(line)].concat(),
+    );
+    (
+        output.status.code(),
+        format!("{}{}", stdout(&output), stderr(&output)),
+    )
+}
+
+#[test]
+fn files_that_are_gone_are_named_and_the_remedies_of_the_error_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = sample_day(dir.path());
+    assert_eq!(ended(&root, "doctor").0, Some(0));
+    for table in [
+        "bronze.transaction_ledger_raw",
+        "silver.ledger_entries",
+        "gold.admin_tx_search",
+    ] {
+        let before = rows(&root, table, &LINEAGE);
+        let place = directory(&root, table);
+        let (files, _) = live(&place);
+        let file = files.keys().next().unwrap();
+        let kept = std::fs::read(place.join(file)).unwrap();
+        std::fs::remove_file(place.join(file)).unwrap();
+
+        // A count is answered from the log; the doctor looks.
+        let (code, said) = ended(&root, "doctor");
+        assert_eq!(code, Some(6), "{said}");
+        let missing = format!("NSC0110: a data file of table {table} is missing: {file}");
+        assert!(said.contains(&missing), "{said}");
+        let select = format!("SELECT/**/*/**/FROM/**/{table}");
+        let (code, said) = ended(&root, &format!("sql {select}"));
+        assert_eq!(code, Some(6), "{said}");
+        assert!(
+            said.contains(&missing) && said.contains("put the files back"),
+            "{said}"
+        );
+
+        // What needs no remedy but the file itself, and for a result the day run again.
+        std::fs::write(place.join(file), kept).unwrap();
+        assert_eq!(rows(&root, table, &LINEAGE), before);
+        if !table.starts_with("bronze") {
+            std::fs::remove_file(place.join(file)).unwrap();
+            std::fs::rename(&place, dir.path().join(table)).unwrap();
+            for pipeline in ["silver", "b"] {
+                let line = format!(
+                    "run {pipeline} --date-kst-start 2026-01-05 --date-kst-end 2026-01-05 --now 2026-01-06T00:00:00Z"
+                );
+                lake(&root, &words(&line));
+            }
+            assert_eq!(rows(&root, table, &LINEAGE), before);
+        }
+        assert_eq!(ended(&root, "doctor").0, Some(0));
+    }
+}
+
+#[test]
+fn a_run_that_meets_a_file_that_is_gone_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = sample_day(dir.path());
+    let place = directory(&root, "bronze.payment_orders_raw");
+    let (files, _) = live(&place);
+    let file = files.keys().next().unwrap();
+    std::fs::remove_file(place.join(file)).unwrap();
+    let (code, said) = ended(
+        &root,
+        "run silver --date-kst-start 2026-01-04 --date-kst-end 2026-01-05 --now 2026-01-06T00:00:00Z",
+    );
+    assert_eq!(code, Some(6), "{said}");
+    let missing = format!("NSC0110: a data file of table bronze.payment_orders_raw is missing: {file}");
+    assert!(said.contains(&missing), "{said}");
+}
