@@ -12,10 +12,11 @@ mod seed;
 mod set;
 mod sync;
 mod version;
+mod words;
 
 pub use definition::Rule;
 pub use error::{FieldChange, RuleError};
-pub use known::{KNOWN_METRICS, KnownMetric, RuleShape};
+pub use known::{KNOWN_METRICS, KnownMetric, RuleShape, TAGS};
 pub use reading::Severity;
 pub use seed::{DEFAULT_RULES_YAML, default_rules, parse_rules};
 pub use set::RuleSet;

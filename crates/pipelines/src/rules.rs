@@ -1,7 +1,6 @@
 //! `sync_rules`: the rules file into `gold.dim_rule_scd2`, as SCD2.
 
 use nsc_contracts::rule::{KnownMetric, Rule, RuleError, RuleSet, RuleVersion, default_rules, plan_sync};
-use nsc_core::{ErrorCode, OperatorError};
 use nsc_lake::session;
 use serde::Serialize;
 
@@ -18,6 +17,8 @@ pub struct SyncReport {
     pub unchanged: usize,
     /// `domain.metric` that a pipeline needs a rule for and, after the sync, has none.
     pub missing: Vec<String>,
+    /// What is in force after the sync and most likely not meant: rules that no pipeline looks up, words nothing matches.
+    pub warnings: Vec<String>,
 }
 
 /// Which rules a chain syncs.
@@ -94,8 +95,12 @@ pub async fn sync_rules(
             &ctx,
             |stored| -> Result<Option<Vec<RuleVersion>>, PipelineError> {
                 let plan = plan_sync(stored, &source.wanted(stored)?, run.now, bump)?;
-                usable(&plan.open)?;
                 let after = plan.applied(stored);
+                // Of a table where two rules of a metric are in force nothing can be said; a run will.
+                let set = RuleSet::current(&after).ok();
+                if let Some(problem) = set.as_ref().and_then(|set| plan.problems(set).into_iter().next()) {
+                    return Err(problem.into());
+                }
                 let ids =
                     |versions: &[RuleVersion]| versions.iter().map(|v| v.rule.rule_id.clone()).collect();
                 if let Ok(mut report) = report.lock() {
@@ -103,10 +108,11 @@ pub async fn sync_rules(
                         opened: ids(&plan.open),
                         closed: ids(&plan.close),
                         unchanged: plan.unchanged,
-                        // Of a table where two rules of a metric are in force nothing can be said; a run will.
-                        missing: RuleSet::current(&after)
-                            .map(|set| set.missing().map(KnownMetric::subject).collect())
-                            .unwrap_or_default(),
+                        missing: set
+                            .iter()
+                            .flat_map(|set| set.missing().map(KnownMetric::subject))
+                            .collect(),
+                        warnings: set.iter().flat_map(RuleSet::warnings).collect(),
                     };
                 }
                 Ok((!plan.is_empty()).then_some(after))
@@ -114,16 +120,4 @@ pub async fn sync_rules(
         )
         .await?;
     Ok(report.into_inner().unwrap_or_default())
-}
-
-/// Refuses rules that could not answer what a pipeline will ask: stored, they would close good ones and stop every run.
-fn usable(opened: &[RuleVersion]) -> Result<(), PipelineError> {
-    let problems = RuleSet::current(opened)?.problems();
-    match problems
-        .into_iter()
-        .find(|p| p.code() == ErrorCode::RuleMalformed)
-    {
-        Some(problem) => Err(problem.into()),
-        None => Ok(()),
-    }
 }

@@ -74,30 +74,7 @@ fn nearest(name: &str) -> Option<&'static str> {
         .iter()
         .find(|(other, _)| *other == upper)
         .map(|(_, ours)| *ours);
-    elsewhere.or_else(|| {
-        known()
-            .filter_map(|candidate| Some((distance(&upper, candidate)?, candidate)))
-            .min()
-            .map(|(_, candidate)| candidate)
-    })
-}
-
-/// How far a name is from one that is read; nothing when it is not near. Near is a slip or two of the hand, or a word
-/// more, less or in another number (`OIDC_ROLE_CLAIM`, `OIDC_JWKS`).
-fn distance(name: &str, known: &str) -> Option<usize> {
-    let slips = strsim::osa_distance(name, known);
-    let allowed = if known.len() < 10 { 1 } else { 2 };
-    if slips <= allowed {
-        return Some(slips);
-    }
-    let beyond = |longer: &str, shorter: &str| {
-        let rest = longer
-            .strip_prefix(shorter)
-            .and_then(|rest| rest.strip_prefix('_'));
-        // Two words at least, else any `KAFKA_...` would be near to something.
-        rest.is_some_and(|rest| !rest.contains('_')) && shorter.contains('_')
-    };
-    (beyond(name, known) || beyond(known, name)).then_some(allowed + 1)
+    elsewhere.or_else(|| nsc_core::nearest(&upper, known()))
 }
 
 #[cfg(test)]

@@ -213,6 +213,12 @@ fn an_alias_that_cannot_be_meant_is_not_stored() {
         ("[BUY]", "is not SOURCE_WORD=CONTRACT_WORD"),
         ("[BUY=CHARGE, BUY=PAYMENT]", "stands for two words"),
         ("[BUY=CHARGE, CHARGE=MINT]", "a word is looked up once"),
+        ("[BUY=CHARG]", "is CHARGE meant?"),
+        (
+            "[BUY=charge]",
+            "is none of the words of silver_entry_type_allowed_v1",
+        ),
+        ("[HOLD=PAYMENT]", "gives another meaning to HOLD"),
     ] {
         let file = format!(
             "version: 1\nrules:\n  - {{rule_id: silver_entry_type_alias_v2, domain: silver, metric: entry_type_alias, allowed_values: {values}}}\n"
@@ -232,4 +238,93 @@ fn an_alias_that_cannot_be_meant_is_not_stored() {
         in_force(dir, "silver.entry_type_alias"),
         "silver_entry_type_alias_v1"
     );
+}
+
+#[test]
+fn a_rule_that_could_never_be_looked_up_is_refused_with_its_line_and_the_names_there_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    json(dir, "rules sync");
+    for (metric, problem) in [
+        ("freshness_sec@user_wallets", "is user_wallets_raw meant?"),
+        (
+            "freshness_sec@wallets",
+            "its sources are transaction_ledger_raw, user_wallets_raw, payment_orders_raw",
+        ),
+        (
+            "dup_rate_tx_id@payment_orders_raw",
+            "its sources are transaction_ledger_raw",
+        ),
+    ] {
+        let file = format!(
+            "version: 1\nrules:\n  - rule_id: dq_own_v1\n    domain: dq\n    metric: {metric}\n    threshold: 1\n"
+        );
+        std::fs::write(dir.join("own.yaml"), file).unwrap();
+        for command in [
+            "rules sync own.yaml",
+            "rules check own.yaml",
+            "run sync-rules --rules own.yaml",
+        ] {
+            let refused = nsc(dir, &command.split(' ').collect::<Vec<_>>());
+            let text = stderr(&refused);
+            assert_eq!(refused.status.code(), Some(2), "{command}: {text}");
+            assert!(
+                text.contains("NSC0302: rules file own.yaml is not usable: rule dq_own_v1 (line 3)")
+                    && text.contains(problem),
+                "{command}: {text}"
+            );
+        }
+    }
+    assert_eq!(in_force(dir, "dq.freshness_sec@user_wallets"), "none");
+}
+
+#[test]
+fn what_is_most_likely_not_meant_is_warned_of_wherever_rules_are_looked_at() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    json(dir, "rules sync");
+    let file = "version: 1\nrules:\n  - {rule_id: dq_own_v1, domain: dq, metric: freshnes_sec, threshold: 1}\n\
+                \x20 - {rule_id: ops_failed_v2, domain: ops, metric: payment_failed_status, allowed_values: [FAILED, CANCELED]}\n";
+    std::fs::write(dir.join("own.yaml"), file).unwrap();
+    let checked = said(dir, "rules check own.yaml");
+    let synced = said(dir, "rules sync own.yaml");
+    let stored = said(dir, "rules check");
+    for (code, text) in [checked, synced, stored] {
+        assert_eq!(code, 0, "{text}");
+        for warning in [
+            "is freshness_sec meant?",
+            "counts CANCELED, which",
+            "is CANCELLED meant?",
+        ] {
+            assert!(text.contains(warning), "{warning}: {text}");
+        }
+    }
+    let report = json(dir, "rules sync own.yaml");
+    assert_eq!(ids(&report["warnings"]).len(), 2);
+}
+
+#[test]
+fn a_list_that_loses_the_word_of_a_stored_alias_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    json(dir, "rules sync");
+    let own = |id: &str, metric: &str, values: &str| {
+        let rule =
+            format!("  - {{rule_id: {id}, domain: silver, metric: {metric}, allowed_values: [{values}]}}\n");
+        std::fs::write(dir.join("own.yaml"), format!("version: 1\nrules:\n{rule}")).unwrap();
+        let output = nsc(dir, &["rules", "sync", "own.yaml"]);
+        (output.status.code().unwrap(), stderr(&output))
+    };
+    assert_eq!(own("alias_v2", "payment_status_alias", "READY=PENDING").0, 0);
+    let (code, text) = own(
+        "allowed_v3",
+        "payment_status_allowed",
+        "PAID, FAILED, CANCELLED, REFUNDED",
+    );
+    assert!(
+        code == 2 && text.contains("READY=PENDING stands for PENDING"),
+        "{text}"
+    );
+    // Other rules are synced as ever.
+    assert_eq!(own("rate", "entry_type_alias", "BUY=CHARGE").0, 0);
 }

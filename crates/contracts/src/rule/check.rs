@@ -1,7 +1,9 @@
 //! What every single rule must satisfy, wherever it came from.
 
-use super::set::known_metric;
-use super::{Rule, RuleError};
+use nsc_core::nearest;
+
+use super::words::asked;
+use super::{KnownMetric, Rule, RuleError};
 
 /// The severities a map may name.
 const SEVERITIES: &[&str] = &["warn", "crit", "fail"];
@@ -17,10 +19,7 @@ impl Rule {
     }
 
     fn problem(&self) -> Option<String> {
-        let (metric, source) = match self.metric.split_once('@') {
-            Some((metric, source)) => (metric, Some(source)),
-            None => (self.metric.as_str(), None),
-        };
+        let (metric, source) = self.metric_and_source();
         for (field, text) in [
             ("rule_id", Some(self.rule_id.as_str())),
             ("domain", Some(&self.domain)),
@@ -57,13 +56,31 @@ impl Rule {
         {
             return Some(format!("warn {warn} is above crit {crit}"));
         }
-        let may_be_empty = known_metric(self).is_some_and(|k| k.shape.may_be_empty());
+        let may_be_empty = KnownMetric::of(self).is_some_and(|k| k.shape.may_be_empty());
         let says_nothing =
             self.threshold.is_none() && self.severity_map.is_empty() && self.allowed_values.is_empty();
         if says_nothing && !may_be_empty {
             return Some("it has neither threshold, severity_map nor allowed_values".to_owned());
         }
-        self.problem_of_values()
+        self.problem_of_source().or_else(|| self.problem_of_values())
+    }
+
+    /// A source that no pipeline looks the metric up for: the rule would be stored and never judge anything.
+    pub(super) fn problem_of_source(&self) -> Option<String> {
+        let (metric, source) = self.metric_and_source();
+        let (source, known) = (source?, KnownMetric::of(self)?);
+        if known.sources.contains(&source) {
+            return None;
+        }
+        let metric = format!("{}.{metric}", self.domain);
+        if known.sources.is_empty() {
+            return Some(format!("{metric} is one for all sources, it takes no @{source}"));
+        }
+        let said = format!(
+            "{source} is no source of {metric}; its sources are {}",
+            known.sources.join(", ")
+        );
+        Some(asked(said, nearest(source, known.sources.iter().copied())))
     }
 
     fn problem_of_values(&self) -> Option<String> {
@@ -90,6 +107,35 @@ fn is_name(text: &str) -> bool {
 mod tests {
     use super::super::definition::tests::rule;
     use super::Rule;
+
+    #[test]
+    fn a_source_that_nobody_looks_the_metric_up_for_is_named_with_those_that_are() {
+        let said = |subject: &str| {
+            let checked = rule("r", subject, 1.0).check();
+            checked.err().map(|e| e.to_string()).unwrap_or_default()
+        };
+        for known in super::super::KNOWN_METRICS {
+            for source in known.sources {
+                assert_eq!(said(&format!("{}@{source}", known.subject())), "");
+            }
+            let other = said(&format!("{}@orders_raw", known.subject()));
+            assert!(!other.is_empty(), "{}", known.subject());
+        }
+        assert_eq!(
+            said("dq.freshness_sec@user_wallets"),
+            "rule r (dq.freshness_sec@user_wallets) is malformed: user_wallets is no source of dq.freshness_sec; its sources are \
+             transaction_ledger_raw, user_wallets_raw, payment_orders_raw; is user_wallets_raw meant?"
+        );
+        assert!(
+            said("dq.dup_rate_tx_id@payment_orders_raw").contains("its sources are transaction_ledger_raw")
+        );
+        assert!(said("ledger.drift_abs@user_wallets_raw").contains("is one for all sources"));
+        assert_eq!(
+            said("dq.freshnes_sec@user_wallets_raw"),
+            "",
+            "a metric of another program, perhaps"
+        );
+    }
 
     #[test]
     fn each_fault_is_named() {

@@ -32,6 +32,15 @@ impl Rule {
         format!("{}.{}", self.domain, self.metric)
     }
 
+    /// The metric without a source, and the source it is for alone.
+    #[must_use]
+    pub fn metric_and_source(&self) -> (&str, Option<&str>) {
+        match self.metric.split_once('@') {
+            Some((metric, source)) => (metric, Some(source)),
+            None => (&self.metric, None),
+        }
+    }
+
     /// Whether both judge the same thing in the same way, under whichever id and comment.
     ///
     /// Allowed values are a set: their order says nothing.

@@ -1,5 +1,7 @@
 //! The metrics the pipelines look up, and what each needs of its rule.
 
+use super::Rule;
+
 /// What a pipeline reads from a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleShape {
@@ -11,6 +13,8 @@ pub enum RuleShape {
     Fail,
     /// A set of allowed values.
     Values,
+    /// Some of the named values.
+    SomeOf(&'static [&'static str]),
     /// Exactly one of the named values.
     OneOf(&'static [&'static str]),
     /// A set of values that may be empty.
@@ -36,6 +40,8 @@ pub struct KnownMetric {
     pub metric: &'static str,
     /// What its rule must hold.
     pub shape: RuleShape,
+    /// The Bronze tables it is looked up for one by one, each of which may have a rule of its own (`metric@source`).
+    pub sources: &'static [&'static str],
 }
 
 impl KnownMetric {
@@ -43,6 +49,15 @@ impl KnownMetric {
     #[must_use]
     pub fn subject(&self) -> String {
         format!("{}.{}", self.domain, self.metric)
+    }
+
+    /// The metric that a rule is for, with or without `@source`.
+    #[must_use]
+    pub fn of(rule: &Rule) -> Option<&'static Self> {
+        let metric = rule.metric_and_source().0;
+        KNOWN_METRICS
+            .iter()
+            .find(|k| k.domain == rule.domain && k.metric == metric)
     }
 
     /// Whether a run stops without a rule for it. A set that may be empty is empty without one: rules of a time before it
@@ -53,25 +68,49 @@ impl KnownMetric {
     }
 }
 
+/// The tags of Pipeline A, by priority.
+pub const TAGS: &[&str] = &[
+    "SOURCE_STALE",
+    "DUP_SUSPECTED",
+    "EVENT_DROP_SUSPECTED",
+    "CONTRACT_VIOLATION",
+];
+
+const LEDGER: &str = "transaction_ledger_raw";
+const WALLETS: &str = "user_wallets_raw";
+const PAYMENT_ORDERS: &str = "payment_orders_raw";
+
+/// A metric that has one rule.
 const fn known(domain: &'static str, metric: &'static str, shape: RuleShape) -> KnownMetric {
     KnownMetric {
         domain,
         metric,
         shape,
+        sources: &[],
     }
 }
 
-/// Every metric a pipeline looks up. A rule for another metric has no effect; `nsc rules check` says so.
+/// A metric of Pipeline A, judged source by source.
+const fn per_source(metric: &'static str, sources: &'static [&'static str]) -> KnownMetric {
+    KnownMetric {
+        domain: "dq",
+        metric,
+        shape: RuleShape::Severity,
+        sources,
+    }
+}
+
+/// Every metric a pipeline looks up. A rule for another metric has no effect; `nsc rules check` and `nsc rules sync` say so.
 pub const KNOWN_METRICS: &[KnownMetric] = &[
-    known("dq", "freshness_sec", RuleShape::Severity),
-    known("dq", "dup_rate_tx_id", RuleShape::Severity),
-    known("dq", "dup_rate_order_id", RuleShape::Severity),
-    known("dq", "dup_rate_wallet_snapshot", RuleShape::Severity),
-    known("dq", "completeness_zero_windows", RuleShape::Severity),
-    known("dq", "contract_bad_records_rate", RuleShape::Severity),
+    per_source("freshness_sec", &[LEDGER, WALLETS, PAYMENT_ORDERS]),
+    per_source("dup_rate_tx_id", &[LEDGER]),
+    per_source("dup_rate_order_id", &[PAYMENT_ORDERS]),
+    per_source("dup_rate_wallet_snapshot", &[WALLETS]),
+    per_source("completeness_zero_windows", &[LEDGER, WALLETS, PAYMENT_ORDERS]),
+    per_source("contract_bad_records_rate", &[LEDGER, WALLETS, PAYMENT_ORDERS]),
     known("ledger", "drift_abs", RuleShape::Money),
     known("ledger", "supply_diff_abs", RuleShape::Money),
-    known("ledger", "gate_tags", RuleShape::Values),
+    known("ledger", "gate_tags", RuleShape::SomeOf(TAGS)),
     known("ledger", "gate_scope", RuleShape::OneOf(&["closing", "any"])),
     known("ledger", "system_wallets", RuleShape::AnyValues),
     known("silver", "bad_records_rate", RuleShape::Fail),

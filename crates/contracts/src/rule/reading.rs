@@ -3,7 +3,7 @@
 use nsc_core::Money;
 use serde::Serialize;
 
-use super::{Rule, RuleError, RuleShape};
+use super::{KnownMetric, Rule, RuleError, RuleShape};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -145,6 +145,15 @@ impl Rule {
         }
     }
 
+    fn choices(&self, choices: &[&str]) -> Result<(), RuleError> {
+        let stranger = self.allowed()?.iter().find(|v| !choices.contains(&v.as_str()));
+        stranger.map_or(Ok(()), |value| {
+            Err(self.malformed(format!(
+                "allowed_values holds {value}, it takes some of {choices:?}"
+            )))
+        })
+    }
+
     /// How bad a value is: at or above `crit` CRITICAL, else at or above `warn` WARN; with neither, at or above
     /// the threshold CRITICAL.
     ///
@@ -171,10 +180,16 @@ impl Rule {
             RuleShape::Money => self.threshold_money().map(|_| ()),
             RuleShape::Fail => self.fail().map(|_| ()),
             RuleShape::Values => self.allowed().map(|_| ()),
+            RuleShape::SomeOf(choices) => self.choices(choices),
             RuleShape::OneOf(choices) => self.choice(choices).map(|_| ()),
             RuleShape::AnyValues => self.any_values().map(|_| ()),
             RuleShape::Aliases => self.aliases().map(|_| ()),
         }
+    }
+
+    /// What a pipeline that looks the rule up would stumble over.
+    pub(super) fn cannot_answer(&self) -> Option<RuleError> {
+        KnownMetric::of(self).and_then(|known| self.answers(known.shape).err())
     }
 
     pub(super) fn malformed(&self, problem: String) -> RuleError {
@@ -243,6 +258,11 @@ mod tests {
         assert!(said(r.allowed()).contains("blank"));
         r.allowed_values = vec!["some".into()];
         assert!(said(r.answers(RuleShape::OneOf(&["closing", "any"]))).contains("must be one of"));
+        r.allowed_values = vec!["closing".into(), "clsing".into()];
+        assert!(
+            said(r.answers(RuleShape::SomeOf(&["closing", "any"])))
+                .contains("holds clsing, it takes some of")
+        );
     }
 
     #[test]

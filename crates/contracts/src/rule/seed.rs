@@ -6,8 +6,7 @@ use std::fmt;
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::set::known_metric;
-use super::{Rule, RuleError};
+use super::{KnownMetric, Rule, RuleError};
 
 /// The rules file this build ships (`config/rules.yaml`).
 pub const DEFAULT_RULES_YAML: &str = include_str!("../../../../config/rules.yaml");
@@ -114,21 +113,31 @@ pub fn parse_rules(file: &str, text: &str) -> Result<Vec<Rule>, RuleError> {
     if found.is_empty() {
         return Err(refuse("it holds no rule".to_owned()));
     }
+    let places = Places::of(text, found.len());
     let mut rules = Vec::with_capacity(found.len());
-    for file_rule in found {
+    for (at, file_rule) in found.into_iter().enumerate() {
         let is_empty = file_rule.allowed_values.as_ref().is_some_and(Vec::is_empty);
         let rule = Rule::from(file_rule);
-        if is_empty && !known_metric(&rule).is_some_and(|k| k.shape.may_be_empty()) {
-            return Err(refuse(format!(
-                "rule {} has an empty allowed_values",
-                rule.rule_id
-            )));
+        if let Some(problem) = problem_of(&rule, is_empty) {
+            let rule = format!("{}, {}", places.name(at, &rule), rule.subject());
+            return Err(refuse(format!("rule {rule}: {problem}")));
         }
-        rule.check()?;
         rules.push(rule);
     }
-    refuse_duplicates(file, text, &rules)?;
+    refuse_duplicates(file, &places, &rules)?;
     Ok(rules)
+}
+
+/// What is wrong with a rule by itself.
+fn problem_of(rule: &Rule, is_empty: bool) -> Option<String> {
+    if is_empty && !KnownMetric::of(rule).is_some_and(|k| k.shape.may_be_empty()) {
+        return Some("it has an empty allowed_values".to_owned());
+    }
+    let problem = rule.check().err().or_else(|| rule.cannot_answer())?;
+    Some(match problem {
+        RuleError::Malformed { problem, .. } => problem,
+        other => other.to_string(),
+    })
 }
 
 /// The shipped rules.
@@ -163,12 +172,7 @@ impl From<FileRule> for Rule {
     }
 }
 
-fn refuse_duplicates(file: &str, text: &str, rules: &[Rule]) -> Result<(), RuleError> {
-    let lines = rule_lines(text, rules.len());
-    let place = |at: usize, rule: &Rule| match lines.get(at) {
-        Some(line) => format!("{} (line {line})", rule.rule_id),
-        None => format!("{} (rule {} of the file)", rule.rule_id, at + 1),
-    };
+fn refuse_duplicates(file: &str, places: &Places, rules: &[Rule]) -> Result<(), RuleError> {
     let mut seen: HashMap<String, usize> = HashMap::new();
     for (at, rule) in rules.iter().enumerate() {
         for what in [
@@ -178,7 +182,7 @@ fn refuse_duplicates(file: &str, text: &str, rules: &[Rule]) -> Result<(), RuleE
             if let Some(&before) = seen.get(&what)
                 && let Some(other) = rules.get(before)
             {
-                let (first, second) = (place(before, other), place(at, rule));
+                let (first, second) = (places.name(before, other), places.name(at, rule));
                 return Err(RuleError::Duplicate {
                     file: file.to_owned(),
                     what,
@@ -192,21 +196,37 @@ fn refuse_duplicates(file: &str, text: &str, rules: &[Rule]) -> Result<(), RuleE
     Ok(())
 }
 
-/// The line each rule starts on, when the file is laid out one key a line (else nothing is claimed).
-fn rule_lines(text: &str, count: usize) -> Vec<usize> {
-    let is_id = |line: &str| {
-        line.trim_start()
-            .trim_start_matches('-')
-            .trim_start()
-            .starts_with("rule_id:")
-    };
-    let lines: Vec<usize> = text
-        .lines()
-        .enumerate()
-        .filter(|(_, l)| is_id(l))
-        .map(|(n, _)| n + 1)
-        .collect();
-    if lines.len() == count { lines } else { Vec::new() }
+/// Where each rule stands in its file.
+struct Places {
+    /// The line of each rule's id, where each has a line of its own; else nothing is claimed.
+    lines: Vec<usize>,
+}
+
+impl Places {
+    fn of(text: &str, count: usize) -> Self {
+        let is_id = |line: &str| {
+            line.trim_start_matches(|c: char| c.is_whitespace() || "-[{\"'".contains(c))
+                .starts_with("rule_id")
+        };
+        let lines: Vec<usize> = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| is_id(line))
+            .map(|(n, _)| n + 1)
+            .collect();
+        let is_complete = lines.len() == count;
+        Self {
+            lines: if is_complete { lines } else { Vec::new() },
+        }
+    }
+
+    /// A rule with its place.
+    fn name(&self, at: usize, rule: &Rule) -> String {
+        match self.lines.get(at) {
+            Some(line) => format!("{} (line {line})", rule.rule_id),
+            None => format!("{} (rule {} of the file)", rule.rule_id, at + 1),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -304,7 +324,9 @@ mod tests {
             assert!(refused(text).contains(problem), "{text}: {}", refused(text));
         }
         let twice = json.replace("\"b\"", "\"a\"");
-        assert!(refused(&twice).contains("a (rule 1 of the file) and a (rule 2 of the file)"));
+        assert!(refused(&twice).contains("a (line 2) and a (line 3)"));
+        let in_one_line = twice.replace('\n', " ");
+        assert!(refused(&in_one_line).contains("a (rule 1 of the file) and a (rule 2 of the file)"));
     }
 
     #[test]
@@ -322,6 +344,16 @@ mod tests {
             refused(&format!("{ONE}    severity_map: {{ warn: 2, crit: 1 }}\n")),
             refused(&format!("{ONE}{ONE}")),
             refused(&format!("{ONE}{}", ONE.replace("rule_id: a", "rule_id: b"))),
+            refused(&format!(
+                "{ONE}{}",
+                ONE.replace("rule_id: a", "rule_id: b")
+                    .replace(": x", ": freshness_sec@user_wallets")
+            )),
+            refused(
+                &ONE.replace("dq\n", "ledger\n")
+                    .replace(": x", ": gate_tags")
+                    .replace("threshold: 1", "allowed_values: [SOURCE_STAL]"),
+            ),
             refused("  []\n"),
             parse_rules("rules.yaml", "version: 2\nrules: []\n")
                 .unwrap_err()

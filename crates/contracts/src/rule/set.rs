@@ -94,30 +94,11 @@ impl RuleSet {
             found.extend(self.for_metric(known.domain, known.metric, None).err());
         }
         for rule in self.iter() {
-            if let Some(known) = known_metric(rule)
-                && let Err(e) = rule.answers(known.shape)
-            {
-                found.push(e);
-            }
+            found.extend(rule.cannot_answer());
         }
+        found.extend(self.contradictions().into_iter().map(|c| c.error));
         found
     }
-
-    /// Rules no pipeline looks up: a misspelt metric, most likely.
-    pub fn without_use(&self) -> impl Iterator<Item = &Rule> {
-        self.iter().filter(|r| known_metric(r).is_none())
-    }
-}
-
-/// What a pipeline asks of a rule; `None` when no pipeline looks it up.
-pub(super) fn known_metric(rule: &Rule) -> Option<&'static KnownMetric> {
-    let metric = rule
-        .metric
-        .split_once('@')
-        .map_or(rule.metric.as_str(), |(metric, _)| metric);
-    KNOWN_METRICS
-        .iter()
-        .find(|k| k.domain == rule.domain && k.metric == metric)
 }
 
 #[cfg(test)]
@@ -208,7 +189,7 @@ mod tests {
         });
         let set = RuleSet::as_of(&opened.collect::<Vec<_>>(), UtcMicros::new(0)).unwrap();
         assert_eq!(set.problems(), []);
-        assert_eq!(set.without_use().count(), 0);
+        assert_eq!(set.warnings(), [""; 0]);
         let needed = super::KNOWN_METRICS.iter().filter(|k| k.is_needed()).count();
         let none = RuleSet::as_of(&[], UtcMicros::new(0)).unwrap();
         assert_eq!((none.problems().len(), none.missing().count()), (needed, needed));

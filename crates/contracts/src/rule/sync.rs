@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nsc_core::UtcMicros;
 use serde::Serialize;
 
-use super::{Rule, RuleError, RuleVersion};
+use super::{Rule, RuleError, RuleSet, RuleVersion};
 
 /// The rows a sync writes; all of them or none.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -46,6 +46,19 @@ impl SyncPlan {
         };
         let kept = stored.iter().filter(|v| !is_closed(v));
         kept.chain(self.rows()).cloned().collect()
+    }
+
+    /// What the opened rules would bring: rules that could not answer what a pipeline will ask, and words that contradict
+    /// those of another rule in force `after` the plan. Stored, they would close good ones and stop every run.
+    #[must_use]
+    pub fn problems(&self, after: &RuleSet) -> Vec<RuleError> {
+        let is_opened = |rule: &&Rule| self.open.iter().any(|v| v.rule.rule_id == rule.rule_id);
+        let alone = self.open.iter().filter_map(|v| v.rule.cannot_answer());
+        let together = after.contradictions().into_iter();
+        let together = together
+            .filter(|c| c.rules.iter().any(is_opened))
+            .map(|c| c.error);
+        alone.chain(together).collect()
     }
 
     /// The rows to upsert by `rule_id`.

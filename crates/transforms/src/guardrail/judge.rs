@@ -204,6 +204,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_rules_know_the_tags_and_the_sources_that_are_judged() {
+        use nsc_contracts::rule::{KNOWN_METRICS, TAGS};
+
+        use super::super::GuardrailSource;
+
+        let tags = [
+            Tag::SourceStale,
+            Tag::DupSuspected,
+            Tag::EventDropSuspected,
+            Tag::ContractViolation,
+        ];
+        assert_eq!(tags.map(Tag::as_str), TAGS);
+        for known in KNOWN_METRICS.iter().filter(|known| known.domain == "dq") {
+            let judged = GuardrailSource::ALL
+                .into_iter()
+                .filter(|s| !known.metric.starts_with("dup_rate_") || s.dup_rate_metric() == known.metric);
+            let mut judged: Vec<&str> = judged.map(GuardrailSource::table).collect();
+            let mut sources = known.sources.to_vec();
+            (judged.sort_unstable(), sources.sort_unstable());
+            assert_eq!(judged, sources, "{}", known.metric);
+        }
+    }
+
     fn measure(
         freshness_sec: Option<i64>,
         rows: i64,

@@ -162,6 +162,9 @@ async fn rules(app: &App, findings: &mut Findings) {
     for problem in &problems {
         findings.fail("rules", problem);
     }
+    for warning in set.warnings() {
+        findings.warn("rules", &warning);
+    }
     if problems.is_empty() {
         let shipped =
             default_rules().and_then(|wanted| plan_sync(&versions, &wanted, RuleSet::END_OF_TIME, true));

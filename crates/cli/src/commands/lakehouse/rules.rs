@@ -123,6 +123,7 @@ fn sync_text(report: &SyncReport) -> String {
             report.missing.len()
         ));
     }
+    lines.extend(report.warnings.iter().map(|w| format!("warning {w}")));
     lines.join("\n") + "\n"
 }
 
@@ -165,15 +166,10 @@ async fn history(rule: Option<&str>, app: &mut App) -> Outcome<ExitStatus> {
 
 async fn check_stored(app: &mut App) -> Outcome<ExitStatus> {
     let set = RuleSet::current(&stored(app).await?)?;
-    let problems = set.problems();
-    let unused: Vec<String> = set
-        .without_use()
-        .map(|r| format!("{} ({})", r.rule_id, r.subject()))
-        .collect();
     print_check(
         app,
-        &problems,
-        &unused,
+        &set.problems(),
+        &set.warnings(),
         &[format!("{} rules in force", set.iter().count())],
     )
 }
@@ -186,18 +182,20 @@ async fn check_file(file: PathBuf, app: &mut App) -> Outcome<ExitStatus> {
     };
     let now = app.now(None);
     let in_file = set_of(&wanted, now)?;
-    let (mut problems, mut notes) = match plan_sync(&versions, &wanted, now, false) {
+    let (problems, warnings, mut notes) = match plan_sync(&versions, &wanted, now, false) {
         Ok(plan) => {
             let after = RuleSet::current(&plan.applied(&versions))?;
             let missing = after
                 .missing()
                 .filter_map(|m| after.for_metric(m.domain, m.metric, None).err());
+            let problems = missing.chain(plan.problems(&after)).collect::<Vec<RuleError>>();
             let stays = in_file
                 .missing()
                 .filter_map(|m| Some(after.for_metric(m.domain, m.metric, None).ok()?.rule_id.clone()));
             let ids = |v: &[RuleVersion]| list(v.iter().map(|v| v.rule.rule_id.clone()));
             (
-                missing.collect::<Vec<RuleError>>(),
+                problems,
+                after.warnings(),
                 vec![
                     format!("a sync would open: {}", ids(&plan.open)),
                     format!("a sync would close: {}", ids(&plan.close)),
@@ -205,16 +203,10 @@ async fn check_file(file: PathBuf, app: &mut App) -> Outcome<ExitStatus> {
                 ],
             )
         }
-        Err(e) => (vec![e], Vec::new()),
+        Err(e) => (vec![e], in_file.warnings(), Vec::new()),
     };
     notes.insert(0, format!("{} rules in the file", wanted.len()));
-    let unused: Vec<String> = in_file
-        .without_use()
-        .map(|r| format!("{} ({})", r.rule_id, r.subject()))
-        .collect();
-    let unusable = in_file.problems().into_iter();
-    problems.extend(unusable.filter(|e| e.code() == ErrorCode::RuleMalformed));
-    print_check(app, &problems, &unused, &notes)
+    print_check(app, &problems, &warnings, &notes)
 }
 
 /// The rules of a file as if they alone were in force.
@@ -240,7 +232,7 @@ fn list(names: impl Iterator<Item = String>) -> String {
 fn print_check(
     app: &mut App,
     problems: &[RuleError],
-    unused: &[String],
+    warnings: &[String],
     notes: &[String],
 ) -> Outcome<ExitStatus> {
     let mut sheet = Sheet::of_text(&["result", "what", "detail"]);
@@ -251,12 +243,8 @@ fn print_check(
             Cell::text_or_null(problem.detail().as_deref()),
         ]);
     }
-    for rule in unused {
-        sheet.push([
-            Cell::text("WARN"),
-            Cell::exact(format!("{rule} is looked up by no pipeline")),
-            Cell::text("is its metric misspelt?"),
-        ]);
+    for warning in warnings {
+        sheet.push([Cell::text("WARN"), Cell::exact(warning), Cell::Null]);
     }
     for note in notes {
         sheet.push([Cell::text("ok"), Cell::text(note), Cell::Null]);

@@ -151,6 +151,9 @@ impl Text {
         if !missing.is_empty() {
             self.line(&format!("  rules missing: {}", missing.join(", ")));
         }
+        for warning in list(rules, "warnings") {
+            self.line(&format!("  rules warning: {}", text(warning)));
+        }
     }
 
     fn tables(&mut self, tables: &[Value]) {
