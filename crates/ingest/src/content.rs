@@ -15,7 +15,7 @@ const HEAD_BYTES: u64 = 8 << 10;
 /// So many bytes say how a content is compressed.
 const MAGIC_BYTES: u64 = 4;
 /// How files begin that are no text at all, whatever share of them looks like it.
-const SIGNATURES: [(&[u8], &str); 9] = [
+const SIGNATURES: [(&[u8], &str); 13] = [
     (&[0xff, 0xfe], "it looks like UTF-16"),
     (&[0xfe, 0xff], "it looks like UTF-16"),
     (b"PAR1", "it looks like Parquet"),
@@ -25,7 +25,13 @@ const SIGNATURES: [(&[u8], &str); 9] = [
     (&[0xfd, b'7', b'z', b'X', b'Z'], "it looks like xz"),
     (b"SQLite format 3\0", "it looks like an SQLite database"),
     (&[0x04, 0x22, 0x4d, 0x18], "it looks like lz4"),
+    (b"7z\xbc\xaf\x27\x1c", "it looks like 7-Zip"),
+    (b"Rar!\x1a\x07", "it looks like a rar archive"),
+    (b"ORC", "it looks like ORC"),
+    (b"ARROW1", "it looks like Arrow"),
 ];
+/// Where the header of a tar archive says so.
+const TAR_MAGIC: std::ops::Range<usize> = 257..262;
 
 /// The text of an input.
 pub(crate) struct Content {
@@ -106,6 +112,41 @@ fn content(
     })
 }
 
+/// What a file looks like whose name says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// It begins with an object, compressed or not.
+    JsonLines,
+    /// Any other text.
+    Text,
+    /// No text, and no form of data that is known.
+    NotText,
+    /// Data in a form that is not read.
+    Unreadable(&'static str),
+}
+
+/// Looks at the beginning of a file.
+pub(crate) fn look_at(path: &Path) -> io::Result<Look> {
+    let mut raw = File::open(path)?;
+    let magic = head(&mut raw, MAGIC_BYTES)?;
+    let compression = Compression::of(&magic);
+    let raw = Cursor::new(magic).chain(raw);
+    let first = match compression {
+        Some(compression) => head(&mut compression.open(raw)?, HEAD_BYTES)?,
+        None => head(&mut { raw }, HEAD_BYTES)?,
+    };
+    let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&first);
+    Ok(if let Some(form) = other_form(&first) {
+        Look::Unreadable(form)
+    } else if is_no_text(&first) {
+        Look::NotText
+    } else if text.trim_ascii_start().starts_with(b"{") {
+        Look::JsonLines
+    } else {
+        Look::Text
+    })
+}
+
 /// An error met behind `lines` whole lines.
 pub(crate) fn read_error(source: io::Error, compressed: bool, shown: &str, lines: u64) -> IngestError {
     let input = shown.to_owned();
@@ -135,9 +176,19 @@ fn head(from: &mut impl Read, bytes: u64) -> io::Result<Vec<u8>> {
 /// What a head that is not text looks like. What counts is the share of bytes that are no characters: a stray NUL, or text
 /// in another encoding than UTF-8, passes wherever it stands, and its lines are malformed one by one.
 fn not_text(head: &[u8]) -> Option<&'static str> {
-    if let Some((_, found)) = SIGNATURES.iter().find(|(bytes, _)| head.starts_with(bytes)) {
-        return Some(found);
+    other_form(head).or_else(|| is_no_text(head).then_some("over 30% of its beginning are not characters"))
+}
+
+/// The form of data that a head is the beginning of.
+fn other_form(head: &[u8]) -> Option<&'static str> {
+    if head.get(TAR_MAGIC).is_some_and(|magic| magic == b"ustar") {
+        return Some("it looks like a tar archive");
     }
+    let found = SIGNATURES.iter().find(|(bytes, _)| head.starts_with(bytes));
+    found.map(|(_, form)| *form)
+}
+
+fn is_no_text(head: &[u8]) -> bool {
     let replaced = String::from_utf8_lossy(head)
         .chars()
         .filter(|c| *c == char::REPLACEMENT_CHARACTER)
@@ -147,8 +198,7 @@ fn not_text(head: &[u8]) -> Option<&'static str> {
         .filter(|b| matches!(b, 0..=8 | 14..=26 | 28..=31 | 127))
         .count();
     // 10 bytes say nothing about their kind.
-    (head.len() > 10 && (replaced + control) * 10 > head.len() * 3)
-        .then_some("over 30% of its beginning are not characters")
+    head.len() > 10 && (replaced + control) * 10 > head.len() * 3
 }
 
 struct Counting<R> {
@@ -275,6 +325,8 @@ mod tests {
             vec![0; 4096],
             [b"PAR1".as_slice(), &[b'x'; 500]].concat(),
             (128..=255).collect(),
+            [&[b'x'; 257][..], b"ustar\000", &[b'x'; 500]].concat(),
+            b"7z\xbc\xaf\x27\x1c".to_vec(),
         ] {
             assert!(not_text(&binary).is_some(), "{binary:?}");
         }

@@ -6,6 +6,11 @@ use std::path::PathBuf;
 use nsc_core::{ErrorCode, OperatorError};
 use nsc_lake::LakeError;
 
+use crate::left_out::{LeftOut, UnreadableFile};
+
+/// Files that a message names before it says how many more there are.
+const MOST_NAMED: usize = 10;
+
 /// Why inputs were not loaded. Inputs that were committed before the failing one stay loaded and are skipped
 /// when the command is repeated.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +45,16 @@ pub enum IngestError {
     EmptyDirectory {
         /// The directory.
         path: PathBuf,
+        /// What it holds instead.
+        left_out: Vec<LeftOut>,
+    },
+    /// A directory with data in a form that is not read.
+    #[error("directory {} holds data that cannot be read: {}", path.display(), named(files))]
+    UnreadableData {
+        /// The directory.
+        path: PathBuf,
+        /// The files.
+        files: Vec<UnreadableFile>,
     },
     /// A pattern no file matches.
     #[error("no file matches {pattern}")]
@@ -148,7 +163,9 @@ impl OperatorError for IngestError {
             Self::NotFound { .. } | Self::Unreadable { .. } | Self::Read { .. } | Self::Changed { .. } => {
                 ErrorCode::InputUnreadable
             }
-            Self::NotText { .. } | Self::NotCompressed { .. } => ErrorCode::InputNotText,
+            Self::NotText { .. } | Self::NotCompressed { .. } | Self::UnreadableData { .. } => {
+                ErrorCode::InputNotText
+            }
             Self::OtherTable { .. } => ErrorCode::InputOfOtherTable,
             Self::Truncated { .. } | Self::Damaged { .. } => ErrorCode::InputTruncated,
             Self::EmptyDirectory { .. } | Self::NoMatch { .. } => ErrorCode::NoInputFiles,
@@ -168,6 +185,16 @@ impl OperatorError for IngestError {
             }
             Self::Pattern { source, .. } => Some(source.to_string()),
             Self::NotText { found, .. } => Some((*found).to_owned()),
+            Self::EmptyDirectory { left_out, .. } if !left_out.is_empty() => {
+                let shown = left_out.iter().take(MOST_NAMED);
+                let shown: Vec<String> = shown.map(LeftOut::to_string).collect();
+                Some(shown.join("\n"))
+            }
+            Self::UnreadableData { files, .. } => {
+                let shown = files.iter().take(MOST_NAMED);
+                let shown: Vec<String> = shown.map(|f| format!("{}: {}", f.name, f.form)).collect();
+                Some(shown.join("\n"))
+            }
             Self::OtherTable {
                 missing,
                 seen,
@@ -214,6 +241,9 @@ impl OperatorError for IngestError {
             Self::OtherTable { .. } => {
                 "nothing of it was loaded; check the table and that each line is a JSON object, --force loads it all the same"
             }
+            Self::UnreadableData { .. } => {
+                "nothing was loaded; export them as JSON lines (gzip and zstd are read), or name the files to load with a pattern such as 'DIR/*.jsonl'"
+            }
             Self::NotCompressed { .. } => "give the file the name of what it is",
             Self::Truncated { .. } | Self::Damaged { .. } => {
                 "fetch the file again and compare its size and checksum with the origin's"
@@ -225,6 +255,18 @@ impl OperatorError for IngestError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// The first files of many.
+fn named(files: &[UnreadableFile]) -> String {
+    let shown: Vec<&str> = files.iter().take(MOST_NAMED).map(|f| f.name.as_str()).collect();
+    let more = files.len().saturating_sub(MOST_NAMED);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    shown.join(", ") + &more
 }
 
 /// What separates the lines from the table they were named for.

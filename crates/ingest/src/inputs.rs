@@ -1,15 +1,17 @@
 //! From what the operator names to the files that are read.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use nsc_core::{MICROS_PER_SECOND, UtcMicros, source_position};
+use nsc_core::{MICROS_PER_SECOND, UtcMicros};
 use serde::{Deserialize, Serialize};
 
+use crate::directory::{self, Directory, in_natural_order};
 use crate::error::IngestError;
+use crate::left_out::LeftOut;
 use crate::request::Input;
 
 /// One file (or standard input) to read.
@@ -88,36 +90,51 @@ impl Located {
     }
 }
 
-/// Endings of the files a directory stands for, before `.gz` or `.zst`.
-const ENDINGS: [&str; 3] = [".jsonl", ".ndjson", ".json"];
+/// What the operator's words stand for.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Every file, in order.
+    pub(crate) inputs: Vec<Located>,
+    /// What else the directories hold.
+    pub(crate) left_out: Vec<LeftOut>,
+}
 
 /// Finds every file named, in order, or says what is not there.
-pub(crate) fn locate(inputs: &[Input]) -> Result<Vec<Located>, IngestError> {
-    let mut found = Vec::new();
+pub(crate) fn locate(inputs: &[Input]) -> Result<Found, IngestError> {
+    let mut found = Found::default();
     for input in inputs {
         match input {
-            Input::Stdin if found.contains(&Located::STDIN) => return Err(IngestError::StdinTwice),
-            Input::Stdin => found.push(Located::STDIN),
+            Input::Stdin if found.inputs.contains(&Located::STDIN) => return Err(IngestError::StdinTwice),
+            Input::Stdin => found.inputs.push(Located::STDIN),
             Input::Path(path) => locate_path(path, &mut found)?,
         }
     }
-    if found.is_empty() {
+    if found.inputs.is_empty() {
         Err(IngestError::NoInput)
     } else {
         Ok(found)
     }
 }
 
-fn locate_path(path: &Path, found: &mut Vec<Located>) -> Result<(), IngestError> {
+fn locate_path(path: &Path, found: &mut Found) -> Result<(), IngestError> {
     match std::fs::metadata(path) {
         Ok(known) if known.is_dir() => {
-            for file in directory(path)? {
-                found.push(file_at(file)?);
+            let Directory { files, left_out } = directory::read(path)?;
+            let left_out: Vec<LeftOut> = left_out.into_iter().map(LeftOut::from).collect();
+            if files.is_empty() {
+                return Err(IngestError::EmptyDirectory {
+                    path: path.to_owned(),
+                    left_out,
+                });
+            }
+            found.left_out.extend(left_out);
+            for file in files {
+                found.inputs.push(file_at(file)?);
             }
             Ok(())
         }
         Ok(_) => {
-            found.push(file_at(path.to_owned())?);
+            found.inputs.push(file_at(path.to_owned())?);
             Ok(())
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -153,7 +170,7 @@ fn file_at(path: PathBuf) -> Result<Located, IngestError> {
 
 /// The files of a pattern, in natural order, as if each match had been named: a directory that matches stands for its
 /// files, and hidden files are not meant by `*`.
-fn matches(pattern: &str, found: &mut Vec<Located>) -> Result<(), IngestError> {
+fn matches(pattern: &str, found: &mut Found) -> Result<(), IngestError> {
     let mut searched = with_plain_folder(pattern);
     // To the library a last `**` means folders alone; people mean what is in them.
     if searched.ends_with("/**") {
@@ -164,7 +181,7 @@ fn matches(pattern: &str, found: &mut Vec<Located>) -> Result<(), IngestError> {
         source,
     })?;
     // `**/*` matches a directory, and what is in it.
-    let mut taken = HashSet::new();
+    let (mut taken, mut entered, mut left_out) = (HashSet::new(), HashSet::new(), BTreeMap::new());
     for path in paths {
         let path = path.map_err(|e| IngestError::Unreadable {
             path: e.path().to_owned(),
@@ -173,38 +190,29 @@ fn matches(pattern: &str, found: &mut Vec<Located>) -> Result<(), IngestError> {
         if is_hidden(&path, pattern) {
             continue;
         }
-        let files = if path.is_dir() {
-            match directory(&path) {
-                Err(IngestError::EmptyDirectory { path }) => {
-                    tracing::warn!(directory = %path.display(), "a directory that the pattern matches holds no input file");
-                    Vec::new()
-                }
-                files => files?,
+        if path.is_dir() {
+            let directory = directory::read(&path)?;
+            if directory.files.is_empty() {
+                tracing::warn!(directory = %path.display(), "a directory that the pattern matches holds no input file");
             }
+            taken.extend(directory.files);
+            left_out.extend(directory.left_out);
+            entered.insert(path);
         } else {
-            vec![path]
-        };
-        taken.extend(files);
+            taken.insert(path);
+        }
     }
     if taken.is_empty() {
         return Err(IngestError::NoMatch {
             pattern: pattern.to_owned(),
         });
     }
+    left_out.retain(|path, _| !taken.contains(path) && !entered.contains(path));
+    found.left_out.extend(left_out.into_iter().map(LeftOut::from));
     for file in in_natural_order(taken) {
-        found.push(file_at(file)?);
+        found.inputs.push(file_at(file)?);
     }
     Ok(())
-}
-
-/// Files as people number them, `part-9` before `part-10`: a later file of a command is newer at equal times.
-fn in_natural_order(files: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = files.into_iter().collect();
-    files.sort_by_cached_key(|file| {
-        let place = source_position(&format!("file:{}#", file.to_string_lossy()));
-        (place, file.clone())
-    });
-    files
 }
 
 /// Whether a match has a hidden part that no part of the pattern asks for by a dot of its own. (The library's own option
@@ -236,46 +244,14 @@ fn with_plain_folder(pattern: &str) -> String {
     }
 }
 
-/// The input files of a directory, in natural order.
-fn directory(path: &Path) -> Result<Vec<PathBuf>, IngestError> {
-    let unreadable = |source| IngestError::Unreadable {
-        path: path.to_owned(),
-        source,
-    };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        if is_input(&entry.file_name().to_string_lossy()) && !entry.path().is_dir() {
-            files.push(entry.path());
-        }
-    }
-    if files.is_empty() {
-        Err(IngestError::EmptyDirectory {
-            path: path.to_owned(),
-        })
-    } else {
-        Ok(in_natural_order(files))
-    }
-}
-
-/// Hidden files are what editors and copies in progress leave behind.
-fn is_input(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let name = name
-        .strip_suffix(".gz")
-        .or_else(|| name.strip_suffix(".zst"))
-        .unwrap_or(&name);
-    !name.starts_with('.') && ENDINGS.iter().any(|e| name.ends_with(e))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Located, locate};
+    use super::{Found, Located, locate};
     use crate::error::IngestError;
     use crate::request::Input;
 
-    fn names(found: &[Located]) -> Vec<String> {
-        found.iter().map(Located::name).collect()
+    fn names(found: &Found) -> Vec<String> {
+        found.inputs.iter().map(Located::name).collect()
     }
 
     #[test]
@@ -287,7 +263,7 @@ mod tests {
             "c.JSON.zst",
             "readme.md",
             ".hidden.jsonl",
-            "x.csv",
+            "x.txt",
             "d#1 [z].jsonl",
         ] {
             std::fs::write(dir.path().join(name), "{}").unwrap();
@@ -354,6 +330,26 @@ mod tests {
                 "{many:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_a_pattern_takes_otherwise_is_not_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["day/a.jsonl", "day/below/b.jsonl", "day/c.txt", "day/.d"] {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "{}").unwrap();
+        }
+        let left_out = |named: &str| {
+            let found = locate(&[Input::from(dir.path().join(named))]).unwrap();
+            let root = format!("{}/", dir.path().display());
+            let shown = found.left_out.into_iter().map(|l| l.input.replace(&root, ""));
+            shown.collect::<Vec<_>>()
+        };
+        assert_eq!(left_out("day"), ["day/.d", "day/below", "day/c.txt"]);
+        assert_eq!(left_out("d*"), ["day/.d", "day/below", "day/c.txt"]);
+        assert_eq!(left_out("day/*"), [""; 0]);
+        assert_eq!(left_out("**"), ["day/.d"]);
     }
 
     #[test]

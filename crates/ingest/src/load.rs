@@ -13,8 +13,9 @@ use crate::content;
 use crate::delivery::{Delivery, content_app_id, former_app_id, load_prefix, version_of};
 use crate::error::IngestError;
 use crate::fingerprint::{self, Identity};
-use crate::inputs::{Located, locate};
+use crate::inputs::{Found, Located, locate};
 use crate::known_files::{KnownFile, KnownFiles};
+use crate::left_out::LeftOutReason;
 use crate::parse::LoadStamp;
 use crate::pipeline::{Progress, discard, stream};
 use crate::request::{LoadObserver, LoadRequest};
@@ -47,7 +48,13 @@ pub async fn load(
         name: request.source.name,
     })?;
     check_options(&request)?;
-    let inputs = locate(&request.inputs)?;
+    let Found { inputs, left_out } = locate(&request.inputs)?;
+    for file in left_out
+        .iter()
+        .filter(|f| f.reason == LeftOutReason::NamedOtherwise)
+    {
+        tracing::warn!(input = file.input, "left out: {}", file.reason);
+    }
     let mut known = KnownFiles::read(lake, contract).await;
     for input in inputs.iter().filter(|i| i.size.is_some()) {
         if request.verify || known.recall(input, request.clock).is_none() {
@@ -83,7 +90,7 @@ pub async fn load(
     load.known.store(lake, contract).await;
     ended.map(|()| {
         let seconds = begun.elapsed().as_secs_f64();
-        LoadSummary::of(contract.full_name(), files, seconds)
+        LoadSummary::of(contract.full_name(), files, left_out, seconds)
     })
 }
 

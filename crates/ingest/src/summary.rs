@@ -3,6 +3,7 @@
 use nsc_core::LoadId;
 use serde::Serialize;
 
+use crate::left_out::LeftOut;
 use crate::load::Earlier;
 use crate::parse::LineCounts;
 
@@ -86,6 +87,8 @@ pub struct LoadSummary {
     pub table: String,
     /// Every input, in the order loaded.
     pub files: Vec<FileSummary>,
+    /// What else the directories named hold, and why it was not loaded.
+    pub left_out: Vec<LeftOut>,
     /// Inputs skipped.
     pub already_loaded: usize,
     /// The lines of all inputs.
@@ -102,7 +105,7 @@ pub struct LoadSummary {
 }
 
 impl LoadSummary {
-    pub(crate) fn of(table: String, files: Vec<FileSummary>, seconds: f64) -> Self {
+    pub(crate) fn of(table: String, files: Vec<FileSummary>, left_out: Vec<LeftOut>, seconds: f64) -> Self {
         let mut counts = LineCounts::default();
         let mut new_columns = Vec::new();
         for file in &files {
@@ -111,6 +114,7 @@ impl LoadSummary {
         }
         Self {
             table,
+            left_out,
             already_loaded: files
                 .iter()
                 .filter(|f| f.outcome == FileOutcome::AlreadyLoaded)

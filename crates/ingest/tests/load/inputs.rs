@@ -41,6 +41,9 @@ async fn directories_patterns_and_compressed_files_are_loaded_in_order() {
             .already_loaded,
         3
     );
+    let left_out: Vec<String> = summary.left_out.iter().map(ToString::to_string).collect();
+    assert_eq!(left_out.len(), 1);
+    assert!(left_out[0].contains("day/readme.txt: no .jsonl"), "{left_out:?}");
     let refs = world
         .query("select min(source_ref), max(source_ref), count(*) from t")
         .await;
@@ -56,6 +59,11 @@ async fn inputs_are_checked_before_the_first_is_loaded() {
     world.file("plain.jsonl.gz", "{}");
     world.file("cut.jsonl.gz", &gzip(lines(0..10).as_bytes())[..30]);
     std::fs::create_dir(world.dir.path().join("nothing")).unwrap();
+    world.file("mixed/a.jsonl", lines(0..10));
+    world.file("mixed/b.jsonl.xz", b"\xfd7zXZ\0");
+    world.file("mixed/c.csv", "tx_id,amount\n1,2\n");
+    world.file("csv/c.csv", "tx_id,amount\n1,2\n");
+    world.file("c.csv", "tx_id,amount\n1,2\n");
     for (name, code) in [
         ("binary.jsonl", ErrorCode::InputNotText),
         ("utf16.jsonl", ErrorCode::InputNotText),
@@ -63,7 +71,10 @@ async fn inputs_are_checked_before_the_first_is_loaded() {
         ("cut.jsonl.gz", ErrorCode::InputTruncated),
         ("missing.jsonl", ErrorCode::InputUnreadable),
         ("nothing", ErrorCode::NoInputFiles),
-        ("*.csv", ErrorCode::NoInputFiles),
+        ("*.tsv", ErrorCode::NoInputFiles),
+        // A form that is not read is refused however it is named.
+        ("mixed", ErrorCode::InputNotText),
+        ("csv", ErrorCode::InputNotText),
         ("a***", ErrorCode::Usage),
     ] {
         let error = world
@@ -77,6 +88,18 @@ async fn inputs_are_checked_before_the_first_is_loaded() {
         );
         assert_eq!(world.data_files(), 0, "{name}");
     }
+    for pattern in ["mixed/b*", "mix*"] {
+        let refused = world.load([world.dir.path().join(pattern)]).await.unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::InputNotText, "{pattern}: {refused}");
+    }
+    let alone = world.load([world.dir.path().join("c.csv")]).await.unwrap_err();
+    assert_eq!(alone.code(), ErrorCode::InputOfOtherTable);
+    assert_eq!(world.data_files(), 0);
+    let mixed = world.load([world.dir.path().join("mixed")]).await.unwrap_err();
+    assert_eq!(
+        mixed.detail().unwrap(),
+        "b.jsonl.xz: its name says xz\nc.csv: its name says CSV"
+    );
     let mut long = request([&good]);
     long.batch_id = Some("x".repeat(2_000));
     assert!(matches!(
@@ -84,6 +107,47 @@ async fn inputs_are_checked_before_the_first_is_loaded() {
         Err(IngestError::OptionTooLong { .. })
     ));
     assert_eq!(Input::from("-"), Input::Stdin);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_directory_holds_besides_is_in_the_summary_and_refuses_no_load() {
+    let world = World::new();
+    world.file("day/a.jsonl", lines(0..10));
+    world.file("day/b.gzip", gzip(lines(10..20).as_bytes()));
+    world.file("day/c.jsonl.part2", lines(20..30));
+    world.file("day/.d.jsonl.Xy", lines(30..40));
+    world.file("day/below/e.jsonl", lines(40..50));
+    let summary = world.load([world.dir.path().join("day")]).await.unwrap();
+    assert_eq!(summary.counts.rows, 10);
+    let json = serde_json::to_value(&summary).unwrap();
+    let left_out: Vec<(&str, &str)> = json["left_out"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|l| {
+            let name = l["input"].as_str().unwrap().rsplit('/').next().unwrap();
+            (name, l["reason"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(
+        left_out,
+        [
+            (".d.jsonl.Xy", "hidden"),
+            ("b.gzip", "named_otherwise"),
+            ("below", "directory"),
+            ("c.jsonl.part2", "named_otherwise"),
+        ]
+    );
+    // Named by itself each is taken for what it is.
+    let named = ["day/b.gzip", "day/c.jsonl.part2"].map(|name| world.dir.path().join(name));
+    assert_eq!(world.load(named).await.unwrap().counts.rows, 20);
+    // A directory that holds nothing else says what it holds.
+    world.file("other/x.txt", "about");
+    let refused = world.load([world.dir.path().join("other")]).await.unwrap_err();
+    assert!(
+        refused.detail().unwrap().contains("x.txt: no .jsonl"),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

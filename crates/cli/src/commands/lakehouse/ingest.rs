@@ -12,12 +12,18 @@ use crate::app::App;
 use crate::failure::{Outcome, Refusal};
 use crate::progress;
 
+/// Entries of directories that the summary names one by one, for people; JSON has them all.
+const MOST_LEFT_OUT: usize = 25;
+
 /// Load source files into Bronze
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Scalars are kept as written, unknown fields become columns, lines that are not JSON objects are kept as they are.
 Loading the same delivery again adds nothing and says so. A delivery is its content and what marks it: --batch-id,
 --source-extracted-at and --source-system, or what its lines carry, else the file's name and time of writing.
+
+A directory stands for its .jsonl, .ndjson and .json files, also .gz and .zst. What else it holds is named with why it was
+left out; data that cannot be read (xz, zip, CSV and others) refuses it before anything is loaded.
 
 Examples:
   nsc ingest transaction_ledger data/transaction_ledger.jsonl
@@ -130,6 +136,16 @@ fn text(summary: &LoadSummary) -> String {
                 ));
             }
         }
+    }
+    let left_out = &summary.left_out;
+    lines.extend(
+        left_out
+            .iter()
+            .take(MOST_LEFT_OUT)
+            .map(|l| format!("left out: {l}")),
+    );
+    if left_out.len() > MOST_LEFT_OUT {
+        lines.push(format!("left out: and {} more", left_out.len() - MOST_LEFT_OUT));
     }
     let c = summary.counts;
     lines.push(format!(
