@@ -165,6 +165,8 @@ registry! {
     NumberForDate = 503, Usage, "number taken for a date";
     /// A sum, a product or a difference that its type does not hold.
     TooManyDigits = 504, Usage, "result over the digits of its type";
+    /// A text with more decimals than what it is compared with or converted to.
+    DigitsLost = 505, Usage, "text with more decimals than its type";
 
     /// PostgreSQL cannot be reached, refused the login, or failed.
     Database = 601, Storage, "database not usable";

@@ -190,6 +190,133 @@ fn arithmetic_that_leaves_its_type_is_an_error() {
 }
 
 #[test]
+fn no_arithmetic_wraps() {
+    let dir = lake();
+    let least = "(VALUES (CAST('-9223372036854775808' AS BIGINT), CAST('-2147483648' AS INT), CAST('-128' AS TINYINT))) AS t(n, i, b)";
+    let ask = |select: &str| format!("SELECT {select} FROM {least}");
+    let days = "(VALUES (DATE '2026-01-05', TIMESTAMP '2026-01-05T00:00:00Z')) AS t(d, at)";
+    let at = |select: &str| format!("SELECT {select} FROM {days}");
+    let cases = [
+        ("SELECT -(-9223372036854775808)".to_owned(), "NSC0504"),
+        (ask("-n"), "NSC0504"),
+        (ask("- - n"), "NSC0504"),
+        (ask("-i"), "NSC0504"),
+        (ask("-b"), "NSC0504"),
+        (ask("-(n + 1)"), "9223372036854775807"),
+        (ask("-CAST(i AS BIGINT)"), "2147483648"),
+        (ask("CASE WHEN n < 0 THEN -n ELSE n END"), "NSC0504"),
+        (
+            ask("count(*)")
+                .replace(" FROM", " FROM (SELECT n, i FROM")
+                .replace("AS t(n, i, b)", "AS t(n, i, b)) AS s WHERE -i > 0"),
+            "NSC0504",
+        ),
+        (ask("abs(n)"), "NSC0504"),
+        (ask("abs(i)"), "NSC0504"),
+        (ask("n / -1"), "NSC0504"),
+        (ask("n % -1"), "0"),
+        (ask("n % 0"), "NSC0501"),
+        (ask("n - 1"), "NSC0504"),
+        (ask("n * -1"), "NSC0504"),
+        (ask("i + i"), "NSC0504"),
+        (ask("b - CAST(1 AS TINYINT)"), "NSC0504"),
+        (at("d + 2147483647"), "NSC"),
+        (at("d + 9223372036854775807"), "NSC"),
+        (at("d - 2147483647"), "NSC"),
+        (at("d + INTERVAL '999999999 days'"), "NSC"),
+        (at("d - INTERVAL '99999999 months'"), "NSC"),
+        (at("at + INTERVAL '999999999 days'"), "NSC"),
+        (at("at - INTERVAL '99999999 months'"), "NSC"),
+        (at("-(INTERVAL '-2147483648 months')"), "NSC"),
+        (at("d - DATE '0001-01-01'"), "739620"),
+        (at("CAST(9223372036854775807 AS TIMESTAMP)"), "NSC"),
+        (
+            at("date_trunc('day', at) - at"),
+            "0 days 0 hours 0 mins 0.000000000 secs",
+        ),
+    ];
+    expect(
+        dir.path(),
+        &cases.each_ref().map(|(sql, want)| (sql.as_str(), *want)),
+    );
+}
+
+#[test]
+fn a_text_is_compared_with_money_as_it_is_written_or_refused() {
+    let dir = lake();
+    let money = "(VALUES (CAST(250000 AS DECIMAL(38, 2)), '250000.004', '250000.00')) AS t(m, more, same)";
+    let rows = |filter: &str| format!("SELECT m FROM {money} WHERE {filter}");
+    let mut cases: Vec<(String, &str)> = [
+        "m = '250000.004'",
+        "'250000.004' = m",
+        "m <> '250000.004'",
+        "m < '250000.004'",
+        "m >= '249999.999'",
+        "m IN ('1', '250000.004')",
+        "m NOT IN ('250000.004')",
+        "m BETWEEN '249999.996' AND '250001'",
+        "m IS DISTINCT FROM '250000.004'",
+        "m = '25000000.4e-2'",
+        "m = more",
+        "m IN (SELECT more)",
+        "m = (SELECT '250000.004')",
+        "m = CAST('250000.004' AS DECIMAL(38, 2))",
+        "m = '250000.004'::numeric(38, 2)",
+        "m = DECIMAL(38, 2) '250000.004'",
+        "m = arrow_cast('250000.004', 'Decimal128(38, 2)')",
+        "CASE m WHEN '250000.004' THEN true ELSE false END",
+        "CASE WHEN m = '250000.004' THEN true ELSE false END",
+        "nullif(m, '250000.004') IS NULL",
+    ]
+    .map(|filter| (rows(filter), "NSC0505"))
+    .into();
+    cases.push((
+        format!("SELECT t.m FROM {money} JOIN (VALUES ('250000.004')) AS x(k) ON t.m = x.k"),
+        "NSC0505",
+    ));
+    cases.push((
+        format!("SELECT t.m FROM {money} JOIN (VALUES ('250000.004')) AS x(m) USING (m)"),
+        "NSC0505",
+    ));
+    cases.push((
+        "SELECT CAST(v AS DECIMAL(38, 2)) FROM (VALUES ('10.00'), ('10.005')) AS t(v)".to_owned(),
+        "NSC0505: '10.005' has more decimals than Decimal128(38, 2) holds\nHINT: Write it as a number",
+    ));
+    // A constant is refused whether or not a row meets it.
+    cases.push((rows("false AND m = '250000.004'"), "NSC0505"));
+    for filter in [
+        "m = '250000'",
+        "m = '250000.00000'",
+        "m = ' 250000.0 '",
+        "m = '2.5e5'",
+        "m = same",
+        "m IN ('1', '250000.00')",
+        "m < 250000.004",
+        "m > 249999.996",
+        "m <> 250000.004",
+        "m NOT IN (250000.004)",
+        "m BETWEEN 249999.996 AND 250000.004",
+        "TRY_CAST(more AS DECIMAL(38, 2)) IS NULL AND TRY_CAST(same AS DECIMAL(38, 2)) = m",
+        "round(CAST(more AS DECIMAL(38, 3)), 2) = m",
+        "CAST(more AS DECIMAL(38, 3)) > m",
+        "CAST(250000.004 AS DECIMAL(38, 2)) = m",
+    ] {
+        cases.push((rows(filter), "250000.00"));
+    }
+    for filter in [
+        "m = 250000.004",
+        "m IN (250000.004)",
+        "m = 2500000.04e-1",
+        "m = 250000.0000000000000000000001",
+    ] {
+        cases.push((rows(filter), ""));
+    }
+    cases.push((rows("m = 'abc'"), "NSC0501"));
+    let cases: Vec<(&str, &str)> = cases.iter().map(|(sql, want)| (sql.as_str(), *want)).collect();
+    expect(dir.path(), &cases);
+}
+
+#[test]
 fn a_number_in_the_place_of_a_date_is_refused() {
     let dir = lake();
     let days = "(VALUES (DATE '2026-01-05', TIMESTAMP '2026-01-05T01:00:00Z', 20260105, '2026-01-05')) AS t(d, at, n, s)";
@@ -211,6 +338,7 @@ fn a_number_in_the_place_of_a_date_is_refused() {
         "d = TRY_CAST(20260105 AS DATE)",
         "CAST(d AS INT) = 20260105",
         "d = to_date(20260105)",
+        "d = arrow_cast(20260105, 'Date32')",
         "d IN (SELECT n FROM (VALUES (20260105)) AS x(n))",
         "EXISTS (SELECT 1 FROM (VALUES (20260105)) AS x(k) WHERE x.k = t.d)",
         "d = (SELECT max(n) FROM (VALUES (20260105)) AS x(n))",

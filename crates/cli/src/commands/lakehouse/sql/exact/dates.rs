@@ -10,6 +10,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::optimizer::AnalyzerRule;
 use nsc_core::{DateKst, ErrorCode};
 
+use super::conversion::Conversion;
 use crate::failure::Refusal;
 
 /// Refuses every conversion between numbers and dates, written or implied (a comparison, a list, a join, a set).
@@ -37,24 +38,21 @@ impl AnalyzerRule for NumbersAreNoDates {
 
 /// The refusal of an expression that takes a number for a date, or a date for a number.
 fn confused(expr: &Expr, schema: &DFSchema) -> Option<Refusal> {
-    let (from, to) = match expr {
-        Expr::Cast(cast) => (&cast.expr, cast.field.data_type()),
-        Expr::TryCast(cast) => (&cast.expr, cast.field.data_type()),
-        // The one function that counts days as well.
-        Expr::ScalarFunction(call) if call.name() == "to_date" => {
-            let first = call.args.first()?;
-            let ty = first.get_type(schema).ok()?;
-            return ty.is_numeric().then(|| number(first));
-        }
-        _ => return None,
-    };
-    let ty = from.get_type(schema).ok()?;
+    // The one function that counts days as well.
+    if let Expr::ScalarFunction(call) = expr
+        && call.name() == "to_date"
+    {
+        let first = call.args.first()?;
+        let ty = first.get_type(schema).ok()?;
+        return ty.is_numeric().then(|| number(first));
+    }
+    let Conversion { value, from, to, .. } = Conversion::of(expr, schema)?;
     let is_date = |ty: &DataType| matches!(ty, DataType::Date32 | DataType::Date64);
-    if ty.is_numeric() && is_date(to) {
-        Some(number(from))
-    } else if is_date(&ty) && to.is_numeric() {
+    if from.is_numeric() && is_date(&to) {
+        Some(number(value))
+    } else if is_date(&from) && to.is_numeric() {
         Some(
-            refusal(format!("{from} is a date, and is taken for a number")).with_hint(
+            refusal(format!("{value} is a date, and is taken for a number")).with_hint(
                 "Compare dates with dates (date '2026-01-05'), or write the number you mean: \
                  CAST(to_char(date_kst, '%Y%m%d') AS BIGINT).",
             ),
