@@ -33,7 +33,7 @@ Examples:
 Exit codes:
   0 ok  1 unexpected  2 usage or configuration  3 upstream not ready  4 data-quality stop
   5 another run holds the pipeline  6 storage  10/11/12 warnings/critical breaches/nothing found to judge (--fail-on)
-Errors carry a code NSCnnnn, explained in docs/errors/NSCnnnn.md.";
+Errors carry a code NSCnnnn: nsc explain error NSCnnnn says what happened, why, and what to do.";
 
 /// Flags every command takes.
 #[derive(Debug, Clone, Args)]
@@ -127,6 +127,8 @@ pub(crate) enum Command {
     #[cfg(feature = "serving")]
     #[command(flatten)]
     Serving(commands::serving::ServingCommand),
+    /// Show a finding with its source rows and its rule, or what an error means
+    Explain(commands::explain::ExplainArgs),
     /// Show the configuration
     Config(commands::config::ConfigArgs),
     /// Check the health of a set-up

@@ -4,6 +4,7 @@
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod doctor;
+pub(crate) mod explain;
 #[cfg(feature = "lakehouse")]
 pub(crate) mod lakehouse;
 pub(crate) mod sample;
@@ -25,6 +26,7 @@ pub(crate) async fn dispatch(command: Command, mut app: App) -> Outcome<ExitStat
         Command::Sample(args) => sample::handle(args, app).await,
         #[cfg(feature = "serving")]
         Command::Serving(command) => serving::dispatch(command, app).await,
+        Command::Explain(args) => explain::handle(args, app).await,
         Command::Config(args) => config::handle(&args, app),
         Command::Doctor(args) => doctor::handle(args, app).await,
         Command::Completions(args) => completions::handle(&args, app),

@@ -1,4 +1,4 @@
-//! A failure as the operator reads it: ERROR / DETAIL / HINT on stderr, or one JSON object.
+//! A failure as the operator reads it: ERROR / DETAIL / HINT on stderr and the command that explains it, or one JSON object.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -42,7 +42,7 @@ pub(crate) fn as_json(error: &dyn OperatorError) -> serde_json::Value {
         "detail": error.detail(),
         "causes": causes(error),
         "hint": error.hint(),
-        "page": format!("docs/errors/{code}.md"),
+        "explained_by": code.explained_by(),
         "exit_code": code.exit_status().number(),
     }})
 }
@@ -80,7 +80,7 @@ fn print_text(out: &mut dyn Write, error: &dyn OperatorError, color: bool) -> io
             indented(&visible(&hint), "HINT: ".len())
         )?;
     }
-    Ok(())
+    writeln!(out, "{}", error.code().explained_by())
 }
 
 /// What the error's message and detail do not say yet.
@@ -129,6 +129,7 @@ mod tests {
         DETAIL: threshold: 1 -> 2
                 severity_map.crit: 1 -> 2
         HINT: Give the rule a new id.
+        nsc explain error NSC0303
         ");
         assert!(
             printed(&failure, FailureStyle::Text { color: true })
@@ -146,7 +147,7 @@ mod tests {
         let said = printed(&Failure::from(refusal), FailureStyle::Text { color: false });
         assert_eq!(
             said,
-            "ERROR NSC0002: \\u{1b}]0;owned\\u{7}no\nDETAIL: a\n        b\\u{1b}[2J\nHINT: \\u{9b}1m\n"
+            "ERROR NSC0002: \\u{1b}]0;owned\\u{7}no\nDETAIL: a\n        b\\u{1b}[2J\nHINT: \\u{9b}1m\nnsc explain error NSC0002\n"
         );
     }
 
@@ -158,6 +159,7 @@ mod tests {
         ERROR NSC0001: writing the report
         DETAIL: caused by: disk on fire
         HINT: This looks like a defect of nsc: run again with --log debug and report both.
+        nsc explain error NSC0001
         ");
     }
 }

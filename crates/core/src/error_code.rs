@@ -2,7 +2,7 @@
 //!
 //! A library error that an operator may see implements [`OperatorError`]; the command line prints it the way
 //! PostgreSQL does (ERROR / DETAIL / HINT) and exits with the code's number. Every code has a page,
-//! `docs/errors/NSCnnnn.md`, and a test in `nsc-cli` holds that the two lists are equal.
+//! `docs/errors/NSCnnnn.md`, which is part of the program (`nsc explain error NSCnnnn`).
 
 use std::fmt;
 
@@ -42,14 +42,27 @@ impl ExitStatus {
     }
 }
 
-/// Declares the codes once: the enum, the list of all, number, exit status and title.
+/// The number of a code: its four digits.
+const fn digits_of(code: &str) -> u16 {
+    let [b'N', b'S', b'C', a, b, c, d] = code.as_bytes() else {
+        return 0;
+    };
+    digit(*a) * 1_000 + digit(*b) * 100 + digit(*c) * 10 + digit(*d)
+}
+
+const fn digit(byte: u8) -> u16 {
+    (byte - b'0') as u16
+}
+
+/// Declares the codes once: the enum, the list of all, number, exit status, title and page. A code without a page does not
+/// compile.
 macro_rules! registry {
-    ($($(#[$doc:meta])+ $name:ident = $number:literal, $exit:ident, $title:literal;)+) => {
+    ($($(#[$doc:meta])+ $name:ident = $code:ident, $exit:ident, $title:literal;)+) => {
         /// An operator-facing error, as `NSCnnnn`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u16)]
         pub enum ErrorCode {
-            $($(#[$doc])+ $name = $number,)+
+            $($(#[$doc])+ $name = digits_of(stringify!($code)),)+
         }
 
         impl ErrorCode {
@@ -70,6 +83,14 @@ macro_rules! registry {
                 }
             }
 
+            /// What the operator reads about it, in Markdown: what happened and why, what to do, an example.
+            #[must_use]
+            pub const fn page(self) -> &'static str {
+                match self {
+                    $(Self::$name => include_str!(concat!("../../../docs/errors/", stringify!($code), ".md")),)+
+                }
+            }
+
             /// The heading of the code's page.
             #[must_use]
             pub const fn title(self) -> &'static str {
@@ -83,117 +104,138 @@ macro_rules! registry {
 
 registry! {
     /// A defect, or something nobody foresaw.
-    Unexpected = 1, Unexpected, "unexpected error";
+    Unexpected = NSC0001, Unexpected, "unexpected error";
     /// The command line does not say something that can be done.
-    Usage = 2, Usage, "command line not understood";
+    Usage = NSC0002, Usage, "command line not understood";
     /// The configuration file or an `NSC_` variable is not usable.
-    Configuration = 3, Usage, "configuration not usable";
+    Configuration = NSC0003, Usage, "configuration not usable";
     /// A variable of the first implementation says something that would not hold here.
-    NoCounterpart = 4, Usage, "variable without a counterpart";
+    NoCounterpart = NSC0004, Usage, "variable without a counterpart";
     /// An older name of a setting and ours do not say the same.
-    NamesDisagree = 5, Usage, "two names of a setting disagree";
+    NamesDisagree = NSC0005, Usage, "two names of a setting disagree";
     /// A payment order needs a `user_key`, and there is no salt.
-    SaltMissing = 6, Usage, "no salt for user_key";
+    SaltMissing = NSC0006, Usage, "no salt for user_key";
     /// Blanks around a salt: whether they are part of it is anybody's guess.
-    SaltAmbiguous = 7, Usage, "salt with blanks around it";
+    SaltAmbiguous = NSC0007, Usage, "salt with blanks around it";
 
     /// The object store or disk refused or failed.
-    Storage = 101, Storage, "storage not usable";
+    Storage = NSC0101, Storage, "storage not usable";
     /// A stored table is not the table the contract declares.
-    SchemaDisagrees = 102, Storage, "table disagrees with its contract";
+    SchemaDisagrees = NSC0102, Storage, "table disagrees with its contract";
     /// A table that must exist does not.
-    TableMissing = 103, Storage, "table does not exist yet";
+    TableMissing = NSC0103, Storage, "table does not exist yet";
     /// Another writer committed first, again and again.
-    WriteConflict = 104, Storage, "another writer changed the table";
+    WriteConflict = NSC0104, Storage, "another writer changed the table";
     /// The engine needs more memory than it may have, and cannot spill what it holds.
-    MemoryLimit = 105, Usage, "memory limit too small";
+    MemoryLimit = NSC0105, Usage, "memory limit too small";
     /// A time or date that no reader could show would have been stored.
-    OutsideCalendar = 106, DataQuality, "time outside of the years 1 to 9999";
+    OutsideCalendar = NSC0106, DataQuality, "time outside of the years 1 to 9999";
     /// A stored table uses a Delta feature that is not implemented.
-    UnsupportedFeature = 107, Storage, "table uses a feature that is not implemented";
+    UnsupportedFeature = NSC0107, Storage, "table uses a feature that is not implemented";
     /// A file of a table's log is missing, empty or cut.
-    DamagedLog = 108, Storage, "log of a table is damaged";
+    DamagedLog = NSC0108, Storage, "log of a table is damaged";
     /// The lock of the run was taken by another one meanwhile.
     LeaseLost = 109, Held, "lease lost to another run";
     /// The log of a table names data files that the storage does not have.
     DataFilesMissing = 110, Storage, "data files of a table are missing";
+    LeaseLost = NSC0109, Held, "lease lost to another run";
 
     /// A named input cannot be opened or read.
-    InputUnreadable = 201, Usage, "input cannot be read";
+    InputUnreadable = NSC0201, Usage, "input cannot be read";
     /// A named input is not text.
-    InputNotText = 202, Usage, "input is not text";
+    InputNotText = NSC0202, Usage, "input is not text";
     /// A compressed input ends before its end.
-    InputTruncated = 203, Usage, "compressed input is cut off or damaged";
+    InputTruncated = NSC0203, Usage, "compressed input is cut off or damaged";
     /// A pattern or directory that holds no input.
-    NoInputFiles = 204, Usage, "no input files";
+    NoInputFiles = NSC0204, Usage, "no input files";
     /// A table name that the contract does not have.
-    UnknownTable = 205, Usage, "unknown table";
+    UnknownTable = NSC0205, Usage, "unknown table";
     /// The lines of an input are those of another table.
-    InputOfOtherTable = 206, Usage, "input is of another table";
+    InputOfOtherTable = NSC0206, Usage, "input is of another table";
     /// The id of a load that is not recorded, or the beginning of several.
-    UnknownLoad = 220, Usage, "unknown load";
+    UnknownLoad = NSC0220, Usage, "unknown load";
     /// A load that is to become what it is.
-    LoadStateUnchanged = 221, Usage, "load is in that state already";
+    LoadStateUnchanged = NSC0221, Usage, "load is in that state already";
     /// A load whose rows are not in Bronze.
-    LoadNotCommitted = 222, Usage, "load has no rows";
+    LoadNotCommitted = NSC0222, Usage, "load has no rows";
 
     /// A rule that a run needs is not in force.
-    RuleMissing = 301, Usage, "rule missing";
+    RuleMissing = NSC0301, Usage, "rule missing";
     /// A rule or the rules file does not say something usable.
-    RuleMalformed = 302, Usage, "rule malformed";
+    RuleMalformed = NSC0302, Usage, "rule malformed";
     /// A rule id names one immutable definition.
-    RuleChanged = 303, Usage, "rule definition changed under its id";
+    RuleChanged = NSC0303, Usage, "rule definition changed under its id";
 
     /// The hard gate of B and C.
-    UpstreamNotReady = 401, UpstreamNotReady, "upstream not ready";
+    UpstreamNotReady = NSC0401, UpstreamNotReady, "upstream not ready";
     /// The fail-fast of Pipeline Silver.
-    BadRecordsRate = 402, DataQuality, "bad-records rate exceeded";
+    BadRecordsRate = NSC0402, DataQuality, "bad-records rate exceeded";
     /// Single flight: a second run of a pipeline is refused.
-    PipelineHeld = 403, Held, "pipeline held by another run";
+    PipelineHeld = NSC0403, Held, "pipeline held by another run";
     /// A window that is reversed, empty or in the future.
-    InvalidWindow = 404, Usage, "window not valid";
+    InvalidWindow = NSC0404, Usage, "window not valid";
     /// A sum of a control left `DECIMAL(38,2)`.
-    AmountOverflow = 405, DataQuality, "amount overflow in a control";
+    AmountOverflow = NSC0405, DataQuality, "amount overflow in a control";
     /// The root is absent, or holds none of a lakehouse's tables.
-    LakeMissing = 406, Usage, "no lakehouse at the root";
+    LakeMissing = NSC0406, Usage, "no lakehouse at the root";
 
     /// A query that the engine refused or could not finish.
-    Sql = 501, Usage, "query failed";
+    Sql = NSC0501, Usage, "query failed";
     /// A statement that would change something.
-    StatementNotAllowed = 502, Usage, "statement not allowed";
+    StatementNotAllowed = NSC0502, Usage, "statement not allowed";
     /// A number stands where a date is meant, or the other way round.
-    NumberForDate = 503, Usage, "number taken for a date";
+    NumberForDate = NSC0503, Usage, "number taken for a date";
     /// A sum, a product or a difference that its type does not hold.
-    TooManyDigits = 504, Usage, "result over the digits of its type";
+    TooManyDigits = NSC0504, Usage, "result over the digits of its type";
     /// A text with more decimals than what it is compared with or converted to.
-    DigitsLost = 505, Usage, "text with more decimals than its type";
+    DigitsLost = NSC0505, Usage, "text with more decimals than its type";
 
     /// PostgreSQL cannot be reached, refused the login, or failed.
-    Database = 601, Storage, "database not usable";
+    Database = NSC0601, Storage, "database not usable";
     /// The `bo` schema is older or newer than this program, or missing.
-    DatabaseSchema = 602, Usage, "database schema not the one this program needs";
+    DatabaseSchema = NSC0602, Usage, "database schema not the one this program needs";
     /// The database keeps texts in another encoding than UTF-8.
-    DatabaseEncoding = 603, Usage, "database not in UTF-8";
+    DatabaseEncoding = NSC0603, Usage, "database not in UTF-8";
     /// A pooler between this program and PostgreSQL gives it no session of its own.
-    DatabasePooler = 604, Usage, "database behind a pooler without sessions";
+    DatabasePooler = NSC0604, Usage, "database behind a pooler without sessions";
     /// The Kafka brokers refused, or the client could not be set up.
-    Broker = 611, Storage, "broker not usable";
+    Broker = NSC0611, Storage, "broker not usable";
     /// Topics, aliases or a profile that do not say which event is which.
-    EventProfile = 612, Usage, "event profile not usable";
+    EventProfile = NSC0612, Usage, "event profile not usable";
     /// Nothing of what was to be stored could be.
-    NothingStored = 613, DataQuality, "no event could be stored";
+    NothingStored = NSC0613, DataQuality, "no event could be stored";
     /// An input that is text, and not lines of JSON.
-    InputNotJsonLines = 614, Usage, "input is not lines of JSON";
+    InputNotJsonLines = NSC0614, Usage, "input is not lines of JSON";
     /// A stored version that was to be corrected and is not there, or not above what it was to become.
-    VersionNotCorrected = 615, Usage, "stored version not corrected";
+    VersionNotCorrected = NSC0615, Usage, "stored version not corrected";
     /// A file of the first implementation that cannot be taken over as it is.
-    ForeignFile = 616, Usage, "file of the first implementation not usable";
+    ForeignFile = NSC0616, Usage, "file of the first implementation not usable";
     /// Who may use the API is not configured, or configured in a way this environment forbids.
-    AuthConfiguration = 621, Usage, "authentication not configured";
+    AuthConfiguration = NSC0621, Usage, "authentication not configured";
     /// The address to serve on cannot be used.
-    Listen = 622, Usage, "address cannot be served on";
+    Listen = NSC0622, Usage, "address cannot be served on";
     /// Secrets for the brokers, and no word on how the connection is protected.
-    KafkaSecurityUnsaid = 623, Usage, "protection of the brokers' connection not said";
+    KafkaSecurityUnsaid = NSC0623, Usage, "protection of the brokers' connection not said";
+}
+
+impl ErrorCode {
+    /// The code that an operator means by `NSC0401`, `nsc0401`, `0401` or `401`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let name = name.trim().to_ascii_uppercase();
+        let digits = name.strip_prefix("NSC").unwrap_or(&name);
+        if digits.is_empty() || digits.len() > 4 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let number: u16 = digits.parse().ok()?;
+        Self::ALL.iter().copied().find(|code| code.number() == number)
+    }
+
+    /// The command that prints the page.
+    #[must_use]
+    pub fn explained_by(self) -> String {
+        format!("nsc explain error {self}")
+    }
 }
 
 impl fmt::Display for ErrorCode {

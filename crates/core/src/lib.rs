@@ -15,7 +15,7 @@ pub use entry::sign_of;
 pub use error_code::{ErrorCode, ExitStatus, OperatorError};
 pub use ids::{InvalidId, LoadId, RunId};
 pub use money::{Money, MoneyError};
-pub use near::nearest;
+pub use near::{near, nearest};
 pub use position::{push_source_position, source_position};
 pub use time::{DateKst, InvalidTime, MICROS_PER_DAY, MICROS_PER_SECOND, UtcMicros, UtcWindow};
 

@@ -1,15 +1,22 @@
-//! Which known name a misspelt one was meant to be.
+//! Which known names a misspelt one may have been meant to be.
 
 /// The nearest of the known names; `None` when none is near.
 ///
 /// Near is a slip or two of the hand, or a word more, less or in another number (`user_wallets`, `OIDC_ROLE_CLAIM`).
 #[must_use]
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
+    near(name, known).into_iter().next()
+}
+
+/// The known names that are near, the nearest first.
+#[must_use]
+pub fn near<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut found: Vec<(usize, &str)> = known
         .into_iter()
         .filter_map(|candidate| Some((distance(name, candidate)?, candidate)))
-        .min()
-        .map(|(_, candidate)| candidate)
+        .collect();
+    found.sort_unstable();
+    found.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 fn distance(name: &str, known: &str) -> Option<usize> {

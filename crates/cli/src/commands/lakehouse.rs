@@ -1,6 +1,6 @@
 //! The commands of the lakehouse.
 
-mod explain;
+pub(crate) mod explain;
 mod findings;
 mod ingest;
 mod init;
@@ -30,8 +30,6 @@ pub(crate) enum LakehouseCommand {
     Run(run::RunArgs),
     /// Look at the reports of past runs
     Runs(runs::RunsArgs),
-    /// Show a finding with its source rows and its rule
-    Explain(explain::ExplainArgs),
     /// List what the controls found
     Findings(findings::FindingsArgs),
     /// Query the tables; without a statement, interactively
@@ -57,7 +55,6 @@ pub(super) async fn dispatch(command: LakehouseCommand, app: &mut App) -> Outcom
         LakehouseCommand::Loads(args) => loads::handle(args, app).await,
         LakehouseCommand::Run(args) => run::handle(args, app).await,
         LakehouseCommand::Runs(args) => runs::handle(args, app).await,
-        LakehouseCommand::Explain(args) => explain::handle(args, app).await,
         LakehouseCommand::Findings(args) => findings::handle(args, app).await,
         LakehouseCommand::Sql(args) => sql::handle(args, app).await,
         LakehouseCommand::Rules(args) => rules::handle(args, app).await,

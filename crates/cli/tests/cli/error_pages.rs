@@ -5,6 +5,8 @@ use std::path::Path;
 
 use nsc_core::ErrorCode;
 
+use crate::{nsc, stderr, stdout};
+
 #[test]
 fn codes_and_pages_are_the_same_list() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors");
@@ -39,4 +41,29 @@ fn a_page_has_the_codes_title_and_exit_code_and_says_what_to_do() {
             assert!(page.contains(part), "{code}: {part}");
         }
     }
+}
+
+#[test]
+fn an_error_ends_with_the_command_that_prints_its_page_whatever_is_configured() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("nsc.toml"), "[lake]\nrooot = 1\n").unwrap();
+    let refused = nsc(dir, &["config", "show"]);
+    assert!(
+        stderr(&refused).ends_with("\nnsc explain error NSC0003\n"),
+        "{}",
+        stderr(&refused)
+    );
+    let explained = nsc(dir, &["explain", "error", "NSC0003"]);
+    assert_eq!(explained.status.code(), Some(0), "{}", stderr(&explained));
+    assert_eq!(stdout(&explained), ErrorCode::Configuration.page());
+    let refused = nsc(dir, &["explain", "error", "NSC0411"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("NSC0401: upstream not ready"),
+        "{}",
+        stderr(&refused)
+    );
+    let listed = nsc(dir, &["explain", "error", "--format", "csv"]);
+    assert_eq!(stdout(&listed).lines().count(), 1 + ErrorCode::ALL.len());
 }

@@ -12,15 +12,9 @@ use crate::failure::{Outcome, Refusal};
 use crate::output::Sections;
 use query::{Finder, literal};
 
-/// Show a finding with its source rows and its rule
-#[derive(Debug, Args)]
-pub(crate) struct ExplainArgs {
-    #[command(subcommand)]
-    command: ExplainCommand,
-}
-
+/// What the controls and the checks found.
 #[derive(Debug, Subcommand)]
-enum ExplainCommand {
+pub(crate) enum FindingCommand {
     /// A quarantined row: why, the Bronze row as it came, the rule
     #[command(after_help = "\
 Examples:
@@ -49,7 +43,7 @@ Examples:
 }
 
 #[derive(Debug, Args)]
-struct ExceptionArgs {
+pub(crate) struct ExceptionArgs {
     /// KST business day
     #[arg(long, value_name = "DATE")]
     date_kst: DateKst,
@@ -64,13 +58,13 @@ struct ExceptionArgs {
     limit: usize,
 }
 
-pub(crate) async fn handle(args: ExplainArgs, app: &mut App) -> Outcome<ExitStatus> {
+pub(crate) async fn handle(command: FindingCommand, app: &mut App) -> Outcome<ExitStatus> {
     let engine = Engine::new(app)?;
     let finder = Finder { engine: &engine };
-    let sections = match args.command {
-        ExplainCommand::BadRecord { source_ref } => bad_record(&finder, &source_ref).await?,
-        ExplainCommand::Exception(args) => exception::explain(&finder, &args).await?,
-        ExplainCommand::Recon { date_kst, wallet } => recon(&finder, date_kst, &wallet).await?,
+    let sections = match command {
+        FindingCommand::BadRecord { source_ref } => bad_record(&finder, &source_ref).await?,
+        FindingCommand::Exception(args) => exception::explain(&finder, &args).await?,
+        FindingCommand::Recon { date_kst, wallet } => recon(&finder, date_kst, &wallet).await?,
     };
     let width = app.terminal.stdout_width;
     app.printer.document(&sections, || sections.text(width))?;
