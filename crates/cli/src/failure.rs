@@ -6,6 +6,8 @@ use std::io;
 
 use nsc_core::{ErrorCode, OperatorError};
 
+pub(crate) use nsc_core::Refusal;
+
 /// The error a command handler returns. Any [`OperatorError`] turns into one with `?`.
 #[derive(Debug)]
 pub(crate) struct Failure(Box<dyn OperatorError + Send + Sync>);
@@ -51,81 +53,6 @@ impl OperatorError for OutputError {
 
     fn detail(&self) -> Option<String> {
         Some(self.0.to_string())
-    }
-}
-
-/// What the command line itself refuses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    code: ErrorCode,
-    message: String,
-    detail: Option<String>,
-    hint: Option<String>,
-}
-
-impl Refusal {
-    /// A refusal under a code.
-    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            detail: None,
-            hint: None,
-        }
-    }
-
-    /// The same as another error says, where that one cannot be moved out of what wraps it.
-    pub(crate) fn of(error: &dyn OperatorError) -> Self {
-        Self {
-            code: error.code(),
-            message: error.to_string(),
-            detail: error.detail(),
-            hint: error.hint(),
-        }
-    }
-
-    /// A command line that cannot be done.
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self::new(ErrorCode::Usage, message)
-    }
-
-    /// A configuration that cannot be used.
-    pub(crate) fn configuration(message: impl Into<String>) -> Self {
-        Self::new(ErrorCode::Configuration, message)
-    }
-
-    /// Adds what exactly was seen.
-    pub(crate) fn with_detail(mut self, detail: impl fmt::Display) -> Self {
-        self.detail = Some(detail.to_string());
-        self
-    }
-
-    /// Adds what to do.
-    pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl Error for Refusal {}
-
-impl OperatorError for Refusal {
-    fn code(&self) -> ErrorCode {
-        self.code
-    }
-
-    fn detail(&self) -> Option<String> {
-        self.detail.clone()
-    }
-
-    fn hint(&self) -> Option<String> {
-        self.hint.clone()
     }
 }
 

@@ -8,6 +8,7 @@ mod ids;
 mod money;
 mod near;
 mod position;
+mod refusal;
 mod time;
 
 pub use clock::{Clock, FixedClock, SystemClock};
@@ -17,6 +18,7 @@ pub use ids::{InvalidId, LoadId, RunId};
 pub use money::{Money, MoneyError};
 pub use near::{near, nearest};
 pub use position::{push_source_position, source_position};
+pub use refusal::Refusal;
 pub use time::{DateKst, InvalidTime, MICROS_PER_DAY, MICROS_PER_SECOND, UtcMicros, UtcWindow};
 
 /// True for what the contract calls "missing" in a text field: empty or all blank (null is the caller's).
