@@ -48,7 +48,7 @@ const NO_INPUT_OUTPUT: [&str; 10] = [
 ];
 
 /// The plan.
-pub const LAYERS: [Layer; 14] = [
+pub const LAYERS: [Layer; 15] = [
     Layer {
         name: "core",
         inside: &[],
@@ -82,6 +82,12 @@ pub const LAYERS: [Layer; 14] = [
     Layer {
         name: "pipelines",
         inside: &["core", "contracts", "transforms", "lake", "telemetry"],
+        never: &SERVING,
+        not_even_through_others: &[],
+    },
+    Layer {
+        name: "query",
+        inside: &["core", "contracts", "transforms", "lake"],
         never: &SERVING,
         not_even_through_others: &[],
     },
@@ -122,8 +128,8 @@ pub const LAYERS: [Layer; 14] = [
             "contracts",
             "lake",
             "ingest",
-            "transforms",
             "pipelines",
+            "query",
             "telemetry",
             "sample",
             "store",

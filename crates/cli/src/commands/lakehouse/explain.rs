@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use nsc_core::{DateKst, ErrorCode, ExitStatus};
 
 use crate::app::App;
-use crate::commands::lakehouse::sql::execute::Engine;
+use crate::commands::lakehouse::sql;
 use crate::failure::{Outcome, Refusal};
 use crate::output::Sections;
 use query::{Finder, literal};
@@ -59,7 +59,7 @@ pub(crate) struct ExceptionArgs {
 }
 
 pub(crate) async fn handle(command: FindingCommand, app: &mut App) -> Outcome<ExitStatus> {
-    let engine = Engine::new(app)?;
+    let engine = sql::engine(app)?;
     let finder = Finder { engine: &engine };
     let sections = match command {
         FindingCommand::BadRecord { source_ref } => bad_record(&finder, &source_ref).await?,

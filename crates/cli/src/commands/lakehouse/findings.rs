@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use nsc_core::{DateKst, ErrorCode, ExitStatus};
 
 use crate::app::App;
-use crate::commands::lakehouse::sql::execute::Engine;
+use crate::commands::lakehouse::sql;
 use crate::failure::{Outcome, Refusal};
 
 /// Every type a run can record.
@@ -73,7 +73,7 @@ fn known_type(text: &str) -> Result<&'static str, String> {
 
 pub(crate) async fn handle(args: FindingsArgs, app: &mut App) -> Outcome<ExitStatus> {
     let FindingsCommand::List(args) = args.command;
-    let engine = Engine::new(app)?;
+    let engine = sql::engine(app)?;
     let mut filters = vec!["true".to_owned()];
     filters.extend(args.since.map(|day| format!("date_kst >= DATE '{day}'")));
     filters.extend(args.severity.map(|severity| {
@@ -88,14 +88,14 @@ pub(crate) async fn handle(args: FindingsArgs, app: &mut App) -> Outcome<ExitSta
             .map(|name| format!("exception_type = '{name}'")),
     );
     let found = engine
-        .sheet(&format!(
+        .rows(&format!(
             "SELECT date_kst, exception_type, severity, subject, source_table, window_start_ts, window_end_ts, metric, \
              metric_value, rule_id, run_id, generated_at FROM gold.open_findings WHERE {} \
              ORDER BY date_kst, exception_type, source_table, window_start_ts, subject",
             filters.join(" AND ")
         ))
         .await?;
-    if found.columns.is_empty() {
+    if found.schema().fields().is_empty() {
         return Err(Refusal::new(
             ErrorCode::TableMissing,
             "no run has looked for findings in this lakehouse yet",
@@ -103,7 +103,7 @@ pub(crate) async fn handle(args: FindingsArgs, app: &mut App) -> Outcome<ExitSta
         .with_hint("`nsc run e2e --date-kst DATE` judges a day.")
         .into());
     }
-    app.printer.sheet(&found)?;
+    app.printer.sheet(&sql::sheet(&found)?)?;
     Ok(ExitStatus::Ok)
 }
 

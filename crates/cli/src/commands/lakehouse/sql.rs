@@ -1,21 +1,18 @@
 //! `nsc sql`: read-only queries over the lake, one statement or interactively.
 
-mod catalog;
 mod completion;
-mod exact;
-pub(crate) mod execute;
 mod prompt;
 mod repl;
-mod statement;
-mod time_travel;
 
 use std::io::IsTerminal;
 
 use clap::Args;
-use nsc_core::ExitStatus;
+use nsc_core::{ErrorCode, ExitStatus};
+use nsc_query::{Engine, Rows};
 
 use crate::app::App;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome, OutputError, Refusal};
+use crate::output::{BatchCells, Printer, Sheet, columns_of};
 
 /// Query the tables; without a statement, interactively
 #[derive(Debug, Args)]
@@ -40,18 +37,69 @@ pub(crate) struct SqlArgs {
 }
 
 pub(crate) async fn handle(args: SqlArgs, app: &mut App) -> Outcome<ExitStatus> {
-    let engine = execute::Engine::new(app)?;
+    let engine = engine(app)?;
     // Without a statement a terminal gets a session, a pipe is read as the statement.
     let piped = || (!std::io::stdin().is_terminal()).then(|| "-".to_owned());
     match args.statement.or_else(piped) {
         None => repl::run(app, &engine).await?,
         Some(text) if text == "-" => {
-            let text = std::io::read_to_string(std::io::stdin()).map_err(statement::unreadable)?;
-            execute::print(&engine, &text, &mut app.printer).await?;
+            let text = std::io::read_to_string(std::io::stdin()).map_err(unreadable)?;
+            print(&engine, &text, &mut app.printer).await?;
         }
         Some(text) => {
-            execute::print(&engine, &text, &mut app.printer).await?;
+            print(&engine, &text, &mut app.printer).await?;
         }
     }
     Ok(ExitStatus::Ok)
+}
+
+/// A session over the lake of the configuration.
+pub(crate) fn engine(app: &App) -> Outcome<Engine> {
+    Ok(Engine::new(app.lake()?, &app.session_options())?)
+}
+
+/// Runs one statement and prints its rows, streamed batch by batch; returns how many.
+async fn print(engine: &Engine, text: &str, printer: &mut Printer) -> Outcome<u64> {
+    let mut batches = engine.stream(text).await?;
+    let mut count = 0;
+    let mut sink = printer.rows(&columns_of(batches.schema()))?;
+    while let Some(batch) = batches.next().await? {
+        let cells = BatchCells::new(&batch).map_err(unprintable)?;
+        for row in cells.rows() {
+            sink.row(row.map_err(unprintable)?).map_err(OutputError)?;
+            count += 1;
+        }
+    }
+    sink.end().map_err(OutputError)?;
+    drop(sink);
+    printer.flush()?;
+    Ok(count)
+}
+
+/// Rows as a sheet.
+pub(crate) fn sheet(rows: &Rows) -> Outcome<Sheet> {
+    let mut sheet = Sheet {
+        columns: columns_of(rows.schema()),
+        rows: Vec::new(),
+    };
+    for batch in rows.batches() {
+        let cells = BatchCells::new(batch).map_err(unprintable)?;
+        for row in cells.rows() {
+            sheet.push(row.map_err(unprintable)?);
+        }
+    }
+    Ok(sheet)
+}
+
+fn unprintable(error: arrow::error::ArrowError) -> Failure {
+    Failure::unexpected("reading a result", error)
+}
+
+/// Standard input could not be read.
+fn unreadable(error: std::io::Error) -> Refusal {
+    Refusal::new(
+        ErrorCode::InputUnreadable,
+        "standard input cannot be read as text",
+    )
+    .with_detail(error)
 }

@@ -1,8 +1,9 @@
 //! Small queries behind an explanation.
 
 use nsc_core::DateKst;
+use nsc_query::Engine;
 
-use crate::commands::lakehouse::sql::execute::Engine;
+use crate::commands::lakehouse::sql;
 use crate::failure::Outcome;
 use crate::output::{Cell, Sheet};
 
@@ -13,8 +14,8 @@ pub(super) struct Finder<'a> {
 
 impl Finder<'_> {
     /// The rows of a query.
-    pub(super) async fn rows(&self, sql: &str) -> Outcome<Sheet> {
-        self.engine.sheet(sql).await
+    pub(super) async fn rows(&self, text: &str) -> Outcome<Sheet> {
+        sql::sheet(&self.engine.rows(text).await?)
     }
 
     /// The definitions of some rules, by id.

@@ -112,8 +112,8 @@ fn candidates(line: &str, word: &str) -> Vec<(String, String)> {
     }
     let tables = nsc_contracts::open_tables().filter(|t| starts(&t.full_name()) || starts(t.name));
     found.extend(tables.map(|t| (t.full_name(), t.description.to_owned())));
-    let view = format!("gold.{}", super::catalog::OPEN_FINDINGS);
-    if starts(&view) || starts(super::catalog::OPEN_FINDINGS) {
+    let view = format!("gold.{}", nsc_query::OPEN_FINDINGS);
+    if starts(&view) || starts(nsc_query::OPEN_FINDINGS) {
         found.push((view, "view: findings that are open".to_owned()));
     }
     let plain = |kind: &'static str, words: &'static [&'static str]| {

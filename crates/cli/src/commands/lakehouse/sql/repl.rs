@@ -4,13 +4,14 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use nsc_query::Engine;
 use reedline::{
     ColumnarMenu, Emacs, FileBackedHistory, KeyCode, KeyModifiers, MenuBuilder, Reedline, ReedlineEvent,
     ReedlineMenu, Signal, default_emacs_keybindings,
 };
 
 use super::completion::SqlCompleter;
-use super::execute::{self, Engine};
+use super::print;
 use super::prompt::{SqlPrompt, UntilSemicolon};
 use crate::app::App;
 use crate::commands::lakehouse::table::named;
@@ -100,7 +101,7 @@ impl Session {
 
     async fn query(&self, text: &str, app: &mut App, engine: &Engine) -> Outcome {
         let begun = Instant::now();
-        let rows = execute::print(engine, text, &mut app.printer).await?;
+        let rows = print(engine, text, &mut app.printer).await?;
         let plural = if rows == 1 { "" } else { "s" };
         if self.timing {
             let seconds = begun.elapsed().as_secs_f64();

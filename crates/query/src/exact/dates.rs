@@ -8,10 +8,9 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::optimizer::AnalyzerRule;
-use nsc_core::{DateKst, ErrorCode};
+use nsc_core::{DateKst, ErrorCode, Refusal};
 
 use super::conversion::Conversion;
-use crate::failure::Refusal;
 
 /// Refuses every conversion between numbers and dates, written or implied (a comparison, a list, a join, a set).
 #[derive(Debug)]

@@ -10,9 +10,9 @@ use nsc_contracts::{Layer, TableContract};
 use nsc_lake::Lake;
 
 /// The view of the findings that are open: it belongs to the session, the lake has no such table.
-pub(super) const OPEN_FINDINGS: &str = "open_findings";
+pub const OPEN_FINDINGS: &str = "open_findings";
 /// Its table, and how it follows from it: of the rows of one finding the newest counts, and a closed one is not open.
-pub(super) const FINDINGS: &str = "gold.exception_ledger";
+pub(crate) const FINDINGS: &str = "gold.exception_ledger";
 const OPEN_FINDINGS_SQL: &str = "\
 SELECT date_kst, domain, exception_type, severity, source_table, window_start_ts, window_end_ts, subject, metric,
        metric_value, message, rule_id, run_id, generated_at
@@ -31,7 +31,7 @@ struct LayerSchema {
 }
 
 /// Makes `bronze`, `silver`, `gold` and `ops` known to a session.
-pub(super) fn register(ctx: &SessionContext, lake: &Lake) -> Result<()> {
+pub(crate) fn register(ctx: &SessionContext, lake: &Lake) -> Result<()> {
     let state = ctx.state();
     let name = &state.config().options().catalog.default_catalog;
     let catalog = ctx

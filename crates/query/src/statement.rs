@@ -7,14 +7,12 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use nsc_core::ErrorCode;
+use nsc_core::{ErrorCode, Refusal};
 use nsc_lake::LakeError;
 use nsc_transforms::functions::TooManyDigits;
 
-use crate::failure::Refusal;
-
 /// Parses the text as exactly one allowed statement.
-pub(super) fn parse(text: &str) -> Result<Statement, Refusal> {
+pub(crate) fn parse(text: &str) -> Result<Statement, Refusal> {
     let failed = |e: &dyn std::fmt::Display| {
         Refusal::new(ErrorCode::Sql, "the statement is not SQL this engine understands")
             .with_detail(first_line(e))
@@ -35,7 +33,7 @@ pub(super) fn parse(text: &str) -> Result<Statement, Refusal> {
 }
 
 /// Checks the plan too: a query may hide a change (`SELECT ... INTO`, a data-modifying `WITH`).
-pub(super) fn verify(plan: &LogicalPlan) -> Result<(), Refusal> {
+pub(crate) fn verify(plan: &LogicalPlan) -> Result<(), Refusal> {
     let options = SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
@@ -46,14 +44,14 @@ pub(super) fn verify(plan: &LogicalPlan) -> Result<(), Refusal> {
 }
 
 /// Plans a parsed statement.
-pub(super) async fn plan(state: &SessionState, statement: Statement) -> Result<LogicalPlan, Refusal> {
+pub(crate) async fn plan(state: &SessionState, statement: Statement) -> Result<LogicalPlan, Refusal> {
     let plan = state.statement_to_plan(statement).await.map_err(|e| failed(&e))?;
     verify(&plan)?;
     Ok(plan)
 }
 
 /// A query the engine refused or could not finish; an error of the lake keeps its own code.
-pub(super) fn failed(error: &DataFusionError) -> Refusal {
+pub(crate) fn failed(error: &DataFusionError) -> Refusal {
     if let Some(missing) = LakeError::of_missing_file(error) {
         return Refusal::of(&missing);
     }
@@ -90,15 +88,6 @@ fn too_many_digits(cause: &dyn std::fmt::Display) -> Refusal {
     .with_hint(
         "Give the values more room first: CAST(x AS DECIMAL(76, 2)), for integers CAST(n AS DECIMAL(38, 0)).",
     )
-}
-
-/// Standard input could not be read.
-pub(super) fn unreadable(error: std::io::Error) -> Refusal {
-    Refusal::new(
-        ErrorCode::InputUnreadable,
-        "standard input cannot be read as text",
-    )
-    .with_detail(error)
 }
 
 fn not_allowed(what: &str) -> Refusal {

@@ -14,10 +14,9 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
-use nsc_core::ErrorCode;
+use nsc_core::{ErrorCode, Refusal};
 
 use super::conversion::Conversion;
-use crate::failure::Refusal;
 
 /// Converts texts to decimals with a check, wherever such a conversion is written or implied.
 #[derive(Debug)]

@@ -25,7 +25,7 @@ struct TimeTravel {
 }
 
 /// Makes both functions known to a session.
-pub(super) fn register(ctx: &SessionContext, lake: &Lake) {
+pub(crate) fn register(ctx: &SessionContext, lake: &Lake) {
     for (name, kind) in [("version_of", Kind::Version), ("as_of", Kind::Instant)] {
         ctx.register_udtf(
             name,

@@ -15,7 +15,7 @@ use datafusion::prelude::SessionContext;
 use nsc_transforms::functions::register_exact_aggregates;
 
 /// Makes a session answer exactly.
-pub(super) fn register(ctx: &SessionContext) {
+pub(crate) fn register(ctx: &SessionContext) {
     register_exact_aggregates(ctx);
     // They look at types as the engine has settled them, so they come after its own rules.
     ctx.add_analyzer_rule(Arc::new(dates::NumbersAreNoDates));

@@ -1,0 +1,197 @@
+//! From a statement's text to its rows.
+
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::prelude::{DataFrame, SessionContext};
+use futures::TryStreamExt;
+use nsc_contracts::TableContract;
+use nsc_core::{ErrorCode, OperatorError};
+use nsc_lake::{Lake, LakeError, SessionOptions, session};
+
+use crate::error::QueryError;
+use crate::{catalog, exact, statement, time_travel};
+
+/// A session over the lake, for one statement after the other.
+pub struct Engine {
+    ctx: SessionContext,
+    lake: Lake,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("lake", &self.lake)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Opens no table yet.
+    ///
+    /// # Errors
+    /// When the engine cannot use its spill directory.
+    pub fn new(lake: Lake, options: &SessionOptions) -> Result<Self, QueryError> {
+        let ctx = session(options)?;
+        catalog::register(&ctx, &lake).map_err(|e| statement::failed(&e))?;
+        time_travel::register(&ctx, &lake);
+        exact::register(&ctx);
+        Ok(Self { ctx, lake })
+    }
+
+    /// The lake underneath.
+    #[must_use]
+    pub fn lake(&self) -> &Lake {
+        &self.lake
+    }
+
+    async fn frame(&self, text: &str) -> Result<DataFrame, QueryError> {
+        let parsed = statement::parse(text)?;
+        let state = self.ctx.state();
+        let named = state.resolve_table_references(&parsed).unwrap_or_default();
+        match statement::plan(&state, parsed).await {
+            Ok(plan) => Ok(DataFrame::new(state, plan)),
+            Err(refusal) => {
+                // "table not found" of a table the contract has: it was never written.
+                for reference in named {
+                    let mut full =
+                        format!("{}.{}", reference.schema().unwrap_or_default(), reference.table());
+                    if full.strip_prefix("gold.") == Some(catalog::OPEN_FINDINGS) {
+                        catalog::FINDINGS.clone_into(&mut full);
+                    }
+                    if let Some(contract) = nsc_contracts::open_tables().find(|t| t.full_name() == full) {
+                        self.refuse_missing(contract).await?;
+                    }
+                }
+                Err(refusal.into())
+            }
+        }
+    }
+
+    /// Runs a statement; its rows come batch by batch.
+    ///
+    /// # Errors
+    /// When it is no single query, or the engine refuses it.
+    pub async fn stream(&self, text: &str) -> Result<RowStream, QueryError> {
+        let frame = self.frame(text).await?;
+        let schema = SchemaRef::new(frame.schema().as_arrow().clone());
+        let batches = frame.execute_stream().await.map_err(|e| statement::failed(&e))?;
+        Ok(RowStream { schema, batches })
+    }
+
+    /// Runs a statement of our own and keeps its rows; it carries its own limit. A table that was never written
+    /// has no rows, nor columns.
+    ///
+    /// # Errors
+    /// When the engine refuses it.
+    pub async fn rows(&self, text: &str) -> Result<Rows, QueryError> {
+        let frame = match self.frame(text).await {
+            Ok(frame) => frame,
+            Err(refused) if refused.code() == ErrorCode::TableMissing => return Ok(Rows::none()),
+            Err(refused) => return Err(refused),
+        };
+        let schema = SchemaRef::new(frame.schema().as_arrow().clone());
+        let batches = frame.collect().await.map_err(|e| statement::failed(&e))?;
+        Ok(Rows { schema, batches })
+    }
+
+    async fn refuse_missing(&self, contract: &'static TableContract) -> Result<(), QueryError> {
+        match self.lake.existing(contract).await? {
+            Some(_) => Ok(()),
+            None => Err(LakeError::Missing {
+                table: contract.full_name(),
+            }
+            .into()),
+        }
+    }
+}
+
+/// The rows of a statement on their way.
+pub struct RowStream {
+    schema: SchemaRef,
+    batches: SendableRecordBatchStream,
+}
+
+impl std::fmt::Debug for RowStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RowStream")
+            .field("schema", &self.schema)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RowStream {
+    /// The columns.
+    #[must_use]
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The next rows; `None` behind the last.
+    ///
+    /// # Errors
+    /// When the engine cannot go on.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+        Ok(self.batches.try_next().await.map_err(|e| statement::failed(&e))?)
+    }
+}
+
+/// The rows of a statement, all of them.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+}
+
+impl Rows {
+    /// No rows, of no columns.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            schema: SchemaRef::new(datafusion::arrow::datatypes::Schema::empty()),
+            batches: Vec::new(),
+        }
+    }
+
+    /// The columns.
+    #[must_use]
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The rows, in order.
+    #[must_use]
+    pub fn batches(&self) -> &[RecordBatch] {
+        &self.batches
+    }
+
+    /// How many they are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    /// The values of a column as text, each once in the order of the rows, nulls left out; none where there is no such column.
+    #[must_use]
+    pub fn texts(&self, column: &str) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        for values in self.batches.iter().filter_map(|b| b.column_by_name(column)) {
+            let Ok(texts) = cast(values, &DataType::Utf8) else {
+                continue;
+            };
+            for text in texts.as_string::<i32>().iter().flatten() {
+                if !found.iter().any(|known| known == text) {
+                    found.push(text.to_owned());
+                }
+            }
+        }
+        found
+    }
+
+    /// The first value of a column as text.
+    #[must_use]
+    pub fn first_text(&self, column: &str) -> Option<String> {
+        self.texts(column).into_iter().next()
+    }
+}
