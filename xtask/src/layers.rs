@@ -48,7 +48,7 @@ const NO_INPUT_OUTPUT: [&str; 10] = [
 ];
 
 /// The plan.
-pub const LAYERS: [Layer; 15] = [
+pub const LAYERS: [Layer; 16] = [
     Layer {
         name: "core",
         inside: &[],
@@ -92,6 +92,12 @@ pub const LAYERS: [Layer; 15] = [
         not_even_through_others: &[],
     },
     Layer {
+        name: "explain",
+        inside: &["core", "contracts", "query"],
+        never: &SERVING,
+        not_even_through_others: &[],
+    },
+    Layer {
         name: "telemetry",
         inside: &[],
         never: &["datafusion", "deltalake"],
@@ -130,6 +136,7 @@ pub const LAYERS: [Layer; 15] = [
             "ingest",
             "pipelines",
             "query",
+            "explain",
             "telemetry",
             "sample",
             "store",

@@ -1,16 +1,13 @@
 //! `nsc explain`: a finding with its source rows and its rule.
 
-mod exception;
-mod query;
-
 use clap::{Args, Subcommand};
-use nsc_core::{DateKst, ErrorCode, ExitStatus};
+use nsc_core::{DateKst, ExitStatus};
+use nsc_explain::Wanted;
 
 use crate::app::App;
 use crate::commands::lakehouse::sql;
-use crate::failure::{Outcome, Refusal};
+use crate::failure::Outcome;
 use crate::output::Sections;
-use query::{Finder, literal};
 
 /// What the controls and the checks found.
 #[derive(Debug, Subcommand)]
@@ -60,57 +57,37 @@ pub(crate) struct ExceptionArgs {
 
 pub(crate) async fn handle(command: FindingCommand, app: &mut App) -> Outcome<ExitStatus> {
     let engine = sql::engine(app)?;
-    let finder = Finder { engine: &engine };
-    let sections = match command {
-        FindingCommand::BadRecord { source_ref } => bad_record(&finder, &source_ref).await?,
-        FindingCommand::Exception(args) => exception::explain(&finder, &args).await?,
-        FindingCommand::Recon { date_kst, wallet } => recon(&finder, date_kst, &wallet).await?,
+    let explained = match command {
+        FindingCommand::BadRecord { source_ref } => nsc_explain::bad_record(&engine, &source_ref).await?,
+        FindingCommand::Exception(args) => nsc_explain::exceptions(&engine, &args.into()).await?,
+        FindingCommand::Recon { date_kst, wallet } => nsc_explain::recon(&engine, date_kst, &wallet).await?,
     };
+    let sections = shown(&explained)?;
     let width = app.terminal.stdout_width;
     app.printer.document(&sections, || sections.text(width))?;
     Ok(ExitStatus::Ok)
 }
 
-fn nothing(what: String, hint: &str) -> Refusal {
-    Refusal::new(ErrorCode::Usage, what).with_hint(hint)
-}
-
-async fn bad_record(finder: &Finder<'_>, source_ref: &str) -> Outcome<Sections> {
-    let found = finder
-        .rows(&format!(
-            "SELECT source_table, source_ref, load_id, reason, rule_id, run_id, detected_at, record_json \
-             FROM silver.bad_records WHERE source_ref = {} ORDER BY detected_at",
-            literal(source_ref)
-        ))
-        .await?;
-    let hint = "nsc sql \"SELECT source_table, source_ref, reason FROM silver.bad_records LIMIT 20\"";
-    let Some(table) = query::first_text(&found, "source_table") else {
-        return Err(nothing(format!("no bad record has the source_ref {source_ref}"), hint).into());
-    };
-    let rules = query::texts(&found, "rule_id");
-    let mut sections = Sections::default();
-    sections.push_records("bad record", found);
-    if nsc_contracts::table(&format!("bronze.{table}")).is_some() {
-        let source = finder
-            .rows(&format!(
-                "SELECT r.* FROM bronze.{table} r \
-                 JOIN (SELECT DISTINCT load_id FROM silver.bad_records \
-                       WHERE source_table = {} AND source_ref = {reference}) bad \
-                 ON r.load_id IS NOT DISTINCT FROM bad.load_id \
-                 WHERE r.source_ref = {reference} ORDER BY r.ingested_at",
-                literal(&table),
-                reference = literal(source_ref)
-            ))
-            .await?;
-        sections.push_records("source row", source);
+impl From<ExceptionArgs> for Wanted {
+    fn from(args: ExceptionArgs) -> Self {
+        Self {
+            date_kst: args.date_kst,
+            exception_type: args.exception_type,
+            subject: args.subject,
+            limit: args.limit,
+        }
     }
-    sections.push("rule", finder.rules(&rules).await?);
-    Ok(sections)
 }
 
-/// Everything behind one wallet's row of `gold.recon_daily_snapshot_flow`.
-async fn recon(finder: &Finder<'_>, date: DateKst, wallet: &str) -> Outcome<Sections> {
+fn shown(explained: &nsc_explain::Sections) -> Outcome<Sections> {
     let mut sections = Sections::default();
-    exception::recon_sections(finder, date, wallet, &mut sections).await?;
+    for part in explained.parts() {
+        let rows = sql::sheet(&part.rows)?;
+        if part.is_wide {
+            sections.push_records(part.title, rows);
+        } else {
+            sections.push(part.title, rows);
+        }
+    }
     Ok(sections)
 }

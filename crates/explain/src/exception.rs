@@ -1,14 +1,31 @@
 //! The rows behind an exception, by its type.
 
 use nsc_core::DateKst;
+use nsc_query::{Engine, QueryError, Rows};
 
-use super::query::{Finder, date_literal, first_text, literal, texts};
-use super::{ExceptionArgs, nothing};
-use crate::failure::Outcome;
-use crate::output::{Sections, Sheet};
+use crate::finder::{Finder, date_literal, literal};
+use crate::recon::recon_sections;
+use crate::{Sections, nothing};
+
+/// Which exceptions.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// KST business day.
+    pub date_kst: DateKst,
+    /// Only this type, e.g. `RECON_DRIFT_HIGH`.
+    pub exception_type: Option<String>,
+    /// Only this wallet, `tx_id` or merchant.
+    pub subject: Option<String>,
+    /// At most so many.
+    pub limit: usize,
+}
 
 /// The exceptions of a day, their rules, and, when they are all about one subject, the rows behind it.
-pub(super) async fn explain(finder: &Finder<'_>, args: &ExceptionArgs) -> Outcome<Sections> {
+///
+/// # Errors
+/// When there are none, or the lake cannot be read.
+pub async fn exceptions(engine: &Engine, args: &Wanted) -> Result<Sections, QueryError> {
+    let finder = Finder { engine };
     let mut filter = vec![format!("date_kst = {}", date_literal(args.date_kst))];
     filter.extend(
         args.exception_type
@@ -25,21 +42,21 @@ pub(super) async fn explain(finder: &Finder<'_>, args: &ExceptionArgs) -> Outcom
             args.limit
         ))
         .await?;
-    if found.rows.is_empty() {
+    if found.count() == 0 {
         let hint = "nsc sql \"SELECT date_kst, exception_type, subject FROM gold.exception_ledger\"";
         return Err(nothing(format!("no exception of {} matches", args.date_kst), hint).into());
     }
     let mut sections = Sections::default();
-    let rules = finder.rules(&texts(&found, "rule_id")).await?;
+    let rules = finder.rules(&found.texts("rule_id")).await?;
     let single = single_subject(&found);
-    if found.rows.len() == 1 {
+    if found.count() == 1 {
         sections.push_records("exceptions", found);
     } else {
         sections.push("exceptions", found);
     }
     sections.push("rules", rules);
     if let Some(subject) = single {
-        behind(finder, args.date_kst, &subject, &mut sections).await?;
+        behind(&finder, args.date_kst, &subject, &mut sections).await?;
     }
     Ok(sections)
 }
@@ -52,21 +69,26 @@ struct Subject {
     run_id: Option<String>,
 }
 
-fn single_subject(found: &Sheet) -> Option<Subject> {
-    let types = texts(found, "exception_type");
-    let subjects = texts(found, "subject");
+fn single_subject(found: &Rows) -> Option<Subject> {
+    let types = found.texts("exception_type");
+    let subjects = found.texts("subject");
     let [exception_type] = types.as_slice() else {
         return None;
     };
     (subjects.len() <= 1).then(|| Subject {
         exception_type: exception_type.clone(),
         subject: subjects.first().cloned(),
-        source_table: first_text(found, "source_table"),
-        run_id: first_text(found, "run_id"),
+        source_table: found.first_text("source_table"),
+        run_id: found.first_text("run_id"),
     })
 }
 
-async fn behind(finder: &Finder<'_>, date: DateKst, what: &Subject, sections: &mut Sections) -> Outcome {
+async fn behind(
+    finder: &Finder<'_>,
+    date: DateKst,
+    what: &Subject,
+    sections: &mut Sections,
+) -> Result<(), QueryError> {
     let day = date_literal(date);
     match (what.exception_type.as_str(), &what.subject) {
         (kind, Some(wallet)) if kind.starts_with("RECON_") => {
@@ -119,66 +141,4 @@ async fn behind(finder: &Finder<'_>, date: DateKst, what: &Subject, sections: &m
         }
     }
     Ok(())
-}
-
-/// A wallet's row of a day, its two snapshots, the entries between them and those no snapshot proves yet.
-pub(super) async fn recon_sections(
-    finder: &Finder<'_>,
-    date: DateKst,
-    wallet: &str,
-    sections: &mut Sections,
-) -> Outcome {
-    let (day, user) = (date_literal(date), literal(wallet));
-    let row = finder
-        .rows(&format!(
-            "SELECT * FROM gold.recon_daily_snapshot_flow WHERE date_kst = {day} AND user_id = {user}"
-        ))
-        .await?;
-    if row.rows.is_empty() {
-        let hint = "A wallet has a row on days it has a snapshot or an entry; nsc run b --date-kst DATE computes a day.";
-        return Err(nothing(
-            format!("wallet {wallet} has no reconciliation row on {date}"),
-            hint,
-        )
-        .into());
-    }
-    let (opening, closing) = (first_text(&row, "opening_ts"), first_text(&row, "closing_ts"));
-    let rules = finder.rules(&texts(&row, "rule_id")).await?;
-    sections.push_records("reconciliation", row);
-    let end = format!("TIMESTAMP '{}'", date.end());
-    if let (Some(opening), Some(closing)) = (&opening, &closing) {
-        let snapshots = format!(
-            "SELECT snapshot_ts, balance_available, balance_frozen, balance_total, source_ref FROM silver.wallet_snapshot \
-             WHERE user_id = {user} AND snapshot_ts IN (TIMESTAMP '{opening}', TIMESTAMP '{closing}') ORDER BY snapshot_ts"
-        );
-        sections.push("opening and closing snapshot", finder.rows(&snapshots).await?);
-        let between = entries(
-            &user,
-            Some(&format!("TIMESTAMP '{opening}'")),
-            &format!("TIMESTAMP '{closing}'"),
-        );
-        sections.push("entries between them (net flow)", finder.rows(&between).await?);
-        let pending = entries(&user, Some(&format!("TIMESTAMP '{closing}'")), &end);
-        sections.push(
-            "entries after the closing snapshot (pending)",
-            finder.rows(&pending).await?,
-        );
-    } else {
-        sections.push(
-            "entries up to the end of the day (pending: no snapshot proves them)",
-            finder.rows(&entries(&user, None, &end)).await?,
-        );
-    }
-    sections.push("rule", rules);
-    Ok(())
-}
-
-fn entries(user: &str, from: Option<&str>, to: &str) -> String {
-    let from = from
-        .map(|from| format!("event_time >= {from} AND "))
-        .unwrap_or_default();
-    format!(
-        "SELECT event_time, tx_id, entry_type, amount, amount_signed, related_id, source_ref FROM silver.ledger_entries \
-         WHERE wallet_id = {user} AND {from}event_time < {to} ORDER BY event_time, tx_id LIMIT 500"
-    )
 }

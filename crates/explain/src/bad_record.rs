@@ -1,0 +1,44 @@
+//! A quarantined row.
+
+use nsc_query::{Engine, QueryError};
+
+use crate::finder::{Finder, literal};
+use crate::{Sections, nothing};
+
+/// A quarantined row by its `source_ref`: why, the Bronze row as it came, the rule.
+///
+/// # Errors
+/// When there is none, or the lake cannot be read.
+pub async fn bad_record(engine: &Engine, source_ref: &str) -> Result<Sections, QueryError> {
+    let finder = Finder { engine };
+    let found = finder
+        .rows(&format!(
+            "SELECT source_table, source_ref, load_id, reason, rule_id, run_id, detected_at, record_json \
+             FROM silver.bad_records WHERE source_ref = {} ORDER BY detected_at",
+            literal(source_ref)
+        ))
+        .await?;
+    let hint = "nsc sql \"SELECT source_table, source_ref, reason FROM silver.bad_records LIMIT 20\"";
+    let Some(table) = found.first_text("source_table") else {
+        return Err(nothing(format!("no bad record has the source_ref {source_ref}"), hint).into());
+    };
+    let rules = found.texts("rule_id");
+    let mut sections = Sections::default();
+    sections.push_records("bad record", found);
+    if nsc_contracts::table(&format!("bronze.{table}")).is_some() {
+        let source = finder
+            .rows(&format!(
+                "SELECT r.* FROM bronze.{table} r \
+                 JOIN (SELECT DISTINCT load_id FROM silver.bad_records \
+                       WHERE source_table = {} AND source_ref = {reference}) bad \
+                 ON r.load_id IS NOT DISTINCT FROM bad.load_id \
+                 WHERE r.source_ref = {reference} ORDER BY r.ingested_at",
+                literal(&table),
+                reference = literal(source_ref)
+            ))
+            .await?;
+        sections.push_records("source row", source);
+    }
+    sections.push("rule", finder.rules(&rules).await?);
+    Ok(sections)
+}

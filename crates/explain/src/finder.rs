@@ -1,0 +1,50 @@
+//! Small queries behind an explanation.
+
+use nsc_core::DateKst;
+use nsc_query::{Engine, QueryError, Rows};
+
+/// Asks the lake.
+pub(crate) struct Finder<'a> {
+    pub(crate) engine: &'a Engine,
+}
+
+impl Finder<'_> {
+    /// The rows of a query.
+    pub(crate) async fn rows(&self, text: &str) -> Result<Rows, QueryError> {
+        self.engine.rows(text).await
+    }
+
+    /// The definitions of some rules, by id.
+    pub(crate) async fn rules(&self, rule_ids: &[String]) -> Result<Rows, QueryError> {
+        if rule_ids.is_empty() {
+            return Ok(Rows::none());
+        }
+        let ids: Vec<String> = rule_ids.iter().map(|id| literal(id)).collect();
+        self.rows(&format!(
+            "SELECT rule_id, domain, metric, threshold, severity_map, allowed_values, effective_start_ts, effective_end_ts, comment \
+             FROM gold.dim_rule_scd2 WHERE rule_id IN ({}) ORDER BY rule_id",
+            ids.join(", ")
+        ))
+        .await
+    }
+}
+
+/// A text as SQL writes it.
+pub(crate) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A day as SQL writes it.
+pub(crate) fn date_literal(date: DateKst) -> String {
+    format!("DATE '{date}'")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::literal;
+
+    #[test]
+    fn a_quote_does_not_end_a_literal() {
+        assert_eq!(literal("o'neil'; DROP"), "'o''neil''; DROP'");
+    }
+}

@@ -1,0 +1,21 @@
+//! What a finding follows from: its source rows, its numbers and its rule, as rows under titles.
+//!
+//! Nothing is computed again: an explanation is what the lake holds, found by the ids that a finding carries.
+
+mod bad_record;
+mod exception;
+mod finder;
+mod recon;
+mod sections;
+
+pub use bad_record::bad_record;
+pub use exception::{Wanted, exceptions};
+pub use recon::recon;
+pub use sections::{Section, Sections};
+
+use nsc_core::{ErrorCode, Refusal};
+
+/// There is nothing to explain.
+fn nothing(what: String, hint: &str) -> Refusal {
+    Refusal::new(ErrorCode::Usage, what).with_hint(hint)
+}
