@@ -1,7 +1,7 @@
 //! A text becomes the decimal it says, or an error: the engine rounds it to the decimals of what it is compared with, so that
 //! `amount = '250000.004'` would find 250000.00.
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray};
+use datafusion::arrow::array::{ArrayRef, AsArray};
 use datafusion::arrow::compute::{CastOptions, cast, cast_with_options, nullif};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
