@@ -1,5 +1,6 @@
 //! The effective configuration: flags over environment over file over defaults, each value with its origin.
 
+mod addresses;
 mod aliases;
 mod credentials;
 mod file;

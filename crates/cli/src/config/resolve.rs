@@ -20,7 +20,7 @@ use super::{
     AnalyticsConfig, ByteSize, Config, EnvironmentName, LakeConfig, LogConfig, Origin, ResourcesConfig,
     RetentionConfig, Setting,
 };
-use super::{credentials, foreign, misspelt};
+use super::{addresses, credentials, foreign, misspelt};
 use crate::environment::Environment;
 use crate::failure::Refusal;
 
@@ -166,8 +166,9 @@ fn serving(
 ) -> Result<ServingConfig, Refusal> {
     let read = |layers: &Layers<'_>, file| {
         let serving = resolve_serving::serving(layers, environment, flags, file)?;
-        check_serving(&serving)?;
+        // First what must not be quoted.
         credentials::refuse(&serving)?;
+        check_serving(&serving)?;
         Ok(serving)
     };
     match read(layers, file.clone()) {
@@ -272,7 +273,7 @@ fn check_serving(serving: &ServingConfig) -> Result<(), Refusal> {
             "it is 0, the least is 1".to_owned(),
         );
     }
-    Ok(())
+    addresses::check(serving)
 }
 
 type FlagValue<'a> = Option<(&'static str, &'a str)>;
@@ -365,7 +366,8 @@ impl Layers<'_> {
             Ok(value) => Ok(Some(Setting { value, origin })),
             Err(e) => Err(
                 Refusal::configuration(format!("{} ({origin}) is not usable", key.name))
-                    .with_detail(format!("{text:?}: {e}")),
+                    .with_detail(format!("{text:?}: {e}"))
+                    .with_hint("docs/configuration.md explains every key."),
             ),
         }
     }

@@ -258,6 +258,31 @@ fn serving_refuses_batches_of_nothing_pools_without_a_connection_and_no_retentio
 }
 
 #[test]
+fn an_address_that_leads_nowhere_is_named_with_where_it_came_from() {
+    let said = [
+        refused("", &Environment::from([("KAFKA_BROKERS", "one:9092,two:74628")])),
+        refused("[kafka]\nbrokers = 'a b:9092'\n", &Environment::default()),
+        refused("[auth]\nissuer = 'login.example'\n", &Environment::default()),
+        refused(
+            "[telemetry]\notlp_endpoint = 'http://c:99999'\n",
+            &Environment::default(),
+        ),
+    ];
+    assert_eq!(
+        said,
+        [
+            "kafka.brokers (environment KAFKA_BROKERS) is not usable | \"two:74628\": its port is not a number from 1 to 65535",
+            "kafka.brokers (file nsc.toml) is not usable | \"a b:9092\": ' ' cannot stand in the name of a host",
+            "auth.issuer (file nsc.toml) is not usable | \"login.example\": it must begin with https:// (or http://)",
+            "telemetry.otlp_endpoint (file nsc.toml) is not usable | \"http://c:99999\": invalid port number",
+        ]
+    );
+    // An issuer whose keys are elsewhere is compared and never asked.
+    let file = "[auth]\nissuer = 'login.example'\njwks_url = 'https://login.example/keys'\n";
+    assert!(with(file, &Environment::default(), &Flags::default()).is_ok());
+}
+
+#[test]
 fn serving_reads_its_variables_and_refuses_what_it_does_not_know() {
     let env = Environment::from([
         ("DATABASE_URL", "postgres://nsc_api:s3cret@db/bo"),

@@ -191,6 +191,58 @@ fn a_consumer_never_connects_in_another_way_than_it_is_told() {
     );
 }
 
+/// librdkafka takes a port modulo 65536, and waits for ever for a host that cannot be.
+#[test]
+fn an_address_that_leads_nowhere_is_refused_before_anything_connects() {
+    for (variable, value, named) in [
+        ("KAFKA_BROKERS", "127.0.0.1:74628", "127.0.0.1:74628"),
+        ("KAFKA_BROKERS", "one:9092,http://h:9", "http://h:9"),
+        ("KAFKA_BROKERS", "a b:9092", "a b:9092"),
+        ("KAFKA_BROKERS", "one:9092,,two:9092", "member 2"),
+        ("KAFKA_BROKERS", "one:9092,two", "two"),
+        ("KAFKA_BROKERS", "::1:9092", "[::1]:9092"),
+        ("KAFKA_OAUTH_TOKEN_URL", "https://h:99999/token", "99999"),
+        ("OIDC_ISSUER", "login.example", "login.example"),
+        ("OIDC_JWKS_URL", "https:///keys", "https:///keys"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "collector:4318"),
+        ("NSC_API_LISTEN", "127.0.0.1:74628", "127.0.0.1:74628"),
+        ("NSC_METRICS_LISTEN", "localhost", "localhost"),
+    ] {
+        for line in [
+            "consume",
+            "serve api",
+            "dlq list",
+            "sample publish --ledger-file x.jsonl",
+        ] {
+            let ended = refused(line, &[SOME_DATABASE, (variable, value)], "NSC0003");
+            assert!(
+                ended.stderr.contains(variable) && ended.stderr.contains(named),
+                "{line}: {}",
+                ended.stderr
+            );
+        }
+    }
+    for url in [
+        "postgres://u@h:74628/bo",
+        "postgres://u@::1:5432/bo",
+        "postgres://u@a b/bo",
+    ] {
+        for line in [API, CONSUME, "dlq list"] {
+            refused(
+                line,
+                &[("DATABASE_URL", url), ("AUTH_MODE", "disabled")],
+                "NSC0003",
+            );
+        }
+        let replica = [
+            SOME_DATABASE,
+            ("DATABASE_REPLICA_URL", url),
+            ("AUTH_MODE", "disabled"),
+        ];
+        refused(CONSUME, &replica, "NSC0003");
+    }
+}
+
 #[test]
 fn an_address_that_is_taken_is_refused() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
