@@ -1,6 +1,7 @@
 //! The issuer's keys, kept: fetched ahead and again, so that a verification asks nobody, an issuer that is away for
 //! a while is not noticed, and a new key is found when the first token signed with it arrives.
 
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::Jose;
-use super::jwks::{Fitting, KeySet};
+use super::jwks::{Fitting, KeySet, Unused};
 use super::source::{FetchError, KeySource};
 
 /// Unknown key ids that may make us ask the issuer at once; after them, one each `refetch_every`.
@@ -45,6 +46,8 @@ pub(super) struct Keys {
     policy: KeyPolicy,
     current: RwLock<Option<Arc<Fetched>>>,
     on_demand: Mutex<OnDemand>,
+    /// Keys of the last fetch that cannot be used: each is named once for as long as it is published.
+    named: std::sync::Mutex<HashSet<Unused>>,
 }
 
 struct Fetched {
@@ -69,6 +72,7 @@ impl Keys {
                 counted_from: Instant::now(),
                 failed_at: None,
             }),
+            named: std::sync::Mutex::default(),
         }
     }
 
@@ -135,6 +139,9 @@ impl Keys {
         match fetched {
             Ok(keys) => {
                 tracing::debug!(keys = keys.len(), "the issuer's keys are fetched");
+                for Unused { key_id, reason } in self.newly_unused(&keys) {
+                    tracing::warn!(kid = key_id, reason, "a key of the issuer is not used");
+                }
                 let fetched = Fetched {
                     keys,
                     at: Instant::now(),
@@ -147,6 +154,16 @@ impl Keys {
                 Err(error)
             }
         }
+    }
+
+    /// Keys that cannot be used and were not named yet. A token that is signed with one of them is refused, and its
+    /// holder cannot see why.
+    fn newly_unused(&self, keys: &KeySet) -> Vec<Unused> {
+        let unused: HashSet<Unused> = keys.unused.iter().cloned().collect();
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = unused.difference(&named).cloned().collect();
+        *named = unused;
+        new
     }
 
     fn usable(&self) -> Option<Arc<Fetched>> {
@@ -194,9 +211,40 @@ impl OnDemand {
 mod tests {
     use std::time::Duration;
 
+    use serde_json::json;
     use tokio::time::Instant;
 
-    use super::{BURST, OnDemand};
+    use super::{BURST, KeyPolicy, KeySet, Keys, OnDemand};
+    use crate::auth::source::KeySource;
+    use crate::base64url;
+    use crate::options::OidcOptions;
+
+    #[test]
+    fn a_key_that_cannot_be_used_is_named_once_for_as_long_as_it_is_published() {
+        let options = OidcOptions::new("https://issuer.example", vec!["api://nsc".to_owned()]);
+        let policy = KeyPolicy {
+            refresh: options.refresh,
+            refetch_every: options.refetch_every,
+            max_age: options.max_key_age,
+        };
+        let keys = Keys::new(KeySource::new(&options, false).expect("a source"), policy);
+        let half = base64url::encode(&[7; 32]);
+        let key = |id: &str, usage: &str| json!({"kty": "EC", "crv": "P-256", "kid": id, "use": usage, "x": half, "y": half});
+        let published = |ids: &[&str]| {
+            let unused = ids.iter().map(|id| key(id, "enc"));
+            let all: Vec<_> = unused.chain([key("used", "sig")]).collect();
+            KeySet::parse(json!({ "keys": all }).to_string().as_bytes()).expect("one is of use")
+        };
+        let named = |ids: &[&str]| {
+            let new = keys.newly_unused(&published(ids));
+            new.into_iter().map(|unused| unused.key_id).collect::<Vec<_>>()
+        };
+        assert_eq!(named(&["a"]), ["a"]);
+        assert_eq!(named(&["a"]), [] as [&str; 0]);
+        assert_eq!(named(&["a", "b"]), ["b"]);
+        assert_eq!(named(&[]), [] as [&str; 0]);
+        assert_eq!(named(&["a"]), ["a"]);
+    }
 
     #[test]
     fn a_few_unknown_keys_are_asked_for_at_once_and_then_one_a_while() {
