@@ -80,13 +80,27 @@ pub struct BackfillSummary {
     pub classes: BTreeMap<String, u64>,
     /// Whether it was told to stop before the end.
     pub interrupted: bool,
+    /// Files that had events to store, of which none could be.
+    pub failed: Vec<FailedFile>,
+}
+
+/// A file of a backfill that is wrong from end to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedFile {
+    /// The file.
+    pub file: PathBuf,
+    /// Its lines that can never be events.
+    pub dead_letters: u64,
+    /// These by their class.
+    pub classes: BTreeMap<String, u64>,
 }
 
 impl BackfillSummary {
-    /// Whether there were events to store and none of them could be.
+    /// Whether there was a file with events to store and none of them could be. What the other file held does not
+    /// excuse it: one that was loaded before brings nothing but repeats.
     #[must_use]
     pub const fn failed(&self) -> bool {
-        self.dead_letters > 0 && self.written == 0 && self.stale == 0
+        !self.failed.is_empty()
     }
 }
 
@@ -119,7 +133,8 @@ pub async fn backfill(
         if let Some(file) = file
             && !summary.interrupted
         {
-            load(kind, file, &landing, options, stop, &mut summary, &mut progress).await?;
+            let loaded = load(kind, file, &landing, options, stop, &mut progress).await?;
+            summary.add_file(file, loaded);
         }
     }
     Ok(summary)
@@ -131,16 +146,16 @@ async fn load(
     landing: &Landing,
     options: &BackfillOptions,
     stop: &CancellationToken,
-    summary: &mut BackfillSummary,
     progress: &mut impl FnMut(BackfillProgress<'_>),
-) -> Result<(), ConsumerError> {
+) -> Result<BackfillSummary, ConsumerError> {
+    let mut summary = BackfillSummary::default();
     let unreadable = |source| ConsumerError::Input {
         file: file.to_path_buf(),
         source,
     };
     let Some(source) = open(kind, file, options, stop).await? else {
         summary.interrupted = true;
-        return Ok(());
+        return Ok(summary);
     };
     let total_bytes = source.total_bytes();
     let topic = Arc::from(dead_letter_topic(file));
@@ -148,7 +163,7 @@ async fn load(
     // The next chunk is read while one lands.
     let (send, mut chunks) = mpsc::channel(1);
     let reading = tokio::task::spawn_blocking(move || source.read(kind, topic, &limits, &send));
-    let (mut lines, mut bytes) = (0, 0);
+    let mut bytes = 0;
     loop {
         // Nothing may come for a long time: standard input, a pipe.
         let chunk = tokio::select! {
@@ -170,13 +185,12 @@ async fn load(
             }
             Err(Stopped::AtFault(error)) => return Err(error.into()),
         };
-        lines += read.lines;
         bytes += read.bytes;
         summary.add(read.lines, read.blank, landed);
         progress(BackfillProgress {
             file,
             kind,
-            lines,
+            lines: summary.lines,
             bytes,
             total_bytes,
         });
@@ -184,10 +198,11 @@ async fn load(
     drop(chunks);
     if summary.interrupted {
         // Standard input may never come to an end; the reader finds nobody listening when it does.
-        return Ok(());
+        return Ok(summary);
     }
     let read = reading.await.map_err(|e| ConsumerError::Defect(e.to_string()))?;
-    read.map_err(unreadable)
+    read.map_err(unreadable)?;
+    Ok(summary)
 }
 
 /// An open input of lines of JSON; none when told to stop while there is nothing of it yet, as of a pipe.
@@ -237,6 +252,27 @@ impl BackfillSummary {
         for (class, n) in landed.classes {
             *self.classes.entry(class).or_default() += n;
         }
+    }
+
+    /// Adds what became of a whole file, which is judged by itself.
+    fn add_file(&mut self, file: &Path, loaded: Self) {
+        if loaded.dead_letters > 0 && loaded.written == 0 && loaded.stale == 0 {
+            self.failed.push(FailedFile {
+                file: file.to_path_buf(),
+                dead_letters: loaded.dead_letters,
+                classes: loaded.classes.clone(),
+            });
+        }
+        self.lines += loaded.lines;
+        self.blank += loaded.blank;
+        self.outside += loaded.outside;
+        self.written += loaded.written;
+        self.stale += loaded.stale;
+        self.dead_letters += loaded.dead_letters;
+        for (class, n) in loaded.classes {
+            *self.classes.entry(class).or_default() += n;
+        }
+        self.interrupted |= loaded.interrupted;
     }
 }
 

@@ -19,7 +19,7 @@ mod parse;
 mod poller;
 mod retry;
 
-pub use backfill::{BackfillOptions, BackfillProgress, BackfillSummary, OtherForm, backfill};
+pub use backfill::{BackfillOptions, BackfillProgress, BackfillSummary, FailedFile, OtherForm, backfill};
 pub use consumer::{Consumed, Consumer, ConsumerStatus};
 pub use dlq::{DeadLetterQueue, ImportSummary, ReplayOptions, ReplaySummary, StillBad, import, replay};
 pub use error::ConsumerError;

@@ -186,6 +186,44 @@ async fn a_file_in_which_nothing_is_an_event_is_a_failure_and_one_with_some_is_n
     }
 }
 
+/// Whatever the other file brings: rows, repeats, nothing, or as little.
+#[tokio::test]
+async fn each_file_is_judged_by_itself() {
+    let world = World::new().await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let bad = vec![json!({ "tx_id": 1 }).to_string(), "no".to_owned()];
+    let entries = texts(&[entry("tx-1")]);
+    let orders = texts(&[order("o-1", "PAID")]);
+    let mixed = [&bad[..], &orders].concat();
+    let blank = vec![String::new()];
+    for (ledger, orders, failed) in [
+        (&entries, &bad, &["o.jsonl"][..]),
+        // Now the ledger's file is a repeat.
+        (&entries, &bad, &["o.jsonl"]),
+        (&bad, &orders, &["l.jsonl"]),
+        (&bad, &orders, &["l.jsonl"]),
+        (&bad, &bad, &["l.jsonl", "o.jsonl"]),
+        (&blank, &bad, &["o.jsonl"]),
+        (&bad, &blank, &["l.jsonl"]),
+        (&entries, &mixed, &[]),
+        (&bad, &mixed, &["l.jsonl"]),
+        (&entries, &blank, &[]),
+    ] {
+        let mut options = options();
+        options.ledger_file = file(&directory, "l.jsonl", ledger);
+        options.payment_order_file = file(&directory, "o.jsonl", orders);
+        let summary = load(&world, &options).await;
+        let names: Vec<_> = summary
+            .failed
+            .iter()
+            .map(|f| (f.file.file_name().and_then(|name| name.to_str()), f.dead_letters))
+            .collect();
+        let wanted: Vec<_> = failed.iter().map(|name| (Some(*name), 2)).collect();
+        assert_eq!(names, wanted, "{ledger:?} and {orders:?}: {summary:?}");
+        assert_eq!(summary.failed(), !failed.is_empty());
+    }
+}
+
 /// A backfill that waited for it would wait for ever; one that put them aside would lose sound events.
 #[tokio::test]
 async fn a_database_that_refuses_every_row_ends_a_backfill_with_its_error() {

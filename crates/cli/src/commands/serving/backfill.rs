@@ -1,9 +1,10 @@
 //! `nsc backfill`: events from files, through the same code as those from the broker.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
-use nsc_consumer::{BackfillOptions, backfill};
+use nsc_consumer::{BackfillOptions, FailedFile, backfill};
 use nsc_core::{ExitStatus, UtcMicros};
 use serde_json::json;
 
@@ -18,7 +19,7 @@ use crate::progress;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Lines are read, checked and stored exactly as events from the broker are; what can never be stored becomes a dead
-letter. When none of the lines could be stored it exits with 4, unless --allow-dead-letters. Running it again does no harm.
+letter. When none of a file's lines could be stored it exits with 4, unless --allow-dead-letters. Running it again does no harm.
 Stopped by a signal it finishes the batch under way, says how far it came and exits with 130.
 
 Examples:
@@ -37,7 +38,7 @@ pub(crate) struct BackfillArgs {
     /// Only events whose own time is before this
     #[arg(long, value_name = "TIME")]
     until: Option<UtcMicros>,
-    /// Exit with 0 also when every line became a dead letter
+    /// Exit with 0 also when every line of a file became a dead letter
     #[arg(long)]
     allow_dead_letters: bool,
     #[command(flatten)]
@@ -74,9 +75,10 @@ pub(crate) async fn handle(args: BackfillArgs, app: &mut App) -> Outcome<ExitSta
     .await;
     bar.finish_and_clear();
     let s = done?;
+    let failed: Vec<String> = s.failed.iter().map(|f| f.file.display().to_string()).collect();
     let document = json!({
         "lines": s.lines, "blank": s.blank, "outside": s.outside, "written": s.written, "stale": s.stale,
-        "dead_letters": s.dead_letters, "classes": s.classes, "interrupted": s.interrupted,
+        "dead_letters": s.dead_letters, "classes": s.classes, "interrupted": s.interrupted, "failed_files": failed,
     });
     app.printer.document(&document, || {
         let stopped = if s.interrupted { "stopped before the end; " } else { "" };
@@ -95,9 +97,20 @@ pub(crate) async fn handle(args: BackfillArgs, app: &mut App) -> Outcome<ExitSta
         return Ok(ExitStatus::Interrupted);
     }
     if s.failed() && !args.allow_dead_letters {
-        return Err(kinds::nothing_stored(s.dead_letters, "lines", &s.classes).into());
+        return Err(nothing_stored(&s.failed).into());
     }
     Ok(ExitStatus::Ok)
+}
+
+/// One error for all files that are wrong from end to end.
+fn nothing_stored(failed: &[FailedFile]) -> Refusal {
+    let names: Vec<String> = failed.iter().map(|f| f.file.display().to_string()).collect();
+    let mut classes = BTreeMap::new();
+    for (class, n) in failed.iter().flat_map(|f| &f.classes) {
+        *classes.entry(class.clone()).or_default() += n;
+    }
+    let all = failed.iter().map(|f| f.dead_letters).sum();
+    kinds::nothing_stored(all, &format!("lines of {}", names.join(" and ")), &classes)
 }
 
 /// What the flags say together.

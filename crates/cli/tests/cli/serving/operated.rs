@@ -49,6 +49,25 @@ async fn a_backfill_and_a_replay_of_nothing_that_can_be_stored_are_failures_unle
         ended.stderr.contains("ERROR NSC0613") && ended.stderr.contains("CP949"),
         "{ended:?}"
     );
+    // A file that is wrong from end to end is not excused by another, be it new or a repeat.
+    std::fs::write(
+        directory.path().join("good.jsonl"),
+        charge("t-1", &json!({})).to_string(),
+    )
+    .unwrap();
+    let both = "backfill --ledger-file good.jsonl --payment-order-file cp949.jsonl";
+    for (line, code) in [
+        (both.to_owned(), 4),
+        (both.to_owned(), 4),
+        (format!("{both} --allow-dead-letters"), 0),
+    ] {
+        let ended = nsc(directory.path(), &line, &environment);
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        let named = ended
+            .stderr
+            .contains("none of 3 lines of cp949.jsonl could be stored");
+        assert_eq!(named, code == 4, "{ended:?}");
+    }
     for (line, code) in [
         ("dlq replay", 4),
         ("dlq replay --dry-run", 4),
