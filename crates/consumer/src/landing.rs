@@ -3,7 +3,7 @@
 //!
 //! A batch is one transaction. What is a violation goes into it as a dead letter. When the database refuses the batch
 //! because of a row, the batch is halved until the row is alone: it becomes a dead letter, the rest lands. Any other
-//! failure says nothing about the messages: no database, a full disk, a database that refuses an ordinary row as well.
+//! failure says nothing about the messages: no database, a full disk, a database that refuses what the contract allows.
 //! A consumer waits until it is over; a command waits for what passes by itself, and ends with the rest.
 
 use std::collections::BTreeMap;
@@ -371,19 +371,19 @@ impl Landing {
                 dead_letters: applied.dead_letters + in_file,
                 ..applied
             }),
-            Err(error) if error.is_poison() && prepared.has_rows() => self.blame(prepared, error).await,
+            Err(error) if error.is_refusal() && prepared.has_rows() => self.blame(error).await,
             Err(error) if !error.is_transient() => Err(Failure::SetUp(error)),
             Err(error) => Err(Failure::Other(outcome::with_sources(&error))),
         }
     }
 
-    /// A row that is alone is at fault only where an ordinary one would be taken: whatever keeps the contract can be
-    /// stored, so that a refusal is as likely the database's (a constraint or a column somebody added, another schema).
-    async fn blame(&self, prepared: &Prepared, error: StoreError) -> Result<Applied, Failure> {
-        if prepared.rows() > 1 || matches!(error, StoreError::Unstorable(_)) {
+    /// A row is at fault only where the database takes others that the contract allows: whatever keeps the contract can
+    /// be stored, so that a refusal is as likely the database's (a rule, a narrower column or an encoding of somebody's).
+    async fn blame(&self, error: StoreError) -> Result<Applied, Failure> {
+        if matches!(error, StoreError::Unstorable(_)) {
             return Err(Failure::Poison(error));
         }
-        let asked = self.store.takes_ordinary_rows(self.clock.0.now());
+        let asked = self.store.takes_rows_of_the_contract(self.clock.0.now());
         match tokio::time::timeout(self.options.attempt_timeout, asked).await {
             Ok(Ok(())) => Err(Failure::Poison(error)),
             Ok(Err(fault)) if fault.is_transient() => Err(Failure::Other(outcome::with_sources(&fault))),

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use nsc_core::{Money, UtcMicros};
+use nsc_core::UtcMicros;
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, PgConnection, Row};
 
@@ -22,8 +22,9 @@ impl Store {
     /// Writes a batch in one transaction: all of it or nothing (contract, sections 2 to 4).
     ///
     /// # Errors
-    /// [`StoreError::is_transient`]: apply the same batch again later. [`StoreError::is_poison`]: one row of it can
-    /// never be stored; [`LedgerRow::check`] and [`OrderRow::check`] tell which, before anything is sent.
+    /// [`StoreError::is_transient`]: apply the same batch again later. [`StoreError::is_refusal`]: a row of it, or the
+    /// set-up, is at fault; [`LedgerRow::check`] and [`OrderRow::check`] tell it of a row before anything is sent,
+    /// [`Store::takes_rows_of_the_contract`] of the set-up.
     pub async fn apply(&self, batch: &Batch, ingested_at: UtcMicros) -> Result<Applied, StoreError> {
         batch.ledger.iter().try_for_each(LedgerRow::check)?;
         batch.orders.iter().try_for_each(OrderRow::check)?;
@@ -43,56 +44,6 @@ impl Store {
         Ok(applied)
     }
 }
-
-impl Store {
-    /// Whether an ordinary entry and an ordinary order can be stored; they are not. Asked when a row was refused that
-    /// keeps the contract: if these are refused as well, it is not the row.
-    ///
-    /// # Errors
-    /// Why they cannot.
-    pub async fn takes_ordinary_rows(&self, now: UtcMicros) -> Result<(), StoreError> {
-        let Some(amount) = Money::from_units(100) else {
-            return Ok(());
-        };
-        let batch = Batch {
-            ledger: vec![LedgerRow {
-                tx_id: PROBE.to_owned(),
-                wallet_id: PROBE.to_owned(),
-                entry_type: "CHARGE".to_owned(),
-                amount,
-                amount_signed: Some(amount),
-                related_id: None,
-                related_type: None,
-                event_time: now,
-                created_at: Some(now),
-                updated_at: Some(now),
-                source_version: Some(1),
-            }],
-            orders: vec![OrderRow {
-                order_id: PROBE.to_owned(),
-                user_id: Some(PROBE.to_owned()),
-                merchant_name: Some(PROBE.to_owned()),
-                amount,
-                status: "PAID".to_owned(),
-                created_at: now,
-                updated_at: Some(now),
-                source_version: Some(1),
-            }],
-            dead_letters: Vec::new(),
-        };
-        let mut lease = self.writer(self.common_pool()).await?;
-        let connection = lease.connection();
-        let mut transaction = self.timed("begin", connection.begin()).await?;
-        let mut writer = Writer::new(self, &mut transaction, now);
-        writer.write(Folded::of(&batch), &batch).await?;
-        self.timed("rollback", transaction.rollback()).await?;
-        self.written(lease);
-        Ok(())
-    }
-}
-
-/// Keys of rows that are never committed.
-const PROBE: &str = "nsc-probe";
 
 /// Most pairs of a batch whose halves are looked up for the sake of being counted: a few hundredths of what the batch takes.
 const MOST_COMPARED: usize = 250;
@@ -132,7 +83,7 @@ impl<'t> Writer<'t> {
 }
 
 impl Writer<'_> {
-    async fn write(&mut self, folded: Folded<'_>, batch: &Batch) -> Result<Applied, StoreError> {
+    pub(crate) async fn write(&mut self, folded: Folded<'_>, batch: &Batch) -> Result<Applied, StoreError> {
         let written = self.ledger(&folded.ledger, Moves::Deferred).await?;
         let corrected = self.corrections(&folded, written).await?;
         let ledger_written = written + corrected.moved;

@@ -133,19 +133,20 @@ impl StoreError {
         }
     }
 
-    /// One of the rows can never be stored (and the others can).
-    ///
-    /// What PostgreSQL cannot hold is found before it is asked ([`crate::LedgerRow::check`]). So of its own refusals only
-    /// those of a constraint that somebody added say something of the row. An encoding, a narrowed column or an index of
-    /// another's says something of the set-up: it would refuse sound rows, and is waited for.
+    /// A row of what was to be written cannot be held, or PostgreSQL refused it for a reason that does not pass by itself:
+    /// one of the rows is at fault, or the set-up. That an [`Unstorable`] row is at fault is sure; of the rest
+    /// [`crate::Store::takes_rows_of_the_contract`] tells which it is. What the server says of itself (a damaged page) is
+    /// no refusal of a row.
     #[must_use]
-    pub fn is_poison(&self) -> bool {
+    pub fn is_refusal(&self) -> bool {
         match self {
             Self::Unstorable(_) => true,
             Self::Statement {
                 source: sqlx::Error::Database(e),
                 ..
-            } => e.code().is_some_and(|code| BROKEN_RULES.contains(&code.as_ref())),
+            } => e
+                .code()
+                .is_some_and(|code| !passes(&code) && !code.starts_with(INTERNAL_ERROR)),
             _ => false,
         }
     }
@@ -217,9 +218,8 @@ impl StoreError {
     }
 }
 
-/// SQLSTATEs of a rule about rows that one of them breaks: foreign key, unique, check, exclusion. Not of a column that must
-/// not be null: it is none of ours, and refuses every row.
-const BROKEN_RULES: [&str; 4] = ["23503", "23505", "23514", "23P01"];
+/// The class of SQLSTATEs of a fault inside the server: corrupted data, a corrupted index.
+const INTERNAL_ERROR: &str = "XX";
 
 /// SQLSTATEs that say "not now".
 fn passes(code: &str) -> bool {

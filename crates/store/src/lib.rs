@@ -19,6 +19,7 @@ mod lookup;
 mod migrate;
 mod options;
 mod pool;
+mod probe;
 mod roles;
 mod rows;
 #[doc(hidden)]

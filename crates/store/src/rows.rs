@@ -160,7 +160,7 @@ impl OrderRow {
 }
 
 /// Most hundredths `numeric(18,2)` holds.
-const MAX_UNITS: i128 = 10_i128.pow(18) - 1;
+pub(crate) const MAX_UNITS: i128 = 10_i128.pow(18) - 1;
 /// 0001-01-01T00:00:00Z and the last microsecond of 9999, since 1970.
 const CALENDAR: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 /// Characters of a key that an error quotes.

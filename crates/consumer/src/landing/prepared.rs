@@ -92,14 +92,9 @@ impl Prepared {
         }
     }
 
-    /// Rows of it, which the database could refuse.
-    pub(super) fn rows(&self) -> usize {
-        self.batch.ledger.len() + self.batch.orders.len()
-    }
-
-    /// Whether there are any.
+    /// Whether there are rows in it, which the database could refuse.
     pub(super) fn has_rows(&self) -> bool {
-        self.rows() > 0
+        !self.batch.ledger.is_empty() || !self.batch.orders.is_empty()
     }
 }
 

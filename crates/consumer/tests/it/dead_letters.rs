@@ -221,7 +221,11 @@ async fn old_dead_letters_are_pruned_by_a_running_consumer() {
 }
 
 /// What another release may have added, or a person.
-const FAULTS: [(&str, &str); 3] = [
+const FAULTS: [(&str, &str); 4] = [
+    (
+        "ALTER TABLE bo.ledger_entries ALTER COLUMN wallet_id TYPE varchar(1)",
+        "ALTER TABLE bo.ledger_entries ALTER COLUMN wallet_id TYPE varchar(255)",
+    ),
     (
         "ALTER TABLE bo.ledger_entries ADD COLUMN region text NOT NULL DEFAULT 'x'; \
          ALTER TABLE bo.ledger_entries ALTER COLUMN region DROP DEFAULT",
@@ -236,7 +240,7 @@ const FAULTS: [(&str, &str); 3] = [
         "CREATE FUNCTION bo.narrow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
          RAISE EXCEPTION 'no equivalent' USING ERRCODE = '22P05'; END $$; \
          CREATE TRIGGER narrow BEFORE INSERT ON bo.ledger_entries FOR EACH ROW \
-         WHEN (NEW.wallet_id LIKE 'wide%') EXECUTE FUNCTION bo.narrow()",
+         WHEN (NEW.wallet_id ~ '[^[:ascii:]]') EXECUTE FUNCTION bo.narrow()",
         "DROP TRIGGER narrow ON bo.ledger_entries; DROP FUNCTION bo.narrow()",
     ),
 ];
@@ -253,7 +257,7 @@ async fn a_database_that_refuses_every_row_is_waited_for_and_makes_no_dead_lette
             .map(|n| {
                 with(
                     entry(&format!("tx-{}", stored + n)),
-                    json!({ "wallet_id": "wide" }),
+                    json!({ "wallet_id": "지갑" }),
                 )
             })
             .collect();

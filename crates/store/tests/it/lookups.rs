@@ -454,7 +454,7 @@ async fn no_id_is_an_error_of_the_database() {
         ));
         let error = reader.wallet_entries(&page(nul, 10)).await.unwrap_err();
         assert!(matches!(error, StoreError::Argument { what: "wallet_id" }));
-        assert!(!error.is_transient() && !error.is_poison());
+        assert!(!error.is_transient() && !error.is_refusal());
     }
     let after = |tx_id: &str| WalletQuery {
         after: Some(EntryCursor {

@@ -16,6 +16,7 @@ mod migrations;
 mod model;
 mod outage;
 mod pairing;
+mod probe;
 mod properties;
 mod roles;
 mod statements;

@@ -152,7 +152,7 @@ async fn a_store_says_what_is_wrong_with_the_schema() {
         .apply(&ledger([entry("t", "CHARGE", None)]), at(0))
         .await
         .unwrap_err();
-    assert!(!applied.is_transient() && !applied.is_poison(), "{applied:?}");
+    assert!(!applied.is_transient() && !applied.is_refusal(), "{applied:?}");
     assert!(applied.hint().unwrap().contains("nsc migrate"));
 
     migrate(&url, &roles).await.unwrap();
@@ -328,7 +328,7 @@ async fn a_database_that_is_not_in_utf8_is_refused_before_anything_is_made() {
         let error = migrate(&url, &RoleNames::default()).await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::DatabaseEncoding);
         assert!(error.detail().unwrap().contains(encoding), "{error:?}");
-        assert!(error.is_fault_of_set_up() && !error.is_transient() && !error.is_poison());
+        assert!(error.is_fault_of_set_up() && !error.is_transient() && !error.is_refusal());
         let mut connection = superuser(&postgres.url(&name)).await;
         let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'bo'";
         assert_eq!(value_on::<i64>(&mut connection, schemas).await, 0);
@@ -342,49 +342,6 @@ async fn a_database_that_is_not_in_utf8_is_refused_before_anything_is_made() {
             ErrorCode::DatabaseEncoding
         );
     }
-}
-
-/// What PostgreSQL refuses of rows that were found storable is no fault of theirs.
-#[tokio::test]
-async fn a_fault_of_the_set_up_makes_no_row_poison() {
-    let (database, url) = empty().await;
-    migrate(&url, &RoleNames::default()).await.unwrap();
-    let store = consumer(&database).await;
-    let row = LedgerRow {
-        wallet_id: "가".repeat(255),
-        ..entry("t", "CHARGE", None)
-    };
-    for (fault, mend) in [
-        (
-            "ALTER TABLE bo.ledger_entries ADD COLUMN theirs text NOT NULL",
-            "ALTER TABLE bo.ledger_entries DROP COLUMN theirs",
-        ),
-        (
-            "ALTER TABLE bo.ledger_entries ALTER COLUMN wallet_id TYPE varchar(100)",
-            "ALTER TABLE bo.ledger_entries ALTER COLUMN wallet_id TYPE varchar(255)",
-        ),
-        (
-            "CREATE FUNCTION bo.theirs() RETURNS trigger LANGUAGE plpgsql AS
-                $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
-             CREATE TRIGGER theirs BEFORE INSERT ON bo.ledger_entries FOR EACH ROW EXECUTE FUNCTION bo.theirs()",
-            "DROP TRIGGER theirs ON bo.ledger_entries",
-        ),
-    ] {
-        database.execute(fault).await.unwrap();
-        let error = store.apply(&ledger([row.clone()]), at(0)).await.unwrap_err();
-        assert!(!error.is_poison(), "{fault}: {error:?}");
-        database.execute(mend).await.unwrap();
-    }
-    store.apply(&ledger([row]), at(0)).await.unwrap();
-    // A rule about rows that somebody added is another thing.
-    let rule = "ALTER TABLE bo.ledger_entries ADD CHECK (wallet_id <> 'forbidden')";
-    database.execute(rule).await.unwrap();
-    let forbidden = LedgerRow {
-        wallet_id: "forbidden".to_owned(),
-        ..entry("f", "CHARGE", None)
-    };
-    let error = store.apply(&ledger([forbidden]), at(0)).await.unwrap_err();
-    assert!(error.is_poison(), "{error:?}");
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ async fn a_store_outlives_its_database() {
         }
         for _ in 0..3 {
             let error = store.apply(&batch, at(0)).await.unwrap_err();
-            assert!(error.is_transient() && !error.is_poison(), "{error:?}");
+            assert!(error.is_transient() && !error.is_refusal(), "{error:?}");
             assert_eq!(error.code(), ErrorCode::Database);
             let error = store.tx("t1").await.unwrap_err();
             assert!(error.is_transient(), "{error:?}");
@@ -83,7 +83,7 @@ async fn a_wrong_database_name_or_login_is_no_outage() {
             .ready()
             .await
             .unwrap_err();
-        assert!(!error.is_transient() && !error.is_poison(), "{error:?}");
+        assert!(!error.is_transient() && !error.is_refusal(), "{error:?}");
         assert!(error.detail().is_some() && error.hint().is_some());
     }
 }

@@ -212,17 +212,3 @@ async fn neither_the_consumer_nor_the_api_may_correct_a_version_alone() {
         ["2026-01-01 00:00:00+00"]
     );
 }
-
-#[tokio::test]
-async fn ordinary_rows_are_tried_and_never_kept() {
-    let database = migrated().await;
-    let store = consumer(&database).await;
-    store.takes_ordinary_rows(at(0)).await.unwrap();
-    let kept = "SELECT (SELECT count(*) FROM bo.ledger_entries) + (SELECT count(*) FROM bo.payment_orders)";
-    assert_eq!(value::<i64>(&database, kept).await, 0);
-    database
-        .execute("ALTER TABLE bo.payment_orders ADD COLUMN region text NOT NULL")
-        .await
-        .unwrap();
-    assert!(store.takes_ordinary_rows(at(0)).await.is_err());
-}

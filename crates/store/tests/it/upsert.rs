@@ -243,7 +243,7 @@ async fn a_row_the_database_cannot_hold_is_named_and_nothing_of_its_batch_is_wri
             .apply(&ledger([good.clone(), row]), at(0))
             .await
             .unwrap_err();
-        assert!(error.is_poison() && !error.is_transient(), "{error:?}");
+        assert!(error.is_refusal() && !error.is_transient(), "{error:?}");
     }
     let bad_order = OrderRow {
         status: "\0".to_owned(),
@@ -255,7 +255,7 @@ async fn a_row_the_database_cannot_hold_is_named_and_nothing_of_its_batch_is_wri
             .apply(&orders([bad_order]), at(0))
             .await
             .unwrap_err()
-            .is_poison()
+            .is_refusal()
     );
     assert_eq!(
         value::<i64>(&database, "SELECT count(*) FROM bo.ledger_entries").await,
