@@ -48,7 +48,7 @@ const NO_INPUT_OUTPUT: [&str; 10] = [
 ];
 
 /// The plan.
-pub const LAYERS: [Layer; 16] = [
+pub const LAYERS: [Layer; 17] = [
     Layer {
         name: "core",
         inside: &[],
@@ -116,8 +116,14 @@ pub const LAYERS: [Layer; 16] = [
         not_even_through_others: &LAKEHOUSE,
     },
     Layer {
+        name: "kafka",
+        inside: &["core", "telemetry"],
+        never: &["axum", "sqlx"],
+        not_even_through_others: &LAKEHOUSE,
+    },
+    Layer {
         name: "consumer",
-        inside: &["core", "contracts", "store", "telemetry"],
+        inside: &["core", "contracts", "kafka", "store", "telemetry"],
         never: &["axum", "sqlx"],
         not_even_through_others: &LAKEHOUSE,
     },
@@ -139,6 +145,7 @@ pub const LAYERS: [Layer; 16] = [
             "explain",
             "telemetry",
             "sample",
+            "kafka",
             "store",
             "consumer",
             "api",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nsc_contracts::event::{EventKind, ViolationClass};
+use nsc_kafka::Security;
 use nsc_store::StoreError;
 use rdkafka::config::FromClientConfigAndContext;
 use tokio::sync::oneshot;
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::ConsumerError;
 use crate::housekeeping::Housekeeping;
-use crate::kafka::{Assignment, Client, Context, Ends, Security};
+use crate::kafka::{Assignment, Client, Context, Ends};
 use crate::landing::{Landing, REFUSED_BY_DATABASE};
 use crate::lane::Lane;
 use crate::options::{ConsumerOptions, Services};

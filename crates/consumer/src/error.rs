@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use nsc_contracts::event::ProfileError;
 use nsc_core::{ErrorCode, OperatorError};
+use nsc_kafka::PropertyError;
 use nsc_store::StoreError;
 
 use crate::backfill::OtherForm;
@@ -19,13 +20,8 @@ pub enum ConsumerError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A property of librdkafka that cannot be set.
-    #[error("Kafka property {name} cannot be set: {reason}")]
-    Property {
-        /// The property.
-        name: String,
-        /// Why not.
-        reason: String,
-    },
+    #[error(transparent)]
+    Property(#[from] PropertyError),
     /// The client could not be made, or the group threw it out for good.
     #[error("the Kafka client cannot go on: {reason}")]
     Broker {
@@ -82,7 +78,7 @@ impl OperatorError for ConsumerError {
         match self {
             Self::Profile(e) => e.code(),
             Self::Store(e) => e.code(),
-            Self::Property { .. } => ErrorCode::Configuration,
+            Self::Property(_) => ErrorCode::Configuration,
             Self::Broker { .. } => ErrorCode::Broker,
             Self::OtherForm { form, .. } if form.is_text => ErrorCode::InputNotJsonLines,
             Self::OtherForm { .. } => ErrorCode::InputNotText,
@@ -106,7 +102,7 @@ impl OperatorError for ConsumerError {
         let hint = match self {
             Self::Profile(e) => return e.hint(),
             Self::Store(e) => return e.hint(),
-            Self::Property { .. } => "remove it from the configuration",
+            Self::Property(_) => "remove it from the configuration",
             Self::Broker { .. } => "check the brokers' address, the credentials and group.instance.id",
             Self::OtherForm { form, .. } => form.remedy,
             Self::Input { .. } => "check its name and whether this user may read it",

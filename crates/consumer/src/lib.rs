@@ -23,7 +23,7 @@ pub use backfill::{BackfillOptions, BackfillProgress, BackfillSummary, FailedFil
 pub use consumer::{Consumed, Consumer, ConsumerStatus};
 pub use dlq::{DeadLetterQueue, ImportSummary, ReplayOptions, ReplaySummary, StillBad, import, replay};
 pub use error::ConsumerError;
-pub use kafka::{KafkaOptions, OauthToken, Security, TokenError, TokenProvider};
+pub use nsc_kafka::{KafkaOptions, Security};
 pub use nsc_store::{DeadLetterFilter, StoredDeadLetter};
 pub use options::{ConsumerOptions, DeadLetterBackend, DeadLetterOptions, LandingOptions, Services, StartAt};
 pub use parse::parse_event;

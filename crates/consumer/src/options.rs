@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use nsc_contracts::event::EventProfile;
 use nsc_core::Clock;
+use nsc_kafka::KafkaOptions;
 use nsc_store::Store;
 use nsc_telemetry::Metrics;
-
-use crate::kafka::KafkaOptions;
 
 /// What the caller has and this crate uses; clones share it.
 #[derive(Clone)]

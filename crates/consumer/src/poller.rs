@@ -16,7 +16,7 @@ use rdkafka::types::RDKafkaErrorCode;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::ConsumerError;
-use crate::kafka::{self, Client};
+use crate::kafka::Client;
 use crate::lane::Lane;
 use crate::message::{Message, Partition};
 use crate::options::{ConsumerOptions, StartAt};
@@ -301,7 +301,7 @@ impl Poller {
                 .timestamp()
                 .to_millis()
                 .map(|ms| UtcMicros::new(ms.saturating_mul(1_000))),
-            correlation: kafka::correlation_id(message),
+            correlation: nsc_kafka::correlation_id(message),
             epoch: ownership.epoch,
         })
     }

@@ -6,7 +6,6 @@ mod correct_version;
 mod dlq;
 mod kinds;
 mod migrate;
-mod oauth;
 pub(crate) mod publish;
 mod serve;
 mod wiring;

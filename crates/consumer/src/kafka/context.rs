@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nsc_contracts::event::{EventKind, EventProfile};
+use nsc_kafka::{TokenProvider, lags};
 use nsc_telemetry::ConsumerMetrics;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
@@ -16,8 +17,7 @@ use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
-use super::statistics::lags;
-use super::{Assignment, Ends, TokenProvider};
+use super::{Assignment, Ends};
 use crate::lane::{Finished, Lane};
 use crate::message::Partition;
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use nsc_consumer::{ConsumerError, KafkaOptions, Security, TokenError};
+use nsc_consumer::{ConsumerError, KafkaOptions, Security};
 use nsc_contracts::event::EventKind;
 use nsc_core::{ErrorCode, OperatorError};
+use nsc_kafka::TokenError;
 use nsc_testkit::{Broker, FaultProxy, Postgres, PostgresOptions, Record};
 use serde_json::Value;
 use sqlx::{Connection as _, PgConnection};

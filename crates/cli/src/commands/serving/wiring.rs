@@ -5,16 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use nsc_consumer::{DeadLetterBackend, DeadLetterOptions, KafkaOptions, LandingOptions, Security, Services};
+use nsc_consumer::{DeadLetterBackend, DeadLetterOptions, LandingOptions, Services};
 use nsc_contracts::event::{EventProfile, KindOverrides, ProfileOverrides, parse_profiles};
 use nsc_core::{ErrorCode, SystemClock};
+use nsc_kafka::{ClientCredentials, KafkaOptions, Security};
 use nsc_store::{DatabaseUrl, Store, StoreOptions};
 use nsc_telemetry::{Metrics, MetricsOptions};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use url::{Host, Url};
 
-use super::oauth;
 use crate::config::serving::{DlqBackend, KafkaConfig, KafkaSecurity};
 use crate::config::{Config, EnvironmentName, Flags, Origin, Setting};
 use crate::failure::{Failure, Outcome, Refusal};
@@ -159,7 +159,10 @@ pub(crate) fn kafka(config: &Config) -> Outcome<KafkaOptions> {
         KafkaSecurity::OAuthBearer => {
             let credentials = credentials(kafka)?;
             refuse_secret_in_the_clear(&credentials.token_url, config.environment.value)?;
-            Security::OauthBearer(oauth::provider(credentials)?)
+            let provider = credentials.provider(Arc::new(SystemClock));
+            Security::OauthBearer(
+                provider.map_err(|e| Failure::unexpected("setting up the token client", e))?,
+            )
         }
     };
     Ok(options)
@@ -216,8 +219,8 @@ fn refuse_secret_in_the_clear(token_url: &str, environment: EnvironmentName) -> 
     }
 }
 
-fn credentials(kafka: &KafkaConfig) -> Outcome<oauth::ClientCredentials> {
-    Ok(oauth::ClientCredentials {
+fn credentials(kafka: &KafkaConfig) -> Outcome<ClientCredentials> {
+    Ok(ClientCredentials {
         token_url: needed(
             &kafka.oauth_token_url,
             "kafka.oauth_token_url (KAFKA_OAUTH_TOKEN_URL)",

@@ -4,25 +4,28 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nsc_consumer::{OauthToken, TokenError, TokenProvider};
-use nsc_core::{Clock, MICROS_PER_SECOND, SystemClock};
+use nsc_core::{Clock, MICROS_PER_SECOND};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use crate::failure::{Failure, Outcome};
+use crate::security::{OauthToken, TokenError, TokenProvider};
 
 /// How long the token endpoint may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A client and the endpoint that gives it tokens (RFC 6749, 4.4).
 #[derive(Debug, Clone)]
-pub(crate) struct ClientCredentials {
-    pub(crate) token_url: String,
-    pub(crate) client_id: String,
-    pub(crate) client_secret: SecretString,
+pub struct ClientCredentials {
+    /// The endpoint.
+    pub token_url: String,
+    /// The client.
+    pub client_id: String,
+    /// Its secret, as it was at the start.
+    pub client_secret: SecretString,
     /// Where it stands, when a secret store mounts it: read again for every token, so that it may be replaced.
-    pub(crate) client_secret_file: Option<PathBuf>,
-    pub(crate) scope: Option<String>,
+    pub client_secret_file: Option<PathBuf>,
+    /// What the token is to be for, when the endpoint wants to be told.
+    pub scope: Option<String>,
 }
 
 /// Life of a token of which the endpoint says none, seconds. (RFC 6749 recommends to say it, and no more.) Asked again at
@@ -82,17 +85,20 @@ impl Seconds {
     }
 }
 
-/// Asks the endpoint whenever the client library needs a token.
-pub(crate) fn provider(credentials: ClientCredentials) -> Outcome<TokenProvider> {
-    let client = reqwest::blocking::Client::builder()
-        .timeout(PATIENCE)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|e| Failure::unexpected("setting up the token client", e))?;
-    Ok(Arc::new(move || token(&client, &credentials)))
-}
-
 impl ClientCredentials {
+    /// Asks the endpoint whenever the client library needs a token.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made.
+    pub fn provider(self, clock: Arc<dyn Clock>) -> Result<TokenProvider, TokenError> {
+        let client = reqwest::blocking::Client::builder()
+            .timeout(PATIENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|e| TokenError(format!("no token: the HTTP client could not be made: {e}")))?;
+        Ok(Arc::new(move || token(&client, &self, &*clock)))
+    }
+
     /// The secret as it stands now; as it was at the start while its file cannot be read.
     fn secret(&self) -> SecretString {
         let mounted = self.client_secret_file.as_ref().map(std::fs::read_to_string);
@@ -109,6 +115,7 @@ impl ClientCredentials {
 fn token(
     client: &reqwest::blocking::Client,
     credentials: &ClientCredentials,
+    clock: &dyn Clock,
 ) -> Result<OauthToken, TokenError> {
     let secret = credentials.secret();
     let mut form = vec![
@@ -142,7 +149,7 @@ fn token(
     Ok(OauthToken {
         token,
         principal: credentials.client_id.clone(),
-        expires_at: SystemClock.now().plus(life * MICROS_PER_SECOND),
+        expires_at: clock.now().plus(life * MICROS_PER_SECOND),
     })
 }
 

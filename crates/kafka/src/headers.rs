@@ -7,7 +7,8 @@ use nsc_telemetry::correlation::CORRELATION_HEADERS;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 
 /// The well-formed one under the first of our names that has one.
-pub(crate) fn correlation_id(message: &BorrowedMessage<'_>) -> Option<CorrelationId> {
+#[must_use]
+pub fn correlation_id(message: &BorrowedMessage<'_>) -> Option<CorrelationId> {
     CORRELATION_HEADERS
         .into_iter()
         .find_map(|name| named(message, name))

@@ -27,10 +27,13 @@ struct PartitionStatistics {
 }
 
 /// Topic, partition, messages that are not finished yet.
-pub(super) type Lag = (String, i32, u64);
+pub type Lag = (String, i32, u64);
 
 /// The lag of every partition whose end is known.
-pub(super) fn lags(json: &[u8]) -> Result<Vec<Lag>, serde_json::Error> {
+///
+/// # Errors
+/// When these are no statistics of librdkafka.
+pub fn lags(json: &[u8]) -> Result<Vec<Lag>, serde_json::Error> {
     let statistics: Statistics = serde_json::from_slice(json)?;
     let mut lags = Vec::new();
     for (name, topic) in statistics.topics {

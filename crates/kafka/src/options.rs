@@ -1,67 +1,25 @@
 //! How to reach the brokers.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use nsc_core::UtcMicros;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
-use secrecy::{ExposeSecret, SecretString};
 
-use crate::error::ConsumerError;
+use crate::security::Security;
 
 /// How long what brokers said of topics counts without a new word from them, at least.
 const KEEP_METADATA: Duration = Duration::from_secs(30);
 
-/// A token for SASL OAUTHBEARER.
-#[derive(Debug, Clone)]
-pub struct OauthToken {
-    /// The token.
-    pub token: SecretString,
-    /// Whose it is; Event Hubs does not look at it.
-    pub principal: String,
-    /// When it ends. A new one is asked for at four fifths of its life.
-    pub expires_at: UtcMicros,
-}
-
-/// Why there is no token; without secrets, as it is logged.
+/// A property of librdkafka that cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct TokenError(pub String);
-
-/// Gets a token, for example from Entra ID by client credentials. Called on a thread that may block, now and then.
-pub type TokenProvider = Arc<dyn Fn() -> Result<OauthToken, TokenError> + Send + Sync>;
-
-/// How the connection is protected and who we are.
-#[derive(Clone)]
-pub enum Security {
-    /// Neither; for a broker on this machine.
-    Plaintext,
-    /// Encrypted, nobody in particular.
-    Tls,
-    /// SASL PLAIN over TLS: user and password. Event Hubs: `$ConnectionString` and the connection string.
-    SaslPlain {
-        /// User.
-        username: String,
-        /// Password.
-        password: SecretString,
-    },
-    /// SASL OAUTHBEARER over TLS.
-    OauthBearer(TokenProvider),
-}
-
-impl fmt::Debug for Security {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plaintext => "Plaintext",
-            Self::Tls => "Tls",
-            Self::SaslPlain { .. } => "SaslPlain(..)",
-            Self::OauthBearer(_) => "OauthBearer(..)",
-        })
-    }
+#[error("Kafka property {name} cannot be set: {reason}")]
+pub struct PropertyError {
+    /// The property.
+    pub name: String,
+    /// Why not.
+    pub reason: String,
 }
 
 /// How to reach the brokers and how to behave there.
@@ -120,7 +78,10 @@ impl KafkaOptions {
     }
 
     /// As librdkafka takes it.
-    pub(crate) fn client_config(&self) -> Result<ClientConfig, ConsumerError> {
+    ///
+    /// # Errors
+    /// When a further property is one that this program relies on.
+    pub fn client_config(&self) -> Result<ClientConfig, PropertyError> {
         let mut config = ClientConfig::new();
         let ms = |d: Duration| d.as_millis().to_string();
         for (name, value) in &self.properties {
@@ -167,48 +128,31 @@ impl KafkaOptions {
         ];
         for (name, value) in ours {
             if self.properties.contains_key(name) {
-                return Err(ConsumerError::Property {
+                return Err(PropertyError {
                     name: name.to_owned(),
                     reason: "this program sets it itself".to_owned(),
                 });
             }
             config.set(name, value);
         }
-        self.set_identity(&mut config);
-        config.set_log_level(RDKafkaLogLevel::Info);
-        Ok(config)
-    }
-
-    fn set_identity(&self, config: &mut ClientConfig) {
         if let Some(id) = &self.instance_id {
             config.set("group.instance.id", id);
         }
         if let Some(file) = &self.ca_file {
             config.set("ssl.ca.location", file.to_string_lossy());
         }
-        let (protocol, mechanism) = match &self.security {
-            Security::Plaintext => ("plaintext", None),
-            Security::Tls => ("ssl", None),
-            Security::SaslPlain { username, password } => {
-                config.set("sasl.username", username);
-                config.set("sasl.password", password.expose_secret());
-                ("sasl_ssl", Some("PLAIN"))
-            }
-            Security::OauthBearer(_) => ("sasl_ssl", Some("OAUTHBEARER")),
-        };
-        config.set("security.protocol", protocol);
-        if let Some(mechanism) = mechanism {
-            config.set("sasl.mechanism", mechanism);
-            // Event Hubs closes connections that are idle for four minutes without a word.
-            config.set("socket.keepalive.enable", "true");
-            config.set("connections.max.idle.ms", "180000");
-        }
+        self.security.set(&mut config);
+        config.set_log_level(RDKafkaLogLevel::Info);
+        Ok(config)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+
+    use super::{KafkaOptions, PropertyError};
+    use crate::security::{Security, TokenError};
 
     fn with_a_login() -> KafkaOptions {
         let mut options = KafkaOptions::new("ns.servicebus.windows.net:9093", "g");
@@ -263,9 +207,6 @@ mod tests {
         options
             .properties
             .insert("enable.auto.offset.store".into(), "true".into());
-        assert!(matches!(
-            options.client_config(),
-            Err(ConsumerError::Property { .. })
-        ));
+        assert!(matches!(options.client_config(), Err(PropertyError { .. })));
     }
 }
