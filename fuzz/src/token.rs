@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
-use nsc_api::auth::{Jose, MAX_TOKEN_BYTES, SigningAlgorithm, TokenError, UnverifiedToken, bearer_token};
+use nsc_auth::{Jose, MAX_TOKEN_BYTES, SigningAlgorithm, TokenError, UnverifiedToken, bearer_token};
 use serde_json::{Map, Value};
 
 use crate::{Outcome, canary, split_line, token_claims};

@@ -1,17 +1,16 @@
-//! The claims of a token: read only after its signature verified, which no fuzzer gets past. So the API's module is
+//! The claims of a token: read only after its signature verified, which no fuzzer gets past. So that module is
 //! compiled in here a second time, with what it expects around it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use nsc_api::ClaimPath;
-use nsc_api::auth::{Principal, TokenError};
+use nsc_auth::{ClaimPath, Principal, TokenError};
 use nsc_core::UtcMicros;
 use serde_json::{Map, Value};
 
 use crate::Outcome;
 
-#[path = "../../crates/api/src/auth/claims.rs"]
+#[path = "../../crates/auth/src/claims.rs"]
 mod claims;
 
 const NOW_SECONDS: i64 = 1_800_000_000;

@@ -48,7 +48,7 @@ const NO_INPUT_OUTPUT: [&str; 10] = [
 ];
 
 /// The plan.
-pub const LAYERS: [Layer; 17] = [
+pub const LAYERS: [Layer; 18] = [
     Layer {
         name: "core",
         inside: &[],
@@ -116,6 +116,12 @@ pub const LAYERS: [Layer; 17] = [
         not_even_through_others: &LAKEHOUSE,
     },
     Layer {
+        name: "auth",
+        inside: &["core"],
+        never: &["axum", "sqlx"],
+        not_even_through_others: &["rdkafka", "datafusion", "deltalake", "parquet", "object_store"],
+    },
+    Layer {
         name: "kafka",
         inside: &["core", "telemetry"],
         never: &["axum", "sqlx"],
@@ -129,7 +135,7 @@ pub const LAYERS: [Layer; 17] = [
     },
     Layer {
         name: "api",
-        inside: &["core", "store", "telemetry"],
+        inside: &["auth", "core", "store", "telemetry"],
         never: &["rdkafka", "sqlx"],
         not_even_through_others: &["rdkafka", "datafusion", "deltalake", "parquet", "object_store"],
     },

@@ -9,10 +9,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::Authenticator;
 use crate::client_ip::TrustedProxies;
 use crate::options::Limits;
 use crate::readiness::Readiness;
+use nsc_auth::Authenticator;
 
 pub(crate) struct App {
     pub(crate) store: Store,

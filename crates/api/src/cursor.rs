@@ -6,8 +6,8 @@
 
 use nsc_core::UtcMicros;
 
-use crate::base64url;
 use crate::params::MAX_ID_CHARS;
+use nsc_auth::base64url;
 
 /// Layout: version, sum, event time in microseconds (big-endian), tx id.
 const VERSION: u8 = 1;
@@ -110,7 +110,7 @@ mod tests {
     use proptest::prelude::{any, prop_assert_eq, proptest};
 
     use super::{Cursor, Position};
-    use crate::base64url;
+    use nsc_auth::base64url;
 
     fn position(micros: i64, tx_id: &str) -> Position {
         Position {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use nsc_auth::AuthError;
 use nsc_core::{ErrorCode, OperatorError};
 
 /// Why the API does not start, or stopped.
@@ -27,17 +28,9 @@ pub enum ApiError {
         /// Which one.
         setting: &'static str,
     },
-    /// A URL that keys cannot be fetched from.
-    #[error("the issuer's keys cannot be fetched from {url:?}")]
-    KeyUrl {
-        /// The URL.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// No HTTPS connection can be made at all.
-    #[error("connections to the issuer cannot be set up")]
-    HttpClient(String),
+    /// The issuer's keys cannot be had.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     /// A certificate or key that cannot be served with.
     #[error("TLS cannot be served with {}", path.display())]
     Tls {
@@ -56,9 +49,8 @@ impl OperatorError for ApiError {
         match self {
             Self::DisabledOutsideLocal { .. }
             | Self::DisabledOnOpenAddress { .. }
-            | Self::Incomplete { .. }
-            | Self::KeyUrl { .. }
-            | Self::HttpClient(_) => ErrorCode::AuthConfiguration,
+            | Self::Incomplete { .. } => ErrorCode::AuthConfiguration,
+            Self::Auth(error) => error.code(),
             Self::Tls { .. } | Self::Serve(_) => ErrorCode::Listen,
         }
     }
@@ -70,9 +62,8 @@ impl OperatorError for ApiError {
                 Some("AUTH_MODE is disabled, and other machines may reach this address".to_owned())
             }
             Self::Incomplete { .. } => None,
-            Self::KeyUrl { reason, .. } | Self::HttpClient(reason) | Self::Tls { reason, .. } => {
-                Some(reason.clone())
-            }
+            Self::Auth(error) => error.detail(),
+            Self::Tls { reason, .. } => Some(reason.clone()),
             Self::Serve(error) => Some(error.to_string()),
         }
     }
@@ -86,10 +77,7 @@ impl OperatorError for ApiError {
             Self::Incomplete { .. } => {
                 "set OIDC_ISSUER and OIDC_AUDIENCE to the application registered with the issuer"
             }
-            Self::KeyUrl { .. } => "check OIDC_ISSUER; the issuer's keys must come over https",
-            Self::HttpClient(_) => {
-                "check that this machine has certificates of authorities (the package ca-certificates)"
-            }
+            Self::Auth(error) => return error.hint(),
             Self::Tls { .. } => "give PEM files that belong together and that this process may read",
             Self::Serve(_) => "choose another address",
         };

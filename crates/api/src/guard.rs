@@ -14,10 +14,10 @@ use tracing::Instrument;
 
 use crate::app::{App, Shared};
 use crate::attempt::Attempt;
-use crate::auth::{AuthFailure, MAX_TOKEN_BYTES, TokenError};
 use crate::loopback_host::is_for_loopback;
 use crate::options::Limits;
 use crate::problem::{Problem, ProblemKind};
+use nsc_auth::{AuthFailure, MAX_TOKEN_BYTES, TokenError};
 
 /// A client that hangs up drops its request; the attempt goes on in a task of its own, so that it is audited.
 pub(crate) async fn guard(State(app): State<Shared>, request: Request, next: Next) -> Response {

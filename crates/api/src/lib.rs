@@ -3,12 +3,10 @@
 //! [`ApiOptions`] and a [`nsc_store::Store`] make an [`Api`], which serves until it is told to stop. Every attempt on
 //! an admin route is audited, and nothing is answered whose audit row is not committed.
 //!
-//! The parsers of what strangers send are public, so that they can be fuzzed: [`params`], [`cursor`], [`auth`].
+//! The parsers of what strangers send are public, so that they can be fuzzed: [`params`], [`cursor`], and those of [`nsc_auth`].
 
 mod app;
 mod attempt;
-pub mod auth;
-mod base64url;
 mod client_ip;
 mod context;
 pub mod cursor;
@@ -29,6 +27,7 @@ mod view;
 
 pub use client_ip::TrustedProxies;
 pub use error::ApiError;
+pub use nsc_auth::{AuthOptions, ClaimPath, KeyLocation, OidcOptions};
 pub use openapi::openapi_text;
-pub use options::{ApiOptions, AuthOptions, ClaimPath, KeyLocation, Limits, OidcOptions, TlsOptions};
+pub use options::{ApiOptions, Limits, TlsOptions};
 pub use server::Api;

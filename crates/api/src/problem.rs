@@ -12,8 +12,8 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::auth::TokenError;
 use crate::params::{Fault, ParameterError};
+use nsc_auth::TokenError;
 
 /// The media type.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";

@@ -7,18 +7,22 @@ use jsonwebtoken::{Algorithm, crypto};
 use nsc_core::UtcMicros;
 use tokio_util::sync::CancellationToken;
 
-use super::claims::Expectations;
-use super::jwks::VerifyingKey;
-use super::keys::{KeyError, KeyPolicy, Keys};
-use super::source::KeySource;
-use super::{MAX_TRIES, Principal, SigningAlgorithm, TokenError, UnverifiedToken, bearer_token};
 use crate::base64url;
-use crate::error::ApiError;
+use crate::bearer::bearer_token;
+use crate::claims::Expectations;
+use crate::error::AuthError;
+use crate::jose::{SigningAlgorithm, UnverifiedToken};
+use crate::jwks::VerifyingKey;
+use crate::keys::{KeyError, KeyPolicy, Keys};
+use crate::limits::MAX_TRIES;
 use crate::options::{AuthOptions, OidcOptions};
+use crate::principal::Principal;
+use crate::source::KeySource;
+use crate::token_error::TokenError;
 
 /// Why nobody is authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AuthFailure {
+pub enum AuthFailure {
     /// The token is at fault: 401.
     Token(TokenError),
     /// The issuer's keys are at fault: 503, for another try may succeed.
@@ -29,7 +33,9 @@ pub(crate) enum AuthFailure {
 }
 
 /// Knows who asks.
-pub(crate) enum Authenticator {
+pub struct Authenticator(Way);
+
+enum Way {
     /// Whoever reaches the address.
     Disabled {
         /// Under any name, as the operator has said explicitly.
@@ -39,61 +45,68 @@ pub(crate) enum Authenticator {
     Oidc(Box<Oidc>),
 }
 
-pub(crate) struct Oidc {
+struct Oidc {
     keys: Keys,
     expected: Expectations,
 }
 
 impl Authenticator {
-    pub(crate) fn new(options: &AuthOptions, local: bool) -> Result<Self, ApiError> {
-        match options {
-            AuthOptions::Disabled { on_any_address } => Ok(Self::Disabled {
+    /// Checks the options; connects to nothing. `local` is the environment of a developer's machine, where an issuer's
+    /// keys may come in the clear.
+    ///
+    /// # Errors
+    /// When the issuer's keys cannot be fetched from where they are said to be.
+    pub fn new(options: &AuthOptions, local: bool) -> Result<Self, AuthError> {
+        Ok(Self(match options {
+            AuthOptions::Disabled { on_any_address } => Way::Disabled {
                 on_any_address: *on_any_address,
-            }),
-            AuthOptions::Oidc(oidc) => Ok(Self::Oidc(Box::new(Oidc::new(oidc, local)?))),
-        }
+            },
+            AuthOptions::Oidc(oidc) => Way::Oidc(Box::new(Oidc::new(oidc, local)?)),
+        }))
     }
 
-    pub(crate) async fn authenticate(
-        &self,
-        headers: &HeaderMap,
-        now: UtcMicros,
-    ) -> Result<Principal, AuthFailure> {
-        match self {
-            Self::Disabled { .. } => Ok(Principal::local()),
-            Self::Oidc(oidc) => oidc.authenticate(headers, now).await,
+    /// Who sent a request with these headers.
+    ///
+    /// # Errors
+    /// When the token is at fault, or the issuer's keys cannot be had.
+    pub async fn authenticate(&self, headers: &HeaderMap, now: UtcMicros) -> Result<Principal, AuthFailure> {
+        match &self.0 {
+            Way::Disabled { .. } => Ok(Principal::local()),
+            Way::Oidc(oidc) => oidc.authenticate(headers, now).await,
         }
     }
 
     /// Whether a request must be addressed to this machine: nothing else tells its users from a web page that one of
     /// them looks at.
-    pub(crate) const fn needs_loopback_host(&self) -> bool {
+    #[must_use]
+    pub const fn needs_loopback_host(&self) -> bool {
         matches!(
-            self,
-            Self::Disabled {
+            self.0,
+            Way::Disabled {
                 on_any_address: false
             }
         )
     }
 
     /// Whether somebody can be authenticated at this moment.
-    pub(crate) fn ready(&self) -> bool {
-        match self {
-            Self::Disabled { .. } => true,
-            Self::Oidc(oidc) => oidc.keys.ready(),
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        match &self.0 {
+            Way::Disabled { .. } => true,
+            Way::Oidc(oidc) => oidc.keys.ready(),
         }
     }
 
     /// What has to go on in the background; returns at the shutdown.
-    pub(crate) async fn run(&self, shutdown: &CancellationToken) {
-        if let Self::Oidc(oidc) = self {
+    pub async fn run(&self, shutdown: &CancellationToken) {
+        if let Way::Oidc(oidc) = &self.0 {
             oidc.keys.keep_fresh(shutdown).await;
         }
     }
 }
 
 impl Oidc {
-    fn new(options: &OidcOptions, local: bool) -> Result<Self, ApiError> {
+    fn new(options: &OidcOptions, local: bool) -> Result<Self, AuthError> {
         let policy = KeyPolicy {
             refresh: options.refresh,
             refetch_every: options.refetch_every,

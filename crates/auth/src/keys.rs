@@ -9,9 +9,9 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::Jose;
-use super::jwks::{Fitting, KeySet, Unused};
-use super::source::{FetchError, KeySource};
+use crate::jose::Jose;
+use crate::jwks::{Fitting, KeySet, Unused};
+use crate::source::{FetchError, KeySource};
 
 /// Unknown key ids that may make us ask the issuer at once; after them, one each `refetch_every`.
 const BURST: u32 = 3;
@@ -215,9 +215,9 @@ mod tests {
     use tokio::time::Instant;
 
     use super::{BURST, KeyPolicy, KeySet, Keys, OnDemand};
-    use crate::auth::source::KeySource;
     use crate::base64url;
     use crate::options::OidcOptions;
+    use crate::source::KeySource;
 
     #[test]
     fn a_key_that_cannot_be_used_is_named_once_for_as_long_as_it_is_published() {

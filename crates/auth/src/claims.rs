@@ -162,8 +162,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::Expectations;
-    use crate::auth::{Principal, TokenError};
     use crate::options::ClaimPath;
+    use crate::{Principal, TokenError};
 
     const NOW: i64 = 1_800_000_000;
 

@@ -6,11 +6,10 @@ use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Jose, SigningAlgorithm};
 use crate::base64url;
+use crate::jose::{Jose, SigningAlgorithm};
+use crate::limits::MAX_TRIES;
 
-/// Keys that are tried for one token. A forged one costs us as many verifications.
-pub(crate) const MAX_TRIES: usize = 16;
 /// RSA keys outside these sizes are not used.
 const RSA_MODULUS_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
 const P256_COORDINATE_BYTES: usize = 32;
@@ -202,8 +201,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::{KeySet, MAX_TRIES};
-    use crate::auth::{Jose, SigningAlgorithm};
     use crate::base64url;
+    use crate::{Jose, SigningAlgorithm};
 
     fn rsa(kid: &str, bits: usize) -> Value {
         let n = vec![0xab_u8; bits / 8];

@@ -3,10 +3,8 @@
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
-use super::TokenError;
-
-/// The longest token that is looked at, in bytes: three times one of Entra ID with 200 groups.
-pub const MAX_TOKEN_BYTES: usize = 48 * 1024;
+use crate::limits::MAX_TOKEN_BYTES;
+use crate::token_error::TokenError;
 
 /// The one bearer token of a request.
 ///
@@ -36,8 +34,8 @@ mod tests {
     use http::header::AUTHORIZATION;
     use http::{HeaderMap, HeaderValue};
 
-    use super::{MAX_TOKEN_BYTES, bearer_token};
-    use crate::auth::TokenError;
+    use super::bearer_token;
+    use crate::{MAX_TOKEN_BYTES, TokenError};
 
     fn headers(values: &[&str]) -> HeaderMap {
         values

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::TokenError;
 use crate::base64url;
+use crate::token_error::TokenError;
 
 /// The longest key id that is looked for.
 const MAX_KEY_ID_BYTES: usize = 256;
@@ -132,7 +132,7 @@ mod tests {
     use proptest::prelude::{prop_assert, proptest};
 
     use super::{Jose, SigningAlgorithm, UnverifiedToken};
-    use crate::auth::TokenError;
+    use crate::TokenError;
     use crate::base64url;
 
     fn parsed(header: &str) -> Result<Jose, TokenError> {

@@ -7,8 +7,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use serde::Deserialize;
 
-use super::jwks::KeySet;
-use crate::error::ApiError;
+use crate::error::AuthError;
+use crate::jwks::KeySet;
 use crate::options::{KeyLocation, OidcOptions};
 
 /// Documents of issuers have some kilobytes.
@@ -49,9 +49,9 @@ struct Discovery {
 impl KeySource {
     /// Checks the location and prepares to fetch. `allow_http` is for a local environment; keys that came in the
     /// clear can be anybody's.
-    pub(super) fn new(options: &OidcOptions, allow_http: bool) -> Result<Self, ApiError> {
+    pub(super) fn new(options: &OidcOptions, allow_http: bool) -> Result<Self, AuthError> {
         let checked = |text: &str| {
-            usable_url(text, allow_http).map_err(|reason| ApiError::KeyUrl {
+            usable_url(text, allow_http).map_err(|reason| AuthError::KeyUrl {
                 url: text.to_owned(),
                 reason,
             })
@@ -125,12 +125,14 @@ impl KeySource {
 }
 
 /// Redirects are not followed: they could lead out of https. A proxy is not asked for an address on this machine.
-fn client(timeout: Duration, on_loopback: bool) -> Result<Client, ApiError> {
+fn client(timeout: Duration, on_loopback: bool) -> Result<Client, AuthError> {
     let mut builder = Client::builder().timeout(timeout).redirect(Policy::none());
     if on_loopback {
         builder = builder.no_proxy();
     }
-    builder.build().map_err(|e| ApiError::HttpClient(with_causes(&e)))
+    builder
+        .build()
+        .map_err(|e| AuthError::HttpClient(with_causes(&e)))
 }
 
 fn with_causes(error: &reqwest::Error) -> String {

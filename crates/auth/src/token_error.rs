@@ -1,6 +1,6 @@
 //! Why a token was refused.
 
-use super::{MAX_TOKEN_BYTES, MAX_TRIES};
+use crate::limits::{MAX_TOKEN_BYTES, MAX_TRIES};
 
 /// Each is answered with 401. The text goes to the client: it says what is wrong and repeats nothing of the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
