@@ -1,4 +1,4 @@
-//! The consumer: one thread polls Kafka, a few lanes write to the database, some small tasks look after the rest.
+//! The consumer: one thread polls Kafka, a few workers write to the database, some small tasks look after the rest.
 //!
 //! Offsets are stored (and then committed by the library) only behind a committed transaction. Messages that are
 //! polled and not finished are nowhere but in memory: a process that dies at any instant reads them again, and
@@ -20,10 +20,10 @@ use crate::error::ConsumerError;
 use crate::housekeeping::Housekeeping;
 use crate::kafka::{Assignment, Client, Context, Ends};
 use crate::landing::{Landing, REFUSED_BY_DATABASE};
-use crate::lane::Lane;
 use crate::options::{ConsumerOptions, Services};
 use crate::poller::Poller;
 use crate::retry::Backoff;
+use crate::worker::PartitionWorker;
 
 /// A batch that is being tried may take its time and a little more, while its partitions wait to leave.
 const REVOKE_GRACE: Duration = Duration::from_secs(5);
@@ -128,23 +128,23 @@ impl Consumer {
         // Ends everything: when asked to, when a part has failed, when this future is dropped.
         let stop = shutdown.child_token();
         let _dropped = stop.clone().drop_guard();
-        let lanes: Arc<[Lane]> = (0..self.options.lanes.max(1))
-            .map(|_| Lane::new(&self.options.landing))
+        let workers: Arc<[PartitionWorker]> = (0..self.options.lanes.max(1))
+            .map(|_| PartitionWorker::new(&self.options.landing))
             .collect();
-        let client = self.client(&lanes, &stop)?;
+        let client = self.client(&workers, &stop)?;
         self.announce_counters();
 
         let mut tasks = JoinSet::new();
-        for lane in 0..lanes.len() {
-            let (lanes, landing, stop) = (Arc::clone(&lanes), Arc::clone(&self.landing), stop.clone());
+        for worker in 0..workers.len() {
+            let (workers, landing, stop) = (Arc::clone(&workers), Arc::clone(&self.landing), stop.clone());
             tasks.spawn(async move {
-                if let Some(lane) = lanes.get(lane) {
-                    lane.work(&landing, &stop).await;
+                if let Some(worker) = workers.get(worker) {
+                    worker.work(&landing, &stop).await;
                 }
             });
         }
-        let (lanes_too, assignment) = (Arc::clone(&lanes), Arc::clone(&self.assignment));
-        let housekeeping = Housekeeping::new(&self.options, &self.services, lanes_too, assignment);
+        let (workers_too, assignment) = (Arc::clone(&workers), Arc::clone(&self.assignment));
+        let housekeeping = Housekeeping::new(&self.options, &self.services, workers_too, assignment);
         let keep = stop.clone();
         tasks.spawn(async move { housekeeping.run(keep).await });
 
@@ -218,11 +218,15 @@ impl Consumer {
         }
     }
 
-    fn client(&self, lanes: &Arc<[Lane]>, stop: &CancellationToken) -> Result<Client, ConsumerError> {
+    fn client(
+        &self,
+        workers: &Arc<[PartitionWorker]>,
+        stop: &CancellationToken,
+    ) -> Result<Client, ConsumerError> {
         let context = Context {
             profile: self.options.profile.clone(),
             assignment: Arc::clone(&self.assignment),
-            lanes: Arc::clone(lanes),
+            workers: Arc::clone(workers),
             metrics: self.services.metrics.consumer(),
             from_beginning: self.options.from_beginning,
             ends: Ends::default(),

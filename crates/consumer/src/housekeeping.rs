@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dlq::DeadLetterQueue;
 use crate::kafka::Assignment;
-use crate::lane::Lane;
 use crate::options::{ConsumerOptions, DeadLetterOptions, Services};
+use crate::worker::PartitionWorker;
 
 /// How often freshness is told; the alert's limit is five seconds.
 const FRESHNESS: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ const PAIRS: Duration = Duration::from_secs(15);
 /// See the module.
 pub(crate) struct Housekeeping {
     services: Services,
-    lanes: Arc<[Lane]>,
+    workers: Arc<[PartitionWorker]>,
     assignment: Arc<Assignment>,
     topics: [(EventKind, String); 2],
     dead_letters: DeadLetterOptions,
@@ -31,12 +31,12 @@ impl Housekeeping {
     pub(crate) fn new(
         options: &ConsumerOptions,
         services: &Services,
-        lanes: Arc<[Lane]>,
+        workers: Arc<[PartitionWorker]>,
         assignment: Arc<Assignment>,
     ) -> Self {
         Self {
             services: services.clone(),
-            lanes,
+            workers,
             assignment,
             topics: EventKind::ALL.map(|kind| (kind, options.profile.topic(kind).to_owned())),
             dead_letters: options.landing.dead_letters.clone(),
@@ -63,7 +63,11 @@ impl Housekeeping {
             tick.tick().await;
             let now = self.services.clock.now();
             for (kind, topic) in &self.topics {
-                let oldest = self.lanes.iter().filter_map(|lane| lane.oldest(*kind)).min();
+                let oldest = self
+                    .workers
+                    .iter()
+                    .filter_map(|worker| worker.oldest(*kind))
+                    .min();
                 if let Some(oldest) = oldest {
                     metrics.freshness(topic, seconds(oldest, now));
                 } else if self.assignment.reads(*kind) {
@@ -85,7 +89,7 @@ impl Housekeeping {
                     let now = self.services.clock.now();
                     pairing.incomplete_age_seconds(health.oldest.map_or(0.0, |oldest| seconds(oldest, now)));
                 }
-                // The lanes say the same, louder.
+                // The workers say the same, louder.
                 Err(error) => tracing::debug!(%error, "the pairs were not counted"),
             }
             // The store measures it as well.

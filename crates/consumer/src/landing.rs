@@ -101,7 +101,7 @@ pub(crate) struct Landing {
     ends_with_faults: bool,
 }
 
-/// Whether the last attempt of any lane succeeded; for whoever asks if the process is ready.
+/// Whether the last attempt of any worker succeeded; for whoever asks if the process is ready.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Health(Arc<std::sync::atomic::AtomicU32>);
 

@@ -12,12 +12,12 @@ mod housekeeping;
 mod json;
 mod kafka;
 mod landing;
-mod lane;
 mod message;
 mod options;
 mod parse;
 mod poller;
 mod retry;
+mod worker;
 
 pub use backfill::{BackfillOptions, BackfillProgress, BackfillSummary, FailedFile, OtherForm, backfill};
 pub use consumer::{Consumed, Consumer, ConsumerStatus};

@@ -38,7 +38,7 @@ pub struct ConsumerOptions {
     /// How events are landed.
     pub landing: LandingOptions,
     /// Transactions under way at once. A partition always belongs to one of them, so its order is kept. Of a
-    /// store's connections one a lane is needed.
+    /// store's connections one a worker is needed.
     pub lanes: usize,
     /// Where a partition without a committed offset begins.
     pub start: StartAt,
@@ -53,7 +53,7 @@ pub struct ConsumerOptions {
 }
 
 impl ConsumerOptions {
-    /// Defaults for some brokers and a profile: two lanes, from the earliest offset.
+    /// Defaults for some brokers and a profile: two workers, from the earliest offset.
     #[must_use]
     pub fn new(kafka: KafkaOptions, profile: EventProfile) -> Self {
         Self {

@@ -1,5 +1,5 @@
-//! The thread that polls Kafka: it copies messages into lanes, stores finished offsets, and slows Kafka down when the
-//! lanes are full.
+//! The thread that polls Kafka: it copies messages into workers, stores finished offsets, and slows Kafka down when the
+//! workers are full.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,30 +17,30 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::ConsumerError;
 use crate::kafka::Client;
-use crate::lane::Lane;
 use crate::message::{Message, Partition};
 use crate::options::{ConsumerOptions, StartAt};
 use crate::retry::Backoff;
+use crate::worker::PartitionWorker;
 
 /// How long a poll waits for a message.
 const POLL: Duration = Duration::from_millis(100);
-/// How long anything waits while a lane is full or paused: when it has room again must not be overslept.
+/// How long anything waits while a worker is full or paused: when it has room again must not be overslept.
 const ROOM: Duration = Duration::from_millis(20);
 /// How often finished offsets are stored. (The library commits them at its own interval.)
 const STORE: Duration = Duration::from_millis(100);
-/// A lane may be full this long before its partitions are paused although no other lane wants for messages. Pausing
+/// A worker may be full this long before its partitions are paused although no other worker wants for messages. Pausing
 /// throws away what was fetched ahead, so a short wait, the rule under load, does without; but polling must go on, or
 /// the group thinks this member dead.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// After a pause that brought the other lanes nothing they are thought to have nothing to come.
+/// After a pause that brought the other workers nothing they are thought to have nothing to come.
 const IN_VAIN: Duration = Duration::from_secs(10);
 /// The same trouble is told at most this often.
 const TELL: Duration = Duration::from_secs(30);
 
-/// What is on its way into a lane.
+/// What is on its way into a worker.
 #[derive(Debug, Default)]
 struct Intake {
-    /// Messages that the lane has no room for.
+    /// Messages that the worker has no room for.
     held: VecDeque<Message>,
     full_since: Option<Instant>,
     /// Its partitions are paused.
@@ -55,12 +55,12 @@ pub(crate) struct Poller {
     options: ConsumerOptions,
     stop: CancellationToken,
     topics: [Arc<str>; 2],
-    /// By lane.
+    /// By worker.
     intakes: Vec<Intake>,
     /// When a pause was last in vain.
     in_vain: Option<Instant>,
     stored_at: Instant,
-    /// Messages given to lanes.
+    /// Messages given to workers.
     taken: u64,
     /// When the last message came, or this member joined.
     quiet_since: Instant,
@@ -70,7 +70,12 @@ pub(crate) struct Poller {
 impl Poller {
     pub(crate) fn new(client: Client, options: ConsumerOptions, stop: CancellationToken) -> Self {
         let topics = EventKind::ALL.map(|kind| Arc::from(options.profile.topic(kind)));
-        let intakes = client.context().lanes.iter().map(|_| Intake::default()).collect();
+        let intakes = client
+            .context()
+            .workers
+            .iter()
+            .map(|_| Intake::default())
+            .collect();
         Self {
             client,
             options,
@@ -91,12 +96,12 @@ impl Poller {
         while outcome.is_ok() && !self.stop.is_cancelled() && !self.is_done() {
             outcome = self.turn();
         }
-        // A failure here ends the lanes too.
+        // A failure here ends the workers too.
         self.stop.cancel();
         let context = Arc::clone(self.client.context());
         let patience = self.options.landing.attempt_timeout + PATIENCE;
-        for lane in context.lanes.iter() {
-            lane.wait_until_idle(patience);
+        for worker in context.workers.iter() {
+            worker.wait_until_idle(patience);
         }
         context.store_finished(&self.client);
         // Closing commits what is stored and leaves the group; it happens when the client is dropped.
@@ -148,18 +153,18 @@ impl Poller {
             self.stored_at = Instant::now();
             self.client.context().store_finished(&self.client);
         }
-        for lane in 0..self.intakes.len() {
-            self.hand_over(lane);
+        for worker in 0..self.intakes.len() {
+            self.hand_over(worker);
         }
         let full = |intake: &Intake| !intake.held.is_empty() && !intake.paused;
-        if let Some(lane) = self.intakes.iter().position(full) {
-            if !self.is_worth_a_pause(lane) {
-                if let Some(lane) = self.client.context().lanes.get(lane) {
-                    lane.wait_for_room(ROOM);
+        if let Some(worker) = self.intakes.iter().position(full) {
+            if !self.is_worth_a_pause(worker) {
+                if let Some(worker) = self.client.context().workers.get(worker) {
+                    worker.wait_for_room(ROOM);
                 }
                 return Ok(());
             }
-            self.pause(lane);
+            self.pause(worker);
         }
         let paused = self.intakes.iter().any(|intake| intake.paused);
         let polled = match self.client.poll(if paused { ROOM } else { POLL }) {
@@ -199,37 +204,37 @@ impl Poller {
         let idle = self.options.max_idle.is_some_and(|longest| quiet >= longest);
         (idle || self.has_all())
             && self.intakes.iter().all(|intake| intake.held.is_empty())
-            && context.lanes.iter().all(Lane::is_at_rest)
+            && context.workers.iter().all(PartitionWorker::is_at_rest)
     }
 
-    /// Gives a lane what is held for it, as far as there is room, and resumes it when it wants for more.
+    /// Gives a worker what is held for it, as far as there is room, and resumes it when it wants for more.
     fn hand_over(&mut self, at: usize) {
         let context = self.client.context();
-        let (Some(intake), Some(lane)) = (self.intakes.get_mut(at), context.lanes.get(at)) else {
+        let (Some(intake), Some(worker)) = (self.intakes.get_mut(at), context.workers.get(at)) else {
             return;
         };
         while let Some(message) = intake.held.pop_front() {
-            if let Some(message) = lane.push(message) {
+            if let Some(message) = worker.push(message) {
                 intake.held.push_front(message);
                 intake.full_since.get_or_insert_with(Instant::now);
                 return;
             }
         }
         intake.full_since = None;
-        if intake.paused && !lane.holds_a_batch() {
+        if intake.paused && !worker.holds_a_batch() {
             if !std::mem::take(&mut intake.others_polled) {
                 self.in_vain = Some(Instant::now());
             }
             intake.paused = false;
-            tracing::debug!(lane = at, "the lane has room; partitions resumed");
+            tracing::debug!(worker = at, "the worker has room; partitions resumed");
             if let Err(error) = self.client.resume(&self.partitions_of(at)) {
                 tracing::warn!(%error, "partitions were not resumed");
             }
         }
     }
 
-    /// Whether the partitions of a full lane are to be paused, so that polling goes on: when it has been full for long,
-    /// or when another lane wants for messages that may be behind those of this one. (A broker may send long stretches
+    /// Whether the partitions of a full worker are to be paused, so that polling goes on: when it has been full for long,
+    /// or when another worker wants for messages that may be behind those of this one. (A broker may send long stretches
     /// of one partition.)
     fn is_worth_a_pause(&self, full: usize) -> bool {
         let since = self.intakes.get(full).and_then(|intake| intake.full_since);
@@ -237,26 +242,31 @@ impl Poller {
             return true;
         }
         let context = self.client.context();
-        let wants = |at: usize| context.lanes.get(at).is_some_and(|lane| !lane.holds_a_batch());
+        let wants = |at: usize| {
+            context
+                .workers
+                .get(at)
+                .is_some_and(|worker| !worker.holds_a_batch())
+        };
         let feeds = |at: usize| !context.assignment.partitions_of(at).is_empty();
         self.in_vain.is_none_or(|at| at.elapsed() >= IN_VAIN)
             && (0..self.intakes.len()).any(|at| at != full && wants(at) && feeds(at))
     }
 
     fn deliver(&mut self, message: Message) {
-        let Some(at) = self.lane(&message) else {
+        let Some(at) = self.worker(&message) else {
             return;
         };
         for (other, intake) in self.intakes.iter_mut().enumerate() {
             intake.others_polled |= other != at;
         }
         let context = self.client.context();
-        let (Some(intake), Some(lane)) = (self.intakes.get_mut(at), context.lanes.get(at)) else {
+        let (Some(intake), Some(worker)) = (self.intakes.get_mut(at), context.workers.get(at)) else {
             return;
         };
         // Behind one that is held no other may overtake.
         let given_back = if intake.held.is_empty() {
-            lane.push(message)
+            worker.push(message)
         } else {
             Some(message)
         };
@@ -269,14 +279,14 @@ impl Poller {
         }
     }
 
-    /// The lane of a message; none when its partition is not ours (any more), and then it is its owner's.
-    fn lane(&self, message: &Message) -> Option<usize> {
+    /// The worker of a message; none when its partition is not ours (any more), and then it is its owner's.
+    fn worker(&self, message: &Message) -> Option<usize> {
         let ownership = self
             .client
             .context()
             .assignment
             .ownership(message.in_partition())?;
-        (ownership.epoch == message.epoch).then_some(ownership.lane)
+        (ownership.epoch == message.epoch).then_some(ownership.worker)
     }
 
     fn received(&self, message: &BorrowedMessage<'_>) -> Option<Message> {
@@ -311,15 +321,15 @@ impl Poller {
             intake.others_polled &= intake.paused;
             intake.paused = true;
         }
-        tracing::debug!(lane = at, "the lane is full; partitions paused");
+        tracing::debug!(worker = at, "the worker is full; partitions paused");
         if let Err(error) = self.client.pause(&self.partitions_of(at)) {
             tracing::warn!(%error, "partitions were not paused");
         }
     }
 
-    fn partitions_of(&self, lane: usize) -> TopicPartitionList {
+    fn partitions_of(&self, worker: usize) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
-        for partition in self.client.context().assignment.partitions_of(lane) {
+        for partition in self.client.context().assignment.partitions_of(worker) {
             list.add_partition(self.options.profile.topic(partition.kind), partition.number);
         }
         list

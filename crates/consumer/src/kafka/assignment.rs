@@ -1,4 +1,4 @@
-//! Which partitions this member owns, and which lane each goes to.
+//! Which partitions this member owns, and which worker each goes to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,14 +12,14 @@ use crate::message::Partition;
 pub(crate) struct Ownership {
     /// Counts up with every partition taken: what came before a partition was lost is told from what comes after.
     pub(crate) epoch: u64,
-    /// The lane its messages go to.
-    pub(crate) lane: usize,
+    /// The worker its messages go to.
+    pub(crate) worker: usize,
 }
 
 /// Shared by the thread that polls and the callbacks.
 #[derive(Debug)]
 pub(crate) struct Assignment {
-    lanes: usize,
+    workers: usize,
     state: Mutex<State>,
 }
 
@@ -33,9 +33,9 @@ struct State {
 }
 
 impl Assignment {
-    pub(crate) fn new(lanes: usize) -> Self {
+    pub(crate) fn new(workers: usize) -> Self {
         Self {
-            lanes: lanes.max(1),
+            workers: workers.max(1),
             state: Mutex::default(),
         }
     }
@@ -44,16 +44,16 @@ impl Assignment {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes partitions, each to the lane that has fewest.
+    /// Takes partitions, each to the worker that has fewest.
     pub(crate) fn take(&self, partitions: &[Partition]) {
         let mut state = self.state();
         state.joined = true;
         for partition in partitions {
-            let load = |lane: usize| state.owned.values().filter(|o| o.lane == lane).count();
-            let lane = (0..self.lanes).min_by_key(|lane| load(*lane)).unwrap_or(0);
+            let load = |worker: usize| state.owned.values().filter(|o| o.worker == worker).count();
+            let worker = (0..self.workers).min_by_key(|worker| load(*worker)).unwrap_or(0);
             state.epochs += 1;
             let epoch = state.epochs;
-            state.owned.insert(*partition, Ownership { epoch, lane });
+            state.owned.insert(*partition, Ownership { epoch, worker });
         }
     }
 
@@ -75,10 +75,10 @@ impl Assignment {
         self.state().owned.keys().copied().collect()
     }
 
-    /// The partitions whose messages go to a lane.
-    pub(crate) fn partitions_of(&self, lane: usize) -> Vec<Partition> {
+    /// The partitions whose messages go to a worker.
+    pub(crate) fn partitions_of(&self, worker: usize) -> Vec<Partition> {
         let state = self.state();
-        let owned = state.owned.iter().filter(|(_, o)| o.lane == lane);
+        let owned = state.owned.iter().filter(|(_, o)| o.worker == worker);
         owned.map(|(partition, _)| *partition).collect()
     }
 
@@ -110,21 +110,21 @@ mod tests {
     }
 
     #[test]
-    fn partitions_are_spread_over_the_lanes_and_told_apart_by_epoch() {
+    fn partitions_are_spread_over_the_workers_and_told_apart_by_epoch() {
         let assignment = Assignment::new(2);
         assert!(!assignment.joined());
         assignment.take(&[p(0), p(1), p(2), p(3)]);
-        let lanes: Vec<_> = (0..4)
+        let workers: Vec<_> = (0..4)
             .filter_map(|n| assignment.ownership(p(n)))
-            .map(|o| o.lane)
+            .map(|o| o.worker)
             .collect();
-        assert_eq!(lanes, [0, 1, 0, 1]);
+        assert_eq!(workers, [0, 1, 0, 1]);
         let before = assignment.ownership(p(1)).map(|o| o.epoch).unwrap_or_default();
         assignment.give(&[p(1), p(3)]);
         assert!(!assignment.owns(p(1), before));
         assignment.take(&[p(1)]);
         assert!(!assignment.owns(p(1), before));
-        assert_eq!(assignment.ownership(p(1)).map(|o| o.lane), Some(1));
+        assert_eq!(assignment.ownership(p(1)).map(|o| o.worker), Some(1));
         assert_eq!(assignment.partitions(), [p(0), p(1), p(2)]);
         assert_eq!(assignment.partitions_of(0), [p(0), p(2)]);
         assert_eq!(assignment.partitions_of(1), [p(1)]);

@@ -18,8 +18,8 @@ use secrecy::ExposeSecret;
 use tokio_util::sync::CancellationToken;
 
 use super::{Assignment, Ends};
-use crate::lane::{Finished, Lane};
 use crate::message::Partition;
+use crate::worker::{Finished, PartitionWorker};
 
 /// Between two attempts to commit where to begin.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(500);
@@ -31,7 +31,7 @@ pub(crate) type Client = BaseConsumer<Context>;
 pub(crate) struct Context {
     pub(crate) profile: EventProfile,
     pub(crate) assignment: Arc<Assignment>,
-    pub(crate) lanes: Arc<[Lane]>,
+    pub(crate) workers: Arc<[PartitionWorker]>,
     pub(crate) metrics: ConsumerMetrics,
     pub(crate) from_beginning: bool,
     /// Where partitions begin of which nothing was committed; empty unless they begin behind what is there.
@@ -55,7 +55,11 @@ impl Context {
 
     /// The offsets of finished messages become those that the library commits.
     pub(crate) fn store_finished(&self, client: &Client) {
-        let finished: Vec<Finished> = self.lanes.iter().flat_map(Lane::take_finished).collect();
+        let finished: Vec<Finished> = self
+            .workers
+            .iter()
+            .flat_map(PartitionWorker::take_finished)
+            .collect();
         for done in finished {
             // Finished after all, but no longer ours: its next owner reads it again.
             if !self.assignment.owns(done.partition, done.epoch) {
@@ -105,8 +109,8 @@ impl Context {
         let partitions = self.partitions(list);
         let lost = client.assignment_lost();
         tracing::info!(partitions = %Shown(&partitions), lost, "partitions revoked");
-        for lane in self.lanes.iter() {
-            if !lane.revoke(&partitions, self.revoke_timeout) {
+        for worker in self.workers.iter() {
+            if !worker.revoke(&partitions, self.revoke_timeout) {
                 tracing::error!("a batch is still under way while its partitions leave");
             }
         }

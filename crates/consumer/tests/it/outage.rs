@@ -167,7 +167,7 @@ async fn a_full_queue_pauses_and_goes_on_after_the_outage() {
 }
 
 #[tokio::test]
-async fn a_lane_that_stands_still_does_not_hold_up_the_others() {
+async fn a_worker_that_stands_still_does_not_hold_up_the_others() {
     let world = World::new().await;
     let mut options = world.options();
     options.landing.batch_events = 50;
@@ -179,7 +179,7 @@ async fn a_lane_that_stands_still_does_not_hold_up_the_others() {
     };
     world.produce(EventKind::LedgerEntry, in_partition(0, 0, 1)).await;
     world.wait_for_entries(1).await;
-    // Somebody else has the row, and the lane of its partition waits for it.
+    // Somebody else has the row, and the worker of its partition waits for it.
     let mut other = PgConnection::connect(&world.database.url())
         .await
         .expect("a connection");
@@ -188,7 +188,7 @@ async fn a_lane_that_stands_still_does_not_hold_up_the_others() {
         .execute(&mut *holding)
         .await
         .expect("the row");
-    // More than that lane holds, and before all that comes for others.
+    // More than that worker holds, and before all that comes for others.
     world
         .produce(EventKind::LedgerEntry, in_partition(0, 0, 2_000))
         .await;
@@ -197,12 +197,12 @@ async fn a_lane_that_stands_still_does_not_hold_up_the_others() {
             .produce(EventKind::LedgerEntry, in_partition(number, from, from + 400))
             .await;
     }
-    // Whichever partitions share the lane, one has another.
+    // Whichever partitions share the worker, one has another.
     let others = "SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM bo.ledger_entries
                   WHERE substr(tx_id, 4)::integer >= 2000 GROUP BY (substr(tx_id, 4)::integer - 2000) / 400) AS landed";
     world.wait_for(others, 400).await;
     let behind = "SELECT count(*) FROM bo.ledger_entries WHERE substr(tx_id, 4)::integer BETWEEN 1 AND 1999";
-    assert_eq!(world.number(behind).await, 0, "that lane still waits");
+    assert_eq!(world.number(behind).await, 0, "that worker still waits");
     holding.rollback().await.expect("given up");
     world.wait_for_entries(3_200).await;
     world.wait_until_committed(EventKind::LedgerEntry, 4, 3_201).await;

@@ -1,5 +1,5 @@
-//! A lane: the queue between the thread that polls Kafka and one task that writes to the database, one transaction
-//! at a time. A partition belongs to one lane, so its order is kept; lanes do not wait for each other.
+//! A partition worker: the queue between the thread that polls Kafka and one task that writes to the database, one transaction
+//! at a time. A partition belongs to one worker, so its order is kept; workers do not wait for each other.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -28,7 +28,7 @@ pub(crate) struct Finished {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Lane {
+pub(crate) struct PartitionWorker {
     limits: Limits,
     state: Mutex<State>,
     /// There is something to do for the task.
@@ -45,8 +45,8 @@ struct Limits {
     linger: Duration,
 }
 
-/// Batches that may wait in a lane, one message size aside. With room for one only, every stretch of one partition would
-/// fill its lane, and other lanes would often stand still behind it.
+/// Batches that may wait in a worker, one message size aside. With room for one only, every stretch of one partition would
+/// fill its worker, and other workers would often stand still behind it.
 const BATCHES_AHEAD: usize = 3;
 
 #[derive(Debug)]
@@ -70,7 +70,7 @@ struct UnderWay {
     give_up: CancellationToken,
 }
 
-impl Lane {
+impl PartitionWorker {
     pub(crate) fn new(options: &LandingOptions) -> Self {
         Self {
             limits: Limits {
@@ -260,7 +260,7 @@ impl Lane {
 
 /// Dropped with the task, also in the middle of a batch: nobody is to wait for that batch any more. (Its transaction
 /// is dropped too; whether it was committed or not, its messages come again.)
-struct Ended<'a>(&'a Lane);
+struct Ended<'a>(&'a PartitionWorker);
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {

@@ -28,8 +28,8 @@ fn partition(number: i32) -> Partition {
     }
 }
 
-fn lane(events: usize, linger: Duration) -> Arc<Lane> {
-    Arc::new(Lane::new(&LandingOptions {
+fn worker(events: usize, linger: Duration) -> Arc<PartitionWorker> {
+    Arc::new(PartitionWorker::new(&LandingOptions {
         batch_events: events,
         batch_linger: linger,
         ..LandingOptions::default()
@@ -43,7 +43,7 @@ fn offsets(batch: &[Message]) -> Vec<i64> {
 #[tokio::test]
 async fn a_batch_is_full_or_has_waited_long_enough() {
     let stop = CancellationToken::new();
-    let patient = lane(3, LONG);
+    let patient = worker(3, LONG);
     for offset in 0..9 {
         assert!(patient.push(message(0, offset)).is_none());
     }
@@ -62,7 +62,7 @@ async fn a_batch_is_full_or_has_waited_long_enough() {
     }
     assert_eq!(patient.oldest(EventKind::PaymentOrder), None);
 
-    let hasty = lane(3, Duration::from_millis(5));
+    let hasty = worker(3, Duration::from_millis(5));
     let pushing = Arc::clone(&hasty);
     let pushed = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -75,98 +75,105 @@ async fn a_batch_is_full_or_has_waited_long_enough() {
 #[tokio::test]
 async fn a_batch_is_bounded_in_bytes_too() {
     let stop = CancellationToken::new();
-    let lane = Arc::new(Lane::new(&LandingOptions {
+    let worker = Arc::new(PartitionWorker::new(&LandingOptions {
         batch_bytes: 1_000,
         batch_linger: LONG,
         ..LandingOptions::default()
     }));
     let mut big = message(0, 0);
     big.payload = Some(vec![b' '; 5_000]);
-    assert!(lane.push(big).is_none(), "one message may be longer");
-    assert!(lane.push(message(0, 1)).is_some());
-    assert_eq!(offsets(&lane.next_batch(&stop).await.expect("full")), [0]);
+    assert!(worker.push(big).is_none(), "one message may be longer");
+    assert!(worker.push(message(0, 1)).is_some());
+    assert_eq!(offsets(&worker.next_batch(&stop).await.expect("full")), [0]);
 }
 
 #[tokio::test]
-async fn a_stopped_lane_begins_no_batch() {
+async fn a_stopped_worker_begins_no_batch() {
     let stop = CancellationToken::new();
-    let lane = lane(1, LONG);
-    let waiting = Arc::clone(&lane);
+    let worker = worker(1, LONG);
+    let waiting = Arc::clone(&worker);
     let token = stop.clone();
     let next = tokio::spawn(async move { waiting.next_batch(&token).await });
     tokio::task::yield_now().await;
     stop.cancel();
     assert!(next.await.is_ok_and(|batch| batch.is_none()));
-    assert!(lane.push(message(0, 1)).is_none());
-    assert!(lane.next_batch(&stop).await.is_none());
-    assert!(lane.take_finished().is_empty());
+    assert!(worker.push(message(0, 1)).is_none());
+    assert!(worker.next_batch(&stop).await.is_none());
+    assert!(worker.take_finished().is_empty());
 }
 
 #[tokio::test]
 async fn only_finished_messages_move_the_offset() {
     let stop = CancellationToken::new();
-    let lane = lane(4, LONG);
+    let worker = worker(4, LONG);
     for (p, offset) in [(0, 10), (1, 5), (0, 11), (1, 6)] {
-        assert!(lane.push(message(p, offset)).is_none());
+        assert!(worker.push(message(p, offset)).is_none());
     }
-    let batch = lane.next_batch(&stop).await.expect("full");
-    assert!(lane.take_finished().is_empty());
-    lane.finish(&batch);
-    let next: Vec<_> = lane
+    let batch = worker.next_batch(&stop).await.expect("full");
+    assert!(worker.take_finished().is_empty());
+    worker.finish(&batch);
+    let next: Vec<_> = worker
         .take_finished()
         .iter()
         .map(|f| (f.partition.number, f.next_offset))
         .collect();
     assert_eq!(next, [(0, 12), (1, 7)]);
-    assert!(lane.take_finished().is_empty(), "told once");
+    assert!(worker.take_finished().is_empty(), "told once");
 }
 
 #[tokio::test]
 async fn a_partition_that_leaves_takes_its_messages_along_and_waits_for_its_batch() {
     let stop = CancellationToken::new();
-    let lane = lane(2, LONG);
+    let worker = worker(2, LONG);
     for (p, offset) in [(0, 1), (1, 1)] {
-        assert!(lane.push(message(p, offset)).is_none());
+        assert!(worker.push(message(p, offset)).is_none());
     }
-    let mut batch = lane.next_batch(&stop).await.expect("full");
-    assert!(lane.push(message(0, 2)).is_none());
-    assert!(lane.push(message(1, 2)).is_none());
-    let give_up = lane.state().under_way.give_up.clone();
+    let mut batch = worker.next_batch(&stop).await.expect("full");
+    assert!(worker.push(message(0, 2)).is_none());
+    assert!(worker.push(message(1, 2)).is_none());
+    let give_up = worker.state().under_way.give_up.clone();
 
-    let leaving = Arc::clone(&lane);
+    let leaving = Arc::clone(&worker);
     let revoked = thread::spawn(move || leaving.revoke(&[partition(0)], LONG));
     give_up.cancelled().await;
     assert!(!revoked.is_finished(), "a batch is under way");
-    lane.give_up_leaving(&mut batch, &stop);
+    worker.give_up_leaving(&mut batch, &stop);
     assert!(revoked.join().unwrap_or(false));
     assert_eq!(batch.iter().map(|m| m.partition).collect::<Vec<_>>(), [1]);
-    assert!(!lane.state().under_way.give_up.is_cancelled(), "the rest goes on");
-    lane.finish(&batch);
-    let finished: Vec<_> = lane.take_finished().iter().map(|f| f.partition.number).collect();
+    assert!(
+        !worker.state().under_way.give_up.is_cancelled(),
+        "the rest goes on"
+    );
+    worker.finish(&batch);
+    let finished: Vec<_> = worker
+        .take_finished()
+        .iter()
+        .map(|f| f.partition.number)
+        .collect();
     assert_eq!(finished, [1]);
 
-    assert!(lane.push(message(1, 3)).is_none());
-    let next = lane.next_batch(&stop).await.expect("full");
+    assert!(worker.push(message(1, 3)).is_none());
+    let next = worker.next_batch(&stop).await.expect("full");
     assert_eq!(
         next.iter().map(|m| (m.partition, m.offset)).collect::<Vec<_>>(),
         [(1, 2), (1, 3)]
     );
     // Time is up: said so.
-    assert!(!lane.revoke(&[partition(1)], Duration::from_millis(10)));
-    lane.finish(&next);
-    assert!(lane.revoke(&[partition(1)], Duration::from_millis(10)));
+    assert!(!worker.revoke(&[partition(1)], Duration::from_millis(10)));
+    worker.finish(&next);
+    assert!(worker.revoke(&[partition(1)], Duration::from_millis(10)));
 }
 
 #[tokio::test]
 async fn nobody_waits_for_a_task_that_was_dropped() {
     let stop = CancellationToken::new();
-    let lane = lane(1, LONG);
-    assert!(lane.push(message(0, 1)).is_none());
+    let worker = worker(1, LONG);
+    assert!(worker.push(message(0, 1)).is_none());
     {
-        let _ended = Ended(&lane);
-        assert!(lane.next_batch(&stop).await.is_some());
-        assert!(!lane.wait_until_idle(Duration::ZERO));
+        let _ended = Ended(&worker);
+        assert!(worker.next_batch(&stop).await.is_some());
+        assert!(!worker.wait_until_idle(Duration::ZERO));
     }
-    assert!(lane.wait_until_idle(LONG));
-    assert!(lane.take_finished().is_empty());
+    assert!(worker.wait_until_idle(LONG));
+    assert!(worker.take_finished().is_empty());
 }
