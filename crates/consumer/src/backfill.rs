@@ -12,16 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::ConsumerError;
 use crate::landing::{Landed, Landing, Stopped, Window};
+use crate::message::BACKFILL_TOPIC;
 use crate::options::{LandingOptions, Services};
 
-mod form;
 mod lines;
 
-pub use form::OtherForm;
 use lines::{Chunk, Source};
-
-/// What the topic of a dead letter from a file begins with.
-pub(crate) const BACKFILL_TOPIC: &str = "backfill:";
 
 /// Characters of a file's name in the topic of its dead letters.
 const TOPIC_FILE_CHARS: usize = 240;

@@ -19,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use crate::error::ConsumerError;
 use crate::housekeeping::Housekeeping;
 use crate::kafka::{Assignment, Client, Context, Ends};
-use crate::landing::{Landing, REFUSED_BY_DATABASE};
+use crate::landing::Landing;
+use crate::message::REFUSED_BY_DATABASE;
 use crate::options::{ConsumerOptions, Services};
 use crate::poller::Poller;
 use crate::retry::Backoff;
@@ -139,7 +140,7 @@ impl Consumer {
             let (workers, landing, stop) = (Arc::clone(&workers), Arc::clone(&self.landing), stop.clone());
             tasks.spawn(async move {
                 if let Some(worker) = workers.get(worker) {
-                    worker.work(&landing, &stop).await;
+                    worker.work(&*landing, &stop).await;
                 }
             });
         }

@@ -2,14 +2,12 @@
 
 mod file;
 mod import;
-mod replay;
 
 use nsc_core::UtcMicros;
 use nsc_store::{DeadLetterFilter, DeadLetters, Store, StoredDeadLetter};
 
 pub(crate) use file::FileQueue;
 pub use import::{ImportSummary, import};
-pub use replay::{ReplayOptions, ReplaySummary, StillBad, replay};
 
 use crate::error::ConsumerError;
 use crate::options::DeadLetterBackend;
@@ -72,7 +70,7 @@ impl DeadLetterQueue {
         }
     }
 
-    async fn mark_replayed(&self, ids: Vec<i64>, at: UtcMicros) -> Result<u64, ConsumerError> {
+    pub(crate) async fn mark_replayed(&self, ids: Vec<i64>, at: UtcMicros) -> Result<u64, ConsumerError> {
         match &self.place {
             Place::Database(letters) => Ok(letters.mark_replayed(&ids, at).await?),
             Place::File(file) => file.mark_replayed(ids, at).await,

@@ -7,7 +7,7 @@ use nsc_core::{ErrorCode, OperatorError};
 use nsc_kafka::PropertyError;
 use nsc_store::StoreError;
 
-use crate::backfill::OtherForm;
+use crate::form::OtherForm;
 
 /// An error an operator has to do something about.
 #[derive(Debug, thiserror::Error)]

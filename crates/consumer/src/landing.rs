@@ -23,12 +23,13 @@ use crate::message::Message;
 use crate::options::{DeadLetterBackend, LandingOptions, Services};
 use crate::parse::Reading;
 use crate::retry::Backoff;
+use crate::worker::{GivenUp, Sink};
 
 mod outcome;
 mod prepared;
 
 use prepared::Prepared;
-pub(crate) use prepared::{REFUSED_BY_DATABASE, Window};
+pub(crate) use prepared::Window;
 
 /// How long the attempt under way may still take once asked to stop: all of a stop is done within 25 s.
 const STOP_GRACE: Duration = Duration::from_secs(10);
@@ -158,6 +159,12 @@ enum Failure {
     SetUp(StoreError),
     /// Anything else: wait.
     Other(String),
+}
+
+impl Sink for Landing {
+    async fn write(&self, messages: &[Message], give_up: &CancellationToken) -> Result<(), GivenUp> {
+        self.land(messages, give_up).await.map(drop).map_err(|_| GivenUp)
+    }
 }
 
 impl Landing {

@@ -7,6 +7,12 @@ use nsc_core::UtcMicros;
 use nsc_store::DeadLetter;
 use nsc_telemetry::CorrelationId;
 
+/// What the topic of a dead letter from a file begins with.
+pub(crate) const BACKFILL_TOPIC: &str = "backfill:";
+
+/// `error_class` of a row that the database refuses although it keeps the contract.
+pub(crate) const REFUSED_BY_DATABASE: &str = "refused_by_database";
+
 /// A partition of one of the two topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Partition {

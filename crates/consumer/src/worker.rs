@@ -10,12 +10,28 @@ use nsc_core::UtcMicros;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::landing::Landing;
 use crate::message::{Message, Partition};
 use crate::options::LandingOptions;
 
 #[cfg(test)]
 mod tests;
+
+/// Where the batches of a worker go.
+pub(crate) trait Sink: Send + Sync {
+    /// Writes messages, in their order, and returns when none of them has to be read again.
+    ///
+    /// # Errors
+    /// When `give_up` is cancelled while nothing is under way; some of the messages may have been written.
+    fn write(
+        &self,
+        messages: &[Message],
+        give_up: &CancellationToken,
+    ) -> impl Future<Output = Result<(), GivenUp>> + Send;
+}
+
+/// A batch was given up between two attempts to write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct GivenUp;
 
 /// Up to where a partition is finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,16 +200,16 @@ impl PartitionWorker {
         queued.chain(under_way).min()
     }
 
-    /// Lands batches until told to stop; the batch under way is finished, unless it waits for the database.
-    pub(crate) async fn work(&self, landing: &Landing, stop: &CancellationToken) {
+    /// Writes batches until told to stop; the batch under way is finished, unless it waits for the database.
+    pub(crate) async fn work(&self, sink: &impl Sink, stop: &CancellationToken) {
         let _ended = Ended(self);
         while let Some(mut batch) = self.next_batch(stop).await {
             while !batch.is_empty() {
                 let give_up = self.state().under_way.give_up.clone();
-                match landing.land(&batch, &give_up).await {
-                    Ok(_) => break,
-                    Err(_) if stop.is_cancelled() => batch.clear(),
-                    Err(_) => self.give_up_leaving(&mut batch, stop),
+                match sink.write(&batch, &give_up).await {
+                    Ok(()) => break,
+                    Err(GivenUp) if stop.is_cancelled() => batch.clear(),
+                    Err(GivenUp) => self.give_up_leaving(&mut batch, stop),
                 }
             }
             self.finish(&batch);

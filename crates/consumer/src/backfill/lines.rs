@@ -8,7 +8,7 @@ use std::sync::Arc;
 use nsc_contracts::event::{EventKind, FieldNames};
 use tokio::sync::mpsc;
 
-use super::form::{OtherForm, other_form};
+use crate::form::{OtherForm, other_form};
 use crate::message::Message;
 use crate::options::LandingOptions;
 

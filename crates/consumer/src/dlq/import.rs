@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::file::{FileQueue, read_line};
-use crate::backfill::BACKFILL_TOPIC;
 use crate::error::ConsumerError;
+use crate::message::BACKFILL_TOPIC;
 use crate::options::{DeadLetterBackend, Services};
 
 /// Letters of one transaction.

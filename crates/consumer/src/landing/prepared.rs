@@ -6,11 +6,8 @@ use nsc_store::{Batch, DeadLetter, LedgerRow, OrderRow, StoreError};
 use nsc_telemetry::CorrelationId;
 
 use super::outcome::with_sources;
-use crate::message::Message;
+use crate::message::{Message, REFUSED_BY_DATABASE};
 use crate::parse::{Parsed, Reading};
-
-/// `error_class` of a row that the database refuses although it keeps the contract.
-pub(crate) const REFUSED_BY_DATABASE: &str = "refused_by_database";
 
 /// What one transaction is to write.
 #[derive(Debug, Default)]

@@ -177,3 +177,61 @@ async fn nobody_waits_for_a_task_that_was_dropped() {
     assert!(worker.wait_until_idle(LONG));
     assert!(worker.take_finished().is_empty());
 }
+
+/// Keeps what it is given, once it may.
+#[derive(Default)]
+struct Kept {
+    may: CancellationToken,
+    offsets: Mutex<Vec<(i32, i64)>>,
+}
+
+impl Kept {
+    fn offsets(&self) -> Vec<(i32, i64)> {
+        self.offsets.lock().expect("no panic").clone()
+    }
+}
+
+impl Sink for Kept {
+    async fn write(&self, messages: &[Message], give_up: &CancellationToken) -> Result<(), GivenUp> {
+        tokio::select! {
+            biased;
+            () = self.may.cancelled() => {
+                let offsets = messages.iter().map(|m| (m.partition, m.offset));
+                self.offsets.lock().expect("no panic").extend(offsets);
+                Ok(())
+            }
+            () = give_up.cancelled() => Err(GivenUp),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_leaves_while_its_batch_waits_is_given_up_and_the_rest_is_written_in_order() {
+    let (stop, sink) = (CancellationToken::new(), Arc::new(Kept::default()));
+    let worker = worker(3, Duration::from_millis(1));
+    let (working, written, until) = (Arc::clone(&worker), Arc::clone(&sink), stop.clone());
+    let task = tokio::spawn(async move { working.work(&*written, &until).await });
+    for (p, offset) in [(0, 1), (1, 1), (0, 2), (1, 2)] {
+        assert!(worker.push(message(p, offset)).is_none());
+    }
+    while worker.state().under_way.partitions.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let leaving = Arc::clone(&worker);
+    let revoked = tokio::task::spawn_blocking(move || leaving.revoke(&[partition(0)], LONG));
+    assert!(revoked.await.unwrap_or(false));
+    assert_eq!(sink.offsets(), []);
+    sink.may.cancel();
+    while !worker.is_at_rest() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(sink.offsets(), [(1, 1), (1, 2)]);
+    let finished: Vec<_> = worker
+        .take_finished()
+        .iter()
+        .map(|f| (f.partition.number, f.next_offset))
+        .collect();
+    assert_eq!(finished, [(1, 3)]);
+    stop.cancel();
+    assert!(task.await.is_ok());
+}

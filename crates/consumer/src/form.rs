@@ -39,7 +39,7 @@ const BEGINNINGS: [(&[u8], &str, &str); 16] = [
 ];
 
 /// The form of a file that begins with these bytes, unless it may be lines of JSON.
-pub(super) fn other_form(start: &[u8], names: &FieldNames) -> Option<OtherForm> {
+pub(crate) fn other_form(start: &[u8], names: &FieldNames) -> Option<OtherForm> {
     if let Some((_, what, remedy)) = BEGINNINGS.iter().find(|(bytes, ..)| start.starts_with(bytes)) {
         return Some(OtherForm {
             what,

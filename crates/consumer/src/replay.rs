@@ -7,11 +7,10 @@ use nsc_core::UtcMicros;
 use nsc_store::{DeadLetterFilter, StoredDeadLetter};
 use tokio_util::sync::CancellationToken;
 
-use super::DeadLetterQueue;
-use crate::backfill::BACKFILL_TOPIC;
+use crate::dlq::DeadLetterQueue;
 use crate::error::ConsumerError;
-use crate::landing::{Landed, Landing, REFUSED_BY_DATABASE, Stopped};
-use crate::message::Message;
+use crate::landing::{Landed, Landing, Stopped};
+use crate::message::{BACKFILL_TOPIC, Message, REFUSED_BY_DATABASE};
 use crate::options::{LandingOptions, Services};
 
 /// Letters read at once.
