@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nsc_contracts::event::{EventKind, ViolationClass};
-use nsc_kafka::Security;
+use nsc_kafka::{PartitionQueues, Security, Wakeup};
 use nsc_store::StoreError;
 use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::Consumer as _;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -129,10 +130,11 @@ impl Consumer {
         // Ends everything: when asked to, when a part has failed, when this future is dropped.
         let stop = shutdown.child_token();
         let _dropped = stop.clone().drop_guard();
+        let wakeup = Arc::new(Wakeup::default());
         let workers: Arc<[PartitionWorker]> = (0..self.options.lanes.max(1))
-            .map(|_| PartitionWorker::new(&self.options.landing))
+            .map(|_| PartitionWorker::new(&self.options.landing, Arc::clone(&wakeup)))
             .collect();
-        let client = self.client(&workers, &stop)?;
+        let client = self.client(&workers, &wakeup, &stop)?;
         self.announce_counters();
 
         let mut tasks = JoinSet::new();
@@ -150,7 +152,7 @@ impl Consumer {
         tasks.spawn(async move { housekeeping.run(keep).await });
 
         let (ended, mut end) = oneshot::channel();
-        let poller = Poller::new(client, self.options.clone(), stop.clone());
+        let poller = Poller::new(client, wakeup, self.options.clone(), stop.clone());
         std::thread::Builder::new()
             .name("nsc-kafka".to_owned())
             .spawn(move || {
@@ -222,12 +224,14 @@ impl Consumer {
     fn client(
         &self,
         workers: &Arc<[PartitionWorker]>,
+        wakeup: &Arc<Wakeup>,
         stop: &CancellationToken,
-    ) -> Result<Client, ConsumerError> {
+    ) -> Result<Arc<Client>, ConsumerError> {
         let context = Context {
             profile: self.options.profile.clone(),
             assignment: Arc::clone(&self.assignment),
             workers: Arc::clone(workers),
+            queues: PartitionQueues::new(Arc::clone(wakeup)),
             metrics: self.services.metrics.consumer(),
             from_beginning: self.options.from_beginning,
             ends: Ends::default(),
@@ -239,9 +243,13 @@ impl Consumer {
             },
         };
         let config = self.options.kafka.client_config()?;
-        Client::from_config_and_context(&config, context).map_err(|e| ConsumerError::Broker {
-            reason: e.to_string(),
-        })
+        let client =
+            Client::from_config_and_context(&config, context).map_err(|e| ConsumerError::Broker {
+                reason: e.to_string(),
+            })?;
+        let client = Arc::new(client);
+        client.context().queues.belong_to(&client);
+        Ok(client)
     }
 
     /// A counter that appears with its first event looks to Prometheus as if nothing had been added.

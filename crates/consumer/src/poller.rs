@@ -1,14 +1,13 @@
-//! The thread that polls Kafka: it copies messages into workers, stores finished offsets, and slows Kafka down when the
-//! workers are full.
+//! The thread that polls Kafka: it fills the workers from the queues of their partitions, as far as each has room, stores
+//! finished offsets, and lets the library call back.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nsc_contracts::event::EventKind;
 use nsc_core::UtcMicros;
+use nsc_kafka::Wakeup;
 use rdkafka::Message as _;
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
@@ -22,43 +21,27 @@ use crate::options::{ConsumerOptions, StartAt};
 use crate::retry::Backoff;
 use crate::worker::PartitionWorker;
 
-/// How long a poll waits for a message.
+/// How long the thread waits for a message or for room before it lets the library call back again.
 const POLL: Duration = Duration::from_millis(100);
-/// How long anything waits while a worker is full or paused: when it has room again must not be overslept.
-const ROOM: Duration = Duration::from_millis(20);
 /// How often finished offsets are stored. (The library commits them at its own interval.)
 const STORE: Duration = Duration::from_millis(100);
-/// A worker may be full this long before its partitions are paused although no other worker wants for messages. Pausing
-/// throws away what was fetched ahead, so a short wait, the rule under load, does without; but polling must go on, or
-/// the group thinks this member dead.
+/// Messages of one partition at a time, before others of its worker have their turn.
+const SHARE: usize = 500;
+/// How much longer than an attempt a batch under way is waited for at the end.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// After a pause that brought the other workers nothing they are thought to have nothing to come.
-const IN_VAIN: Duration = Duration::from_secs(10);
 /// The same trouble is told at most this often.
 const TELL: Duration = Duration::from_secs(30);
 
-/// What is on its way into a worker.
-#[derive(Debug, Default)]
-struct Intake {
-    /// Messages that the worker has no room for.
-    held: VecDeque<Message>,
-    full_since: Option<Instant>,
-    /// Its partitions are paused.
-    paused: bool,
-    /// Others had messages meanwhile.
-    others_polled: bool,
-}
-
 /// See the module.
 pub(crate) struct Poller {
-    client: Client,
+    client: Arc<Client>,
+    /// Called when a queue is no longer empty, or a worker has room.
+    wakeup: Arc<Wakeup>,
     options: ConsumerOptions,
     stop: CancellationToken,
     topics: [Arc<str>; 2],
-    /// By worker.
-    intakes: Vec<Intake>,
-    /// When a pause was last in vain.
-    in_vain: Option<Instant>,
+    /// Counted, so that each partition of a worker goes first now and then.
+    turns: usize,
     stored_at: Instant,
     /// Messages given to workers.
     taken: u64,
@@ -68,21 +51,20 @@ pub(crate) struct Poller {
 }
 
 impl Poller {
-    pub(crate) fn new(client: Client, options: ConsumerOptions, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        client: Arc<Client>,
+        wakeup: Arc<Wakeup>,
+        options: ConsumerOptions,
+        stop: CancellationToken,
+    ) -> Self {
         let topics = EventKind::ALL.map(|kind| Arc::from(options.profile.topic(kind)));
-        let intakes = client
-            .context()
-            .workers
-            .iter()
-            .map(|_| Intake::default())
-            .collect();
         Self {
             client,
+            wakeup,
             options,
             stop,
             topics,
-            intakes,
-            in_vain: None,
+            turns: 0,
             stored_at: Instant::now(),
             taken: 0,
             quiet_since: Instant::now(),
@@ -104,6 +86,7 @@ impl Poller {
             worker.wait_until_idle(patience);
         }
         context.store_finished(&self.client);
+        context.queues.close_all();
         // Closing commits what is stored and leaves the group; it happens when the client is dropped.
         drop(self);
         tracing::info!("left the group");
@@ -153,40 +136,63 @@ impl Poller {
             self.stored_at = Instant::now();
             self.client.context().store_finished(&self.client);
         }
-        for worker in 0..self.intakes.len() {
-            self.hand_over(worker);
+        self.let_the_library_call_back()?;
+        self.turns = self.turns.wrapping_add(1);
+        let mut moved = false;
+        for worker in 0..self.client.context().workers.len() {
+            moved |= self.fill(worker)?;
         }
-        let full = |intake: &Intake| !intake.held.is_empty() && !intake.paused;
-        if let Some(worker) = self.intakes.iter().position(full) {
-            if !self.is_worth_a_pause(worker) {
-                if let Some(worker) = self.client.context().workers.get(worker) {
-                    worker.wait_for_room(ROOM);
-                }
-                return Ok(());
-            }
-            self.pause(worker);
-        }
-        let paused = self.intakes.iter().any(|intake| intake.paused);
-        let polled = match self.client.poll(if paused { ROOM } else { POLL }) {
-            None => None,
-            Some(Ok(message)) => self.received(&message),
-            Some(Err(error)) => {
-                self.trouble(&error)?;
-                None
-            }
-        };
-        // A partition may have left during the poll, and what is held of it with it.
-        let assignment = &self.client.context().assignment;
-        for intake in &mut self.intakes {
-            intake.held.retain(|m| assignment.owns(m.in_partition(), m.epoch));
-        }
-        // What comes behind the last one is not finished, and so not committed: it comes again.
-        if let Some(message) = polled.filter(|_| !self.has_all()) {
-            self.taken += 1;
-            self.quiet_since = Instant::now();
-            self.deliver(message);
+        if !moved {
+            self.wakeup.wait(POLL);
         }
         Ok(())
+    }
+
+    /// Rebalances, errors, statistics. A message that came before its partition had a queue is older than all in it.
+    fn let_the_library_call_back(&mut self) -> Result<(), ConsumerError> {
+        let client = Arc::clone(&self.client);
+        while let Some(polled) = client.poll(Duration::ZERO) {
+            match polled {
+                Ok(message) => {
+                    if let Some(partition) = self.partition_of(&message).filter(|_| !self.has_all()) {
+                        self.deliver(partition, &message);
+                    }
+                }
+                Err(error) => self.trouble(&error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a worker messages of its partitions for as long as it has room, each partition its share. Whether there
+    /// were any.
+    fn fill(&mut self, worker: usize) -> Result<bool, ConsumerError> {
+        let client = Arc::clone(&self.client);
+        let context = client.context();
+        let mut partitions = context.assignment.partitions_of(worker);
+        if partitions.is_empty() {
+            return Ok(false);
+        }
+        let first = self.turns % partitions.len();
+        partitions.rotate_left(first);
+        let mut moved = false;
+        for partition in partitions {
+            for _ in 0..SHARE {
+                // What comes behind the last one is not finished, and so not committed: it comes again.
+                if self.has_all() || !context.workers.get(worker).is_some_and(PartitionWorker::has_room) {
+                    return Ok(moved);
+                }
+                match context
+                    .queues
+                    .poll(&partition, |message| self.deliver(partition, message))
+                {
+                    None => break,
+                    Some(Ok(())) => moved = true,
+                    Some(Err(error)) => self.trouble(&error)?,
+                }
+            }
+        }
+        Ok(moved)
     }
 
     /// It has as many messages as were asked for.
@@ -202,108 +208,40 @@ impl Poller {
         }
         let quiet = self.quiet_since.elapsed();
         let idle = self.options.max_idle.is_some_and(|longest| quiet >= longest);
-        (idle || self.has_all())
-            && self.intakes.iter().all(|intake| intake.held.is_empty())
-            && context.workers.iter().all(PartitionWorker::is_at_rest)
+        (idle || self.has_all()) && context.workers.iter().all(PartitionWorker::is_at_rest)
     }
 
-    /// Gives a worker what is held for it, as far as there is room, and resumes it when it wants for more.
-    fn hand_over(&mut self, at: usize) {
+    /// Hands a message to the worker of its partition, unless that is not ours any more: then it is its owner's.
+    fn deliver(&mut self, partition: Partition, message: &BorrowedMessage<'_>) {
         let context = self.client.context();
-        let (Some(intake), Some(worker)) = (self.intakes.get_mut(at), context.workers.get(at)) else {
+        let Some(ownership) = context.assignment.ownership(partition) else {
             return;
         };
-        while let Some(message) = intake.held.pop_front() {
-            if let Some(message) = worker.push(message) {
-                intake.held.push_front(message);
-                intake.full_since.get_or_insert_with(Instant::now);
-                return;
-            }
-        }
-        intake.full_since = None;
-        if intake.paused && !worker.holds_a_batch() {
-            if !std::mem::take(&mut intake.others_polled) {
-                self.in_vain = Some(Instant::now());
-            }
-            intake.paused = false;
-            tracing::debug!(worker = at, "the worker has room; partitions resumed");
-            if let Err(error) = self.client.resume(&self.partitions_of(at)) {
-                tracing::warn!(%error, "partitions were not resumed");
-            }
-        }
-    }
-
-    /// Whether the partitions of a full worker are to be paused, so that polling goes on: when it has been full for long,
-    /// or when another worker wants for messages that may be behind those of this one. (A broker may send long stretches
-    /// of one partition.)
-    fn is_worth_a_pause(&self, full: usize) -> bool {
-        let since = self.intakes.get(full).and_then(|intake| intake.full_since);
-        if since.is_some_and(|since| since.elapsed() >= PATIENCE) {
-            return true;
-        }
-        let context = self.client.context();
-        let wants = |at: usize| {
-            context
-                .workers
-                .get(at)
-                .is_some_and(|worker| !worker.holds_a_batch())
-        };
-        let feeds = |at: usize| !context.assignment.partitions_of(at).is_empty();
-        self.in_vain.is_none_or(|at| at.elapsed() >= IN_VAIN)
-            && (0..self.intakes.len()).any(|at| at != full && wants(at) && feeds(at))
-    }
-
-    fn deliver(&mut self, message: Message) {
-        let Some(at) = self.worker(&message) else {
+        let Some(worker) = context.workers.get(ownership.worker) else {
             return;
         };
-        for (other, intake) in self.intakes.iter_mut().enumerate() {
-            intake.others_polled |= other != at;
-        }
-        let context = self.client.context();
-        let (Some(intake), Some(worker)) = (self.intakes.get_mut(at), context.workers.get(at)) else {
-            return;
-        };
-        // Behind one that is held no other may overtake.
-        let given_back = if intake.held.is_empty() {
-            worker.push(message)
-        } else {
-            Some(message)
-        };
-        if let Some(message) = given_back {
-            intake.held.push_back(message);
-            if intake.paused {
-                // A partition that came while the others are paused.
-                self.pause(at);
-            }
-        }
+        worker.push(self.owned(partition, message, ownership.epoch));
+        self.taken += 1;
+        self.quiet_since = Instant::now();
     }
 
-    /// The worker of a message; none when its partition is not ours (any more), and then it is its owner's.
-    fn worker(&self, message: &Message) -> Option<usize> {
-        let ownership = self
-            .client
-            .context()
-            .assignment
-            .ownership(message.in_partition())?;
-        (ownership.epoch == message.epoch).then_some(ownership.worker)
-    }
-
-    fn received(&self, message: &BorrowedMessage<'_>) -> Option<Message> {
+    fn partition_of(&self, message: &BorrowedMessage<'_>) -> Option<Partition> {
         let kind = self.options.profile.kind_of(message.topic())?;
-        let partition = Partition {
+        Some(Partition {
             kind,
             number: message.partition(),
-        };
-        let ownership = self.client.context().assignment.ownership(partition)?;
-        let topic = match kind {
+        })
+    }
+
+    fn owned(&self, partition: Partition, message: &BorrowedMessage<'_>, epoch: u64) -> Message {
+        let topic = match partition.kind {
             EventKind::LedgerEntry => &self.topics[0],
             EventKind::PaymentOrder => &self.topics[1],
         };
-        Some(Message {
-            kind,
+        Message {
+            kind: partition.kind,
             topic: Arc::clone(topic),
-            partition: message.partition(),
+            partition: partition.number,
             offset: message.offset(),
             key: message.key().map(<[u8]>::to_vec),
             payload: message.payload().map(<[u8]>::to_vec),
@@ -312,27 +250,8 @@ impl Poller {
                 .to_millis()
                 .map(|ms| UtcMicros::new(ms.saturating_mul(1_000))),
             correlation: nsc_kafka::correlation_id(message),
-            epoch: ownership.epoch,
-        })
-    }
-
-    fn pause(&mut self, at: usize) {
-        if let Some(intake) = self.intakes.get_mut(at) {
-            intake.others_polled &= intake.paused;
-            intake.paused = true;
+            epoch,
         }
-        tracing::debug!(worker = at, "the worker is full; partitions paused");
-        if let Err(error) = self.client.pause(&self.partitions_of(at)) {
-            tracing::warn!(%error, "partitions were not paused");
-        }
-    }
-
-    fn partitions_of(&self, worker: usize) -> TopicPartitionList {
-        let mut list = TopicPartitionList::new();
-        for partition in self.client.context().assignment.partitions_of(worker) {
-            list.add_partition(self.options.profile.topic(partition.kind), partition.number);
-        }
-        list
     }
 
     /// Whatever is wrong with brokers or topics is waited for; the library tries again by itself.

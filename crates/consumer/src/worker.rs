@@ -2,11 +2,12 @@
 //! at a time. A partition belongs to one worker, so its order is kept; workers do not wait for each other.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nsc_contracts::event::EventKind;
 use nsc_core::UtcMicros;
+use nsc_kafka::Wakeup;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -49,8 +50,10 @@ pub(crate) struct PartitionWorker {
     state: Mutex<State>,
     /// There is something to do for the task.
     arrived: Notify,
-    /// There is something to see for the thread: room, or the end of a batch.
+    /// A batch has ended, or what leaves is out of it.
     changed: Condvar,
+    /// Of the thread that polls.
+    wakeup: Arc<Wakeup>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -61,9 +64,9 @@ struct Limits {
     linger: Duration,
 }
 
-/// Batches that may wait in a worker, one message size aside. With room for one only, every stretch of one partition would
-/// fill its worker, and other workers would often stand still behind it.
-const BATCHES_AHEAD: usize = 3;
+/// Batches that may wait in a worker while one is written: a full one is there when that one has ended, and another while
+/// it is taken.
+const BATCHES_AHEAD: usize = 2;
 
 #[derive(Debug)]
 struct State {
@@ -87,7 +90,8 @@ struct UnderWay {
 }
 
 impl PartitionWorker {
-    pub(crate) fn new(options: &LandingOptions) -> Self {
+    /// `wakeup` is called when there is room for more.
+    pub(crate) fn new(options: &LandingOptions, wakeup: Arc<Wakeup>) -> Self {
         Self {
             limits: Limits {
                 events: options.batch_events.max(1),
@@ -104,6 +108,7 @@ impl PartitionWorker {
             }),
             arrived: Notify::new(),
             changed: Condvar::new(),
+            wakeup,
         }
     }
 
@@ -111,13 +116,14 @@ impl PartitionWorker {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a message, or gives it back when enough is waiting already.
-    #[must_use]
-    pub(crate) fn push(&self, message: Message) -> Option<Message> {
+    /// Whether more messages are wanted.
+    pub(crate) fn has_room(&self) -> bool {
+        !self.state().is_full(self.limits)
+    }
+
+    /// Queues a message.
+    pub(crate) fn push(&self, message: Message) {
         let mut state = self.state();
-        if state.is_full(self.limits) {
-            return Some(message);
-        }
         let was_empty = state.queue.is_empty();
         if was_empty {
             state.waiting_since = Instant::now();
@@ -128,19 +134,6 @@ impl PartitionWorker {
         if was_empty || state.holds_a_batch(self.limits) {
             self.arrived.notify_one();
         }
-        None
-    }
-
-    /// Waits for room, no longer than `timeout`.
-    pub(crate) fn wait_for_room(&self, timeout: Duration) {
-        let full = |state: &mut State| state.is_full(self.limits);
-        let waited = self.changed.wait_timeout_while(self.state(), timeout, full);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// Whether a full batch is waiting.
-    pub(crate) fn holds_a_batch(&self) -> bool {
-        self.state().holds_a_batch(self.limits)
     }
 
     /// Nothing is queued, nothing under way.
@@ -227,7 +220,7 @@ impl PartitionWorker {
                 let due = state.waiting_since + self.limits.linger;
                 if state.holds_a_batch(self.limits) || (!state.queue.is_empty() && due <= Instant::now()) {
                     let batch = state.take_batch(self.limits, stop);
-                    self.changed.notify_all();
+                    self.wakeup.call();
                     return Some(batch);
                 }
                 (!state.queue.is_empty()).then_some(due)

@@ -45,7 +45,7 @@ pub struct KafkaOptions {
     pub commit_interval: Duration,
     /// How long a broker may keep a fetch open for data to come. Kafka answers at once when there is data.
     pub fetch_wait: Duration,
-    /// Bytes fetched ahead.
+    /// Bytes fetched ahead of each partition.
     pub prefetch_bytes: usize,
     /// How often topics and partitions are looked for that were not there yet. One small question to a broker.
     pub metadata_refresh: Duration,
@@ -70,7 +70,7 @@ impl KafkaOptions {
             max_poll_interval: Duration::from_mins(5),
             commit_interval: Duration::from_secs(1),
             fetch_wait: Duration::from_millis(100),
-            prefetch_bytes: 4 << 20,
+            prefetch_bytes: 1 << 20,
             metadata_refresh: Duration::from_secs(1),
             statistics_interval: Duration::from_secs(5),
             properties: BTreeMap::new(),
@@ -119,10 +119,11 @@ impl KafkaOptions {
             ),
             ("statistics.interval.ms", ms(self.statistics_interval)),
             ("fetch.wait.max.ms", ms(self.fetch_wait)),
-            ("fetch.max.bytes", (kilobytes * 1024).min(52_428_800).to_string()),
+            ("fetch.max.bytes", (kilobytes * 4_096).min(52_428_800).to_string()),
+            // Of each partition, as each has a queue of its own.
             ("queued.max.messages.kbytes", kilobytes.to_string()),
-            // No partition fills the queue alone while others have something too.
-            ("max.partition.fetch.bytes", (kilobytes * 128).to_string()),
+            // No partition fills an answer alone while others have something too.
+            ("max.partition.fetch.bytes", (kilobytes * 512).to_string()),
             // A full queue is looked at again soon: a consumer that has caught up with it must not wait a second.
             ("fetch.queue.backoff.ms", "50".to_owned()),
         ];

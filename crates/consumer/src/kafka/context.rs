@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nsc_contracts::event::{EventKind, EventProfile};
-use nsc_kafka::{TokenProvider, lags};
+use nsc_kafka::{PartitionQueues, TokenProvider, lags};
 use nsc_telemetry::ConsumerMetrics;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
@@ -32,6 +32,8 @@ pub(crate) struct Context {
     pub(crate) profile: EventProfile,
     pub(crate) assignment: Arc<Assignment>,
     pub(crate) workers: Arc<[PartitionWorker]>,
+    /// What was fetched of each partition.
+    pub(crate) queues: PartitionQueues<Partition, Context>,
     pub(crate) metrics: ConsumerMetrics,
     pub(crate) from_beginning: bool,
     /// Where partitions begin of which nothing was committed; empty unless they begin behind what is there.
@@ -84,6 +86,16 @@ impl Context {
             }
         }
         self.commit_ends(client, &partitions);
+        for partition in &partitions {
+            let topic = self.profile.topic(partition.kind);
+            if !self.queues.open(*partition, topic, partition.number) {
+                tracing::debug!(
+                    topic,
+                    partition = partition.number,
+                    "assigned to a client that is closing"
+                );
+            }
+        }
         self.assignment.take(&partitions);
         match client.rebalance_protocol() {
             RebalanceProtocol::Cooperative => client.incremental_assign(list),
@@ -119,6 +131,7 @@ impl Context {
         }
         self.assignment.give(&partitions);
         for partition in &partitions {
+            self.queues.close(partition);
             self.metrics
                 .forget_kafka_lag(self.profile.topic(partition.kind), partition.number);
         }

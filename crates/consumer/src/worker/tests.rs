@@ -29,11 +29,12 @@ fn partition(number: i32) -> Partition {
 }
 
 fn worker(events: usize, linger: Duration) -> Arc<PartitionWorker> {
-    Arc::new(PartitionWorker::new(&LandingOptions {
+    let options = LandingOptions {
         batch_events: events,
         batch_linger: linger,
         ..LandingOptions::default()
-    }))
+    };
+    Arc::new(PartitionWorker::new(&options, Arc::default()))
 }
 
 fn offsets(batch: &[Message]) -> Vec<i64> {
@@ -44,16 +45,17 @@ fn offsets(batch: &[Message]) -> Vec<i64> {
 async fn a_batch_is_full_or_has_waited_long_enough() {
     let stop = CancellationToken::new();
     let patient = worker(3, LONG);
-    for offset in 0..9 {
-        assert!(patient.push(message(0, offset)).is_none());
+    for offset in 0..6 {
+        assert!(patient.has_room());
+        patient.push(message(0, offset));
     }
-    assert!(patient.push(message(0, 9)).is_some(), "three batches are waiting");
+    assert!(!patient.has_room(), "two batches are waiting");
     let batch = patient.next_batch(&stop).await.expect("full");
     assert_eq!(offsets(&batch), [0, 1, 2]);
-    assert!(
-        patient.push(message(0, 9)).is_none(),
-        "there is room while a batch is under way"
-    );
+    assert!(patient.has_room(), "there is room while a batch is under way");
+    for offset in 6..9 {
+        patient.push(message(0, offset));
+    }
     assert_eq!(patient.oldest(EventKind::LedgerEntry), Some(UtcMicros::new(0)));
     patient.finish(&batch);
     assert_eq!(patient.oldest(EventKind::LedgerEntry), Some(UtcMicros::new(3)));
@@ -66,24 +68,26 @@ async fn a_batch_is_full_or_has_waited_long_enough() {
     let pushing = Arc::clone(&hasty);
     let pushed = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        pushing.push(message(0, 7)).is_none()
+        pushing.push(message(0, 7));
     });
     assert_eq!(offsets(&hasty.next_batch(&stop).await.expect("lingered")), [7]);
-    assert!(pushed.await.unwrap_or(false));
+    assert!(pushed.await.is_ok());
 }
 
 #[tokio::test]
 async fn a_batch_is_bounded_in_bytes_too() {
     let stop = CancellationToken::new();
-    let worker = Arc::new(PartitionWorker::new(&LandingOptions {
+    let options = LandingOptions {
         batch_bytes: 1_000,
         batch_linger: LONG,
         ..LandingOptions::default()
-    }));
+    };
+    let worker = PartitionWorker::new(&options, Arc::default());
     let mut big = message(0, 0);
     big.payload = Some(vec![b' '; 5_000]);
-    assert!(worker.push(big).is_none(), "one message may be longer");
-    assert!(worker.push(message(0, 1)).is_some());
+    assert!(worker.has_room(), "one message may be longer");
+    worker.push(big);
+    assert!(!worker.has_room());
     assert_eq!(offsets(&worker.next_batch(&stop).await.expect("full")), [0]);
 }
 
@@ -97,7 +101,7 @@ async fn a_stopped_worker_begins_no_batch() {
     tokio::task::yield_now().await;
     stop.cancel();
     assert!(next.await.is_ok_and(|batch| batch.is_none()));
-    assert!(worker.push(message(0, 1)).is_none());
+    worker.push(message(0, 1));
     assert!(worker.next_batch(&stop).await.is_none());
     assert!(worker.take_finished().is_empty());
 }
@@ -107,7 +111,7 @@ async fn only_finished_messages_move_the_offset() {
     let stop = CancellationToken::new();
     let worker = worker(4, LONG);
     for (p, offset) in [(0, 10), (1, 5), (0, 11), (1, 6)] {
-        assert!(worker.push(message(p, offset)).is_none());
+        worker.push(message(p, offset));
     }
     let batch = worker.next_batch(&stop).await.expect("full");
     assert!(worker.take_finished().is_empty());
@@ -126,11 +130,11 @@ async fn a_partition_that_leaves_takes_its_messages_along_and_waits_for_its_batc
     let stop = CancellationToken::new();
     let worker = worker(2, LONG);
     for (p, offset) in [(0, 1), (1, 1)] {
-        assert!(worker.push(message(p, offset)).is_none());
+        worker.push(message(p, offset));
     }
     let mut batch = worker.next_batch(&stop).await.expect("full");
-    assert!(worker.push(message(0, 2)).is_none());
-    assert!(worker.push(message(1, 2)).is_none());
+    worker.push(message(0, 2));
+    worker.push(message(1, 2));
     let give_up = worker.state().under_way.give_up.clone();
 
     let leaving = Arc::clone(&worker);
@@ -152,7 +156,7 @@ async fn a_partition_that_leaves_takes_its_messages_along_and_waits_for_its_batc
         .collect();
     assert_eq!(finished, [1]);
 
-    assert!(worker.push(message(1, 3)).is_none());
+    worker.push(message(1, 3));
     let next = worker.next_batch(&stop).await.expect("full");
     assert_eq!(
         next.iter().map(|m| (m.partition, m.offset)).collect::<Vec<_>>(),
@@ -168,7 +172,7 @@ async fn a_partition_that_leaves_takes_its_messages_along_and_waits_for_its_batc
 async fn nobody_waits_for_a_task_that_was_dropped() {
     let stop = CancellationToken::new();
     let worker = worker(1, LONG);
-    assert!(worker.push(message(0, 1)).is_none());
+    worker.push(message(0, 1));
     {
         let _ended = Ended(&worker);
         assert!(worker.next_batch(&stop).await.is_some());
@@ -212,7 +216,7 @@ async fn what_leaves_while_its_batch_waits_is_given_up_and_the_rest_is_written_i
     let (working, written, until) = (Arc::clone(&worker), Arc::clone(&sink), stop.clone());
     let task = tokio::spawn(async move { working.work(&*written, &until).await });
     for (p, offset) in [(0, 1), (1, 1), (0, 2), (1, 2)] {
-        assert!(worker.push(message(p, offset)).is_none());
+        worker.push(message(p, offset));
     }
     while worker.state().under_way.partitions.is_empty() {
         tokio::task::yield_now().await;
