@@ -174,17 +174,13 @@ mod tests {
             (
                 b"",
                 MalformedJson,
-                "not JSON at byte 0: it ends where a value should be",
+                "not JSON at byte 0: EOF while parsing a value",
             ),
-            (
-                b"not json",
-                MalformedJson,
-                "not JSON at byte 0: a value is expected",
-            ),
+            (b"not json", MalformedJson, "not JSON at byte 1: expected ident"),
             (
                 b"{\"amount\":NaN}",
                 MalformedJson,
-                "not JSON at byte 10: a value is expected",
+                "not JSON at byte 10: expected value",
             ),
             (b"[]", NotAnObject, "an array, expected an object"),
             (b"null", NotAnObject, "null, expected an object"),
