@@ -1,5 +1,6 @@
 //! The checks behind `cargo run -p xtask`, as a library so that the tests run the same ones.
 
+pub mod circles;
 pub mod layers;
 pub mod tidy;
 pub mod tree;
