@@ -61,6 +61,9 @@ fn broker(member: &str) -> Result<(), String> {
             "it begins with a scheme; a broker is host:port, and KAFKA_SECURITY says how to speak".to_owned(),
         );
     }
+    if member.contains(char::is_whitespace) {
+        return Err("it holds a blank; between two brokers there is a comma".to_owned());
+    }
     let port = match member.strip_prefix('[') {
         Some(rest) => {
             let (address, port) = rest.split_once(']').ok_or("its [ is not closed")?;
@@ -123,11 +126,13 @@ fn web_url(text: &str) -> Result<(), String> {
     {
         return Err("it holds a blank, a line break or a byte order mark".to_owned());
     }
-    let scheme = text
-        .split_once("://")
-        .map(|(scheme, _)| scheme.to_ascii_lowercase());
-    if !matches!(scheme.as_deref(), Some("http" | "https")) {
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) {
         return Err("it must begin with https:// (or http://)".to_owned());
+    }
+    // A client passes over what is missing, and takes the next part for the host.
+    if rest.starts_with(['/', '\\', '?', '#', ':']) {
+        return Err("it has no host".to_owned());
     }
     let url = Url::parse(text).map_err(|e| e.to_string())?;
     if url.port() == Some(0) {

@@ -272,7 +272,7 @@ fn an_address_that_leads_nowhere_is_named_with_where_it_came_from() {
         said,
         [
             "kafka.brokers (environment KAFKA_BROKERS) is not usable | \"two:74628\": its port is not a number from 1 to 65535",
-            "kafka.brokers (file nsc.toml) is not usable | \"a b:9092\": ' ' cannot stand in the name of a host",
+            "kafka.brokers (file nsc.toml) is not usable | \"a b:9092\": it holds a blank; between two brokers there is a comma",
             "auth.issuer (file nsc.toml) is not usable | \"login.example\": it must begin with https:// (or http://)",
             "telemetry.otlp_endpoint (file nsc.toml) is not usable | \"http://c:99999\": invalid port number",
         ]
