@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use nsc_auth::Authenticator;
 use nsc_core::Clock;
 use nsc_store::{AuditLog, Store};
 use nsc_telemetry::{ApiMetrics, Metrics};
@@ -12,7 +13,6 @@ use tokio_util::task::TaskTracker;
 use crate::client_ip::TrustedProxies;
 use crate::options::Limits;
 use crate::readiness::Readiness;
-use nsc_auth::Authenticator;
 
 pub(crate) struct App {
     pub(crate) store: Store,

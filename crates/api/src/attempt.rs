@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::extract::{ConnectInfo, Request};
 use axum::response::Response;
 use http::header::USER_AGENT;
+use nsc_auth::{Principal, READING_ROLES};
 use nsc_store::AuditRow;
 
 use crate::app::App;
 use crate::context::RequestContext;
 use crate::params::{self, MAX_ID_CHARS};
 use crate::routes::{Endpoint, QUERY_NAMES, id_segment};
-use nsc_auth::{Principal, READING_ROLES};
 
 /// Whatever a client sends is kept in part: enough to recognise it by, too little to fill a disk.
 const MAX_PATH_CHARS: usize = 1_024;

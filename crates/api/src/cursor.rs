@@ -4,10 +4,10 @@
 //! list, an altered one or one of another version is refused instead of answered with the wrong entries. It is
 //! no secret and grants nothing: whoever could forge one may ask for the entries anyway.
 
+use nsc_auth::base64url;
 use nsc_core::UtcMicros;
 
 use crate::params::MAX_ID_CHARS;
-use nsc_auth::base64url;
 
 /// Layout: version, sum, event time in microseconds (big-endian), tx id.
 const VERSION: u8 = 1;

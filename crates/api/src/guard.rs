@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use http::header::CONTENT_LENGTH;
+use nsc_auth::{AuthFailure, MAX_TOKEN_BYTES, TokenError};
 use tokio::time::timeout;
 use tracing::Instrument;
 
@@ -17,7 +18,6 @@ use crate::attempt::Attempt;
 use crate::loopback_host::is_for_loopback;
 use crate::options::Limits;
 use crate::problem::{Problem, ProblemKind};
-use nsc_auth::{AuthFailure, MAX_TOKEN_BYTES, TokenError};
 
 /// A client that hangs up drops its request; the attempt goes on in a task of its own, so that it is audited.
 pub(crate) async fn guard(State(app): State<Shared>, request: Request, next: Next) -> Response {

@@ -9,11 +9,11 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use nsc_auth::TokenError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::params::{Fault, ParameterError};
-use nsc_auth::TokenError;
 
 /// The media type.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
