@@ -279,6 +279,17 @@ async fn records_in(
     Ok(records)
 }
 
+/// The columns that a record keeps as texts, in the order in which they are read.
+const TEXTS: [&str; 7] = [
+    "load_id",
+    "table_name",
+    "state",
+    "input",
+    "source_path",
+    "content_blake3",
+    "delivery",
+];
+
 fn read(batch: &RecordBatch, records: &mut Vec<LoadRecord>) -> Result<(), LakeError> {
     let corrupt = |name: &str, reason: &str| LakeError::Corrupt {
         what: format!("ops.load.{name}"),
@@ -302,16 +313,7 @@ fn read(batch: &RecordBatch, records: &mut Vec<LoadRecord>) -> Result<(), LakeEr
             .cloned()
             .ok_or_else(|| corrupt(name, "it is not a timestamp"))
     };
-    let names = [
-        "load_id",
-        "table_name",
-        "state",
-        "input",
-        "source_path",
-        "content_blake3",
-        "delivery",
-    ];
-    let texts = names.map(&text).into_iter().collect::<Result<Vec<_>, _>>()?;
+    let texts = TEXTS.map(&text).into_iter().collect::<Result<Vec<_>, _>>()?;
     let notes = ["actor", "version", "reason"].map(&text);
     let notes = notes.into_iter().collect::<Result<Vec<_>, _>>()?;
     let counts = ["bytes", "lines", "rows", "malformed", "file_size"].map(&number);

@@ -53,8 +53,8 @@ pub(crate) async fn run(
     let rules = run.rules(&ctx).await?;
     let states = PipelineStates::load(&run.lake, &ctx).await?.unwrap_or_default();
     let before = states.get(GUARDRAIL);
-    let span = span(run, period, before.and_then(|s| s.last_processed_end))?;
-    let Some(span) = span else {
+    let last_end = before.and_then(|s| s.last_processed_end);
+    let Some(span) = span(run, period, last_end)? else {
         return gate::succeeded(run, &ctx, success(None), |_| {}).await;
     };
     not_too_early(span)?;
@@ -62,25 +62,18 @@ pub(crate) async fn run(
     let windows = Windows::consecutive(span, WINDOW_MICROS)?;
     // A backfill neither takes up nor leaves the carried count of empty windows, and a window that does not follow the last
     // one has no count to take up.
-    let last_end = before.and_then(|s| s.last_processed_end);
     let goes_on = match period {
         Period::Scheduled => true,
         Period::Incremental(w) => last_end == Some(w.start),
         Period::Window(_) => false,
     };
-    let carried = if goes_on {
-        before.map(|s| s.zero_windows.clone()).unwrap_or_default()
-    } else {
-        BTreeMap::new()
-    };
+    let carried = before.filter(|_| goes_on).map(|s| s.zero_windows.clone());
+    let carried = carried.unwrap_or_default();
     let look = Look {
         run,
         rules: &rules,
         windows: &windows,
-        timeline: match period {
-            Period::Scheduled | Period::Incremental(_) => Timeline::Arrival,
-            Period::Window(_) => Timeline::Event,
-        },
+        timeline: timeline(period),
     };
     let derivation = look.derivation(span).await?;
     // What was found of a past span stays as it is while nothing it follows from changes.
@@ -129,6 +122,14 @@ pub(crate) async fn run(
         }
     })
     .await
+}
+
+/// What a run looks back by: a backfill by when things happened, the others by when rows came.
+fn timeline(period: Period) -> Timeline {
+    match period {
+        Period::Scheduled | Period::Incremental(_) => Timeline::Arrival,
+        Period::Window(_) => Timeline::Event,
+    }
 }
 
 /// Names the files of a span's rows.

@@ -280,32 +280,11 @@ impl<'a> Search<'a> {
         )?
         .cache()
         .await?;
-        // Orders the runs did not write are as they were; of the others, those were known that stand in the files of then.
-        let removed = orders
-            .rows_with(
-                ctx,
-                order_changes.removed,
-                &["order_ref"],
-                &changed_refs,
-                OF_ORDER,
-            )
-            .await;
-        let removed = match removed {
-            Err(LakeError::Store(_) | LakeError::Engine(_) | LakeError::DataFilesMissing { .. }) => {
-                return Ok(None);
-            }
-            other => named_by(other?)?,
+        let removed = order_changes.removed;
+        let orders_before = orders_before(ctx, orders, removed, &changed_refs, new_orders, &orders_after);
+        let Some(orders_before) = orders_before.await? else {
+            return Ok(None);
         };
-        let orders_before = orders_after
-            .clone()
-            .join(
-                new_orders.select(vec![col("order_ref").alias("changed")])?,
-                JoinType::LeftAnti,
-                &["order_ref"],
-                &["changed"],
-                None,
-            )?
-            .union(removed)?;
         Ok(Some(Part {
             before,
             orders_before,
@@ -313,6 +292,33 @@ impl<'a> Search<'a> {
             orders_after,
         }))
     }
+}
+
+/// Orders as they were. Those the runs did not write are as they are; of the others, those were known that stand in the files
+/// of then, unless these are gone.
+async fn orders_before(
+    ctx: &SessionContext,
+    orders: &Table,
+    removed: Vec<DataFile>,
+    changed_refs: &[RecordBatch],
+    new_orders: DataFrame,
+    orders_after: &DataFrame,
+) -> Result<Option<DataFrame>, PipelineError> {
+    let removed = orders
+        .rows_with(ctx, removed, &["order_ref"], changed_refs, OF_ORDER)
+        .await;
+    let removed = match removed {
+        Err(LakeError::Store(_) | LakeError::Engine(_) | LakeError::DataFilesMissing { .. }) => {
+            return Ok(None);
+        }
+        other => named_by(other?)?,
+    };
+    let changed = new_orders.select(vec![col("order_ref").alias("changed")])?;
+    let unchanged =
+        orders_after
+            .clone()
+            .join(changed, JoinType::LeftAnti, &["order_ref"], &["changed"], None)?;
+    Ok(Some(unchanged.union(removed)?))
 }
 
 /// Whether some rows are too many of all to look at them alone.

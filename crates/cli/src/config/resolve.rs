@@ -11,7 +11,7 @@ use nsc_telemetry::LogFormat;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::aliases::{self, Aliases};
-use super::file::{FileConfig, FileLog, Secret};
+use super::file::{FileConfig, FileLog, FileResources, Secret};
 use super::keys::{self, Key};
 use super::notice::Notice;
 use super::scope::Scope;
@@ -127,21 +127,7 @@ pub(crate) fn resolve(
             )?,
             files_days: layers.pick(&keys::FILES_DAYS, None, text(file.retention.files_days), 30)?,
         },
-        resources: ResourcesConfig {
-            memory_limit: layers.pick(
-                &keys::MEMORY_LIMIT,
-                flag("--memory-limit", &flags.memory_limit),
-                file.resources.memory_limit,
-                ByteSize::new(2 << 30),
-            )?,
-            threads: layers.pick(
-                &keys::THREADS,
-                flag("--threads", &flags.threads),
-                text(file.resources.threads),
-                std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
-            )?,
-            spill_dir: layers.pick_optional(&keys::SPILL_DIR, None, file.resources.spill_dir)?,
-        },
+        resources: layers.resources(flags, file.resources)?,
         log,
         serving,
         environment,
@@ -294,6 +280,24 @@ struct Layers<'a> {
 }
 
 impl Layers<'_> {
+    fn resources(&self, flags: &Flags, file: FileResources) -> Result<ResourcesConfig, Refusal> {
+        Ok(ResourcesConfig {
+            memory_limit: self.pick(
+                &keys::MEMORY_LIMIT,
+                flag("--memory-limit", &flags.memory_limit),
+                file.memory_limit,
+                ByteSize::new(2 << 30),
+            )?,
+            threads: self.pick(
+                &keys::THREADS,
+                flag("--threads", &flags.threads),
+                text(file.threads),
+                std::thread::available_parallelism().map_or(2, NonZeroUsize::get),
+            )?,
+            spill_dir: self.pick_optional(&keys::SPILL_DIR, None, file.spill_dir)?,
+        })
+    }
+
     fn file_origin(&self) -> Origin {
         self.path.map_or(Origin::Default, |p| Origin::File(p.to_owned()))
     }

@@ -1,4 +1,5 @@
 //! Rows that change what was said of other days: corrections that move a row, late rows, late statuses, contradictions.
+//! Holds lakehouse contract 1, "Convergent".
 //!
 //! The oracle is always the same: a lake that is given everything at once and computes all days in one run.
 
@@ -245,86 +246,46 @@ fn an_order_that_moves_leaves_its_day_and_takes_its_facts_along() {
     assert_eq!(days, ["2026-01-06"]);
 }
 
+/// A column of each transaction's row.
+fn by_transaction(root: &Path, table: &str, column: &str) -> Vec<(String, Value)> {
+    let of = |row: &String| {
+        let row: Value = serde_json::from_str(row).unwrap();
+        (row["tx_id"].as_str().unwrap().to_owned(), row[column].clone())
+    };
+    let found: BTreeMap<_, _> = rows(root, table, &[]).iter().map(of).collect();
+    found.into_iter().collect()
+}
+
 #[test]
 fn a_late_status_of_an_order_reaches_its_entries_on_every_day() {
+    let (first, late) = ("2026-01-05T01:00:00Z", "2026-01-07T01:00:00Z");
+    let orders = vec![
+        order("PO1", Some("PENDING"), first, first),
+        order("PO2", Some("PAID"), first, first),
+    ];
+    let entries = vec![
+        entry("t1", "u1", "PAYMENT", "10.00", first, Some("PO1")),
+        entry("t2", "u2", "PAYMENT", "10.00", first, Some("PO2")),
+    ];
+    let refund = entry(
+        "t3",
+        "u1",
+        "REFUND_IN",
+        "10.00",
+        "2026-01-06T01:00:00Z",
+        Some("PO1"),
+    );
+    let later = vec![
+        order("PO1", Some("REFUNDED"), first, late),
+        order("PO2", None, first, late),
+    ];
     let nights = [
-        night(vec![
-            (
-                "payment_orders",
-                vec![
-                    order(
-                        "PO1",
-                        Some("PENDING"),
-                        "2026-01-05T01:00:00Z",
-                        "2026-01-05T01:00:00Z",
-                    ),
-                    order(
-                        "PO2",
-                        Some("PAID"),
-                        "2026-01-05T01:00:00Z",
-                        "2026-01-05T01:00:00Z",
-                    ),
-                ],
-            ),
-            (
-                "transaction_ledger",
-                vec![
-                    entry(
-                        "t1",
-                        "u1",
-                        "PAYMENT",
-                        "10.00",
-                        "2026-01-05T01:00:00Z",
-                        Some("PO1"),
-                    ),
-                    entry(
-                        "t2",
-                        "u2",
-                        "PAYMENT",
-                        "10.00",
-                        "2026-01-05T01:00:00Z",
-                        Some("PO2"),
-                    ),
-                ],
-            ),
-        ]),
-        night(vec![(
-            "transaction_ledger",
-            vec![entry(
-                "t3",
-                "u1",
-                "REFUND_IN",
-                "10.00",
-                "2026-01-06T01:00:00Z",
-                Some("PO1"),
-            )],
-        )]),
-        night(vec![(
-            "payment_orders",
-            vec![
-                order(
-                    "PO1",
-                    Some("REFUNDED"),
-                    "2026-01-05T01:00:00Z",
-                    "2026-01-07T01:00:00Z",
-                ),
-                order("PO2", None, "2026-01-05T01:00:00Z", "2026-01-07T01:00:00Z"),
-            ],
-        )]),
+        night(vec![("payment_orders", orders), ("transaction_ledger", entries)]),
+        night(vec![("transaction_ledger", vec![refund])]),
+        night(vec![("payment_orders", later)]),
     ];
     let (_dir, grown) = assert_converges(&nights, &["silver", "b", "c"]);
-    let statuses = |table: &str, column: &str| -> Vec<(String, Value)> {
-        rows(&grown, table, &[])
-            .iter()
-            .map(|r| {
-                let row: Value = serde_json::from_str(r).unwrap();
-                (row["tx_id"].as_str().unwrap().to_owned(), row[column].clone())
-            })
-            .collect::<BTreeMap<_, _>>()
-            .into_iter()
-            .collect()
-    };
-    let entries = statuses("silver.ledger_entries", "status");
+    let entries = by_transaction(&grown, "silver.ledger_entries", "status");
     // An order without a status leaves its entry the one it came with.
     assert_eq!(
         entries,
@@ -334,7 +295,7 @@ fn a_late_status_of_an_order_reaches_its_entries_on_every_day() {
             ("t3".to_owned(), json!("REFUNDED"))
         ]
     );
-    let searched = statuses("gold.admin_tx_search", "payment_status");
+    let searched = by_transaction(&grown, "gold.admin_tx_search", "payment_status");
     assert_eq!(searched[0].1, json!("REFUNDED"));
     assert_eq!(searched[2].1, json!("REFUNDED"));
 }

@@ -1,4 +1,5 @@
 //! Every metric of the consumer has a value that means something.
+//! Holds serving contract 8.
 
 use nsc_contracts::event::EventKind;
 use nsc_testkit::Record;
@@ -14,20 +15,8 @@ fn value(text: &str, series: &str) -> Option<f64> {
     line.rsplit(' ').next()?.parse().ok()
 }
 
-#[tokio::test]
-async fn what_happens_is_measured() {
-    let world = World::new().await;
-    let running = world.consume().await;
-    running.wait_until_ready().await;
-    let series = |name: &str, labels: &str| value(&world.metrics.render(), &format!("{name}{labels}"));
-    let ledger = r#"topic="ledger.entry.upserted""#;
-    let messages = |outcome: &str| {
-        series(
-            "consumer_messages_total",
-            &format!(r#"{{outcome="{outcome}",{ledger}}}"#),
-        )
-    };
-    assert_eq!(messages("written"), Some(0.0), "there before the first");
+/// Five entries that are written, an older one, a tombstone, two that are no events, and an order.
+async fn produce_of_every_kind(world: &World) {
     let other = with(
         entry("tx-other"),
         json!({ "related_id": "c-1", "related_type": "COUPON" }),
@@ -58,6 +47,23 @@ async fn what_happens_is_measured() {
         .await;
     world.wait_for_dead_letters(2).await;
     world.wait_for("SELECT count(*) FROM bo.payment_orders", 1).await;
+}
+
+#[tokio::test]
+async fn what_happens_is_measured() {
+    let world = World::new().await;
+    let running = world.consume().await;
+    running.wait_until_ready().await;
+    let series = |name: &str, labels: &str| value(&world.metrics.render(), &format!("{name}{labels}"));
+    let ledger = r#"topic="ledger.entry.upserted""#;
+    let messages = |outcome: &str| {
+        series(
+            "consumer_messages_total",
+            &format!(r#"{{outcome="{outcome}",{ledger}}}"#),
+        )
+    };
+    assert_eq!(messages("written"), Some(0.0), "there before the first");
+    produce_of_every_kind(&world).await;
     until("all is counted", || {
         let done = ["written", "stale", "tombstone", "dlq"].map(messages);
         done == [Some(5.0), Some(1.0), Some(1.0), Some(2.0)]

@@ -1,4 +1,5 @@
 //! Each delivery once, each input in one commit.
+//! Holds lakehouse contract 2, "Deliveries".
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -46,86 +47,28 @@ async fn known_bytes_are_a_new_delivery_when_what_marks_them_is_new() {
     };
     let system = |r: &mut LoadRequest| r.source_system = Some("account-svc".to_owned());
     let nothing = |_: &mut LoadRequest| {};
-    for (what, found, wanted) in [
-        ("first", reason(&world, &first, nothing).await, Reason::NewContent),
-        (
-            "again",
-            reason(&world, &first, nothing).await,
-            Reason::SameDelivery,
-        ),
-        (
-            "a copy of name and time",
-            reason(&world, &copy, nothing).await,
-            Reason::SameDelivery,
-        ),
-        (
-            "written again",
-            reason(&world, &touched, nothing).await,
-            Reason::NewDelivery,
-        ),
-        (
-            "another name",
-            reason(&world, &other, nothing).await,
-            Reason::NewDelivery,
-        ),
-        (
-            "a batch",
-            reason(&world, &first, batch("1")).await,
-            Reason::NewDelivery,
-        ),
-        (
-            "the batch as another file",
-            reason(&world, &touched, batch("1")).await,
-            Reason::SameDelivery,
-        ),
-        (
-            "the next batch",
-            reason(&world, &first, batch("2")).await,
-            Reason::NewDelivery,
-        ),
-        (
-            "a time of extraction",
-            reason(&world, &first, extracted).await,
-            Reason::NewDelivery,
-        ),
-        (
-            "the time again",
-            reason(&world, &other, extracted).await,
-            Reason::SameDelivery,
-        ),
-        (
-            "batch and time",
-            reason(&world, &first, both).await,
-            Reason::NewDelivery,
-        ),
-        (
-            "batch and time again",
-            reason(&world, &copy, both).await,
-            Reason::SameDelivery,
-        ),
-        (
-            "another system",
-            reason(&world, &first, system).await,
-            Reason::NewDelivery,
-        ),
+    use Reason::{NewContent, NewDelivery, SameDelivery};
+    let rows: [(&str, &PathBuf, &dyn Fn(&mut LoadRequest), Reason); 16] = [
+        ("first", &first, &nothing, NewContent),
+        ("again", &first, &nothing, SameDelivery),
+        ("a copy of name and time", &copy, &nothing, SameDelivery),
+        ("written again", &touched, &nothing, NewDelivery),
+        ("another name", &other, &nothing, NewDelivery),
+        ("a batch", &first, &batch("1"), NewDelivery),
+        ("the batch as another file", &touched, &batch("1"), SameDelivery),
+        ("the next batch", &first, &batch("2"), NewDelivery),
+        ("a time of extraction", &first, &extracted, NewDelivery),
+        ("the time again", &other, &extracted, SameDelivery),
+        ("batch and time", &first, &both, NewDelivery),
+        ("batch and time again", &copy, &both, SameDelivery),
+        ("another system", &first, &system, NewDelivery),
         // A system's name says nothing of when: a quiet day's extract is a delivery of its own.
-        (
-            "the system, written again",
-            reason(&world, &touched, system).await,
-            Reason::NewDelivery,
-        ),
-        (
-            "the system again",
-            reason(&world, &touched, system).await,
-            Reason::SameDelivery,
-        ),
-        (
-            "all of it once more",
-            reason(&world, &first, nothing).await,
-            Reason::SameDelivery,
-        ),
-    ] {
-        assert_eq!(found, wanted, "{what}");
+        ("the system, written again", &touched, &system, NewDelivery),
+        ("the system again", &touched, &system, SameDelivery),
+        ("all of it once more", &first, &nothing, SameDelivery),
+    ];
+    for (what, file, marks, wanted) in rows {
+        assert_eq!(reason(&world, file, marks).await, wanted, "{what}");
     }
     assert_eq!(world.rows().await, 90);
 }

@@ -36,6 +36,7 @@ use bronze::BronzeInput;
 use changed_orders::ORDERS;
 use converge::{Convergence, Reach};
 use extend::Base;
+use late::Late;
 use load_changes::LoadChanges;
 use stage::Staging;
 pub(crate) use stage::{in_memory, renamed};
@@ -53,11 +54,8 @@ pub(crate) async fn run(
     let rules = run.rules(&ctx).await?;
     let is_scheduled = period == Period::Scheduled;
     let states = PipelineStates::load(&run.lake, &ctx).await?.unwrap_or_default();
-    let missed = if is_scheduled {
-        bronze::missed_days(&states, window)
-    } else {
-        Days::default()
-    };
+    let missed = is_scheduled.then(|| bronze::missed_days(&states, window));
+    let missed = missed.unwrap_or_default();
     let changes = LoadChanges::since_success(run, &ctx, &states).await?;
     let mut inputs = bronze::inputs(run, &states, window, is_scheduled, &missed, &changes, report).await?;
 
@@ -82,14 +80,7 @@ pub(crate) async fn run(
     let base = known.and_then(|record| Base::of(&record, &mut inputs));
     let mark = derivation::mark(report);
 
-    let mut staging = Staging::begin(run, &rules, base).await?;
-    staging.take(&inputs, Selection::Window(window), report).await?;
-    if staging.needs_everything() {
-        staging.discard().await?;
-        extend::take_all(&mut inputs);
-        staging = Staging::begin(run, &rules, None).await?;
-        staging.take(&inputs, Selection::Window(window), report).await?;
-    }
+    let mut staging = staged(run, &rules, &mut inputs, base, window, report).await?;
     if is_scheduled {
         staging.count_late(&inputs, window, report).await?;
     }
@@ -107,7 +98,62 @@ pub(crate) async fn run(
     }
     let since = Instant::now();
     let mut affected = Affected::begin(run, &ctx, window, period).await?;
-    let refused = refused::days_of(run, &ctx, &staging.refused_orders).await?;
+    let late = committed(run, window, period, staging, &inputs, &mut affected, report).await?;
+    let convergence = Convergence {
+        run,
+        ctx: &ctx,
+        rules: &late.rules,
+        reach: reach_of(&states, &affected, window, is_scheduled),
+    };
+    convergence.run(&inputs, &mut affected, report).await?;
+    if is_scheduled {
+        convergence.announce_restored(&inputs, &mut affected).await?;
+    }
+    affected.report(report);
+    let changed = report.tables.iter().map(|t| t.outcome.changed()).sum();
+    report.step("commit", since, changed, 0);
+
+    if !is_more {
+        let outputs = derivation::tables_hash(&outputs(run).await?)?;
+        derivation.keep(run, outputs, report, mark).await?;
+    }
+    finish(
+        run, &ctx, period, window, &missed, &inputs, &states, &changes, report,
+    )
+    .await
+}
+
+/// The rows of a window, written where nobody sees them: what is new on top of the base, or all when that is shorter.
+async fn staged(
+    run: &RunContext,
+    rules: &RuleSet,
+    inputs: &mut [BronzeInput],
+    base: Option<Base>,
+    window: UtcWindow,
+    report: &mut RunReport,
+) -> Result<Staging, PipelineError> {
+    let mut staging = Staging::begin(run, rules, base).await?;
+    staging.take(inputs, Selection::Window(window), report).await?;
+    if staging.needs_everything() {
+        staging.discard().await?;
+        extend::take_all(inputs);
+        staging = Staging::begin(run, rules, None).await?;
+        staging.take(inputs, Selection::Window(window), report).await?;
+    }
+    Ok(staging)
+}
+
+/// Commits what is staged, and what it says of other days: those are announced before anything is visible.
+async fn committed(
+    run: &RunContext,
+    window: UtcWindow,
+    period: Period,
+    staging: Staging,
+    inputs: &[BronzeInput],
+    affected: &mut Affected,
+    report: &mut RunReport,
+) -> Result<Late, PipelineError> {
+    let refused = refused::days_of(run, &staging.ctx, &staging.refused_orders).await?;
     affected.announce(Change::NamedOrders, refused).await?;
     let window_days: Vec<DateKst> = window.dates_kst().collect();
     let orders = staging.staged.iter().find(|(name, _)| *name == ORDERS);
@@ -122,39 +168,13 @@ pub(crate) async fn run(
         let words = &staging.rules().words;
         conflicts.record(run, ledger, words, report).await?;
     }
-    let late = commit::all(run, window, staging, &mut affected, report).await?;
-    if is_scheduled {
-        late.merge(run, &inputs, window, &mut affected, report).await?;
+    let late = commit::all(run, window, staging, affected, report).await?;
+    if period == Period::Scheduled {
+        late.merge(run, inputs, window, affected, report).await?;
     } else {
-        late.merge_undated(run, &mut affected, report).await?;
+        late.merge_undated(run, affected, report).await?;
     }
-    let reach = reach_of(&states, &affected, window, is_scheduled);
-    let convergence = Convergence {
-        run,
-        ctx: &ctx,
-        rules: &late.rules,
-        reach,
-    };
-    convergence.run(&inputs, &mut affected, report).await?;
-    if is_scheduled {
-        convergence.announce_restored(&inputs, &mut affected).await?;
-    }
-    affected.report(report);
-    report.step(
-        "commit",
-        since,
-        report.tables.iter().map(|t| t.outcome.changed()).sum(),
-        0,
-    );
-
-    if !is_more {
-        let outputs = derivation::tables_hash(&outputs(run).await?)?;
-        derivation.keep(run, outputs, report, mark).await?;
-    }
-    finish(
-        run, &ctx, period, window, &missed, &inputs, &states, &changes, report,
-    )
-    .await
+    Ok(late)
 }
 
 /// The tables a run may change.

@@ -1,6 +1,6 @@
-//! Dead letters: stored with whatever bytes they hold, once, listed, replayed, purged (contract, section 4).
+//! Dead letters: stored with whatever bytes they hold, once, listed, replayed, purged (serving contract 4).
 
-use nsc_store::{Batch, DeadLetter, DeadLetterFilter, StoreError};
+use nsc_store::{Batch, DeadLetter, DeadLetterFilter, Store, StoreError};
 
 use crate::support::{at, consumer, entry, migrated, value};
 
@@ -110,95 +110,75 @@ async fn texts_are_cut_to_what_fits_and_never_refused() {
     assert_eq!((kept.key, kept.payload), (None, None));
 }
 
-#[tokio::test]
-async fn they_are_listed_by_topic_time_and_state_in_pages() {
-    let database = migrated().await;
-    let store = consumer(&database).await;
-    let dlq = store.dead_letters();
+/// Ten letters of two topics, a second apart.
+async fn ten_letters(store: &Store) {
     for n in 0..10 {
         let topic = if n % 2 == 0 { "even" } else { "odd" }.to_owned();
-        store
-            .apply(&letters(vec![DeadLetter { topic, ..letter(n) }]), at(n))
-            .await
-            .unwrap();
+        let batch = letters(vec![DeadLetter { topic, ..letter(n) }]);
+        store.apply(&batch, at(n)).await.unwrap();
     }
-    let offsets = async |filter: DeadLetterFilter| {
-        let listed = dlq.list(&filter).await.unwrap();
-        listed.iter().map(|l| l.letter.offset).collect::<Vec<_>>()
-    };
-    let all = DeadLetterFilter::default();
-    assert_eq!(
-        offsets(DeadLetterFilter {
-            topic: Some("odd".to_owned()),
-            ..all.clone()
-        })
-        .await,
-        [1, 3, 5, 7, 9]
-    );
-    assert_eq!(
-        offsets(DeadLetterFilter {
-            since: Some(at(8)),
-            ..all.clone()
-        })
-        .await,
-        [8, 9]
-    );
-    let first = dlq
-        .list(&DeadLetterFilter {
-            limit: 4,
-            ..all.clone()
-        })
-        .await
-        .unwrap();
-    assert_eq!(first.len(), 4);
-    let after = Some(first[3].dlq_id);
-    assert_eq!(
-        offsets(DeadLetterFilter {
-            after,
-            limit: 2,
-            ..all.clone()
-        })
-        .await,
-        [4, 5]
-    );
+}
 
-    let ids: Vec<i64> = first.iter().map(|l| l.dlq_id).collect();
+/// Which are listed, by their offsets.
+async fn offsets(store: &Store, change: impl FnOnce(&mut DeadLetterFilter)) -> Vec<i64> {
+    let mut filter = DeadLetterFilter::default();
+    change(&mut filter);
+    let listed = store.dead_letters().list(&filter).await.unwrap();
+    listed.iter().map(|l| l.letter.offset).collect()
+}
+
+#[tokio::test]
+async fn they_are_listed_by_topic_and_time_in_pages() {
+    let database = migrated().await;
+    let store = consumer(&database).await;
+    ten_letters(&store).await;
+    let odd = offsets(&store, |f| f.topic = Some("odd".to_owned())).await;
+    assert_eq!(odd, [1, 3, 5, 7, 9]);
+    assert_eq!(offsets(&store, |f| f.since = Some(at(8))).await, [8, 9]);
+    let first = DeadLetterFilter {
+        limit: 4,
+        ..DeadLetterFilter::default()
+    };
+    let first = store.dead_letters().list(&first).await.unwrap();
+    assert_eq!(first.len(), 4);
+    let second = offsets(&store, |f| {
+        f.after = Some(first[3].dlq_id);
+        f.limit = 2;
+    });
+    assert_eq!(second.await, [4, 5]);
+    let nul = DeadLetterFilter {
+        topic: Some("\0".to_owned()),
+        ..DeadLetterFilter::default()
+    };
+    assert!(matches!(
+        store.dead_letters().list(&nul).await,
+        Err(StoreError::Argument { what: "topic" })
+    ));
+}
+
+#[tokio::test]
+async fn they_are_marked_once_as_replayed_and_listed_by_that() {
+    let database = migrated().await;
+    let store = consumer(&database).await;
+    ten_letters(&store).await;
+    let dlq = store.dead_letters();
+    let all = dlq.list(&DeadLetterFilter::default()).await.unwrap();
+    let ids: Vec<i64> = all[..4].iter().map(|l| l.dlq_id).collect();
     assert_eq!(dlq.mark_replayed(&ids, at(100)).await.unwrap(), 4);
     assert_eq!(
         dlq.mark_replayed(&ids, at(200)).await.unwrap(),
         0,
         "the first time counts"
     );
-    assert_eq!(
-        dlq.show(ids[0]).await.unwrap().unwrap().replayed_at,
-        Some(at(100))
-    );
+    let shown = dlq.show(ids[0]).await.unwrap().unwrap();
+    assert_eq!(shown.replayed_at, Some(at(100)));
     assert_eq!(dlq.show(i64::MAX).await.unwrap(), None);
-    assert_eq!(
-        offsets(DeadLetterFilter {
-            replayed: Some(true),
-            ..all.clone()
-        })
-        .await,
-        [0, 1, 2, 3]
-    );
-    assert_eq!(
-        offsets(DeadLetterFilter {
-            replayed: Some(false),
-            limit: 1,
-            ..all.clone()
-        })
-        .await,
-        [4]
-    );
-    let nul = DeadLetterFilter {
-        topic: Some("\0".to_owned()),
-        ..all
-    };
-    assert!(matches!(
-        dlq.list(&nul).await,
-        Err(StoreError::Argument { what: "topic" })
-    ));
+    assert_eq!(offsets(&store, |f| f.replayed = Some(true)).await, [0, 1, 2, 3]);
+    let open = offsets(&store, |f| {
+        f.replayed = Some(false);
+        f.limit = 1;
+    });
+    assert_eq!(open.await, [4]);
 }
 
 #[tokio::test]

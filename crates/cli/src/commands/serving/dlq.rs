@@ -126,26 +126,7 @@ pub(crate) async fn handle(args: DlqArgs, app: &mut App) -> Outcome<ExitStatus> 
     let mut status = ExitStatus::Ok;
     let queue = DeadLetterQueue::of(&landing.dead_letters.backend, &services.store);
     match args.command {
-        DlqCommand::List(args) => {
-            let filter = DeadLetterFilter {
-                topic: args.topic,
-                since: args.since,
-                replayed: args.open.then_some(false),
-                after: args.after,
-                // One more than is shown tells whether there are more.
-                limit: args.limit.saturating_add(1),
-            };
-            let mut letters = queue.list(&filter).await?;
-            let more = letters.len() > args.limit as usize;
-            letters.truncate(args.limit as usize);
-            app.printer.sheet(&sheet(&letters))?;
-            if more && let Some(last) = letters.last() {
-                tracing::warn!(
-                    "there are more dead letters; see them with --after {}",
-                    last.dlq_id
-                );
-            }
-        }
+        DlqCommand::List(args) => show_list(args, &queue, app).await?,
         DlqCommand::Show { id } => {
             let letter = queue.show(id).await?;
             app.printer.document(&document(&letter), || text(&letter))?;
@@ -196,6 +177,28 @@ pub(crate) async fn handle(args: DlqArgs, app: &mut App) -> Outcome<ExitStatus> 
         }
     }
     Ok(status)
+}
+
+async fn show_list(args: ListArgs, queue: &DeadLetterQueue, app: &mut App) -> Outcome<()> {
+    let filter = DeadLetterFilter {
+        topic: args.topic,
+        since: args.since,
+        replayed: args.open.then_some(false),
+        after: args.after,
+        // One more than is shown tells whether there are more.
+        limit: args.limit.saturating_add(1),
+    };
+    let mut letters = queue.list(&filter).await?;
+    let more = letters.len() > args.limit as usize;
+    letters.truncate(args.limit as usize);
+    app.printer.sheet(&sheet(&letters))?;
+    if more && let Some(last) = letters.last() {
+        tracing::warn!(
+            "there are more dead letters; see them with --after {}",
+            last.dlq_id
+        );
+    }
+    Ok(())
 }
 
 fn sheet(letters: &[StoredDeadLetter]) -> Sheet {
