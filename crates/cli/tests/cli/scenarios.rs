@@ -145,10 +145,10 @@ fn rows(root: &Path, table: &str, first: Option<&BTreeMap<String, Value>>) -> Ve
         ],
     );
     if !output.status.success() {
-        // A table that was never written has no rows.
+        // A table that was never written has no rows; one that nobody ever writes is a slip of the story.
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(
-            text.contains("NSC0103") || text.contains("not found"),
+            nsc_contracts::table(table).is_some() && text.contains("NSC0103"),
             "{table}: {text}"
         );
         return Vec::new();

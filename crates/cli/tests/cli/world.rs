@@ -37,6 +37,9 @@ pub(crate) const TABLES: [&str; 17] = [
     "gold.fact_payment_anonymized",
 ];
 
+/// Those that only some stories write: A judges in few of them.
+const WRITTEN_BY_SOME: [&str; 1] = ["silver.dq_status"];
+
 /// A directory of generated source files.
 pub(crate) fn generate(dir: &Path, arguments: &[&str]) -> PathBuf {
     let out = dir.join("world");
@@ -117,15 +120,26 @@ pub(crate) fn chain_steps(days: &[&str]) -> Vec<Vec<String>> {
     steps
 }
 
-/// All rows of all tables as sorted JSON lines. Columns of `without` are left out.
+/// All rows of all tables as sorted JSON lines. Columns of `without` are left out, and so is a table of
+/// [`WRITTEN_BY_SOME`] that is not there.
 pub(crate) fn dump(root: &Path, without: &[&str]) -> BTreeMap<String, Vec<String>> {
-    TABLES
-        .iter()
-        .map(|t| ((*t).to_owned(), rows(root, t, without)))
-        .collect()
+    let mut tables = BTreeMap::new();
+    for table in TABLES {
+        match stored(root, table, without) {
+            Some(rows) => _ = tables.insert(table.to_owned(), rows),
+            None => assert!(WRITTEN_BY_SOME.contains(&table), "{table} was never written"),
+        }
+    }
+    tables
 }
 
+/// All rows of a table that is there, as sorted JSON lines without some columns.
 pub(crate) fn rows(root: &Path, table: &str, without: &[&str]) -> Vec<String> {
+    stored(root, table, without).unwrap_or_else(|| panic!("{table} was never written"))
+}
+
+/// The same, or nothing of a table that was never written.
+fn stored(root: &Path, table: &str, without: &[&str]) -> Option<Vec<String>> {
     let root_text = root.to_string_lossy().into_owned();
     let output = nsc(
         root,
@@ -140,11 +154,11 @@ pub(crate) fn rows(root: &Path, table: &str, without: &[&str]) -> Vec<String> {
     );
     if !output.status.success() {
         assert!(
-            stderr(&output).contains("not found") || stderr(&output).contains("NSC0103"),
-            "{}",
+            nsc_contracts::table(table).is_some() && stderr(&output).contains("NSC0103"),
+            "{table}: {}",
             stderr(&output)
         );
-        return Vec::new();
+        return None;
     }
     let mut lines: Vec<String> = stdout(&output)
         .lines()
@@ -155,11 +169,13 @@ pub(crate) fn rows(root: &Path, table: &str, without: &[&str]) -> Vec<String> {
         })
         .collect();
     lines.sort();
-    lines
+    Some(lines)
 }
 
 /// Asserts that two lakes hold the same rows, naming the first difference of every table.
 pub(crate) fn assert_same(found: &BTreeMap<String, Vec<String>>, wanted: &BTreeMap<String, Vec<String>>) {
+    let (tables, others): (Vec<&String>, Vec<&String>) = (wanted.keys().collect(), found.keys().collect());
+    assert_eq!(others, tables, "not the same tables");
     let mut problems = Vec::new();
     for (table, rows) in wanted {
         let other = &found[table];
