@@ -1,4 +1,5 @@
 //! A database, a broker or a topic that is away is waited for: nothing is lost, nothing becomes a dead letter.
+//! Holds serving contract 4 and 9.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -150,15 +151,21 @@ async fn a_full_queue_pauses_and_goes_on_after_the_outage() {
     let mut options = world.options();
     options.landing.batch_events = 50;
     // The group must not think a member dead that only waits for its database.
-    options.kafka.max_poll_interval = Duration::from_secs(3);
+    let most_between_polls = Duration::from_secs(2);
+    options.kafka.max_poll_interval = most_between_polls;
     let running = world.consume_with(options).await;
     running.wait_until_ready().await;
     proxy.cut();
     world
         .produce(EventKind::LedgerEntry, records(&entries(0, 2_000)))
         .await;
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    assert_eq!(running.status.partitions(), 8, "still a member");
+    until("it waits", || !running.status.is_ready()).await;
+    let waits_since = Instant::now();
+    until("it waits for longer than it may go without polling", || {
+        assert_eq!(running.status.partitions(), 8, "still a member");
+        waits_since.elapsed() > most_between_polls + Duration::from_millis(300)
+    })
+    .await;
     proxy.restore();
     world.wait_for_entries(2_000).await;
     running.stop().await;
@@ -286,7 +293,11 @@ async fn topics_that_appear_are_read_within_seconds_and_said_to_be_unread_before
         let series = format!("consumer_freshness_seconds{{topic=\"{}\"}}", topic(kind));
         world.metrics.render().contains(&series)
     };
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // Told in the same rounds as how fresh the topics are, after it.
+    until("its first round of telling", || {
+        world.metrics.render().contains("pairing_incomplete_age_seconds")
+    })
+    .await;
     assert!(
         EventKind::ALL.into_iter().all(|kind| !freshness(kind)),
         "nothing is read yet"

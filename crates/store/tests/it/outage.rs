@@ -1,4 +1,4 @@
-//! A database that goes away is waited for, never taken for a bad row (contract, sections 4 and 9).
+//! A database that goes away is waited for, never taken for a bad row (serving contract 4 and 9).
 
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,7 @@ async fn a_store_outlives_its_database() {
     store.tx("t1").await.unwrap().unwrap();
     postgres.stop().await.unwrap();
     postgres.restart().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     store
         .apply(&ledger([entry("last", "CHARGE", None)]), at(0))
         .await
@@ -204,7 +204,7 @@ async fn an_audit_row_that_cannot_be_committed_is_refused_and_the_log_comes_back
     assert!(begun.elapsed() < Duration::from_secs(10));
     postgres.restart().await.unwrap();
     // Its connections were idle for longer than a moment, and are asked before they are used.
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     log.record(audit_row("after")).await.unwrap();
     let kept = "SELECT string_agg(resource_id, ',' ORDER BY audit_id) FROM bo.admin_audit_logs";
     assert_eq!(value::<String>(&database, kept).await, "before,after");

@@ -102,6 +102,19 @@ impl Service {
         }
     }
 
+    /// Waits for a text in its log.
+    pub(crate) fn wait_until_it_says(&mut self, text: &str) {
+        let begun = Instant::now();
+        while !self.log().contains(text) {
+            assert!(
+                self.runs() && begun.elapsed() < PATIENCE,
+                "it does not say {text}:\n{}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     pub(crate) fn send(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id())
             .ok()

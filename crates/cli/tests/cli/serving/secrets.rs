@@ -1,7 +1,6 @@
 //! Passwords stay where they were given: no command prints or logs one, at any level.
 
 use std::path::Path;
-use std::time::Duration;
 
 use super::process::{Ended, Service, run};
 use super::world::{World, nobody_listens_here};
@@ -124,11 +123,14 @@ async fn services_that_log_everything_do_not_log_them() {
         ("KAFKA_PASSWORD", KAFKA_PASSWORD.to_owned()),
         ("NSC_METRICS_LISTEN", "127.0.0.1:0".to_owned()),
     ]);
-    for (line, environment) in [("serve api --listen 127.0.0.1:0", api), ("consume", consumer)] {
+    // What each says once it has used the passwords it was given.
+    let api = ("serve api --listen 127.0.0.1:0", api, "\"address\":");
+    let consumer = ("consume", consumer, "Connection refused");
+    for (line, environment, said) in [api, consumer] {
         let arguments: Vec<&str> = line.split_whitespace().collect();
         let environment: Vec<(&str, &str)> = environment.iter().map(|(n, v)| (*n, v.as_str())).collect();
         let mut service = Service::start(directory, &arguments, &environment);
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        service.wait_until_it_says(said);
         assert!(service.runs(), "{line}:\n{}", service.log());
         let ended = service.stop();
         assert_eq!(ended.code, Some(0), "{line}:\n{}", ended.stderr);
