@@ -61,6 +61,21 @@ impl World {
         serde_json::from_slice(&fs::read(self.path().join("faults.json")).unwrap()).unwrap()
     }
 
+    /// The checksum over all, then of each file the number of its lines and a checksum for each hundred of them.
+    pub(crate) fn checksums(&self) -> String {
+        let mut text = format!("all {}\n", self.fingerprint());
+        for source in Source::ALL {
+            let bytes = self.bytes(source);
+            let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+            text += &format!("{}: {} lines\n", source.name(), lines.len());
+            for (hundred, lines) in lines.chunks(100).enumerate() {
+                let checksum = blake3::hash(&lines.concat()).to_hex();
+                text += &format!("  from {:>5}: {}\n", hundred * 100 + 1, &checksum[..16]);
+            }
+        }
+        text
+    }
+
     /// One checksum over the six files.
     pub(crate) fn fingerprint(&self) -> String {
         let mut hasher = blake3::Hasher::new();
