@@ -8,5 +8,6 @@
 mod dying_night;
 mod dying_retraction;
 mod dying_store;
+mod plans;
 mod single_flight;
 mod story;
