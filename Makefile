@@ -10,7 +10,7 @@ SCENARIOS ?= first rerun correction
 RUNS ?= 3
 PEERS ?= duckdb polars
 
-.PHONY: help up down test bench lint halves fmt doc clean
+.PHONY: help up down test bench ci lint halves fmt doc clean
 
 help: ## show this list
 	@echo 'make up and make test install what is missing, build and run. The rest:'
@@ -31,11 +31,20 @@ bench: ## measure against other engines (SCENARIOS=, RUNS=, PEERS=; see bench/RE
 	cargo build --release --locked --workspace
 	.nsc/bench-venv/bin/python bench/run.py --runs $(RUNS) --peers "$(PEERS)" $(SCENARIOS)
 
-lint: ## formatting, clippy, licences and bans (where cargo-deny is installed), tidy
+ci: ## what CI runs: lint, doc, halves, test
+	@scripts/install-deps.sh test
+	@$(MAKE) lint
+	@$(MAKE) doc
+	@$(MAKE) halves
+	@$(MAKE) test
+
+lint: ## formatting, licences, bans and sources of dependencies, clippy, tidy
+	@scripts/cargo-tools.sh cargo-deny
 	cargo fmt --all --check
+	.nsc/tools/cargo-deny --log-level error check bans licenses sources
+	@if [ -d "$${CARGO_HOME:-$$HOME/.cargo}/advisory-dbs" ]; then set -x; .nsc/tools/cargo-deny --offline check advisories; \
+	else echo 'advisories were not checked: their database is not here (.nsc/tools/cargo-deny fetch db brings it)'; fi
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
-	@if cargo deny --version >/dev/null 2>&1; then set -x; cargo deny --log-level error check bans licenses sources; \
-	else echo 'cargo-deny is not installed: licences and bans were not checked (cargo install cargo-deny --locked)'; fi
 	cargo run --release --locked --quiet --package xtask -- tidy
 
 halves: ## each half of nsc alone, as an image may carry it (features lakehouse, serving), into target/halves

