@@ -189,8 +189,16 @@ pub struct Actual {
 /// # Errors
 /// When cargo cannot describe the workspace.
 pub fn check(root: &Path) -> io::Result<Vec<String>> {
+    Ok(differences(&LAYERS, &read(root)?))
+}
+
+/// The edges of the workspace under `root`.
+///
+/// # Errors
+/// When cargo cannot describe the workspace.
+pub fn read(root: &Path) -> io::Result<Actual> {
     let metadata = describe(root).map_err(io::Error::other)?;
-    Ok(differences(&LAYERS, &actual(&metadata)))
+    Ok(actual(&metadata))
 }
 
 fn describe(root: &Path) -> cargo_metadata::Result<Metadata> {

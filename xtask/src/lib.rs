@@ -1,6 +1,9 @@
 //! The checks behind `cargo run -p xtask`, as a library so that the tests run the same ones.
 
 pub mod circles;
+pub mod clauses;
+pub mod doc_names;
 pub mod layers;
+pub mod subjects;
 pub mod tidy;
 pub mod tree;

@@ -3,28 +3,31 @@
 use std::io;
 use std::process::ExitCode;
 
-use xtask::{circles, layers, tidy, tree};
+use xtask::{circles, clauses, layers, subjects, tidy, tree};
 
 const HELP: &str = "\
 usage: cargo run -p xtask -- TASK
 
-  tidy       what neither rustfmt nor clippy looks at: module headers, file sizes, leftovers, machine paths
+  tidy       what neither rustfmt nor clippy looks at: module headers, file sizes, leftovers, machine paths, what the
+             docs name, the subjects of commits
   contracts  writes docs/contracts.md from the table contracts
   circles    do the modules of a crate that shall have none form a circle?
+  clauses    writes docs/clauses.md from what modules and tests say they follow
   layers     does every crate depend on what the plan allows, and on nothing else?";
 
 #[expect(clippy::disallowed_methods, reason = "a binary reads its own command line")]
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let findings: io::Result<Vec<String>> = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["tidy"] => tidy::check(&tree::root()).map(|found| found.iter().map(ToString::to_string).collect()),
         ["circles"] => circles::check(&tree::root()),
+        ["tidy"] => tidy(),
         ["layers"] => layers::check(&tree::root()),
         ["contracts"] => std::fs::write(
             tree::root().join("docs/contracts.md"),
             nsc_contracts::reference_page(),
         )
         .map(|()| Vec::new()),
+        ["clauses"] => write_clauses(),
         _ => {
             eprintln!("{HELP}");
             return ExitCode::from(2);
@@ -47,4 +50,18 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn tidy() -> io::Result<Vec<String>> {
+    let root = tree::root();
+    let mut found: Vec<String> = tidy::check(&root)?.iter().map(ToString::to_string).collect();
+    found.extend(subjects::check(&root)?);
+    Ok(found)
+}
+
+fn write_clauses() -> io::Result<Vec<String>> {
+    let root = tree::root();
+    let (page, found) = clauses::generated(&tree::texts(&root)?);
+    std::fs::write(root.join(clauses::PAGE), page)?;
+    Ok(found.iter().map(ToString::to_string).collect())
 }

@@ -1,10 +1,11 @@
-//! What neither rustfmt nor clippy looks at. One rule a function, from a file's path and text to its findings.
+//! What neither rustfmt nor clippy looks at: a file's path and text to its findings. What concerns several files at once is in
+//! `doc_names`, `clauses` and `subjects`.
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::tree;
+use crate::{clauses, doc_names, tree};
 
 /// A file longer than this is not read in one sitting.
 pub const MOST_LINES: usize = 600;
@@ -67,14 +68,13 @@ impl fmt::Display for Finding {
 /// # Errors
 /// When a file cannot be read.
 pub fn check(root: &Path) -> io::Result<Vec<Finding>> {
-    let mut found = Vec::new();
-    for path in tree::files(root)? {
-        let bytes = std::fs::read(root.join(&path))?;
-        // what is not text (a compressed sample, a deliberately broken line) has no words to check
-        if let Ok(text) = std::str::from_utf8(&bytes) {
-            found.extend(check_file(&path, text));
-        }
-    }
+    let texts = tree::texts(root)?;
+    let mut found: Vec<Finding> = texts
+        .iter()
+        .flat_map(|(path, text)| check_file(path, text))
+        .collect();
+    found.extend(doc_names::check(&texts));
+    found.extend(clauses::check(&texts));
     Ok(found)
 }
 
@@ -118,7 +118,7 @@ pub fn check_file(path: &Path, text: &str) -> Vec<Finding> {
         say(0, format!("{lines} lines: split it, {MOST_LINES} is the most"));
     }
     for (number, line) in (1..).zip(text.lines()) {
-        if rust && line.trim_start().starts_with(SWITCHED_OFF) {
+        if rust && is_switched_off(line, text) {
             say(number, "no test is switched off: mend it or remove it".to_owned());
         }
         if rust && let Some(name) = nameless_module(line) {
@@ -149,6 +149,17 @@ pub fn check_file(path: &Path, text: &str) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// A test that does not run by itself: the only ones are processes that a test of the same file starts, and says which.
+fn is_switched_off(line: &str, text: &str) -> bool {
+    let Some(rest) = line.trim_start().strip_prefix(SWITCHED_OFF) else {
+        return false;
+    };
+    let starter = rest
+        .strip_prefix(" = \"started by ")
+        .and_then(|rest| rest.strip_suffix("\"]"));
+    !starter.is_some_and(|starter| text.contains(&format!("fn {starter}()")))
 }
 
 fn nameless_part(path: &Path) -> Option<&'static str> {

@@ -1,5 +1,6 @@
 //! Which files make up the tree, and where it stands.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,6 +37,20 @@ pub fn files(root: &Path) -> io::Result<Vec<PathBuf>> {
     };
     found.sort();
     found.dedup();
+    Ok(found)
+}
+
+/// The text of every file of the tree that is text; a compressed sample or a deliberately broken line has none.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn texts(root: &Path) -> io::Result<BTreeMap<PathBuf, String>> {
+    let mut found = BTreeMap::new();
+    for path in files(root)? {
+        if let Ok(text) = String::from_utf8(std::fs::read(root.join(&path))?) {
+            found.insert(path, text);
+        }
+    }
     Ok(found)
 }
 

@@ -1,5 +1,6 @@
 //! What stands before every admin route, the unknown ones included: a place, limits, who asks and may they, a time
 //! limit, a net under a panic. And behind it: no answer leaves before its audit row is committed.
+//! Follows serving contract 7.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The admin API: what happened to this transaction, this payment order, in this wallet (contract, sections 6 and 7).
+//! The admin API: what happened to this transaction, this payment order, in this wallet (serving contract 6 and 7).
 //!
 //! [`ApiOptions`] and a [`nsc_store::Store`] make an [`Api`], which serves until it is told to stop. Every attempt on
 //! an admin route is audited, and nothing is answered whose audit row is not committed.

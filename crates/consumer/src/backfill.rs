@@ -1,5 +1,5 @@
 //! Backfill: events from files of JSON lines, through the same reading and landing as those from Kafka (serving
-//! contract, section 4). Run again after an interruption it does no harm: what is there is there.
+//! contract 4). Run again after an interruption it does no harm: what is there is there.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The dead letters: listed, shown, purged, wherever they are kept (serving contract, section 4).
+//! The dead letters: listed, shown, purged, wherever they are kept (serving contract 4).
 
 mod file;
 mod import;

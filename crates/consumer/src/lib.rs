@@ -1,4 +1,4 @@
-//! Kafka to the backoffice database (serving contract, sections 1, 4 and 7).
+//! Kafka to the backoffice database (serving contract 1, 4 and 7).
 //!
 //! [`Consumer`] reads the two topics and lands what they hold, at least once and with the same end however often.
 //! [`backfill()`] does the same with files, [`replay`] with dead letters. All three go through one reading

@@ -1,4 +1,4 @@
-//! From the bytes of a message to an event or a violation (serving contract, section 1).
+//! From the bytes of a message to an event or a violation (serving contract 1).
 
 use std::time::Duration;
 

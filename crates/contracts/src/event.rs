@@ -1,4 +1,4 @@
-//! The two events of the serving half as data (serving contract, section 1): fields, aliases, topics, and the
+//! The two events of the serving half as data (serving contract 1): fields, aliases, topics, and the
 //! rules that make a JSON object an event or a violation. Knows no JSON text: whoever reads one hands over its
 //! members as [`JsonValue`]s, numbers as written.
 

@@ -40,7 +40,7 @@ impl Money {
     }
 
     /// Reads the text of a JSON number or string: surrounding ASCII blanks, a sign, `.5`, `5.` and exponents are
-    /// taken, and the value must be exact in two decimals (lakehouse contract, ground rule "Money is exact").
+    /// taken, and the value must be exact in two decimals (lakehouse contract 1, "Money is exact").
     /// A no-break space is no blank here: like a full-width digit it looks right and is none of a number's characters.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
 //! Instants in UTC microseconds, the KST business day, and half-open windows.
+//! Follows lakehouse contract 1, "Time".
 
 use std::fmt;
 

@@ -19,7 +19,7 @@ use crate::store::Store;
 use crate::wire::{Amount, Instant};
 
 impl Store {
-    /// Writes a batch in one transaction: all of it or nothing (contract, sections 2 to 4).
+    /// Writes a batch in one transaction: all of it or nothing (serving contract 2, 3 and 4).
     ///
     /// # Errors
     /// [`StoreError::is_transient`]: apply the same batch again later. [`StoreError::is_refusal`]: a row of it, or the

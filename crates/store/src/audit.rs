@@ -1,4 +1,4 @@
-//! The audit log: who asked for what and what they got, committed before they get it (contract, section 7).
+//! The audit log: who asked for what and what they got, committed before they get it (serving contract 7).
 //!
 //! Rows that wait at the same time are committed together: one statement, one transaction, one flush to disk for all of
 //! them. While a group is being committed the next one gathers.

@@ -1,4 +1,4 @@
-//! Dead letters in `bo.consumer_dlq_events`: listed, replayed, purged (contract, section 4).
+//! Dead letters in `bo.consumer_dlq_events`: listed, replayed, purged (serving contract 4).
 
 use nsc_core::UtcMicros;
 use sqlx::Row;

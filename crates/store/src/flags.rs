@@ -1,4 +1,4 @@
-//! What somebody should know before a pair is believed (contract, section 3). A pair is made by an id alone; whether its
+//! What somebody should know before a pair is believed (serving contract 3). A pair is made by an id alone; whether its
 //! halves are one payment's, their amounts and times say.
 
 use std::ops::{BitOr, BitOrAssign};

@@ -91,7 +91,7 @@ pub(crate) struct Folded<'a> {
 }
 
 impl LedgerRow {
-    /// Which half of which pair this event is (contract, section 3).
+    /// Which half of which pair this event is (serving contract 3).
     pub(crate) fn half(&self) -> Option<Half<'_>> {
         let order = self.order()?;
         matches!(self.entry_type.as_str(), "PAYMENT" | "RECEIVE").then_some((order, self.entry_type.as_str()))

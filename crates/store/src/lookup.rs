@@ -1,4 +1,4 @@
-//! The three lookups of the API, one round trip each (contract, section 6).
+//! The three lookups of the API, one round trip each (serving contract 6).
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;

@@ -1,4 +1,4 @@
-//! Brings the schema `bo` to the version this program needs (contract, section 5).
+//! Brings the schema `bo` to the version this program needs (serving contract 5).
 //!
 //! The files of `migrations/` are part of the program. Which of them were run, and what they said, stands in
 //! `bo.schema_migrations`; a file that was changed after it was run is an error. Two runs at once wait for each other.

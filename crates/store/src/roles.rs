@@ -1,4 +1,4 @@
-//! The three database roles and what each may do (contract, section 5: least privilege).
+//! The three database roles and what each may do (serving contract 5: least privilege).
 //!
 //! The roles carry privileges and are made without a login. Either let them log in (`ALTER ROLE nsc_api LOGIN PASSWORD
 //! ...`) or give login roles of your own membership (`GRANT nsc_api TO my_login`). A role that exists is taken as it is.

@@ -5,10 +5,10 @@ use nsc_core::{Money, UtcMicros};
 use crate::error::Unstorable;
 use crate::flags::FlaggedPairs;
 
-/// Longest id, type, status or name the database keeps, in characters (contract, section 1).
+/// Longest id, type, status or name the database keeps, in characters (serving contract 1).
 pub const MAX_TEXT_CHARS: usize = 255;
 
-/// One ledger entry event, validated (contract, section 1).
+/// One ledger entry event, validated (serving contract 1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerRow {
     /// Key.
@@ -35,7 +35,7 @@ pub struct LedgerRow {
     pub source_version: Option<i64>,
 }
 
-/// One payment order event, validated (contract, section 1).
+/// One payment order event, validated (serving contract 1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderRow {
     /// Key.
@@ -56,7 +56,7 @@ pub struct OrderRow {
     pub source_version: Option<i64>,
 }
 
-/// A message that can never succeed (contract, section 4).
+/// A message that can never succeed (serving contract 4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
     /// Topic it came from.

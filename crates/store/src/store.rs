@@ -78,7 +78,7 @@ impl Store {
         Self::with_metrics(options, DbMetrics::noop())
     }
 
-    /// The same, and measures (contract, section 8: `db_*`).
+    /// The same, and measures (serving contract 8: `db_*`).
     ///
     /// # Errors
     /// When a URL cannot be understood.

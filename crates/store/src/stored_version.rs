@@ -1,4 +1,4 @@
-//! Correcting the version of a stored row (contract, section 2): what an event of the year 2099, or of a version that was
+//! Correcting the version of a stored row (serving contract 2): what an event of the year 2099, or of a version that was
 //! typed wrong, has shut is opened again. The row keeps what it says until the next event comes.
 //!
 //! One transaction holds the change, its pair, and the audit row that says who did it and why: whoever may not write the

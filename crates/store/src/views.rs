@@ -1,4 +1,4 @@
-//! What a lookup gives back: plain rows with typed fields, for the API to put into JSON (contract, section 6).
+//! What a lookup gives back: plain rows with typed fields, for the API to put into JSON (serving contract 6).
 
 use nsc_core::{Money, UtcMicros};
 
@@ -28,7 +28,7 @@ pub struct EntryView {
 }
 
 impl EntryView {
-    /// It may belong to a payment order: a related thing of a named kind other than one does not (contract, section 3).
+    /// It may belong to a payment order: a related thing of a named kind other than one does not (serving contract 3).
     #[must_use]
     pub fn may_be_of_an_order(&self) -> bool {
         self.related_id.is_some() && matches!(self.related_type.as_deref(), None | Some("PAYMENT_ORDER"))

@@ -1,4 +1,5 @@
 //! The metrics of the serving half, under exactly the names of section 7.2 of the architecture.
+//! Follows serving contract 8.
 //!
 //! Everything is measured once, through OpenTelemetry, and read twice: by Prometheus as text
 //! ([`Metrics::render`]) and, when an endpoint is configured, by a collector over OTLP/HTTP. The handles

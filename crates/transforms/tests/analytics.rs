@@ -1,4 +1,5 @@
 //! Pipeline C: the anonymised payment fact.
+//! Holds lakehouse contract 4, Pipeline C.
 
 use datafusion::prelude::SessionContext;
 use nsc_core::RunId;

@@ -1,4 +1,5 @@
 //! The SQL functions, over all three text types and over constants.
+//! Holds lakehouse contract 1, "Money is exact".
 
 use arrow::datatypes::DataType;
 

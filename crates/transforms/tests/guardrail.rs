@@ -1,4 +1,5 @@
 //! Pipeline A: what is counted in a window, and how fresh the source was.
+//! Holds lakehouse contract 4, Pipeline A.
 
 use datafusion::prelude::SessionContext;
 use nsc_core::UtcWindow;

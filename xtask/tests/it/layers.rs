@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use xtask::layers::{Actual, Layer, check, differences};
+use xtask::layers::{Actual, LAYERS, Layer, ONLY_IN_TESTS, check, differences, read};
 use xtask::tree;
 
 /// A crate: its name, the crates inside that it depends on, those outside, all that it reaches.
@@ -82,7 +82,28 @@ fn what_must_never_be_there_is_found_near_and_far() {
 }
 
 #[test]
-fn the_test_kit_stays_in_tests() {
+fn the_test_kit_stays_in_tests() -> std::io::Result<()> {
+    let actual = read(&tree::root())?;
+    assert!(
+        actual.inside.contains_key(ONLY_IN_TESTS),
+        "it has another name now"
+    );
+    for (name, inside) in &actual.inside {
+        assert!(
+            !inside.contains(ONLY_IN_TESTS),
+            "{name} depends on {ONLY_IN_TESTS}"
+        );
+    }
+    for (name, reached) in &actual.reached {
+        assert!(!reached.contains("nsc-testkit"), "{name} reaches {ONLY_IN_TESTS}");
+    }
+    // No table can let it in either.
+    assert!(LAYERS.iter().all(|layer| !layer.inside.contains(&ONLY_IN_TESTS)));
+    Ok(())
+}
+
+#[test]
+fn the_test_kit_outside_of_tests_is_found() {
     let actual = workspace(&[("core", &["testkit"], &[], &[]), ("lake", &["core"], &[], &[])]);
     assert_eq!(
         differences(&PLAN, &actual),

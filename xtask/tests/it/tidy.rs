@@ -98,6 +98,13 @@ fn nothing_is_left_behind() {
 fn no_test_is_switched_off() {
     let text = format!("//! A.\n#[test]\n{}ignore = \"slow\"]\nfn a() {{}}\n", "#[");
     assert!(one("a.rs", &text).starts_with("a.rs:3: no test is switched off"));
+    // A process that another test of the file starts is none, as long as that test is there.
+    let process = |starter: &str| {
+        let ignored = format!("{}ignore = \"started by {starter}\"]", "#[");
+        format!("//! A.\n#[test]\n{ignored}\nfn a() {{}}\n#[test]\nfn b() {{}}\n")
+    };
+    assert_eq!(messages("a.rs", &process("b")), Vec::<String>::new());
+    assert!(one("a.rs", &process("c")).starts_with("a.rs:3: no test is switched off"));
 }
 
 #[test]

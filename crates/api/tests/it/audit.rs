@@ -1,4 +1,5 @@
 //! Every attempt is audited, and nothing is answered that is not.
+//! Holds serving contract 7.
 
 use std::time::{Duration, Instant};
 

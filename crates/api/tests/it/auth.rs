@@ -1,4 +1,5 @@
 //! Who may look: tokens as they should be, and every way in which they are not.
+//! Holds serving contract 7.
 
 use nsc_api::ClaimPath;
 use nsc_testkit::KeyKind;

@@ -1,4 +1,5 @@
 //! Tokens that are forged, misplaced or out of their time: each is refused as `invalid_token`, and never repeated.
+//! Holds serving contract 7.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,4 +1,5 @@
 //! Ids that come and go with a request, and the headers every answer has.
+//! Holds serving contract 6.
 
 use crate::http::Request;
 use crate::world::World;

@@ -1,4 +1,5 @@
 //! What stands in the log, and what must not.
+//! Holds serving contract 7.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,5 @@
 //! The committed description is the one that is served.
+//! Holds serving contract 6.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
 //! What a request may say, and that everything else is refused by name and never a 500.
+//! Holds serving contract 6.
 
 use crate::world::World;
 

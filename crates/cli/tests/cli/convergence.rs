@@ -1,4 +1,5 @@
 //! Whatever the order, the split or the repetition of the input, and however often it runs: one final state.
+//! Holds lakehouse contract 1, "Idempotent".
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! Loads: which of two versions is newer, what is a new delivery, and what evidence each leaves.
+//! Holds lakehouse contract 2, "Deliveries".
 
 use std::fmt::Write as _;
 use std::path::Path;

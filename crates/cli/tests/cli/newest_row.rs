@@ -1,4 +1,5 @@
 //! Of the rows that are appended for one thing, the newest is the one written last, whatever time its run was told.
+//! Holds lakehouse contract 1, "Newest".
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! Parameters of a run as schedulers give them.
+//! Holds lakehouse contract 4, "Parameters".
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,4 +1,5 @@
 //! Files of events, loaded whole, in part, twice, and with lines that are none.
+//! Holds serving contract 4.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
 //! Where a group begins: nothing is skipped but what was there at its first start, and that only when asked for.
+//! Holds serving contract 4.
 
 use nsc_consumer::{ConsumerOptions, StartAt};
 use nsc_contracts::event::EventKind;

@@ -1,4 +1,5 @@
 //! Log lines carry the correlation id of the message they are about, and never what is in it.
+//! Holds serving contract 7.
 
 use nsc_contracts::event::EventKind;
 use nsc_testkit::Record;

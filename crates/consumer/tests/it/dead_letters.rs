@@ -1,4 +1,5 @@
 //! Messages that can never succeed are put aside with all that is known of them; the rest of their batch lands.
+//! Holds serving contract 4.
 
 use std::fs;
 

@@ -1,4 +1,5 @@
 //! Several members: partitions move, members vanish, and every message still lands, in its partition's order.
+//! Holds serving contract 4.
 
 use std::net::SocketAddr;
 

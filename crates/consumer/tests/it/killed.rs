@@ -1,4 +1,5 @@
 //! `kill -9` at any moment: nothing is lost, nothing doubled, nothing goes back.
+//! Holds serving contract 4.
 
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -19,7 +20,8 @@ const DATABASE: &str = "NSC_TEST_CHILD_DATABASE";
 fn spawn(world: &World) -> Child {
     let program = std::env::current_exe().expect("this binary");
     Command::new(program)
-        .args(["--exact", "killed::the_process_that_is_killed", "--nocapture"])
+        .args(["--exact", "killed::the_process_that_is_killed"])
+        .args(["--ignored", "--nocapture"])
         .env(BROKER, world.broker.bootstrap())
         .env(DATABASE, &world.database_url)
         .stdin(Stdio::null())
@@ -29,12 +31,12 @@ fn spawn(world: &World) -> Child {
         .expect("a process")
 }
 
-/// A consumer when the test below starts it, and nothing otherwise.
+/// No test but a process: a consumer that runs until somebody kills it.
 #[tokio::test]
+#[ignore = "started by a_consumer_killed_at_any_moment_loses_and_doubles_nothing"]
 async fn the_process_that_is_killed() {
-    let (Some(broker), Some(database)) = (told(BROKER), told(DATABASE)) else {
-        return;
-    };
+    let told = |name| told(name).expect("the test that starts this process tells it where to consume");
+    let (broker, database) = (told(BROKER), told(DATABASE));
     let mut options = options(&broker);
     options.landing.batch_events = 200;
     // With a name of its own a member takes its partitions back; this broker lets it wait for twice the time it takes

@@ -1,4 +1,5 @@
 //! What becomes of messages: rows, pairs, order, tombstones.
+//! Holds serving contract 1 and 2.
 
 use nsc_contracts::event::EventKind;
 use nsc_testkit::Record;

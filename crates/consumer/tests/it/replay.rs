@@ -1,4 +1,5 @@
 //! Dead letters, replayed once the reason is gone.
+//! Holds serving contract 4.
 
 use nsc_consumer::{
     ConsumerError, DeadLetterBackend, DeadLetterFilter, DeadLetterQueue, LandingOptions, ReplayOptions,

@@ -64,7 +64,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// Makes the event out of an object's members (serving contract, section 1).
+    /// Makes the event out of an object's members (serving contract 1).
     ///
     /// # Errors
     /// The first violation, in the order of the contract's fields.
@@ -76,7 +76,7 @@ impl Event {
         }
     }
 
-    /// Whether no time of it is later than `latest` (serving contract, section 1).
+    /// Whether no time of it is later than `latest` (serving contract 1).
     ///
     /// # Errors
     /// [`ViolationClass::FutureTime`], with the first field that is.

@@ -1,4 +1,5 @@
 //! What stands in the columns of a loaded table.
+//! Holds lakehouse contract 2.
 
 use crate::support::{World, lines, request};
 

@@ -1,4 +1,5 @@
 //! Lines of another table are refused before anything of them is written.
+//! Holds lakehouse contract 2, "Deliveries".
 
 use nsc_contracts::Source;
 use nsc_core::{ErrorCode, OperatorError};

@@ -1,4 +1,4 @@
-//! The audit log: committed before it is reported, in groups, and never silently lost (contract, section 7).
+//! The audit log: committed before it is reported, in groups, and never silently lost (serving contract 7).
 
 use std::time::Duration;
 

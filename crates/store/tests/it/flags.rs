@@ -1,4 +1,4 @@
-//! What is said of a pair that is hardly one payment (contract, section 3), in the answers and in what a batch counts.
+//! What is said of a pair that is hardly one payment (serving contract 3), in the answers and in what a batch counts.
 
 use nsc_store::{FlaggedPairs, LedgerRow, OrderQuery, OrderRow, PairFlags, Store};
 

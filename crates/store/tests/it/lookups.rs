@@ -1,4 +1,4 @@
-//! The three lookups: everything the API needs, in one round trip (contract, section 6).
+//! The three lookups: everything the API needs, in one round trip (serving contract 6).
 
 use nsc_core::UtcMicros;
 use nsc_store::{

@@ -1,4 +1,4 @@
-//! What the store measures of the database (contract, section 8).
+//! What the store measures of the database (serving contract 8).
 
 use std::time::Duration;
 

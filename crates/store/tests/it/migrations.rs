@@ -1,4 +1,5 @@
 //! The schema gets to its newest version from every earlier one, and only forwards.
+//! Holds serving contract 5.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! Pairs: complete whenever both halves exist, following their order, never falling back (contract, section 3).
+//! Pairs: complete whenever both halves exist, following their order, never falling back (serving contract 3).
 
 use std::sync::Arc;
 

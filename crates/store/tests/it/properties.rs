@@ -1,5 +1,5 @@
 //! Any permutation, duplication and splitting of events, over one to four writers at once, ends in one state: the
-//! model's (contract, section 2).
+//! model's (serving contract 2).
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! Least privilege, as a table: what each role may do, and what it is refused (contract, section 5).
+//! Least privilege, as a table: what each role may do, and what it is refused (serving contract 5).
 
 use nsc_testkit::Database;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};

@@ -1,4 +1,4 @@
-//! A stored version is lowered by an operator, for a reason, with an audit row or not at all (contract, section 2).
+//! A stored version is lowered by an operator, for a reason, with an audit row or not at all (serving contract 2).
 
 use nsc_core::UtcMicros;
 use nsc_store::{AuditRow, Correction, Store, StoreError, StoredKind, StoredVersion};

@@ -1,4 +1,4 @@
-//! The latest version wins, whatever the order of arrival (contract, section 2, and its traps of section 9).
+//! The latest version wins, whatever the order of arrival (serving contract 2 and 9).
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
 //! Every name of section 7.2 of the architecture, exactly.
+//! Holds serving contract 8.
 
 use nsc_telemetry::metrics::{PairFlag, PairOutcome};
 use nsc_telemetry::{Metrics, MetricsOptions};

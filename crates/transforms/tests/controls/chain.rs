@@ -1,5 +1,6 @@
 //! The property the controls stand on: days chained through `positions` say exactly what the whole history says, and
 //! every entry after a wallet's first snapshot is reconciled exactly once.
+//! Holds lakehouse contract 4, B-1.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,6 @@
 //! A load that is taken back, before or after Silver, B and C have gone over it: they end where they would without it, and
 //! when it is restored where they would with it.
+//! Holds lakehouse contract 2, "Loads".
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
