@@ -284,11 +284,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_key_that_is_left_out_is_named_with_the_reason() {
+    /// Keys that are left out, each with its name and the reason.
+    fn unusable() -> [(Value, &'static str, &'static str); 14] {
         let (even, short) = (base64url::encode(&[2]), base64url::encode(&[7; 31]));
-        let mut keys = vec![rsa("good", 2048)];
-        let cases = [
+        [
             (
                 with(rsa("a", 2048), "n", json!("not base64!")),
                 "a",
@@ -351,7 +350,13 @@ mod tests {
                 "its kty is \"oct\", neither \"RSA\" nor \"EC\"",
             ),
             (json!({"kid": "e"}), "e", "missing field `kty`"),
-        ];
+        ]
+    }
+
+    #[test]
+    fn every_key_that_is_left_out_is_named_with_the_reason() {
+        let mut keys = vec![rsa("good", 2048)];
+        let cases = unusable();
         keys.extend(cases.iter().map(|(key, ..)| key.clone()));
         let set = KeySet::parse(json!({ "keys": keys }).to_string().as_bytes()).unwrap_or_default();
         let named: Vec<(&str, &str)> = set

@@ -50,11 +50,8 @@ async fn a_backfill_and_a_replay_of_nothing_that_can_be_stored_are_failures_unle
         "{ended:?}"
     );
     // A file that is wrong from end to end is not excused by another, be it new or a repeat.
-    std::fs::write(
-        directory.path().join("good.jsonl"),
-        charge("t-1", &json!({})).to_string(),
-    )
-    .unwrap();
+    let good = charge("t-1", &json!({})).to_string();
+    std::fs::write(directory.path().join("good.jsonl"), good).unwrap();
     let both = "backfill --ledger-file good.jsonl --payment-order-file cp949.jsonl";
     for (line, code) in [
         (both.to_owned(), 4),
