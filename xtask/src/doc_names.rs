@@ -17,13 +17,14 @@ const NAMED_BY_PATH: [&str; 9] = ["rs", "sql", "sh", "py", "yaml", "yml", "toml"
 /// First parts of names that are no code of this tree, beside the packages of Cargo.lock.
 const ELSEWHERE: [&str; 4] = ["std", "core", "clippy", "testing"];
 
-/// Words of PostgreSQL, of a pooler and of SQL that pages talk about and no file of ours holds.
-const WORDS_OF_OTHERS: [&str; 5] = [
+/// Words of PostgreSQL, a pooler, SQL and librdkafka that pages talk about and no file of ours holds.
+const WORDS_OF_OTHERS: [&str; 6] = [
     "sent_lsn",
     "replay_lsn",
     "max_standby_streaming_delay",
     "ignore_startup_parameters",
     "percentile_cont",
+    "rd_kafka_queue_get_partition",
 ];
 
 /// The text files of the tree, by path, and what can be looked up in them.

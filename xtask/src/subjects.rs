@@ -7,7 +7,7 @@ use std::process::Command;
 /// A longer subject is cut off by whatever lists commits.
 pub const MOST_CHARS: usize = 72;
 /// Commits up to this one were made before there was the rule.
-const SINCE: &str = "4d2f1da002b9f2ed40e00c648d2e8d88d766447d";
+const SINCE: &str = "7d0f3d6c4a2826d4b62d8c6fff081b2281dcc210";
 
 /// Checks the commits since there is the rule. A copy without that history (an archive, a shallow clone) has none to check.
 ///
