@@ -135,10 +135,9 @@ registry! {
     /// A file of a table's log is missing, empty or cut.
     DamagedLog = NSC0108, Storage, "log of a table is damaged";
     /// The lock of the run was taken by another one meanwhile.
-    LeaseLost = 109, Held, "lease lost to another run";
-    /// The log of a table names data files that the storage does not have.
-    DataFilesMissing = 110, Storage, "data files of a table are missing";
     LeaseLost = NSC0109, Held, "lease lost to another run";
+    /// The log of a table names data files that the storage does not have.
+    DataFilesMissing = NSC0110, Storage, "data files of a table are missing";
 
     /// A named input cannot be opened or read.
     InputUnreadable = NSC0201, Usage, "input cannot be read";
