@@ -47,8 +47,8 @@ lint: ## formatting, licences, bans and sources of dependencies, clippy, tidy
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
 	cargo run --release --locked --quiet --package xtask -- tidy
 
-halves: ## each half of nsc alone, as an image may carry it (features lakehouse, serving), into target/halves
-	for half in lakehouse serving; do cargo clippy --release --locked --target-dir target/halves -p nsc-cli \
+halves: ## each half of nsc alone, as an image may carry it (features lakehouse, serving)
+	for half in lakehouse serving; do cargo clippy --release --locked -p nsc-cli \
 	--no-default-features --features $$half -- -D warnings || exit 1; done
 
 fmt: ## format the tree
