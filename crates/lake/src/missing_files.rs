@@ -24,7 +24,10 @@ impl LakeError {
             }
             cause = at.source();
         }
-        None
+        // The engine's cache of footers hands the store's error on as text.
+        let text = error.to_string();
+        let (_, rest) = text.split_once("Object at location ")?;
+        of_path(rest.split_once(" not found")?.0)
     }
 }
 
@@ -67,16 +70,23 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use parquet::errors::ParquetError;
+
     use super::*;
 
     fn said(path: &str) -> Option<String> {
-        let error = StoreError::NotFound {
+        let gone = || StoreError::NotFound {
             path: path.to_owned(),
             source: "gone".into(),
         };
-        let error = parquet::errors::ParquetError::External(Box::new(error));
-        let error = datafusion::error::DataFusionError::ParquetError(Box::new(error));
-        LakeError::of_missing_file(&error).map(|e| e.to_string())
+        let typed = ParquetError::External(Box::new(gone()));
+        let text = ParquetError::General(format!("Failed to fetch metadata: {}", gone()));
+        let [typed, text] = [typed, text].map(|error| {
+            let error = datafusion::error::DataFusionError::ParquetError(Box::new(error));
+            LakeError::of_missing_file(&error).map(|e| e.to_string())
+        });
+        assert_eq!(typed, text);
+        typed
     }
 
     #[test]

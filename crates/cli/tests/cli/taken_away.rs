@@ -96,8 +96,9 @@ fn a_table_that_was_removed_or_restored_to_an_older_version_is_written_again() {
         for table in WRITTEN {
             let before = seen(table);
             assert!(!before.is_empty(), "{table} has rows to lose");
-            take_away(&directory(&root, table));
-            assert!(seen(table).is_empty(), "{table} {what}");
+            let place = directory(&root, table);
+            take_away(&place);
+            assert!(!place.exists() || seen(table).is_empty(), "{table} {what}");
             lake(&root, &words(DAY));
             assert_eq!(seen(table), before, "{table} {what}");
         }
