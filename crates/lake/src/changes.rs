@@ -146,7 +146,7 @@ impl Table {
     }
 
     /// One commit of the log, when it is still there.
-    async fn commit_of(&self, number: u64) -> Result<Option<LoggedCommit>, LakeError> {
+    pub(crate) async fn commit_of(&self, number: u64) -> Result<Option<LoggedCommit>, LakeError> {
         let failed = |e| LakeError::delta(&self.name(), e);
         let Some(bytes) = self.log_store().read_commit_entry(number).await.map_err(failed)? else {
             return Ok(None);
@@ -166,10 +166,10 @@ impl Table {
 
 /// What a commit says.
 #[derive(Debug, Default)]
-struct LoggedCommit {
-    info: serde_json::Map<String, Value>,
-    added: Vec<Add>,
-    removed: Vec<Remove>,
+pub(crate) struct LoggedCommit {
+    pub(crate) info: serde_json::Map<String, Value>,
+    pub(crate) added: Vec<Add>,
+    pub(crate) removed: Vec<Remove>,
 }
 
 /// What is known of a file that others, some of them new, were put together into.
@@ -183,7 +183,7 @@ enum Mixed {
 
 impl LoggedCommit {
     /// Whether any row is another one afterwards; files may have been put together all the same, by any engine.
-    fn changes_rows(&self) -> bool {
+    pub(crate) fn changes_rows(&self) -> bool {
         self.added.iter().any(|add| add.data_change) || self.removed.iter().any(|file| file.data_change)
     }
 

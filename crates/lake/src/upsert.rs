@@ -4,7 +4,7 @@
 //! re-run over unchanged input writes nothing, a first run is a plain append, and a correction costs what it
 //! changes (docs/decisions/0004). The change is one commit; until then all new files are invisible.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, Date32Array, Int64Array, RecordBatch};
@@ -14,14 +14,14 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
 use nsc_core::DateKst;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::fingerprint::{FingerprintMap, FingerprintSet};
+use crate::staged_upsert::{Elsewhere, StagedUpsert};
 use crate::stored_rows::{Comparison, StoredRows, times_of};
 use crate::writer::{Staged, StagedWriter};
 use crate::{
-    Commit, Conflict, DataFile, Direction, FilesTable, LakeError, Scope, Table, changes, each_part,
-    fingerprint, key_range::KeyRange, patch,
+    Conflict, DataFile, Direction, LakeError, Scope, Table, each_part, fingerprint, key_range::KeyRange,
+    patch,
 };
 
 /// What an upsert did, in rows.
@@ -100,33 +100,6 @@ enum News {
     Nothing,
     Insert,
     Update,
-}
-
-/// A complete change that waits for its commit.
-#[derive(Debug)]
-pub struct StagedUpsert {
-    table: Table,
-    staged: Staged,
-    /// The files that hold all new rows and nothing else.
-    new: Vec<DataFile>,
-    /// Those of them whose rows stand in other staged files: never committed.
-    taken_over: Staged,
-    removed: Vec<DataFile>,
-    outcome: UpsertOutcome,
-    elsewhere: Elsewhere,
-}
-
-/// What new rows met in files outside the scope.
-#[derive(Debug, Default)]
-struct Elsewhere {
-    /// Files that lose rows to the new ones, with the keys of those rows.
-    lost: Vec<(DataFile, FingerprintSet)>,
-    /// Days of those files.
-    days: BTreeSet<DateKst>,
-    /// The rows they lose, and those that moved from one day of the scope to another.
-    moved: u64,
-    /// The key columns of all stored rows whose key came anew, whichever version is the newer one.
-    met: Vec<RecordBatch>,
 }
 
 impl Upsert {
@@ -234,6 +207,8 @@ impl Upsert {
             removed,
             outcome: all.outcome,
             elsewhere,
+            reach: None,
+            only: None,
         })
     }
 
@@ -527,69 +502,5 @@ impl UpsertPart {
         for (file, keys) in other.dead {
             self.dead.entry(file).or_default().extend(keys);
         }
-    }
-}
-
-impl StagedUpsert {
-    /// What the commit will do.
-    #[must_use]
-    pub fn outcome(&self) -> UpsertOutcome {
-        self.outcome
-    }
-
-    /// The days outside the scope that lose rows to the new ones: whatever was computed from them is out of date.
-    #[must_use]
-    pub fn days_left(&self) -> &BTreeSet<DateKst> {
-        &self.elsewhere.days
-    }
-
-    /// The days whose rows the commit changes: those of the new rows, and those that lose rows to them.
-    #[must_use]
-    pub fn days_changed(&self) -> BTreeSet<DateKst> {
-        let files = self.new.iter().chain(&self.removed);
-        files.filter_map(DataFile::partition_date).collect()
-    }
-
-    /// The key columns of stored rows outside the scope whose key came anew, whichever version is the newer one.
-    #[must_use]
-    pub fn met_elsewhere(&self) -> &[RecordBatch] {
-        &self.elsewhere.met
-    }
-
-    /// The new rows as a table, before they are committed; not those that are rewritten because of them.
-    #[must_use]
-    pub fn scan(&self) -> Arc<FilesTable> {
-        self.table.scan(self.new.clone())
-    }
-
-    /// Commits the change; a change of nothing writes nothing. Returns the table at its new version.
-    ///
-    /// # Errors
-    /// [`LakeError::Conflict`] when another writer changed the table since the upsert began.
-    pub async fn commit(self, metadata: Vec<(String, Value)>) -> Result<(Table, UpsertOutcome), LakeError> {
-        let mut table = self.table;
-        let mut metadata = metadata;
-        metadata.push(changes::metadata(self.outcome, self.elsewhere.moved));
-        table
-            .commit(Commit {
-                staged: self.staged,
-                removed: self.removed,
-                transactions: Vec::new(),
-                metadata,
-            })
-            .await?;
-        // The change is made; a file that stays behind is vacuum's.
-        if let Err(error) = self.taken_over.discard().await {
-            tracing::debug!(table = table.name(), %error, "a staged file stays behind");
-        }
-        Ok((table, self.outcome))
-    }
-
-    /// Gives the change up and deletes its files.
-    ///
-    /// # Errors
-    /// Storage errors.
-    pub async fn discard(self) -> Result<(), LakeError> {
-        self.staged.merge(self.taken_over).discard().await
     }
 }

@@ -1,18 +1,15 @@
 //! Which days a daily pipeline computes: those of its period and, where asked for, those Silver changed since it last
 //! computed them (lakehouse contract 3, "re-run B and C for those days") and those a night left to it that ended too early.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::prelude::SessionContext;
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{Days, PipelineState, PipelineStates};
 
-use crate::gate::{ANALYTICS, SILVER, Success};
+use crate::cursors::Inputs;
+use crate::gate::{SILVER, Success};
 use crate::{Period, PipelineError, RunContext};
-
-const SNAPSHOTS: &str = "silver.wallet_snapshot";
-/// What a log may leave open of the time of a snapshot on midnight.
-const OPENING_MICROS: i64 = 1000;
 
 /// How far a run of B or C reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +25,78 @@ pub(crate) struct Work {
     /// Oldest first: each day's positions build on the day before.
     pub(crate) days: Vec<DateKst>,
     settled: Settled,
+    /// What a success has seen of the pipeline's inputs.
+    cursors: Option<BTreeMap<String, u64>>,
+}
+
+/// What a pipeline has not computed of what Silver has written.
+struct Owed {
+    days: BTreeSet<DateKst>,
+    /// Days it has computed, now or ever.
+    done: Days,
+    /// The versions the days were found at.
+    cursors: BTreeMap<String, u64>,
+}
+
+impl Owed {
+    async fn of(run: &RunContext, states: &PipelineStates, pipeline: &str) -> Result<Self, PipelineError> {
+        let own = states.get(pipeline);
+        let done = own.map(|s| s.processed_dates.clone()).unwrap_or_default();
+        let announced = states.get(SILVER).map(|s| s.repeats.due(pipeline));
+        let announced: BTreeSet<DateKst> = announced.unwrap_or_default().iter().collect();
+        let inputs = Inputs::open(run, pipeline).await?;
+        let with_rows = inputs.days_with_rows()?;
+        let first = done.iter().next();
+        let never_done = |d: &&DateKst| first.is_none_or(|first| first < **d) && !done.contains(**d);
+        let mut days: BTreeSet<DateKst> = with_rows.iter().filter(never_done).copied().collect();
+        let seen = own.map(|s| &s.input_versions).filter(|seen| !seen.is_empty());
+        if let Some(seen) = seen {
+            match inputs.changed_since(seen, &done).await? {
+                Some(changed) => {
+                    compare(pipeline, &announced, &changed, states);
+                    days.extend(changed);
+                }
+                None => days.extend(done.iter().chain(with_rows)),
+            }
+        }
+        days.extend(announced);
+        Ok(Self {
+            days,
+            done,
+            cursors: inputs.cursors()?,
+        })
+    }
+}
+
+/// Says when what Silver announced and what the logs say are not the same days.
+fn compare(
+    pipeline: &str,
+    announced: &BTreeSet<DateKst>,
+    changed: &BTreeSet<DateKst>,
+    states: &PipelineStates,
+) {
+    let is_ready = |d: &&DateKst| {
+        states
+            .get(SILVER)
+            .is_some_and(|s| s.processed_dates.contains(**d))
+    };
+    let done = |d: &&DateKst| {
+        states
+            .get(pipeline)
+            .is_some_and(|s| s.processed_dates.contains(**d))
+    };
+    let missing: Vec<&DateKst> = announced.difference(changed).filter(is_ready).collect();
+    if !missing.is_empty() {
+        tracing::warn!(pipeline, ?missing, "days were announced that no log names");
+    }
+    let more: Vec<&DateKst> = changed
+        .difference(announced)
+        .filter(is_ready)
+        .filter(done)
+        .collect();
+    if !more.is_empty() {
+        tracing::debug!(pipeline, ?more, "the logs name days that were not announced");
+    }
 }
 
 /// What a run's success does to the days that are due.
@@ -69,11 +138,20 @@ impl Work {
         let mut days: BTreeSet<DateKst> = period.days(run.now)?.into_iter().collect();
         let states = PipelineStates::load(&run.lake, ctx).await?.unwrap_or_default();
         let silver = states.get(SILVER);
-        let due = silver.map(|s| s.repeats.due(pipeline)).unwrap_or_default();
+        let mut cursors = None;
         if extent == Extent::WithDue {
+            let owed = Owed::of(run, &states, pipeline).await?;
             let is_ready = |d: &DateKst| silver.is_some_and(|s| s.processed_dates.contains(*d));
-            let all = due.iter().chain(missed(run, &states, pipeline).await?);
-            days.extend(all.filter(is_ready).filter(|d| d.end() <= run.now));
+            let (ready, left): (BTreeSet<_>, BTreeSet<_>) = owed
+                .days
+                .into_iter()
+                .partition(|d| is_ready(d) && d.end() <= run.now);
+            days.extend(ready);
+            // A day that cannot be computed yet is found by its rows when it can, unless it was computed before or lies before
+            // all that were.
+            let first = owed.done.iter().chain(days.iter().copied()).min();
+            let is_lost = |d: &DateKst| owed.done.contains(*d) || first.is_some_and(|first| *d < first);
+            cursors = (!left.iter().any(is_lost)).then_some(owed.cursors);
         }
         Ok(Self {
             settled: Settled {
@@ -81,6 +159,7 @@ impl Work {
                 silver: silver.map(mark),
             },
             days: days.into_iter().collect(),
+            cursors,
         })
     }
 
@@ -91,6 +170,7 @@ impl Work {
             end: self.days.last().map(|d| d.end()),
             days: self.settled.days.clone(),
             settled: Some(&self.settled),
+            cursors: self.cursors.as_ref(),
         }
     }
 
@@ -105,55 +185,6 @@ impl Work {
         }
         windows
     }
-}
-
-/// Days with rows that the pipeline has not computed since its first one: a night that ended after Silver owes them. One
-/// that has only ever failed owes all of them, and one that never ran nothing but what it is asked for.
-async fn missed(
-    run: &RunContext,
-    states: &PipelineStates,
-    pipeline: &str,
-) -> Result<Vec<DateKst>, PipelineError> {
-    let Some(own) = states.get(pipeline) else {
-        return Ok(Vec::new());
-    };
-    let done = &own.processed_dates;
-    let first = done.iter().next();
-    let with_rows = days_with_rows(run, pipeline).await?.into_iter();
-    let owed = |d: &DateKst| first.is_none_or(|first| first < *d) && !done.contains(*d);
-    Ok(with_rows.filter(owed).collect())
-}
-
-/// The days with rows in the tables a pipeline reads, from their logs: what lies between two such days costs nothing.
-async fn days_with_rows(run: &RunContext, pipeline: &str) -> Result<BTreeSet<DateKst>, PipelineError> {
-    let tables: &[&str] = match pipeline {
-        ANALYTICS => &["silver.order_events"],
-        _ => &["silver.order_events", "silver.ledger_entries", SNAPSHOTS],
-    };
-    let mut days = BTreeSet::new();
-    for name in tables {
-        let Some(table) = run.existing(name).await? else {
-            continue;
-        };
-        for file in table.files()? {
-            let Some(day) = file.partition_date() else {
-                continue;
-            };
-            if *name != SNAPSHOTS {
-                days.insert(day);
-                continue;
-            }
-            // A snapshot on midnight closes the day before, and is all there is of many a last day.
-            let may_hold = |first, last| file.may_hold_instant("snapshot_ts", first, last);
-            if may_hold(day.start(), day.start()) {
-                days.insert(day.previous());
-            }
-            if may_hold(day.start().plus(OPENING_MICROS), day.end()) {
-                days.insert(day);
-            }
-        }
-    }
-    Ok(days)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The hard gate of B and C, and the state every pipeline leaves (seed 4.4, 4.5).
 
+use std::collections::BTreeMap;
+
 use datafusion::prelude::SessionContext;
 use nsc_core::{DateKst, UtcMicros};
 use nsc_lake::{Days, PipelineState, PipelineStates};
@@ -67,6 +69,8 @@ pub(crate) struct Success<'a> {
     pub(crate) days: Days,
     /// Days that were due and no longer are.
     pub(crate) settled: Option<&'a Settled>,
+    /// What was seen of its inputs; where it is not said, what was seen before stands.
+    pub(crate) cursors: Option<&'a BTreeMap<String, u64>>,
 }
 
 /// Records a success: status, times, run id and the days processed.
@@ -85,6 +89,9 @@ pub(crate) async fn succeeded(
         state.last_run_id = Some(run.run_id.to_string());
         state.updated_at = now;
         state.processed_dates.absorb(&success.days);
+        if let Some(cursors) = success.cursors {
+            state.input_versions.clone_from(cursors);
+        }
         change(state);
         if let Some(settled) = success.settled {
             settled.apply(success.pipeline, states);

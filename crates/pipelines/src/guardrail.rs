@@ -148,6 +148,7 @@ fn success(end: Option<UtcMicros>) -> Success<'static> {
         end,
         days: Days::default(),
         settled: None,
+        cursors: None,
     }
 }
 

@@ -7,6 +7,7 @@ mod analytics;
 mod chain;
 mod context;
 mod controls;
+mod cursors;
 mod derivation;
 mod due;
 mod error;

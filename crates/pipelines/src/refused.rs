@@ -43,9 +43,10 @@ impl Refused {
     }
 }
 
-/// The order of a quarantined record.
-pub(crate) fn order_of(record: &str) -> Option<String> {
-    Refused::of(record, None).map(|r| r.order_id)
+/// The order of a quarantined record, and the day it would be of.
+pub(crate) fn order_of(record: &str) -> Option<(String, Option<DateKst>)> {
+    let refused = Refused::of(record, None)?;
+    Some((refused.order_id, refused.created_at.map(UtcMicros::date_kst)))
 }
 
 /// All refused versions in the quarantine.
@@ -73,22 +74,26 @@ async fn quarantined(run: &RunContext, ctx: &SessionContext) -> Result<Vec<Refus
     Ok(found)
 }
 
-/// The days on which earlier versions of some refused orders stand or stood: what B counted there may be out of date.
+/// The days of some refused orders, and those on which earlier versions of them stand or stood: what B counted there may be
+/// out of date.
 pub(crate) async fn days_of(
     run: &RunContext,
     ctx: &SessionContext,
-    orders: &BTreeSet<String>,
+    refused: &BTreeSet<(String, Option<DateKst>)>,
 ) -> Result<BTreeSet<DateKst>, PipelineError> {
-    if orders.is_empty() {
+    if refused.is_empty() {
         return Ok(BTreeSet::new());
     }
-    let refs = in_memory(ctx, vec![column("order_ref", orders.iter().map(Some))?])?;
+    let orders: BTreeSet<&String> = refused.iter().map(|(order, _)| order).collect();
+    let ids = orders.iter().map(|order| Some(*order));
+    let refs = in_memory(ctx, vec![column("order_ref", ids)?])?;
     let stored = run.table("silver.order_events").await?;
     let files = files_of_orders(ctx, &stored, refs).await?;
     let mut days: BTreeSet<DateKst> = files.iter().filter_map(DataFile::partition_date).collect();
     let earlier = quarantined(run, ctx).await?.into_iter();
     let earlier = earlier.filter(|r| orders.contains(&r.order_id));
     days.extend(earlier.filter_map(|r| r.created_at).map(UtcMicros::date_kst));
+    days.extend(refused.iter().filter_map(|(_, day)| *day));
     Ok(days)
 }
 

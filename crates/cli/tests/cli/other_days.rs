@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::world::{Lcg, assert_same, dump, lake, rows};
-use super::{nsc, stdout};
+use super::{nsc, stderr, stdout};
 
 const DAYS: [&str; 3] = ["2026-01-05", "2026-01-06", "2026-01-07"];
 /// Columns that name a run, a load or how far one got.
@@ -59,13 +59,17 @@ fn night_by_night(root: &Path, dir: &Path, nights: &[Night], pipelines: &[&str])
     for (night, lines) in nights.iter().enumerate() {
         load(root, dir, night, lines);
         for pipeline in pipelines {
-            lake(
-                root,
-                &words(&format!(
-                    "run {pipeline} --now {} --run-id {pipeline}-{night}",
-                    now(night)
-                )),
+            let line = format!(
+                "run {pipeline} --now {} --run-id {pipeline}-{night} --log nsc_pipelines=debug",
+                now(night)
             );
+            let said = stderr(&lake(root, &words(&line)));
+            // That products reach the days that sold them was never announced.
+            let is_new = nights.iter().any(|n| n.contains_key("products"));
+            let more = if is_new { None } else { Some("the logs name days") };
+            for differs in ["days were announced that no log names"].into_iter().chain(more) {
+                assert!(!said.contains(differs), "night {night}, {pipeline}: {said}");
+            }
         }
     }
 }

@@ -8,6 +8,7 @@
 mod calendar;
 mod corrections;
 mod damaged_log;
+mod days_changed;
 mod foreign_features;
 mod log_growth;
 mod many_dates;

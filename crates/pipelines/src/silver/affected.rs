@@ -11,15 +11,11 @@ use datafusion::common::JoinType;
 use datafusion::logical_expr::{Expr, Operator, binary_expr, cast, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
-use nsc_lake::{DataFile, Days, PipelineState, PipelineStates, Repeats, StagedUpsert};
+use nsc_lake::{Days, PipelineState, PipelineStates, Repeats, StagedUpsert};
 
-use super::changed_orders::ORDERS;
-use super::scope::{files_of_orders, overlapping, payment_statuses};
+use super::scope::{ITEMS, PRODUCTS, days_of_orders, days_that_sold, overlapping, payment_statuses};
 use crate::gate::{ANALYTICS, CONTROLS, SILVER};
 use crate::{Period, PipelineError, RunContext, RunReport};
-
-/// The table items stand in.
-pub(super) const ITEMS: &str = "silver.order_items";
 
 /// What changed on a day, and so who has to compute it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,9 +138,8 @@ impl Affected {
         Ok(())
     }
 
-    /// Announces what a staged change of a Silver table means for other days: those its rows left, `own` ones, and the
-    /// day before one whose opening snapshot it brings, since a snapshot on midnight closes a day and opens the next; for
-    /// items the days of their orders, beside the `orders` staged in the same run.
+    /// Announces what a staged change of a Silver table means for other days: those its rows left, `own` ones, and those
+    /// beyond that the commit has to say.
     pub(super) async fn announce_staged(
         &mut self,
         silver: &str,
@@ -152,30 +147,46 @@ impl Affected {
         orders: Option<&StagedUpsert>,
         own: &[DateKst],
     ) -> Result<(), PipelineError> {
+        let beyond = self.days_beyond(silver, staged, orders).await?;
         if silver == ITEMS {
-            return self.announce_items(staged, orders).await;
+            return self.announce(Change::Items, beyond.iter()).await;
         }
         let Some(change) = Change::of(silver).filter(|_| staged.outcome().changed() > 0) else {
             return Ok(());
         };
         let mut days = staged.days_left().clone();
         days.extend(own);
-        if silver == "silver.wallet_snapshot" {
-            days.extend(self.closed_days(staged).await?);
-        }
+        days.extend(beyond.iter());
         self.announce(change, days).await
     }
 
-    /// Announces what a staged change of `silver.order_items` means: the days of the orders it names, and of those its items
-    /// were of before. Those of `beside`, orders staged in the same run, are stored by it and so are announced themselves.
-    async fn announce_items(
-        &mut self,
+    /// The days beyond those of its rows that a staged change of a Silver table matters for. A snapshot on midnight closes a
+    /// day and opens the next; an item is of the day of its order, where that is not one of the `orders` staged in the same
+    /// run; a product is of every day that sold it.
+    pub(super) async fn days_beyond(
+        &self,
+        silver: &str,
+        staged: &StagedUpsert,
+        orders: Option<&StagedUpsert>,
+    ) -> Result<Days, PipelineError> {
+        Ok(match silver {
+            "silver.wallet_snapshot" => self.closed_days(staged).await?.into_iter().collect(),
+            ITEMS => self.days_of_items(staged, orders).await?.into_iter().collect(),
+            PRODUCTS => self.days_that_sold(staged).await?.into_iter().collect(),
+            _ => Days::default(),
+        })
+    }
+
+    /// The days of the orders that staged items name, and of those they were of before. Orders of `beside`, staged in the same
+    /// run, change their days themselves.
+    async fn days_of_items(
+        &self,
         items: &StagedUpsert,
         beside: Option<&StagedUpsert>,
-    ) -> Result<(), PipelineError> {
+    ) -> Result<Vec<DateKst>, PipelineError> {
         let new = items.scan();
-        if new.row_count() == 0 || self.analysed.is_empty() {
-            return Ok(());
+        if new.row_count() == 0 {
+            return Ok(Vec::new());
         }
         let rows = self.ctx.read_table(new)?;
         let mut named = if items.outcome().updated > 0 {
@@ -190,14 +201,32 @@ impl Affected {
             let known = known.select(vec![col("order_ref").alias("known")])?;
             named = named.join(known, JoinType::LeftAnti, &["order_ref"], &["known"], None)?;
         }
-        let named = named.cache().await?;
-        if named.clone().count().await? == 0 {
-            return Ok(());
+        days_of_orders(&self.run, &self.ctx, named).await
+    }
+
+    /// The days that sold products of which a staged change says something else than before.
+    async fn days_that_sold(&self, products: &StagedUpsert) -> Result<Vec<DateKst>, PipelineError> {
+        let new = products.scan();
+        if new.row_count() == 0 {
+            return Ok(Vec::new());
         }
-        let orders = self.run.table(ORDERS).await?;
-        let files = files_of_orders(&self.ctx, &orders, named).await?;
-        let days: Vec<DateKst> = files.iter().filter_map(DataFile::partition_date).collect();
-        self.announce(Change::Items, days).await
+        let mut changed = self
+            .ctx
+            .read_table(new)?
+            .select_columns(&["product_id", "category"])?;
+        if products.outcome().updated > 0 {
+            let stored = self.run.table(PRODUCTS).await?;
+            let was = self.ctx.read_table(stored.scan_all()?)?.select(vec![
+                col("product_id").alias("was_id"),
+                col("category").alias("was_category"),
+            ])?;
+            let differs = binary_expr(col("category"), Operator::IsDistinctFrom, col("was_category"));
+            changed = changed
+                .join(was, JoinType::Left, &["product_id"], &["was_id"], None)?
+                .filter(differs)?;
+        }
+        let ids = changed.select_columns(&["product_id"])?.collect().await?;
+        days_that_sold(&self.run, &self.ctx, ids).await
     }
 
     /// `order_ref` of the items that say something else than what is stored of them, now and before: an item may have been

@@ -19,6 +19,8 @@ use crate::loads;
 use crate::{PipelineError, RunContext, RunReport};
 
 const ENTRIES: &str = "silver.ledger_entries";
+/// What of an entry follows from its order.
+pub(crate) const STATUS: &str = "status";
 /// The table orders stand in.
 pub(super) const ORDERS: &str = "silver.order_events";
 
@@ -108,6 +110,8 @@ impl ChangedOrders {
         }
         let part = writer.finish().await?;
         let staged = upsert.finish(ctx, vec![part]).await?;
+        // No balance follows from a status.
+        let staged = staged.changing_only(&[STATUS]);
         let (table, outcome) = staged.commit(metadata(run)).await?;
         report.wrote(&table);
         // These rows were counted as unchanged.

@@ -1,8 +1,8 @@
 //! Commits what was staged, or refuses it and keeps the evidence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use nsc_core::UtcWindow;
+use nsc_core::{DateKst, UtcWindow};
 use nsc_lake::{DataFile, StagedUpsert, UpsertOutcome};
 
 use super::affected::Affected;
@@ -13,7 +13,7 @@ use super::stage::{Offender, SilverRules, Staging};
 use super::tally::{LoadTally, Tally};
 use crate::error::BadLoad;
 use crate::exceptions::{self, Finding, Judged, metadata};
-use crate::{PipelineError, RunContext, RunReport, TableReport};
+use crate::{PipelineError, RunContext, RunReport, TableReport, refused};
 
 /// Commits quarantine and tables; returns what is still to be merged by version.
 ///
@@ -23,6 +23,7 @@ pub(super) async fn all(
     run: &RunContext,
     window: UtcWindow,
     staging: Staging,
+    refused: BTreeSet<DateKst>,
     affected: &mut Affected,
     report: &mut RunReport,
 ) -> Result<Late, PipelineError> {
@@ -33,18 +34,28 @@ pub(super) async fn all(
     for (source, tally) in &tallies {
         report.tables.push(source_report(source, tally));
     }
+    let bad = reaching_refused(bad, refused);
     commit_one(run, "silver.bad_records", bad, base.as_ref(), report).await?;
     let late = Late { rules, undated };
     let (orders, others): (Vec<_>, Vec<_>) = staged.into_iter().partition(|(name, _)| *name == ORDERS);
     for (name, upsert) in others {
-        commit_one(run, name, upsert, base.as_ref(), report).await?;
+        let beside = orders.first().map(|(_, orders)| orders);
+        let beyond = affected.days_beyond(name, &upsert, beside).await?;
+        commit_one(run, name, upsert.reaching(beyond), base.as_ref(), report).await?;
     }
     for (name, upsert) in orders {
         let files = naming_files(run, window, base.is_some(), &upsert).await?;
-        late.restate(run, &ctx, files, &upsert, affected, report).await?;
+        let named = late.restate(run, &ctx, files, &upsert, affected, report).await?;
+        let upsert = upsert.reaching(named.into_iter().collect());
         commit_one(run, name, upsert, base.as_ref(), report).await?;
     }
     Ok(late)
+}
+
+/// What new refused versions of payment orders matter for: B-3 and B-4 count them from Bronze.
+fn reaching_refused(bad: StagedUpsert, refused: BTreeSet<DateKst>) -> StagedUpsert {
+    let is_new = bad.outcome().changed() > 0;
+    bad.reaching(refused.into_iter().filter(|_| is_new).collect())
 }
 
 /// Files of stored entries that may name the window's changed orders: on any day when orders were known before. A new
@@ -129,7 +140,9 @@ pub(super) async fn refuse(
         report.tables.push(source_report(source, tally));
     }
     let ctx = staging.ctx.clone();
+    let days = refused::days_of(run, &ctx, &staging.refused_orders).await?;
     let (bad, staged, _) = staging.finish().await?;
+    let bad = reaching_refused(bad, days);
     commit_one(run, "silver.bad_records", bad, None, report).await?;
     for (_, upsert) in staged {
         upsert.discard().await?;

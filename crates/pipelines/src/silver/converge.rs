@@ -20,20 +20,18 @@ use nsc_transforms::silver::{
     Kind, Selection, classified_copies, copies_of, keys_of, silver_columns, with_order_status,
 };
 
-use super::affected::{Affected, Change, ITEMS};
+use super::affected::{Affected, Change};
 use super::bronze::BronzeInput;
 use super::changed_orders::{ChangedOrders, ORDERS};
 use super::commit::add_outcome;
 use super::conflicts::Conflicts;
 use super::drain::stamp;
 use super::late::restate;
-use super::scope;
+use super::scope::{self, PRODUCTS, days_of_orders, days_that_sold};
 use super::stage::{SilverRules, in_memory};
 use crate::exceptions::metadata;
 use crate::loads;
 use crate::{PipelineError, RunContext, RunReport};
-
-const PRODUCTS: &str = "silver.products";
 
 /// How far Silver has got: rows beyond that are the concern of later runs.
 pub(super) struct Reach {
@@ -99,7 +97,7 @@ impl Convergence<'_> {
             if let Some(rows) = input.every_row(self.ctx, files)? {
                 let rows = loads::rows_of(rows, input.restored())?;
                 let products = self.columns_of(input, rows, &["product_id"])?.collect().await?;
-                let days = self.days_that_sold(&products).await?;
+                let days = days_that_sold(self.run, self.ctx, products).await?;
                 affected.announce(Change::Items, days).await?;
             }
         }
@@ -172,22 +170,26 @@ impl Convergence<'_> {
     ) -> Result<(), PipelineError> {
         let plan = lost.input.plan;
         let rows = self.newest(lost).await?;
+        let mut beyond = BTreeSet::new();
         if plan.source == "payment_orders" {
             // B-3 and B-4 count them from Bronze, refused ones as well.
-            let days = self.days_of(lost, "event_date_kst").await?;
-            affected.announce(Change::NamedOrders, days).await?;
+            beyond = self.days_of(lost, "event_date_kst").await?;
+            affected
+                .announce(Change::NamedOrders, beyond.iter().copied())
+                .await?;
         }
         if plan.source == "transaction_ledger" {
             self.contradictions(lost, report).await?;
         }
         let staged = self.stage(lost, rows.clone()).await?;
-        self.announce(lost, &staged, affected).await?;
+        beyond.extend(self.announce(lost, &staged, affected).await?);
         if plan.source == "payment_orders" {
             // Before the orders, for the reason of `commit::all`.
             let orders = self.statuses(lost, rows).await?;
             let files = self.run.table("silver.ledger_entries").await?.files()?;
-            restate(self.run, self.ctx, files, &orders, self.rules, affected, report).await?;
+            beyond.extend(restate(self.run, self.ctx, files, &orders, self.rules, affected, report).await?);
         }
+        let staged = staged.reaching(beyond.into_iter().collect());
         let (table, outcome) = staged.commit(metadata(self.run)).await?;
         if outcome.changed() > 0 {
             report.wrote(&table);
@@ -235,52 +237,36 @@ impl Convergence<'_> {
         Ok(upsert.finish(self.ctx, vec![part]).await?)
     }
 
+    /// Announces a change; returns the days beyond those of its rows that it matters for.
     async fn announce(
         &self,
         lost: &Lost<'_>,
         staged: &StagedUpsert,
         affected: &mut Affected,
-    ) -> Result<(), PipelineError> {
+    ) -> Result<Vec<DateKst>, PipelineError> {
         if staged.outcome().changed() == 0 {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let silver = lost.input.plan.silver;
         if let Some(change) = Change::of(silver) {
-            let mut days = staged.days_changed();
+            let mut closed = Vec::new();
             if silver == "silver.wallet_snapshot" {
                 // A snapshot on midnight closes the day before. (The day before the first has nothing to close.)
-                let closed = staged.days_changed().into_iter().map(DateKst::previous);
-                days.extend(closed.filter(|d| affected.processed().contains(*d)));
+                closed.extend(staged.days_changed().into_iter().map(DateKst::previous));
+                closed.retain(|d| affected.processed().contains(*d));
             }
-            return affected.announce(change, days).await;
+            let days = staged.days_changed().into_iter().chain(closed.iter().copied());
+            affected.announce(change, days).await?;
+            return Ok(closed);
         }
         let days = if silver == PRODUCTS {
-            self.days_that_sold(&lost.keys).await?
+            days_that_sold(self.run, self.ctx, lost.keys.clone()).await?
         } else {
             let named = self.columns_of(lost.input, lost.copies.clone(), &["order_ref"])?;
-            self.days_of_orders(named).await?
+            days_of_orders(self.run, self.ctx, named).await?
         };
-        affected.announce(Change::Items, days).await
-    }
-
-    /// Days with an order of one of some products (`product_id`).
-    async fn days_that_sold(&self, products: &[RecordBatch]) -> Result<Vec<DateKst>, PipelineError> {
-        let items = self.run.table(ITEMS).await?;
-        let found = items.rows_with(
-            self.ctx,
-            items.files()?,
-            &["product_id"],
-            products,
-            &["order_ref"],
-        );
-        self.days_of_orders(found.await?).await
-    }
-
-    /// Days of some orders (`order_ref`).
-    async fn days_of_orders(&self, named: DataFrame) -> Result<Vec<DateKst>, PipelineError> {
-        let orders = self.run.table(ORDERS).await?;
-        let files = scope::files_of_orders(self.ctx, &orders, named.distinct()?).await?;
-        Ok(files.iter().filter_map(DataFile::partition_date).collect())
+        affected.announce(Change::Items, days.iter().copied()).await?;
+        Ok(days)
     }
 
     /// Every order of the keys with the status it has now, null where none is left: whether or not it changes in this run, for

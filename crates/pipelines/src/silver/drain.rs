@@ -14,6 +14,7 @@ use datafusion::prelude::DataFrame;
 use futures::TryStreamExt;
 use futures::stream::select_all;
 use nsc_contracts::reason;
+use nsc_core::DateKst;
 use nsc_lake::{Upsert, UpsertPart, UpsertWriter};
 use nsc_transforms::silver::Kind;
 
@@ -33,8 +34,8 @@ pub(super) struct Taken {
     pub(super) bad_parts: Vec<UpsertPart>,
     pub(super) tally: Tally,
     pub(super) undated: Vec<RecordBatch>,
-    /// Payment orders a version of which was refused for its amount.
-    pub(super) refused_orders: BTreeSet<String>,
+    /// Payment orders a version of which was refused for its amount, and its day.
+    pub(super) refused_orders: BTreeSet<(String, Option<DateKst>)>,
 }
 
 /// Streams classified rows into the table's new files and the quarantine's, a task a writer: as many files as writers,
@@ -220,7 +221,7 @@ fn stamped(rows: &RecordBatch, stamps: &Stamps) -> Result<(RecordBatch, Option<R
 }
 
 /// The orders of the rows that were refused for their amount: with one that is none they cannot be.
-fn refused_orders(quarantined: &RecordBatch) -> Result<Vec<String>, PipelineError> {
+fn refused_orders(quarantined: &RecordBatch) -> Result<Vec<(String, Option<DateKst>)>, PipelineError> {
     let text = |name: &str| -> Result<StringArray, PipelineError> {
         let column = quarantined.column_by_name(name);
         let column = column

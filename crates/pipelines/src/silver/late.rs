@@ -151,7 +151,8 @@ impl Late {
         conflicts.record(run, ledger, words, report).await
     }
 
-    /// Gives stored entries in some files of the ledger the status of the orders that a change brings.
+    /// Gives stored entries in some files of the ledger the status of the orders that a change brings. Returns the days of the
+    /// entries that name them.
     pub(super) async fn restate(
         &self,
         run: &RunContext,
@@ -160,7 +161,7 @@ impl Late {
         orders: &StagedUpsert,
         affected: &mut Affected,
         report: &mut RunReport,
-    ) -> Result<(), PipelineError> {
+    ) -> Result<BTreeSet<DateKst>, PipelineError> {
         let orders = ChangedOrders::of(ctx, orders).await?;
         restate(run, ctx, files, &orders, &self.rules, affected, report).await
     }
@@ -197,7 +198,7 @@ impl Late {
     }
 }
 
-/// Gives stored entries in some files of the ledger the status of the orders they name.
+/// Gives stored entries in some files of the ledger the status of the orders they name. Returns their days.
 pub(super) async fn restate(
     run: &RunContext,
     ctx: &SessionContext,
@@ -206,22 +207,21 @@ pub(super) async fn restate(
     rules: &SilverRules,
     affected: &mut Affected,
     report: &mut RunReport,
-) -> Result<(), PipelineError> {
+) -> Result<BTreeSet<DateKst>, PipelineError> {
     if files.is_empty() {
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
     let table = run.table("silver.ledger_entries").await?;
     let files = orders.files_naming(ctx, &table, files).await?;
+    let days: BTreeSet<DateKst> = files.iter().filter_map(DataFile::partition_date).collect();
     affected
-        .announce(
-            Change::NamedOrders,
-            files.iter().filter_map(DataFile::partition_date),
-        )
+        .announce(Change::NamedOrders, days.iter().copied())
         .await?;
     let scope = Scope::of(files, Conflict::Newest);
     orders
         .update_entries(run, ctx, &table, scope, rules, report)
-        .await
+        .await?;
+    Ok(days)
 }
 
 impl LateRows<'_> {
@@ -286,14 +286,16 @@ impl LateRows<'_> {
         affected
             .announce_staged(self.silver, &staged, None, &days)
             .await?;
+        let mut beyond = affected.days_beyond(self.silver, &staged, None).await?;
         if self.silver == ORDERS {
             // Before the orders, for the reason of `commit::all`.
             let files = self.run.table("silver.ledger_entries").await?.files()?;
-            self.late
-                .restate(self.run, self.ctx, files, &staged, affected, report)
-                .await?;
+            let named = self
+                .late
+                .restate(self.run, self.ctx, files, &staged, affected, report);
+            beyond.extend(named.await?);
         }
-        let (table, outcome) = staged.commit(metadata(self.run)).await?;
+        let (table, outcome) = staged.reaching(beyond).commit(metadata(self.run)).await?;
         if outcome.changed() > 0 {
             report.wrote(&table);
         }

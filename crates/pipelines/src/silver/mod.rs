@@ -34,6 +34,7 @@ use crate::{Period, PipelineError, RunContext, RunReport, refused};
 use affected::{Affected, Change};
 use bronze::BronzeInput;
 use changed_orders::ORDERS;
+pub(crate) use changed_orders::STATUS;
 use converge::{Convergence, Reach};
 use extend::Base;
 use late::Late;
@@ -154,7 +155,9 @@ async fn committed(
     report: &mut RunReport,
 ) -> Result<Late, PipelineError> {
     let refused = refused::days_of(run, &staging.ctx, &staging.refused_orders).await?;
-    affected.announce(Change::NamedOrders, refused).await?;
+    affected
+        .announce(Change::NamedOrders, refused.iter().copied())
+        .await?;
     let window_days: Vec<DateKst> = window.dates_kst().collect();
     let orders = staging.staged.iter().find(|(name, _)| *name == ORDERS);
     let orders = orders.map(|(_, staged)| staged);
@@ -168,7 +171,7 @@ async fn committed(
         let words = &staging.rules().words;
         conflicts.record(run, ledger, words, report).await?;
     }
-    let late = commit::all(run, window, staging, affected, report).await?;
+    let late = commit::all(run, window, staging, refused, affected, report).await?;
     if period == Period::Scheduled {
         late.merge(run, inputs, window, affected, report).await?;
     } else {
@@ -250,6 +253,7 @@ async fn finish(
         end: Some(window.end),
         days,
         settled: None,
+        cursors: None,
     };
     gate::succeeded(run, ctx, success, |state| {
         // Pieces of days are put together: several runs may cover one.

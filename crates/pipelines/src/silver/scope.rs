@@ -1,16 +1,24 @@
 //! Which stored Silver rows the rows of a run stand for.
 
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::{JoinType, ScalarValue};
 use datafusion::functions_aggregate::expr_fn::{max, min};
 use datafusion::logical_expr::{Expr, cast, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
-use nsc_core::{UtcMicros, UtcWindow};
+use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{Conflict, DataFile, Scope, Table};
 use nsc_transforms::silver::text_key;
 
 use super::bronze::BronzeInput;
-use crate::PipelineError;
+use super::changed_orders::ORDERS;
+use super::stage::in_memory;
+use crate::{PipelineError, RunContext};
+
+/// The table items stand in.
+pub(super) const ITEMS: &str = "silver.order_items";
+/// The table products stand in.
+pub(super) const PRODUCTS: &str = "silver.products";
 
 /// A timestamp literal.
 pub(crate) fn instant(t: UtcMicros) -> Expr {
@@ -124,6 +132,40 @@ pub(crate) async fn files_of_orders(
     Ok(orders
         .files_holding(ctx, orders.files()?, "order_key", wanted)
         .await?)
+}
+
+/// The days of some orders (the first column).
+pub(super) async fn days_of_orders(
+    run: &RunContext,
+    ctx: &SessionContext,
+    refs: DataFrame,
+) -> Result<Vec<DateKst>, PipelineError> {
+    let refs = refs.distinct()?.cache().await?;
+    if refs.clone().count().await? == 0 {
+        return Ok(Vec::new());
+    }
+    let orders = run.table(ORDERS).await?;
+    let files = files_of_orders(ctx, &orders, refs).await?;
+    Ok(files.iter().filter_map(DataFile::partition_date).collect())
+}
+
+/// The days with an order of one of some products (`product_id`).
+pub(super) async fn days_that_sold(
+    run: &RunContext,
+    ctx: &SessionContext,
+    products: Vec<RecordBatch>,
+) -> Result<Vec<DateKst>, PipelineError> {
+    if products.iter().all(|b| b.num_rows() == 0) {
+        return Ok(Vec::new());
+    }
+    let sold = in_memory(ctx, products)?.select(vec![col("product_id").alias("sold")])?;
+    let items = run.table(ITEMS).await?;
+    let named = ctx
+        .read_table(items.scan_all()?)?
+        .select_columns(&["order_ref", "product_id"])?
+        .join(sold, JoinType::LeftSemi, &["product_id"], &["sold"], None)?
+        .select_columns(&["order_ref"])?;
+    days_of_orders(run, ctx, named).await
 }
 
 /// The columns [`payment_versions`] reads.

@@ -10,7 +10,7 @@ use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{cast, col, ident, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::rule::RuleSet;
-use nsc_core::UtcWindow;
+use nsc_core::{DateKst, UtcWindow};
 use nsc_lake::{Conflict, Scope, StagedUpsert, Table, Upsert, UpsertPart};
 use nsc_transforms::rules::Threshold;
 use nsc_transforms::silver::{
@@ -74,8 +74,8 @@ pub(super) struct Staging {
     pub(super) undated: Vec<RecordBatch>,
     /// Payment orders that arrived late: their statuses count before they are merged.
     late_orders: Option<(&'static SourcePlan, DataFrame)>,
-    /// Payment orders a version of which was refused for its amount.
-    pub(super) refused_orders: BTreeSet<String>,
+    /// Payment orders a version of which was refused for its amount, and its day.
+    pub(super) refused_orders: BTreeSet<(String, Option<DateKst>)>,
     /// Bronze tx_ids that stand more than once.
     repeated_entries: Option<Vec<RecordBatch>>,
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::super::world::{lake, rows};
-use super::{Night, entry, load, night, night_by_night, now, order, words};
+use super::{Night, assert_converges, entry, load, night, night_by_night, now, order, words};
 
 /// `total_cnt` and the count of one table on one day.
 fn counted(root: &Path, table: &str, count: &str, day: &str) -> Vec<(i64, i64)> {
@@ -212,4 +212,40 @@ fn items_that_arrive_or_leave_after_the_day_of_their_order_reach_its_fact() {
             "after {so_far} nights"
         );
     }
+}
+
+#[test]
+fn the_category_of_a_product_reaches_every_day_that_sold_it() {
+    let at = |day: &str| format!("2026-01-{day}T01:00:00Z");
+    let paid = |id: &str, day: &str| order(id, Some("PAID"), &at(day), &at(day));
+    let item = |id: i64, order: i64, product: i64| json!({"item_id": id, "order_id": order, "product_id": product, "quantity": 1, "price_at_purchase": "5.00"});
+    let product = |id: i64, category: &str| json!({"product_id": id, "product_name": "상품", "category": category, "price_krw": "5.00"});
+    let nights = [
+        night(vec![
+            ("payment_orders", vec![paid("1001", "05"), paid("1002", "05")]),
+            ("products", vec![product(2, "도서")]),
+            // The first product is not known yet.
+            ("order_items", vec![item(1, 1001, 1), item(2, 1002, 2)]),
+        ]),
+        night(vec![
+            ("payment_orders", vec![paid("1003", "06")]),
+            ("order_items", vec![item(3, 1003, 2)]),
+        ]),
+        night(vec![("products", vec![product(1, "식품"), product(2, "음반")])]),
+    ];
+    let (_dir, grown) = assert_converges(&nights, &["silver", "b", "c"]);
+    let mut categories: Vec<String> = rows(&grown, "gold.fact_payment_anonymized", &[])
+        .iter()
+        .map(|r| serde_json::from_str::<Value>(r).unwrap())
+        .map(|r| format!("{} {}", r["date_kst"], r["category"]))
+        .collect();
+    categories.sort();
+    assert_eq!(
+        categories,
+        [
+            r#""2026-01-05" "식품""#,
+            r#""2026-01-05" "음반""#,
+            r#""2026-01-06" "음반""#
+        ]
+    );
 }
