@@ -37,8 +37,16 @@ pub(crate) const TABLES: [&str; 17] = [
     "gold.fact_payment_anonymized",
 ];
 
-/// Those that only some stories write: A judges in few of them.
-const WRITTEN_BY_SOME: [&str; 1] = ["silver.dq_status"];
+/// Tables that are not there before their pipeline has run: a story may do without A, B or C.
+fn pipeline_of(table: &str) -> Option<&'static str> {
+    match table {
+        "silver.dq_status" => Some("pipeline_a"),
+        "gold.fact_payment_anonymized" => Some("pipeline_c"),
+        "gold.exception_ledger" | "gold.pipeline_state" | "gold.dim_rule_scd2" => None,
+        _ if table.starts_with("gold.") => Some("pipeline_b"),
+        _ => None,
+    }
+}
 
 /// A directory of generated source files.
 pub(crate) fn generate(dir: &Path, arguments: &[&str]) -> PathBuf {
@@ -120,15 +128,25 @@ pub(crate) fn chain_steps(days: &[&str]) -> Vec<Vec<String>> {
     steps
 }
 
-/// All rows of all tables as sorted JSON lines. Columns of `without` are left out, and so is a table of
-/// [`WRITTEN_BY_SOME`] that is not there.
+/// All rows of all tables as sorted JSON lines. Columns of `without` are left out, and so are the tables of a pipeline
+/// that has never run.
 pub(crate) fn dump(root: &Path, without: &[&str]) -> BTreeMap<String, Vec<String>> {
+    let states = rows(root, "gold.pipeline_state", &[]);
     let mut tables = BTreeMap::new();
     for table in TABLES {
-        match stored(root, table, without) {
-            Some(rows) => _ = tables.insert(table.to_owned(), rows),
-            None => assert!(WRITTEN_BY_SOME.contains(&table), "{table} was never written"),
+        if let Some(rows) = stored(root, table, without) {
+            tables.insert(table.to_owned(), rows);
+            continue;
         }
+        let has_run = |pipeline: &str| {
+            states
+                .iter()
+                .any(|state| state.contains(&format!("\"{pipeline}\"")))
+        };
+        assert!(
+            pipeline_of(table).is_some_and(|pipeline| !has_run(pipeline)),
+            "{table} was never written"
+        );
     }
     tables
 }
@@ -139,7 +157,7 @@ pub(crate) fn rows(root: &Path, table: &str, without: &[&str]) -> Vec<String> {
 }
 
 /// The same, or nothing of a table that was never written.
-fn stored(root: &Path, table: &str, without: &[&str]) -> Option<Vec<String>> {
+pub(crate) fn stored(root: &Path, table: &str, without: &[&str]) -> Option<Vec<String>> {
     let root_text = root.to_string_lossy().into_owned();
     let output = nsc(
         root,
