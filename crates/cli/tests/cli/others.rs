@@ -254,7 +254,11 @@ fn a_damaged_log_is_one_line_that_names_the_file() {
             .unwrap();
         assert_eq!(output.status.code(), Some(6));
         let said = stderr(&output);
-        let errors: Vec<&str> = said.lines().filter(|l| !l.starts_with("HINT")).collect();
+        let aside = ["HINT", "nsc explain error "];
+        let errors: Vec<&str> = said
+            .lines()
+            .filter(|l| !aside.iter().any(|a| l.starts_with(a)))
+            .collect();
         assert_eq!(errors.len(), 1, "{said}");
         assert!(
             errors[0].contains("NSC0108") && errors[0].contains("00000000000000000001.json"),
