@@ -159,7 +159,7 @@ fn digits_lost(text: &str, to: &DataType) -> DataFusionError {
     )
     .with_hint(
         "Write it as a number, which is compared exactly (amount = 0.125), give it room (CAST('0.125' AS DECIMAL(38, 3))), \
-         or say that it is to be rounded: round(CAST('0.125' AS DECIMAL(38, 3)), 2). TRY_CAST gives null.",
+         or say that it is to be rounded: CAST(CAST('0.125' AS DECIMAL(38, 3)) AS DECIMAL(38, 2)). TRY_CAST gives null.",
     );
     DataFusionError::External(Box::new(refusal))
 }
