@@ -132,7 +132,7 @@ impl RowStream {
     ///
     /// # Errors
     /// When the engine cannot go on.
-    pub async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+    pub async fn next_batch(&mut self) -> Result<Option<RecordBatch>, QueryError> {
         Ok(self.batches.try_next().await.map_err(|e| statement::failed(&e))?)
     }
 }

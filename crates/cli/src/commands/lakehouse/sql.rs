@@ -63,7 +63,7 @@ async fn print(engine: &Engine, text: &str, printer: &mut Printer) -> Outcome<u6
     let mut batches = engine.stream(text).await?;
     let mut count = 0;
     let mut sink = printer.rows(&columns_of(batches.schema()))?;
-    while let Some(batch) = batches.next().await? {
+    while let Some(batch) = batches.next_batch().await? {
         let cells = BatchCells::new(&batch).map_err(unprintable)?;
         for row in cells.rows() {
             sink.row(row.map_err(unprintable)?).map_err(OutputError)?;
