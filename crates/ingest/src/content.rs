@@ -325,7 +325,7 @@ mod tests {
             vec![0; 4096],
             [b"PAR1".as_slice(), &[b'x'; 500]].concat(),
             (128..=255).collect(),
-            [&[b'x'; 257][..], b"ustar\000", &[b'x'; 500]].concat(),
+            [&[b'x'; 257][..], b"ustar\x0000", &[b'x'; 500]].concat(),
             b"7z\xbc\xaf\x27\x1c".to_vec(),
         ] {
             assert!(not_text(&binary).is_some(), "{binary:?}");

@@ -17,7 +17,7 @@ use datafusion::prelude::SessionContext;
 use futures::TryStreamExt;
 use nsc_contracts::rule::{Rule, RuleSet};
 use nsc_core::{MICROS_PER_DAY, MICROS_PER_SECOND, UtcMicros, UtcWindow};
-use nsc_lake::{Conflict, DataFile, Days, PipelineStates, Scope, Table, Upsert};
+use nsc_lake::{Conflict, DataFile, Days, PipelineState, PipelineStates, Scope, Table, Upsert};
 use nsc_transforms::guardrail::{
     AllowedValues, GuardrailRules, GuardrailSource, Judgement, Tally, Timeline, WindowMeasure, Windows,
     freshness_seconds, judge, measures, newest_before, zero_windows_after,
@@ -60,15 +60,7 @@ pub(crate) async fn run(
     not_too_early(span)?;
     report.windows.push(span);
     let windows = Windows::consecutive(span, WINDOW_MICROS)?;
-    // A backfill neither takes up nor leaves the carried count of empty windows, and a window that does not follow the last
-    // one has no count to take up.
-    let goes_on = match period {
-        Period::Scheduled => true,
-        Period::Incremental(w) => last_end == Some(w.start),
-        Period::Window(_) => false,
-    };
-    let carried = before.filter(|_| goes_on).map(|s| s.zero_windows.clone());
-    let carried = carried.unwrap_or_default();
+    let carried = carried(period, before);
     let look = Look {
         run,
         rules: &rules,
@@ -130,6 +122,18 @@ fn timeline(period: Period) -> Timeline {
         Period::Scheduled | Period::Incremental(_) => Timeline::Arrival,
         Period::Window(_) => Timeline::Event,
     }
+}
+
+/// The counts of empty windows to take up, by source. A backfill neither takes them up nor leaves any, and a window that does
+/// not follow the last one has none to take up.
+fn carried(period: Period, before: Option<&PipelineState>) -> BTreeMap<String, u64> {
+    let goes_on = |state: &&PipelineState| match period {
+        Period::Scheduled => true,
+        Period::Incremental(w) => state.last_processed_end == Some(w.start),
+        Period::Window(_) => false,
+    };
+    let state = before.filter(goes_on);
+    state.map(|s| s.zero_windows.clone()).unwrap_or_default()
 }
 
 /// Names the files of a span's rows.

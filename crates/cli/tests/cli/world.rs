@@ -153,7 +153,9 @@ pub(crate) fn dump(root: &Path, without: &[&str]) -> BTreeMap<String, Vec<String
 
 /// All rows of a table that is there, as sorted JSON lines without some columns.
 pub(crate) fn rows(root: &Path, table: &str, without: &[&str]) -> Vec<String> {
-    stored(root, table, without).unwrap_or_else(|| panic!("{table} was never written"))
+    let found = stored(root, table, without);
+    assert!(found.is_some(), "{table} was never written");
+    found.unwrap()
 }
 
 /// The same, or nothing of a table that was never written.

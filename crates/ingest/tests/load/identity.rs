@@ -16,6 +16,9 @@ fn written(path: &Path, seconds: u64) {
     file.set_modified(at).unwrap();
 }
 
+/// Marks a request with what tells its delivery from others.
+type Marks = dyn Fn(&mut LoadRequest);
+
 async fn reason(world: &World, file: &Path, with: impl FnOnce(&mut LoadRequest)) -> Reason {
     let mut request = request([file]);
     request.source_system = None;
@@ -48,7 +51,7 @@ async fn known_bytes_are_a_new_delivery_when_what_marks_them_is_new() {
     let system = |r: &mut LoadRequest| r.source_system = Some("account-svc".to_owned());
     let nothing = |_: &mut LoadRequest| {};
     use Reason::{NewContent, NewDelivery, SameDelivery};
-    let rows: [(&str, &PathBuf, &dyn Fn(&mut LoadRequest), Reason); 16] = [
+    let rows: [(&str, &PathBuf, &Marks, Reason); 16] = [
         ("first", &first, &nothing, NewContent),
         ("again", &first, &nothing, SameDelivery),
         ("a copy of name and time", &copy, &nothing, SameDelivery),

@@ -26,7 +26,7 @@ use datafusion::prelude::SessionContext;
 use nsc_contracts::rule::RuleSet;
 use nsc_lake::{Days, PipelineStates, Table};
 
-use crate::derivation::{self, Derivation};
+use crate::derivation::{self, Derivation, Record};
 use crate::exceptions;
 use crate::gate::{self, SILVER, Success};
 use crate::{Period, PipelineError, RunContext, RunReport, refused};
@@ -41,6 +41,12 @@ use late::Late;
 use load_changes::LoadChanges;
 use stage::Staging;
 pub(crate) use stage::{in_memory, renamed};
+
+/// What the last run recorded of the same inputs, if its outputs stand as it left them.
+async fn recalled(run: &RunContext, derivation: &Derivation) -> Result<Option<Record>, PipelineError> {
+    let outputs = derivation::tables_hash(&outputs(run).await?)?;
+    derivation.recall(run, &outputs).await
+}
 
 /// Runs Pipeline Silver.
 pub(crate) async fn run(
@@ -65,9 +71,7 @@ pub(crate) async fn run(
     let known = if is_more {
         None
     } else {
-        derivation
-            .recall(run, &derivation::tables_hash(&outputs(run).await?)?)
-            .await?
+        recalled(run, &derivation).await?
     };
     if let Some(record) = known.as_ref().filter(|r| derivation.is_unchanged(r)) {
         record.clone().report(report);

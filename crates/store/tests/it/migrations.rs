@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use nsc_core::{ErrorCode, OperatorError};
 use nsc_store::statements::SETTINGS;
-use nsc_store::{
-    LedgerRow, RoleNames, SCHEMA_VERSION, Store, StoreError, migrate, migrate_to, schema_version,
-};
+use nsc_store::{RoleNames, SCHEMA_VERSION, Store, StoreError, migrate, migrate_to, schema_version};
 use nsc_testkit::{Database, Postgres};
 use secrecy::SecretString;
 use sqlx::Row;

@@ -9,6 +9,7 @@ use nsc_store::{Batch, LedgerRow, OrderRow, Store};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
@@ -173,6 +174,11 @@ fn batch(events: &[Event]) -> Batch {
     batch
 }
 
+async fn rows_of(connection: &mut PgConnection, sql: &'static str, case: &str) -> Vec<PgRow> {
+    let query = sqlx::query(sql).bind(case);
+    query.fetch_all(connection).await.unwrap()
+}
+
 /// What the tables hold of one case.
 async fn stored(eye: &Mutex<PgConnection>, case: &str) -> Tables {
     let mut connection = eye.lock().await;
@@ -183,12 +189,7 @@ async fn stored(eye: &Mutex<PgConnection>, case: &str) -> Tables {
         (extract(epoch FROM event_time) * 1000000)::bigint, (extract(epoch FROM created_at) * 1000000)::bigint,
         (extract(epoch FROM updated_at) * 1000000)::bigint, source_version
         FROM bo.ledger_entries WHERE tx_id LIKE $1 || '-%'";
-    for row in sqlx::query(sql)
-        .bind(case)
-        .fetch_all(&mut *connection)
-        .await
-        .unwrap()
-    {
+    for row in rows_of(&mut connection, sql, case).await {
         let entry = LedgerRow {
             tx_id: row.get(0),
             wallet_id: row.get(1),
@@ -207,12 +208,7 @@ async fn stored(eye: &Mutex<PgConnection>, case: &str) -> Tables {
     let sql = "SELECT order_id, user_id, merchant_name, amount::text, status,
         (extract(epoch FROM created_at) * 1000000)::bigint, (extract(epoch FROM updated_at) * 1000000)::bigint,
         source_version FROM bo.payment_orders WHERE order_id LIKE $1 || '-%'";
-    for row in sqlx::query(sql)
-        .bind(case)
-        .fetch_all(&mut *connection)
-        .await
-        .unwrap()
-    {
+    for row in rows_of(&mut connection, sql, case).await {
         let order = OrderRow {
             order_id: row.get(0),
             user_id: row.get(1),
@@ -228,12 +224,7 @@ async fn stored(eye: &Mutex<PgConnection>, case: &str) -> Tables {
     let sql = "SELECT payment_order_id, payment_tx_id, payer_wallet_id, receive_tx_id, payee_wallet_id, amount::text,
         status, (extract(epoch FROM event_time) * 1000000)::bigint, (extract(epoch FROM updated_at) * 1000000)::bigint
         FROM bo.payment_ledger_pairs WHERE payment_order_id LIKE $1 || '-%'";
-    for row in sqlx::query(sql)
-        .bind(case)
-        .fetch_all(&mut *connection)
-        .await
-        .unwrap()
-    {
+    for row in rows_of(&mut connection, sql, case).await {
         let pair = Pair {
             payment: row.get::<Option<String>, _>(1).zip(row.get(2)),
             receive: row.get::<Option<String>, _>(3).zip(row.get(4)),

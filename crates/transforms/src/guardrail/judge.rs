@@ -223,7 +223,8 @@ mod tests {
                 .filter(|s| !known.metric.starts_with("dup_rate_") || s.dup_rate_metric() == known.metric);
             let mut judged: Vec<&str> = judged.map(GuardrailSource::table).collect();
             let mut sources = known.sources.to_vec();
-            (judged.sort_unstable(), sources.sort_unstable());
+            judged.sort_unstable();
+            sources.sort_unstable();
             assert_eq!(judged, sources, "{}", known.metric);
         }
     }
