@@ -31,11 +31,9 @@ bench: ## measure against other engines (SCENARIOS=, RUNS=, PEERS=; see bench/RE
 	cargo build --release --locked --workspace
 	.nsc/bench-venv/bin/python bench/run.py --runs $(RUNS) --peers "$(PEERS)" $(SCENARIOS)
 
-ci: ## what CI runs: lint, doc, halves, test
+ci: ## what CI runs: lint, test
 	@scripts/install-deps.sh test
 	@$(MAKE) lint
-	@$(MAKE) doc
-	@$(MAKE) halves
 	@$(MAKE) test
 
 lint: ## formatting, licences, bans and sources of dependencies, clippy, tidy

@@ -10,7 +10,7 @@
 //!   other field the value is kept as it is written, quotes included; in a name, so is the name.
 //! - A carried `ingested_at` or `source_extracted_at` that is not a time counts as absent; its text is kept in
 //!   `ingested_at__2` or `source_extracted_at__2`.
-//! - Which column any other field is kept in: [`columns`].
+//! - Which column any other field is kept in: `columns`.
 
 mod chunk;
 mod columns;
