@@ -101,7 +101,8 @@ async fn a_backfill_and_a_replay_of_nothing_that_can_be_stored_are_failures_unle
     }
     let letters = nsc(directory.path(), "dlq list --format json", &environment);
     let letters: Vec<Value> = serde_json::from_str(&letters.stdout).unwrap();
-    assert_eq!(letters.len(), 3, "{letters:?}");
+    // The three lines once as entries and once as orders, however often they came.
+    assert_eq!(letters.len(), 6, "{letters:?}");
 }
 
 #[test]
