@@ -4,6 +4,7 @@
 //! container is killed when the orchestrator's patience is over. So for that process the default is made here.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,30 +21,34 @@ pub(crate) fn are_handled() {
 }
 
 /// Ends the process by `SIGTERM` and `SIGINT` if it is the first one, unless the command does so itself. On a thread of its
-/// own: a runtime whose threads are all busy would not come to it.
+/// own: a runtime whose threads are all busy would not come to it. It listens when this returns.
 pub(crate) fn end_the_first_process(grace: Duration) {
     if std::process::id() != 1 {
         return;
     }
+    let (not_yet, listening) = mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         if let Ok(runtime) = runtime {
-            runtime.block_on(end_when_asked(grace));
+            runtime.block_on(end_when_asked(grace, not_yet));
         }
     });
+    // A signal that came before would be ignored. Nothing is ever sent: the other end is dropped.
+    let _ = listening.recv();
 }
 
 #[expect(
     clippy::disallowed_methods,
     reason = "what the kernel does to any other process"
 )]
-async fn end_when_asked(grace: Duration) {
+async fn end_when_asked(grace: Duration, not_yet: mpsc::Sender<()>) {
     let listen = |kind| signal(kind).ok();
     let (Some(mut terminate), Some(mut interrupt)) =
         (listen(SignalKind::terminate()), listen(SignalKind::interrupt()))
     else {
         return;
     };
+    drop(not_yet);
     let number = tokio::select! {
         _ = terminate.recv() => SignalKind::terminate(),
         _ = interrupt.recv() => SignalKind::interrupt(),
