@@ -7,6 +7,7 @@
 mod conversion;
 mod dates;
 mod integers;
+mod rewriting;
 mod texts;
 
 use std::sync::Arc;

@@ -3,17 +3,17 @@
 use datafusion::arrow::compute::kernels::numeric;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, ScalarValue, exec_err};
 use datafusion::error::Result;
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ScalarFunctionArgs, ScalarUDF,
     ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
 use datafusion::physical_expr_common::datum::apply;
+
+use super::rewriting::rewritten;
 
 /// Computes sums, differences, products and negatives of integers with a check.
 #[derive(Debug)]
@@ -25,22 +25,11 @@ impl AnalyzerRule for CheckedIntegers {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        Ok(plan.transform_up_with_subqueries(checked)?.data)
+        rewritten(plan, |expr, schema| Ok(checked(expr, schema)))
     }
 }
 
-fn checked(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let schema = merge_schema(&plan.inputs());
-    let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        let rewritten = expr.transform_up(|part| Ok(checked_expr(part, &schema)))?;
-        Ok(rewritten.update_data(|expr| name.restore(expr)))
-    })?
-    .map_data(LogicalPlan::recompute_schema)
-}
-
-fn checked_expr(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
+fn checked(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let wraps =
         |ty: &DataType| ty.is_integer() || matches!(ty, DataType::Interval(_) | DataType::Duration(_));
     let (left, op, right) = match expr {

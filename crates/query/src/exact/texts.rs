@@ -5,11 +5,9 @@ use datafusion::arrow::array::{ArrayRef, AsArray};
 use datafusion::arrow::compute::{CastOptions, cast, cast_with_options, nullif};
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, ScalarValue, exec_err};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -17,6 +15,7 @@ use datafusion::optimizer::AnalyzerRule;
 use nsc_core::{ErrorCode, Refusal};
 
 use super::conversion::Conversion;
+use super::rewriting::rewritten;
 
 /// Converts texts to decimals with a check, wherever such a conversion is written or implied.
 #[derive(Debug)]
@@ -28,22 +27,11 @@ impl AnalyzerRule for ExactTexts {
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
-        Ok(plan.transform_up_with_subqueries(exact)?.data)
+        rewritten(plan, exact)
     }
 }
 
-fn exact(plan: LogicalPlan) -> Result<Transformed<LogicalPlan>> {
-    let schema = merge_schema(&plan.inputs());
-    let names = NamePreserver::new(&plan);
-    plan.map_expressions(|expr| {
-        let name = names.save(&expr);
-        let rewritten = expr.transform_up(|part| exact_expr(part, &schema))?;
-        Ok(rewritten.update_data(|expr| name.restore(expr)))
-    })?
-    .map_data(LogicalPlan::recompute_schema)
-}
-
-fn exact_expr(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
+fn exact(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
     let Some(found) = Conversion::of(&expr, schema).filter(|c| is_text(&c.from) && c.to.is_decimal()) else {
         return Ok(Transformed::no(expr));
     };
