@@ -139,25 +139,27 @@ impl Affected {
     }
 
     /// Announces what a staged change of a Silver table means for other days: those its rows left, `own` ones, and those
-    /// beyond that the commit has to say.
+    /// beyond that the commit has to say, which are returned.
     pub(super) async fn announce_staged(
         &mut self,
         silver: &str,
         staged: &StagedUpsert,
         orders: Option<&StagedUpsert>,
         own: &[DateKst],
-    ) -> Result<(), PipelineError> {
+    ) -> Result<Days, PipelineError> {
         let beyond = self.days_beyond(silver, staged, orders).await?;
         if silver == ITEMS {
-            return self.announce(Change::Items, beyond.iter()).await;
+            self.announce(Change::Items, beyond.iter()).await?;
+            return Ok(beyond);
         }
         let Some(change) = Change::of(silver).filter(|_| staged.outcome().changed() > 0) else {
-            return Ok(());
+            return Ok(beyond);
         };
         let mut days = staged.days_left().clone();
         days.extend(own);
         days.extend(beyond.iter());
-        self.announce(change, days).await
+        self.announce(change, days).await?;
+        Ok(beyond)
     }
 
     /// The days beyond those of its rows that a staged change of a Silver table matters for. A snapshot on midnight closes a

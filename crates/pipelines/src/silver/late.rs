@@ -283,10 +283,9 @@ impl LateRows<'_> {
         let part = writer.finish().await?;
         let staged = upsert.finish(self.ctx, vec![part]).await?;
         let days: Vec<DateKst> = staged.days_changed().into_iter().collect();
-        affected
+        let mut beyond = affected
             .announce_staged(self.silver, &staged, None, &days)
             .await?;
-        let mut beyond = affected.days_beyond(self.silver, &staged, None).await?;
         if self.silver == ORDERS {
             // Before the orders, for the reason of `commit::all`.
             let files = self.run.table("silver.ledger_entries").await?.files()?;
