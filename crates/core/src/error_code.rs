@@ -54,8 +54,7 @@ const fn digit(byte: u8) -> u16 {
     (byte - b'0') as u16
 }
 
-/// Declares the codes once: the enum, the list of all, number, exit status, title and page. A code without a page does not
-/// compile.
+/// Declares the codes once: the enum, the list of all, number, exit status and title.
 macro_rules! registry {
     ($($(#[$doc:meta])+ $name:ident = $code:ident, $exit:ident, $title:literal;)+) => {
         /// An operator-facing error, as `NSCnnnn`.
@@ -80,14 +79,6 @@ macro_rules! registry {
             pub const fn exit_status(self) -> ExitStatus {
                 match self {
                     $(Self::$name => ExitStatus::$exit,)+
-                }
-            }
-
-            /// What the operator reads about it, in Markdown: what happened and why, what to do, an example.
-            #[must_use]
-            pub const fn page(self) -> &'static str {
-                match self {
-                    $(Self::$name => include_str!(concat!("../../../docs/errors/", stringify!($code), ".md")),)+
                 }
             }
 

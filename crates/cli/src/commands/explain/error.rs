@@ -1,22 +1,32 @@
 //! `nsc explain error`: the page of an error, and the list of all.
 
+use include_dir::{Dir, include_dir};
 use nsc_core::{ErrorCode, ExitStatus, near};
 use serde_json::json;
 
 use crate::failure::{Outcome, Refusal};
 use crate::output::{Cell, Column, Printer, Sheet};
 
+/// Every page, `NSCnnnn.md`. That each code has one is held by a test.
+static PAGES: Dir = include_dir!("$CARGO_MANIFEST_DIR/../../docs/errors");
+
+/// What the operator reads about an error, in Markdown: what happened and why, what to do, an example.
+fn page(code: ErrorCode) -> &'static str {
+    let file = PAGES.get_file(format!("{code}.md"));
+    file.and_then(include_dir::File::contents_utf8).unwrap_or_default()
+}
+
 pub(super) fn handle(code: Option<&str>, printer: &mut Printer) -> Outcome<ExitStatus> {
     match code {
         Some(name) => {
             let code = ErrorCode::named(name).ok_or_else(|| unknown(name))?;
-            let page = json!({
+            let document = json!({
                 "code": code.to_string(),
                 "title": code.title(),
                 "exit_code": code.exit_status().number(),
-                "page": code.page(),
+                "page": page(code),
             });
-            printer.document(&page, || code.page().to_owned())?;
+            printer.document(&document, || page(code).to_owned())?;
         }
         None => printer.sheet(&list(ErrorCode::ALL))?,
     }
@@ -75,7 +85,7 @@ fn near_codes(name: &str) -> Vec<ErrorCode> {
 mod tests {
     use nsc_core::{ErrorCode, OperatorError};
 
-    use super::{handle, unknown};
+    use super::{handle, page, unknown};
     use crate::output::{Format, Printer};
 
     fn printed(code: Option<&str>, format: Format) -> String {
@@ -87,10 +97,12 @@ mod tests {
     #[test]
     fn every_page_is_printed_as_it_is_written() {
         for code in ErrorCode::ALL {
-            assert_eq!(printed(Some(&code.to_string()), Format::Table), code.page());
+            let page = page(*code);
+            assert!(page.starts_with(&format!("# {code}: ")), "{code} has no page");
+            assert_eq!(printed(Some(&code.to_string()), Format::Table), page);
             let json: serde_json::Value =
                 serde_json::from_str(&printed(Some(&code.to_string()), Format::Json)).unwrap();
-            assert_eq!(json["page"], code.page());
+            assert_eq!(json["page"], page);
         }
     }
 
