@@ -17,8 +17,11 @@ use serde::{Deserialize, Serialize};
 use crate::exceptions;
 use crate::{ExceptionCount, PipelineError, RunContext, RunReport, TableReport, Verdict};
 
-/// To be raised whenever a plan computes something else from the same rows.
-pub(crate) const PLANS_VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "/8");
+/// Names the plans of this build: a hash of their sources (`build.rs`).
+pub(crate) const PLANS: &str = env!("PLANS_OF_BUILD");
+
+/// The step of a report whose result stands.
+pub(crate) const UNCHANGED: &str = "unchanged since the last run";
 
 /// The inputs of one result: the files it reads, and everything else (its basis).
 pub(crate) struct Derivation {
@@ -67,7 +70,7 @@ pub(crate) fn tables_hash(tables: &[Table]) -> Result<String, PipelineError> {
 impl Derivation {
     pub(crate) fn new(name: String) -> Self {
         let mut basis = blake3::Hasher::new();
-        basis.update(PLANS_VERSION.as_bytes());
+        basis.update(PLANS.as_bytes());
         Self {
             name,
             basis,

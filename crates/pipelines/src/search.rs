@@ -17,7 +17,7 @@ use nsc_transforms::controls::{ControlDay, PairingCounts, admin_tx_search, pairi
 use serde::{Deserialize, Serialize};
 
 use crate::controls::{materialise, upsert};
-use crate::derivation::{self, PLANS_VERSION};
+use crate::derivation::{self, PLANS};
 use crate::positions::History;
 use crate::silver::{in_memory, renamed, scope};
 use crate::{PipelineError, RunContext, RunReport};
@@ -129,7 +129,7 @@ impl<'a> Search<'a> {
         let rows = pairing_quality(ctx, self.day, counts).await?;
         upsert(self.run, ctx, &quality, of_day, rows, report).await?;
         let known = Known {
-            plans: PLANS_VERSION.to_owned(),
+            plans: PLANS.to_owned(),
             ledger: At::of(self.ledger)?,
             orders: At::of(&orders)?,
             outputs: outputs(&self.run.table(SEARCH).await?, self.day)?,
@@ -182,7 +182,7 @@ impl<'a> Search<'a> {
         let Some(known) = stored.and_then(|s| serde_json::from_value::<Known>(s).ok()) else {
             return Ok(None);
         };
-        if known.plans != PLANS_VERSION || known.outputs != outputs(search, self.day)? {
+        if known.plans != PLANS || known.outputs != outputs(search, self.day)? {
             return Ok(None);
         }
         let ctx = self.run.session()?;

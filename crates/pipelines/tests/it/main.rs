@@ -8,6 +8,5 @@
 mod dying_night;
 mod dying_retraction;
 mod dying_store;
-mod plans;
 mod single_flight;
 mod story;
