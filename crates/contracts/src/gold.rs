@@ -195,12 +195,7 @@ pub(crate) static TABLES: &[TableContract] = &[
             Column::new(
                 "input_versions",
                 Text,
-                "JSON: Bronze versions the last success read (what arrived since is late)",
-            ),
-            Column::new(
-                "repeat_days",
-                Text,
-                "JSON: days pipeline_b and pipeline_c have to compute again, because Silver changed their rows (Silver only)",
+                "JSON: versions of the tables it reads that the last success had seen (what came since is late, or to be computed again)",
             ),
             Column::new(
                 "processed_parts",

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nsc_contracts::TableContract;
 use nsc_core::{LoadId, UtcMicros};
-use nsc_lake::{Lake, LakeError, Table};
+use nsc_lake::{Lake, LakeError, Retry, Table};
 
 use crate::content;
 use crate::delivery::{Delivery, content_app_id, former_app_id, load_prefix, version_of};
@@ -24,8 +24,6 @@ use crate::survey;
 
 /// How often an observer is told of progress.
 const TICK: Duration = Duration::from_millis(100);
-/// A load that other writers overtake is done again so often.
-const ATTEMPTS: u32 = 10;
 /// Longest `batch_id` or `source_system`: it is repeated in every row.
 const MAX_OPTION_BYTES: usize = 1024;
 
@@ -110,10 +108,10 @@ fn check_options(request: &LoadRequest) -> Result<(), IngestError> {
 /// Opens the table; of several loads that find it absent, one creates it. A table made before the contract had all of its
 /// columns gets those it lacks, as it gets those that lines bring.
 async fn open(lake: &Lake, contract: &'static TableContract) -> Result<Table, LakeError> {
-    let mut attempt = 1;
+    let mut retry = Retry::default();
     loop {
         match lake.table(contract).await {
-            Err(e) if e.is_conflict() && attempt < ATTEMPTS => attempt += 1,
+            Err(e) if retry.is_worth_it(&e).await => {}
             Err(LakeError::Schema { .. }) => {
                 let table = lake.unchecked(contract, None).await?;
                 let mut table = table.ok_or_else(|| LakeError::Missing {
@@ -230,15 +228,12 @@ impl Load<'_> {
             return Ok(summary);
         }
         self.check_table(&incoming).await?;
-        let mut attempt = 1;
+        let mut retry = Retry::default();
         loop {
             match self.attempt(&incoming, identity.as_ref()).await {
                 // Somebody else changed the table's columns: the files may not fit it any more.
-                Err(IngestError::Lake(e))
-                    if e.is_conflict() && input.size.is_some() && attempt < ATTEMPTS =>
-                {
-                    tracing::debug!(input = input.shown(), error = %e, attempt, "reading it again");
-                    attempt += 1;
+                Err(IngestError::Lake(e)) if input.size.is_some() && retry.is_worth_it(&e).await => {
+                    tracing::debug!(input = input.shown(), "reading it again");
                     self.table.reload().await?;
                 }
                 ended => return ended,

@@ -102,20 +102,6 @@ impl Days {
         }
     }
 
-    /// Takes a day out.
-    pub fn remove(&mut self, day: DateKst) {
-        let mut kept = Vec::new();
-        for (first, last) in self.0.drain(..) {
-            if first <= day && day <= last {
-                kept.extend((first < day).then(|| (first, day.previous())));
-                kept.extend((day < last).then(|| (day.next(), last)));
-            } else {
-                kept.push((first, last));
-            }
-        }
-        self.0 = kept;
-    }
-
     /// The days, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = DateKst> + '_ {
         self.0
@@ -216,17 +202,6 @@ mod tests {
             days.insert_range(DateKst::from_days(first), DateKst::from_days(last));
             assert_eq!(days.0, wanted, "{first}..{last}");
         }
-    }
-
-    #[test]
-    fn a_day_taken_out_leaves_its_neighbours() {
-        let mut days = of(&[1, 2, 3, 4]);
-        days.remove(DateKst::from_days(2));
-        assert_eq!(days.0, [range(1, 1), range(3, 4)]);
-        for day in [1, 3, 4, 9] {
-            days.remove(DateKst::from_days(day));
-        }
-        assert!(days.is_empty());
     }
 
     #[test]

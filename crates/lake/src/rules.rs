@@ -14,7 +14,7 @@ use nsc_contracts::rule::{Rule, RuleVersion};
 use nsc_contracts::{ColumnType, TableContract, table};
 use nsc_core::UtcMicros;
 
-use crate::{Commit, Lake, LakeError, Table};
+use crate::{Commit, Lake, LakeError, Retry, Table};
 
 fn contract() -> Result<&'static TableContract, LakeError> {
     table("gold.dim_rule_scd2").ok_or_else(|| LakeError::Missing {
@@ -44,7 +44,8 @@ impl Lake {
         ctx: &SessionContext,
         plan: impl Fn(&[RuleVersion]) -> Result<Option<Vec<RuleVersion>>, E>,
     ) -> Result<(), E> {
-        for attempt in 1.. {
+        let mut retry = Retry::default();
+        loop {
             let mut table = self.table(contract()?).await?;
             let stored = versions_of(&table, ctx).await?;
             let Some(wanted) = plan(&stored)? else {
@@ -62,11 +63,10 @@ impl Lake {
                 })
                 .await
             {
-                Err(e) if e.is_conflict() && attempt < 10 => {}
+                Err(e) if retry.is_worth_it(&e).await => {}
                 other => return other.map(|_| ()).map_err(E::from),
             }
         }
-        Ok(())
     }
 }
 

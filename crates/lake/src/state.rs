@@ -12,10 +12,7 @@ use nsc_core::UtcMicros;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Commit, Days, Lake, LakeError, Repeats, Spans, Table};
-
-/// How often a write that lost a race is redone on the newest version.
-const ATTEMPTS: usize = 20;
+use crate::{Commit, Days, Lake, LakeError, Retry, Spans, Table};
 
 /// One pipeline's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,10 +33,8 @@ pub struct PipelineState {
     pub updated_at: UtcMicros,
     /// Business days processed successfully.
     pub processed_dates: Days,
-    /// Bronze versions the last success read, by table (Silver only).
+    /// Versions of the inputs that the last scheduled success had seen, by table.
     pub input_versions: BTreeMap<String, u64>,
-    /// Days the other pipelines have to compute again (Silver only).
-    pub repeats: Repeats,
     /// Processed pieces of days that are not whole yet (Silver only).
     pub processed_parts: Spans,
 }
@@ -58,7 +53,6 @@ impl PipelineState {
             updated_at: UtcMicros::new(0),
             processed_dates: Days::default(),
             input_versions: BTreeMap::new(),
-            repeats: Repeats::default(),
             processed_parts: Spans::default(),
         }
     }
@@ -125,7 +119,8 @@ impl PipelineStates {
         ctx: &SessionContext,
         change: impl Fn(&mut Self),
     ) -> Result<(), LakeError> {
-        for attempt in 1.. {
+        let mut retry = Retry::default();
+        loop {
             let mut table = lake.table(contract()?).await?;
             let mut states = Self::read(&table, ctx).await?;
             change(&mut states);
@@ -143,13 +138,10 @@ impl PipelineStates {
                 })
                 .await
             {
-                Err(e) if e.is_conflict() && attempt < ATTEMPTS => {
-                    tokio::time::sleep(std::time::Duration::from_millis(20 * attempt as u64)).await;
-                }
+                Err(e) if retry.is_worth_it(&e).await => {}
                 other => return other.map(|_| ()),
             }
         }
-        Ok(())
     }
 }
 
@@ -173,11 +165,10 @@ fn rows_of(batch: &RecordBatch, states: &mut Vec<PipelineState>) -> Result<(), L
         text(batch, "status")?,
         text(batch, "last_run_id")?,
     );
-    let (zero, dates, inputs, repeats, parts) = (
+    let (zero, dates, inputs, parts) = (
         text(batch, "dq_zero_window_counts")?,
         text(batch, "processed_dates")?,
         text(batch, "input_versions")?,
-        text(batch, "repeat_days")?,
         text(batch, "processed_parts")?,
     );
     let time = |name: &str| -> Result<Vec<Option<UtcMicros>>, LakeError> {
@@ -208,7 +199,6 @@ fn rows_of(batch: &RecordBatch, states: &mut Vec<PipelineState>) -> Result<(), L
             updated_at: at(&updated, i).unwrap_or(UtcMicros::new(0)),
             processed_dates: of_json(own(&dates, i), "processed_dates")?,
             input_versions: of_json(own(&inputs, i), "input_versions")?,
-            repeats: of_json(own(&repeats, i), "repeat_days")?,
             processed_parts: of_json(own(&parts, i), "processed_parts")?,
         });
     }
@@ -259,11 +249,6 @@ fn batch_of(states: &[PipelineState]) -> Result<RecordBatch, LakeError> {
         (
             "input_versions",
             texts(&|s| json(&s.input_versions, s.input_versions.is_empty())),
-            true,
-        ),
-        (
-            "repeat_days",
-            texts(&|s| json(&s.repeats, s.repeats.is_empty())),
             true,
         ),
         (

@@ -22,7 +22,7 @@ use crate::features::{Direction, Features};
 use crate::lease::Lease;
 use crate::log_guard::Hidden;
 use crate::writer::{Staged, StagedWriter};
-use crate::{FilesTable, LakeError};
+use crate::{FilesTable, LakeError, Retry};
 
 /// A checkpoint every ten commits or so keeps opening a table fast however long its history is. Each table has its own
 /// number: most are written once a night, and with one for all every tenth night would write all the checkpoints.
@@ -394,7 +394,8 @@ impl Table {
     async fn add_columns(&mut self, fields: Vec<Field>) -> Result<(), LakeError> {
         let name = self.name();
         let fail = |e| LakeError::delta(&name, e);
-        for attempt in 0.. {
+        let mut retry = Retry::default();
+        loop {
             let schema = self.schema();
             let new: Vec<&Field> = fields
                 .iter()
@@ -426,12 +427,11 @@ impl Table {
                 )
                 .await;
             match committed.map_err(fail) {
-                Err(e) if e.is_conflict() && attempt < 10 => self.reload().await?,
+                Err(e) if retry.is_worth_it(&e).await => self.reload().await?,
                 Err(e) => return Err(e),
                 Ok(_) => return self.reload().await,
             }
         }
-        Ok(())
     }
 
     /// A writer of new data files; nothing is visible before they are committed. Several may run at once.

@@ -9,12 +9,12 @@ use nsc_core::DateKst;
 use nsc_lake::Table;
 use nsc_transforms::analytics::payment_fact;
 
-use crate::derivation::{self, Derivation};
+use crate::derivation::{self, Derivation, UNCHANGED};
 use crate::due::{Extent, Work};
 use crate::exceptions::metadata;
 use crate::gate::{self, ANALYTICS};
 use crate::silver::scope;
-use crate::{Period, PipelineError, RunContext, RunReport, Salt, TableReport};
+use crate::{Period, PipelineError, RunContext, RunReport, Salt};
 
 const FACT: &str = "gold.fact_payment_anonymized";
 const DUMMY_NOTE: &str = "user_key is made with the published dummy salt local-salt-v1, which hides nobody: for trying things out only";
@@ -57,10 +57,11 @@ async fn day_fact(run: &RunContext, day: DateKst, report: &mut RunReport) -> Res
         ))
         .with(&derivation::tables_hash(&[items.clone(), products.clone()])?)
         .with(&salt_mark(run.settings.salt.as_ref()));
-    let known = derivation.recall(run, &outputs(&table, day)?).await?;
-    if let Some(record) = known {
-        record.report(report);
-        report.step(format!("unchanged since the last run {day}"), since, 0, 0);
+    let step = (format!("{UNCHANGED} {day}"), since);
+    if derivation
+        .stands(run, &outputs(&table, day)?, step, report)
+        .await?
+    {
         return Ok(());
     }
     let mark = derivation::mark(report);
@@ -82,16 +83,8 @@ async fn day_fact(run: &RunContext, day: DateKst, report: &mut RunReport) -> Res
 
     let files = table.files_of(&[day])?;
     let outcome = table.overwrite(&ctx, files, fact, metadata(run)).await?;
-    if outcome.changed() > 0 {
-        report.wrote(&table);
-    }
+    report.committed(&table, outcome);
     let rows = outcome.inserted + outcome.unchanged;
-    report.tables.push(TableReport {
-        table: FACT.to_owned(),
-        rows,
-        outcome,
-        ..TableReport::default()
-    });
     report.step(format!("C fact {day}"), since, rows, 0);
     derivation.keep(run, outputs(&table, day)?, report, mark).await
 }

@@ -16,7 +16,7 @@ use nsc_transforms::controls::{
 use nsc_transforms::rules::SeverityRule;
 use nsc_transforms::vocabulary::Aliases;
 
-use crate::derivation::{self, Derivation};
+use crate::derivation::{self, Derivation, UNCHANGED};
 use crate::due::{Extent, Work};
 use crate::exceptions::{self, Judged, metadata};
 use crate::gate::{self, CONTROLS};
@@ -26,7 +26,7 @@ use crate::payments::{self, Payments};
 use crate::positions::{self, History, Positions};
 use crate::search::Search;
 use crate::soft_gate::gating_tag;
-use crate::{Period, PipelineError, RunContext, RunReport, TableReport, verdicts};
+use crate::{Period, PipelineError, RunContext, RunReport, verdicts};
 
 /// The tables B writes.
 const OUTPUTS: [&str; 6] = [
@@ -142,15 +142,9 @@ impl Day<'_> {
         );
         let since = Instant::now();
         let derivation = self.derivation(&before).await?;
-        let known = derivation.recall(self.run, &self.outputs().await?).await?;
-        if let Some(record) = known.filter(|r| derivation.is_unchanged(r)) {
-            record.report(report);
-            report.step(
-                format!("unchanged since the last run {}", self.day.date),
-                since,
-                0,
-                0,
-            );
+        let outputs = self.outputs().await?;
+        let step = (format!("{UNCHANGED} {}", self.day.date), since);
+        if derivation.stands(self.run, &outputs, step, report).await? {
             return Ok(());
         }
         let mark = derivation::mark(report);
@@ -341,15 +335,7 @@ pub(crate) async fn upsert(
     let parts = upsert.write(rows).await?;
     let staged = upsert.finish(ctx, parts).await?;
     let (table, outcome) = staged.commit(metadata(run)).await?;
-    if outcome.changed() > 0 {
-        report.wrote(&table);
-    }
-    report.tables.push(TableReport {
-        table: table.name(),
-        rows: outcome.inserted + outcome.updated + outcome.unchanged,
-        outcome,
-        ..TableReport::default()
-    });
+    report.committed(&table, outcome);
     Ok(outcome)
 }
 

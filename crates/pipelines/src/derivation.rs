@@ -9,6 +9,7 @@
 //! of those may be gone.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use nsc_core::DateKst;
 use nsc_lake::{DataFile, Days, Table, UpsertOutcome};
@@ -122,6 +123,23 @@ impl Derivation {
                 .findings
                 .is_subset(&exceptions::files_of(run, &self.judged).await?);
         Ok(is_kept.then_some(record))
+    }
+
+    /// Whether the recorded result of these very inputs stands; then it is reported as it is, with a `step` that began then.
+    pub(crate) async fn stands(
+        &self,
+        run: &RunContext,
+        outputs: &str,
+        (step, since): (String, Instant),
+        report: &mut RunReport,
+    ) -> Result<bool, PipelineError> {
+        let known = self.recall(run, outputs).await?;
+        let Some(record) = known.filter(|r| self.is_unchanged(r)) else {
+            return Ok(false);
+        };
+        record.report(report);
+        report.step(step, since, 0, 0);
+        Ok(true)
     }
 
     /// Whether a record was computed from these very files.

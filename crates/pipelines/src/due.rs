@@ -1,11 +1,11 @@
-//! Which days a daily pipeline computes: those of its period and, where asked for, those Silver changed since it last
-//! computed them (lakehouse contract 3, "re-run B and C for those days") and those a night left to it that ended too early.
+//! Which days a daily pipeline computes: those of its period and, where asked for, those whose inputs changed since it last
+//! succeeded (lakehouse contract 3, "re-run B and C for those days") and those a night left to it that ended too early.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::prelude::SessionContext;
-use nsc_core::{DateKst, UtcMicros, UtcWindow};
-use nsc_lake::{Days, PipelineState, PipelineStates};
+use nsc_core::{DateKst, UtcWindow};
+use nsc_lake::{Days, PipelineStates};
 
 use crate::cursors::Inputs;
 use crate::gate::{SILVER, Success};
@@ -24,7 +24,6 @@ pub(crate) enum Extent {
 pub(crate) struct Work {
     /// Oldest first: each day's positions build on the day before.
     pub(crate) days: Vec<DateKst>,
-    settled: Settled,
     /// What a success has seen of the pipeline's inputs.
     cursors: Option<BTreeMap<String, u64>>,
 }
@@ -42,88 +41,26 @@ impl Owed {
     async fn of(run: &RunContext, states: &PipelineStates, pipeline: &str) -> Result<Self, PipelineError> {
         let own = states.get(pipeline);
         let done = own.map(|s| s.processed_dates.clone()).unwrap_or_default();
-        let announced = states.get(SILVER).map(|s| s.repeats.due(pipeline));
-        let announced: BTreeSet<DateKst> = announced.unwrap_or_default().iter().collect();
         let inputs = Inputs::open(run, pipeline).await?;
         let with_rows = inputs.days_with_rows()?;
         let first = done.iter().next();
         let never_done = |d: &&DateKst| first.is_none_or(|first| first < **d) && !done.contains(**d);
         let mut days: BTreeSet<DateKst> = with_rows.iter().filter(never_done).copied().collect();
         let seen = own.map(|s| &s.input_versions).filter(|seen| !seen.is_empty());
-        if let Some(seen) = seen {
-            match inputs.changed_since(seen, &done).await? {
-                Some(changed) => {
-                    compare(pipeline, &announced, &changed, states);
-                    days.extend(changed);
-                }
-                None => days.extend(done.iter().chain(with_rows)),
-            }
+        let changed = match seen {
+            Some(seen) => inputs.changed_since(seen, &done).await?,
+            None => None,
+        };
+        match changed {
+            Some(changed) => days.extend(changed),
+            // What was computed before may follow from anything.
+            None => days.extend(done.iter().chain(with_rows)),
         }
-        days.extend(announced);
         Ok(Self {
             days,
             done,
             cursors: inputs.cursors()?,
         })
-    }
-}
-
-/// Says when what Silver announced and what the logs say are not the same days.
-fn compare(
-    pipeline: &str,
-    announced: &BTreeSet<DateKst>,
-    changed: &BTreeSet<DateKst>,
-    states: &PipelineStates,
-) {
-    let is_ready = |d: &&DateKst| {
-        states
-            .get(SILVER)
-            .is_some_and(|s| s.processed_dates.contains(**d))
-    };
-    let done = |d: &&DateKst| {
-        states
-            .get(pipeline)
-            .is_some_and(|s| s.processed_dates.contains(**d))
-    };
-    let missing: Vec<&DateKst> = announced.difference(changed).filter(is_ready).collect();
-    if !missing.is_empty() {
-        tracing::warn!(pipeline, ?missing, "days were announced that no log names");
-    }
-    let more: Vec<&DateKst> = changed
-        .difference(announced)
-        .filter(is_ready)
-        .filter(done)
-        .collect();
-    if !more.is_empty() {
-        tracing::debug!(pipeline, ?more, "the logs name days that were not announced");
-    }
-}
-
-/// What a run's success does to the days that are due.
-pub(crate) struct Settled {
-    /// The days it computed.
-    days: Days,
-    /// Silver's row as it was then, in short.
-    silver: Option<(Option<String>, UtcMicros)>,
-}
-
-fn mark(state: &PipelineState) -> (Option<String>, UtcMicros) {
-    (state.last_run_id.clone(), state.updated_at)
-}
-
-impl Settled {
-    /// Takes the days off the list. When Silver has run meanwhile they may have been computed from rows that changed, so
-    /// they are due once more: computing them again costs little.
-    pub(crate) fn apply(&self, pipeline: &str, states: &mut PipelineStates) {
-        let Some(now) = states.get(SILVER).map(mark) else {
-            return;
-        };
-        let repeats = &mut states.row(SILVER).repeats;
-        if Some(now) == self.silver {
-            self.days.iter().for_each(|day| repeats.done(pipeline, day));
-        } else {
-            repeats.again(pipeline, self.days.iter());
-        }
     }
 }
 
@@ -154,10 +91,6 @@ impl Work {
             cursors = (!left.iter().any(is_lost)).then_some(owed.cursors);
         }
         Ok(Self {
-            settled: Settled {
-                days: days.iter().copied().collect(),
-                silver: silver.map(mark),
-            },
             days: days.into_iter().collect(),
             cursors,
         })
@@ -168,8 +101,7 @@ impl Work {
         Success {
             pipeline,
             end: self.days.last().map(|d| d.end()),
-            days: self.settled.days.clone(),
-            settled: Some(&self.settled),
+            days: self.days.iter().copied().collect(),
             cursors: self.cursors.as_ref(),
         }
     }
@@ -184,36 +116,5 @@ impl Work {
             }
         }
         windows
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const B: &str = "pipeline_b";
-
-    fn states(run_id: &str, due: DateKst) -> PipelineStates {
-        let mut states = PipelineStates::default();
-        let silver = states.row(SILVER);
-        silver.last_run_id = Some(run_id.to_owned());
-        silver.repeats.again(B, [due]);
-        states
-    }
-
-    #[test]
-    fn days_computed_beside_a_silver_run_stay_due() {
-        let (due, computed) = (DateKst::from_days(20_458), DateKst::from_days(20_459));
-        let settled = Settled {
-            days: [due, computed].into_iter().collect(),
-            silver: states("silver-1", due).get(SILVER).map(mark),
-        };
-        let left = |mut states: PipelineStates| -> Vec<DateKst> {
-            settled.apply(B, &mut states);
-            states.row(SILVER).repeats.due(B).iter().collect()
-        };
-        assert!(left(states("silver-1", due)).is_empty());
-        // Silver has succeeded since B began: what B read may have been of before or after.
-        assert_eq!(left(states("silver-2", due)), [due, computed]);
     }
 }

@@ -13,7 +13,7 @@ use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
-use nsc_lake::{Conflict, DataFile, Days, Scope, Upsert};
+use nsc_lake::{Conflict, DataFile, Days, Retry, Scope, Upsert};
 
 use crate::{ExceptionCount, PipelineError, RunContext, RunReport, context::contract};
 
@@ -140,7 +140,8 @@ pub(crate) async fn record(
 ) -> Result<(), PipelineError> {
     let ctx = run.session()?;
     let mut table = run.table(LEDGER).await?;
-    for attempt in 0.. {
+    let mut retry = Retry::default();
+    loop {
         let mut dates = judged.dates.clone();
         dates.extend(dates_of(&found)?);
         let of_dates = |f: &DataFile| f.partition_date().is_some_and(|d| dates.contains(d));
@@ -164,24 +165,15 @@ pub(crate) async fn record(
         let part = writer.finish().await?;
         let staged = upsert.finish(&ctx, vec![part]).await?;
         match staged.commit(metadata(run)).await {
-            Err(e) if e.is_conflict() && attempt < 10 => table = run.table(LEDGER).await?,
+            Err(e) if retry.is_worth_it(&e).await => table = run.table(LEDGER).await?,
             Err(e) => return Err(e.into()),
             Ok((table, outcome)) => {
-                if outcome.changed() > 0 {
-                    report.wrote(&table);
-                }
+                report.committed(&table, outcome);
                 report.exceptions.extend(counted(&rows)?);
-                report.tables.push(crate::TableReport {
-                    table: LEDGER.to_owned(),
-                    rows: outcome.inserted + outcome.unchanged,
-                    outcome,
-                    ..Default::default()
-                });
                 return Ok(());
             }
         }
     }
-    Ok(())
 }
 
 /// Names the files with what was found of some days. The ledger is added to by all, and nothing is ever taken out of it here.

@@ -6,7 +6,6 @@ use datafusion::prelude::SessionContext;
 use nsc_core::{DateKst, UtcMicros};
 use nsc_lake::{Days, PipelineState, PipelineStates};
 
-use crate::due::Settled;
 use crate::{PipelineError, RunContext};
 
 /// Name of Pipeline Silver in `gold.pipeline_state`.
@@ -67,8 +66,6 @@ pub(crate) struct Success<'a> {
     pub(crate) end: Option<UtcMicros>,
     /// Business days processed.
     pub(crate) days: Days,
-    /// Days that were due and no longer are.
-    pub(crate) settled: Option<&'a Settled>,
     /// What was seen of its inputs; where it is not said, what was seen before stands.
     pub(crate) cursors: Option<&'a BTreeMap<String, u64>>,
 }
@@ -93,9 +90,6 @@ pub(crate) async fn succeeded(
             state.input_versions.clone_from(cursors);
         }
         change(state);
-        if let Some(settled) = success.settled {
-            settled.apply(success.pipeline, states);
-        }
     })
     .await?)
 }

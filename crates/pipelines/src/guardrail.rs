@@ -25,14 +25,14 @@ use nsc_transforms::guardrail::{
 use nsc_transforms::rules::SeverityRule;
 use nsc_transforms::vocabulary::Vocabulary;
 
-use crate::derivation::{self, Derivation};
+use crate::derivation::{self, Derivation, UNCHANGED};
 use crate::exceptions::{self, Finding, Judged, metadata};
 use crate::gaps::{self, JudgedWindow};
 use crate::gate::{self, GUARDRAIL, Success};
 use crate::loads;
 use crate::period::not_too_early;
 use crate::silver::{self, scope::instant};
-use crate::{Period, PipelineError, RunContext, RunReport, TableReport};
+use crate::{Period, PipelineError, RunContext, RunReport};
 
 /// Length of a window.
 const WINDOW_MICROS: i64 = 600 * MICROS_PER_SECOND;
@@ -69,13 +69,10 @@ pub(crate) async fn run(
     };
     let derivation = look.derivation(span).await?;
     // What was found of a past span stays as it is while nothing it follows from changes.
-    let known = match &derivation {
-        Some(known) => known.recall(run, &outputs(run, span).await?).await?,
-        None => None,
-    };
-    if let Some(record) = known {
-        record.report(report);
-        report.step("unchanged since the last run", begun, 0, 0);
+    if let Some(known) = &derivation
+        && let outputs = outputs(run, span).await?
+        && known.stands(run, &outputs, (UNCHANGED.to_owned(), begun), report).await?
+    {
         return gate::succeeded(run, &ctx, success(None), |_| {}).await;
     }
     let mark = derivation::mark(report);
@@ -151,7 +148,6 @@ fn success(end: Option<UtcMicros>) -> Success<'static> {
         pipeline: GUARDRAIL,
         end,
         days: Days::default(),
-        settled: None,
         cursors: None,
     }
 }
@@ -440,15 +436,7 @@ async fn write_status(
         .await?
         .commit(metadata(run))
         .await?;
-    if outcome.changed() > 0 {
-        report.wrote(&table);
-    }
-    report.tables.push(TableReport {
-        table: STATUS.to_owned(),
-        rows: judged.len() as u64,
-        outcome,
-        ..TableReport::default()
-    });
+    report.committed(&table, outcome);
     Ok(())
 }
 

@@ -187,6 +187,19 @@ impl RunReport {
         self.versions_written.insert(table.name(), table.version());
     }
 
+    /// Takes down what a run has committed to a table. (Lines of one table become one in the end.)
+    pub(crate) fn committed(&mut self, table: &nsc_lake::Table, outcome: UpsertOutcome) {
+        if outcome.changed() > 0 {
+            self.wrote(table);
+        }
+        self.tables.push(TableReport {
+            table: table.name(),
+            rows: outcome.inserted + outcome.updated + outcome.unchanged,
+            outcome,
+            ..TableReport::default()
+        });
+    }
+
     pub(crate) fn step(&mut self, step: impl Into<String>, since: Instant, rows: u64, bytes: u64) {
         self.steps.push(StepReport {
             step: step.into(),

@@ -1,7 +1,5 @@
-//! The days outside its window that a run changes: what B and C computed from them is out of date.
-//!
-//! A day is announced in `gold.pipeline_state` before the change is committed, so that a run that dies in between
-//! still leaves word of it (`nsc_lake::Repeats`).
+//! The days outside its window that a run changes, and what a change matters for beyond the days of its rows: the commit says
+//! it (`StagedUpsert::reaching`), and whoever reads the table computes those days again.
 
 use std::collections::BTreeSet;
 
@@ -11,37 +9,13 @@ use datafusion::common::JoinType;
 use datafusion::logical_expr::{Expr, Operator, binary_expr, cast, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
-use nsc_lake::{Days, PipelineState, PipelineStates, Repeats, StagedUpsert};
+use nsc_lake::{Days, PipelineStates, StagedUpsert};
 
 use super::scope::{ITEMS, PRODUCTS, days_of_orders, days_that_sold, overlapping, payment_statuses};
-use crate::gate::{ANALYTICS, CONTROLS, SILVER};
+use crate::gate::SILVER;
 use crate::{Period, PipelineError, RunContext, RunReport};
 
-/// What changed on a day, and so who has to compute it again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
-    /// Entries or snapshots: B, and every later day it has judged as well, since supply and positions chain.
-    Balances,
-    /// Orders: B and C.
-    Orders,
-    /// The orders that entries of the day name: B.
-    NamedOrders,
-    /// Items of the day's orders: C, where it has computed the day.
-    Items,
-}
-
-impl Change {
-    /// What a change of a Silver table's rows of a day means; `None` for tables without days.
-    pub(super) fn of(silver: &str) -> Option<Self> {
-        match silver {
-            "silver.ledger_entries" | "silver.wallet_snapshot" => Some(Self::Balances),
-            "silver.order_events" => Some(Self::Orders),
-            _ => None,
-        }
-    }
-}
-
-/// What a run has announced so far.
+/// The days outside its window that a run has changed so far.
 pub(super) struct Affected {
     run: RunContext,
     ctx: SessionContext,
@@ -50,133 +24,58 @@ pub(super) struct Affected {
     is_scheduled: bool,
     /// Days Silver has processed.
     processed: Days,
-    /// Days B has judged.
-    judged: Days,
-    /// Days C has computed.
-    analysed: Days,
-    repeats: Repeats,
     days: BTreeSet<DateKst>,
 }
 
 impl Affected {
-    pub(super) async fn begin(
+    pub(super) fn begin(
         run: &RunContext,
         ctx: &SessionContext,
+        states: &PipelineStates,
         window: UtcWindow,
         period: Period,
-    ) -> Result<Self, PipelineError> {
-        let states = PipelineStates::load(&run.lake, ctx).await?.unwrap_or_default();
-        let silver = states.get(SILVER).cloned();
-        let silver = silver.unwrap_or_else(|| PipelineState::never(SILVER));
-        Ok(Self {
+    ) -> Self {
+        let silver = states.get(SILVER);
+        Self {
             run: run.clone(),
             ctx: ctx.clone(),
             window,
             is_scheduled: period == Period::Scheduled,
-            processed: silver.processed_dates,
-            judged: states
-                .get(CONTROLS)
-                .map(|s| s.processed_dates.clone())
-                .unwrap_or_default(),
-            analysed: states
-                .get(ANALYTICS)
-                .map(|s| s.processed_dates.clone())
-                .unwrap_or_default(),
-            repeats: silver.repeats,
+            processed: silver.map(|s| s.processed_dates.clone()).unwrap_or_default(),
             days: BTreeSet::new(),
-        })
+        }
     }
 
-    /// Announces a change of some days. Those of the window are somebody's concern once B and C have computed them: a first
-    /// run of theirs comes anyway.
-    pub(super) async fn announce(
-        &mut self,
-        change: Change,
-        days: impl IntoIterator<Item = DateKst>,
-    ) -> Result<(), PipelineError> {
-        let all: BTreeSet<DateKst> = days.into_iter().collect();
+    /// Notes days whose rows, or what follows from them, change. Those of the window are what the run is about, and what an
+    /// explicit window changes of a day that was never processed is not yet a day's result.
+    pub(super) fn note(&mut self, days: impl IntoIterator<Item = DateKst>) {
         let window: BTreeSet<DateKst> = self.window.dates_kst().collect();
-        let is_known = |d: &DateKst| match change {
-            Change::Items => self.analysed.contains(*d),
-            _ => self.is_scheduled || self.processed.contains(*d),
-        };
-        let outside: BTreeSet<DateKst> = all
-            .iter()
-            .copied()
-            .filter(|d| !window.contains(d) && is_known(d))
-            .collect();
-        let inside = all.intersection(&window).copied();
-        let mut controls = BTreeSet::new();
-        if change != Change::Items {
-            controls.clone_from(&outside);
-            controls.extend(inside.clone().filter(|d| self.judged.contains(*d)));
-        }
-        if change == Change::Balances
-            && let Some(first) = all.first().copied()
-        {
-            controls.extend(self.judged.iter().filter(|d| first <= *d));
-        }
-        let mut analytics = BTreeSet::new();
-        if matches!(change, Change::Orders | Change::Items) {
-            analytics.clone_from(&outside);
-            analytics.extend(inside.filter(|d| self.analysed.contains(*d)));
-        }
-        let mut repeats = self.repeats.clone();
-        repeats.announce(CONTROLS, controls.iter().copied());
-        repeats.announce(ANALYTICS, analytics.iter().copied());
-        if repeats != self.repeats {
-            PipelineStates::update(&self.run.lake, &self.ctx, |states| {
-                let row = states.row(SILVER);
-                row.updated_at = self.run.now;
-                row.repeats.announce(CONTROLS, controls.iter().copied());
-                row.repeats.announce(ANALYTICS, analytics.iter().copied());
-            })
-            .await?;
-            self.repeats = repeats;
-        }
+        let is_known = |d: &DateKst| self.is_scheduled || self.processed.contains(*d);
+        let outside = days.into_iter().filter(|d| !window.contains(d) && is_known(d));
         self.days.extend(outside);
-        Ok(())
     }
 
-    /// Announces what a staged change of a Silver table means for other days: those its rows left, `own` ones, and those
-    /// beyond that the commit has to say, which are returned.
-    pub(super) async fn announce_staged(
+    /// Notes what a staged change of a Silver table means for other days, and returns those beyond its rows, which the commit
+    /// has to say. A snapshot on midnight closes a day and opens the next; an item is of the day of its order, where that is
+    /// not one of the `orders` staged in the same run; a product is of every day that sold it.
+    pub(super) async fn staged(
         &mut self,
         silver: &str,
         staged: &StagedUpsert,
         orders: Option<&StagedUpsert>,
-        own: &[DateKst],
     ) -> Result<Days, PipelineError> {
-        let beyond = self.days_beyond(silver, staged, orders).await?;
-        if silver == ITEMS {
-            self.announce(Change::Items, beyond.iter()).await?;
-            return Ok(beyond);
-        }
-        let Some(change) = Change::of(silver).filter(|_| staged.outcome().changed() > 0) else {
-            return Ok(beyond);
-        };
-        let mut days = staged.days_left().clone();
-        days.extend(own);
-        days.extend(beyond.iter());
-        self.announce(change, days).await?;
-        Ok(beyond)
-    }
-
-    /// The days beyond those of its rows that a staged change of a Silver table matters for. A snapshot on midnight closes a
-    /// day and opens the next; an item is of the day of its order, where that is not one of the `orders` staged in the same
-    /// run; a product is of every day that sold it.
-    pub(super) async fn days_beyond(
-        &self,
-        silver: &str,
-        staged: &StagedUpsert,
-        orders: Option<&StagedUpsert>,
-    ) -> Result<Days, PipelineError> {
-        Ok(match silver {
+        let beyond: Days = match silver {
             "silver.wallet_snapshot" => self.closed_days(staged).await?.into_iter().collect(),
             ITEMS => self.days_of_items(staged, orders).await?.into_iter().collect(),
             PRODUCTS => self.days_that_sold(staged).await?.into_iter().collect(),
             _ => Days::default(),
-        })
+        };
+        self.note(beyond.iter());
+        if staged.outcome().changed() > 0 {
+            self.note(staged.days_left().iter().copied());
+            self.note(staged.days_changed());
+        }
+        Ok(beyond)
     }
 
     /// The days of the orders that staged items name, and of those they were of before. Orders of `beside`, staged in the same

@@ -10,13 +10,12 @@ use datafusion::logical_expr::{Expr, Operator, binary_expr, cast, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_lake::{DataFile, Scope, StagedUpsert, Table, Upsert};
 
-use super::commit::line_of;
 use super::drain::stamp;
 use super::scope::payment_statuses;
 use super::stage::{SilverRules, in_memory};
 use crate::exceptions::metadata;
 use crate::loads;
-use crate::{PipelineError, RunContext, RunReport};
+use crate::{PipelineError, RunContext, RunReport, TableReport};
 
 const ENTRIES: &str = "silver.ledger_entries";
 /// What of an entry follows from its order.
@@ -169,6 +168,19 @@ impl ChangedOrders {
         let is_empty = restated.iter().all(|b| b.num_rows() == 0);
         Ok((!is_empty).then_some(restated))
     }
+}
+
+/// A table's line of the report, an empty one when it has none yet.
+fn line_of<'a>(report: &'a mut RunReport, name: &str) -> &'a mut TableReport {
+    let known = report.tables.iter().position(|t| t.table == name);
+    let at = known.unwrap_or_else(|| {
+        report.tables.push(TableReport {
+            table: name.to_owned(),
+            ..TableReport::default()
+        });
+        report.tables.len() - 1
+    });
+    &mut report.tables[at]
 }
 
 /// What names a Bronze row, as one value that is never null: its load, if it has one, and its place in it.

@@ -40,10 +40,11 @@ pub(super) async fn all(
     let (orders, others): (Vec<_>, Vec<_>) = staged.into_iter().partition(|(name, _)| *name == ORDERS);
     for (name, upsert) in others {
         let beside = orders.first().map(|(_, orders)| orders);
-        let beyond = affected.days_beyond(name, &upsert, beside).await?;
+        let beyond = affected.staged(name, &upsert, beside).await?;
         commit_one(run, name, upsert.reaching(beyond), base.as_ref(), report).await?;
     }
     for (name, upsert) in orders {
+        affected.staged(name, &upsert, None).await?;
         let files = naming_files(run, window, base.is_some(), &upsert).await?;
         let named = late.restate(run, &ctx, files, &upsert, affected, report).await?;
         let upsert = upsert.reaching(named.into_iter().collect());
@@ -84,35 +85,12 @@ async fn commit_one(
     report: &mut RunReport,
 ) -> Result<(), PipelineError> {
     let (table, mut outcome) = upsert.commit(metadata(run)).await?;
-    if outcome.changed() > 0 {
-        report.wrote(&table);
-    }
     if let Some(base) = base {
         // The rows that were not looked at stand for themselves.
         outcome.unchanged = base.rows(name).saturating_sub(outcome.updated);
     }
-    add_outcome(report, name, outcome);
+    report.committed(&table, outcome);
     Ok(())
-}
-
-/// Adds an outcome to a table's line of the report.
-pub(super) fn add_outcome(report: &mut RunReport, name: &str, outcome: UpsertOutcome) {
-    let line = line_of(report, name);
-    line.outcome = line.outcome.plus(outcome);
-    line.rows += outcome.inserted + outcome.updated + outcome.unchanged;
-}
-
-/// A table's line of the report, an empty one when it has none yet.
-pub(super) fn line_of<'a>(report: &'a mut RunReport, name: &str) -> &'a mut TableReport {
-    let known = report.tables.iter().position(|t| t.table == name);
-    let at = known.unwrap_or_else(|| {
-        report.tables.push(TableReport {
-            table: name.to_owned(),
-            ..TableReport::default()
-        });
-        report.tables.len() - 1
-    });
-    &mut report.tables[at]
 }
 
 fn source_report(source: &str, tally: &Tally) -> TableReport {

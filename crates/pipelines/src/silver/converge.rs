@@ -20,14 +20,13 @@ use nsc_transforms::silver::{
     Kind, Selection, classified_copies, copies_of, keys_of, silver_columns, with_order_status,
 };
 
-use super::affected::{Affected, Change};
+use super::affected::Affected;
 use super::bronze::BronzeInput;
 use super::changed_orders::{ChangedOrders, ORDERS};
-use super::commit::add_outcome;
 use super::conflicts::Conflicts;
 use super::drain::stamp;
 use super::late::restate;
-use super::scope::{self, PRODUCTS, days_of_orders, days_that_sold};
+use super::scope::{self, ITEMS, PRODUCTS, days_of_orders, days_that_sold};
 use super::stage::{SilverRules, in_memory};
 use crate::exceptions::metadata;
 use crate::loads;
@@ -59,7 +58,7 @@ struct Lost<'a> {
 }
 
 impl Convergence<'_> {
-    /// Makes Silver say what it would without the loads that were taken back, and announces the days that change.
+    /// Makes Silver say what it would without the loads that were taken back.
     pub(super) async fn run(
         &self,
         inputs: &[BronzeInput],
@@ -79,28 +78,6 @@ impl Convergence<'_> {
             }
         }
         report.step("what was taken back", since, rows, 0);
-        Ok(())
-    }
-
-    /// Announces the days that sold the products of restored loads, which were merged with the late rows: their categories
-    /// count again.
-    pub(super) async fn announce_restored(
-        &self,
-        inputs: &[BronzeInput],
-        affected: &mut Affected,
-    ) -> Result<(), PipelineError> {
-        for input in inputs.iter().filter(|i| i.plan.silver == PRODUCTS) {
-            let Some(table) = input.table().filter(|_| !input.restored().is_empty()) else {
-                continue;
-            };
-            let files = loads::files_of(table, input.restored())?;
-            if let Some(rows) = input.every_row(self.ctx, files)? {
-                let rows = loads::rows_of(rows, input.restored())?;
-                let products = self.columns_of(input, rows, &["product_id"])?.collect().await?;
-                let days = days_that_sold(self.run, self.ctx, products).await?;
-                affected.announce(Change::Items, days).await?;
-            }
-        }
         Ok(())
     }
 
@@ -161,7 +138,7 @@ impl Convergence<'_> {
         Ok(silver_columns(input.plan, rows, names, &self.rules.words)?)
     }
 
-    /// One source: its Silver rows are staged, announced and committed.
+    /// One source: its Silver rows are staged and committed.
     async fn source(
         &self,
         lost: &Lost<'_>,
@@ -174,15 +151,13 @@ impl Convergence<'_> {
         if plan.source == "payment_orders" {
             // B-3 and B-4 count them from Bronze, refused ones as well.
             beyond = self.days_of(lost, "event_date_kst").await?;
-            affected
-                .announce(Change::NamedOrders, beyond.iter().copied())
-                .await?;
+            affected.note(beyond.iter().copied());
         }
         if plan.source == "transaction_ledger" {
             self.contradictions(lost, report).await?;
         }
         let staged = self.stage(lost, rows.clone()).await?;
-        beyond.extend(self.announce(lost, &staged, affected).await?);
+        beyond.extend(self.days_beyond(lost, &staged, affected).await?);
         if plan.source == "payment_orders" {
             // Before the orders, for the reason of `commit::all`.
             let orders = self.statuses(lost, rows).await?;
@@ -191,10 +166,7 @@ impl Convergence<'_> {
         }
         let staged = staged.reaching(beyond.into_iter().collect());
         let (table, outcome) = staged.commit(metadata(self.run)).await?;
-        if outcome.changed() > 0 {
-            report.wrote(&table);
-        }
-        add_outcome(report, plan.silver, outcome);
+        report.committed(&table, outcome);
         Ok(())
     }
 
@@ -237,8 +209,8 @@ impl Convergence<'_> {
         Ok(upsert.finish(self.ctx, vec![part]).await?)
     }
 
-    /// Announces a change; returns the days beyond those of its rows that it matters for.
-    async fn announce(
+    /// Notes the days a change is about; returns those beyond its rows that it matters for.
+    async fn days_beyond(
         &self,
         lost: &Lost<'_>,
         staged: &StagedUpsert,
@@ -247,26 +219,23 @@ impl Convergence<'_> {
         if staged.outcome().changed() == 0 {
             return Ok(Vec::new());
         }
-        let silver = lost.input.plan.silver;
-        if let Some(change) = Change::of(silver) {
-            let mut closed = Vec::new();
-            if silver == "silver.wallet_snapshot" {
-                // A snapshot on midnight closes the day before. (The day before the first has nothing to close.)
-                closed.extend(staged.days_changed().into_iter().map(DateKst::previous));
-                closed.retain(|d| affected.processed().contains(*d));
+        let changed = staged.days_changed();
+        let beyond = match lost.input.plan.silver {
+            // One on midnight closes the day before. (The day before the first has nothing to close.)
+            "silver.wallet_snapshot" => {
+                let closed = changed.iter().copied().map(DateKst::previous);
+                closed.filter(|d| affected.processed().contains(*d)).collect()
             }
-            let days = staged.days_changed().into_iter().chain(closed.iter().copied());
-            affected.announce(change, days).await?;
-            return Ok(closed);
-        }
-        let days = if silver == PRODUCTS {
-            days_that_sold(self.run, self.ctx, lost.keys.clone()).await?
-        } else {
-            let named = self.columns_of(lost.input, lost.copies.clone(), &["order_ref"])?;
-            days_of_orders(self.run, self.ctx, named).await?
+            PRODUCTS => days_that_sold(self.run, self.ctx, lost.keys.clone()).await?,
+            ITEMS => {
+                let named = self.columns_of(lost.input, lost.copies.clone(), &["order_ref"])?;
+                days_of_orders(self.run, self.ctx, named).await?
+            }
+            _ => Vec::new(),
         };
-        affected.announce(Change::Items, days.iter().copied()).await?;
-        Ok(days)
+        affected.note(changed);
+        affected.note(beyond.iter().copied());
+        Ok(beyond)
     }
 
     /// Every order of the keys with the status it has now, null where none is left: whether or not it changes in this run, for

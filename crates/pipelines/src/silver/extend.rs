@@ -47,7 +47,7 @@ impl Base {
                 };
                 base.tallies.insert(line.table.clone(), tally);
             } else {
-                base.rows.insert(line.table.clone(), line.rows);
+                *base.rows.entry(line.table.clone()).or_default() += line.rows;
             }
         }
         Some(base)

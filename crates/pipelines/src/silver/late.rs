@@ -17,10 +17,9 @@ use nsc_lake::{Conflict, DataFile, Scope, StagedUpsert, Table, Upsert};
 use nsc_transforms::silver::{Kind, Selection, classified, with_order_status};
 use nsc_transforms::vocabulary::Vocabulary;
 
-use super::affected::{Affected, Change};
+use super::affected::Affected;
 use super::bronze::BronzeInput;
 use super::changed_orders::{ChangedOrders, ORDERS};
-use super::commit::add_outcome;
 use super::conflicts::Conflicts;
 use super::drain::stamp;
 use super::scope;
@@ -76,7 +75,7 @@ impl Late {
         .await
     }
 
-    /// Merges late rows of every source, and announces the days they change.
+    /// Merges late rows of every source.
     pub(super) async fn merge(
         &self,
         run: &RunContext,
@@ -93,10 +92,6 @@ impl Late {
             };
             let is_ledger = input.plan.source == "transaction_ledger";
             let repeated = repeated(input.plan, &bronze).await?;
-            if input.plan.source == "payment_orders" {
-                let days = days_of_refused(input, bronze.clone(), window).await?;
-                affected.announce(Change::NamedOrders, days).await?;
-            }
             let mut rows = self
                 .plan(run, &ctx, input, bronze.clone(), repeated.clone(), window)
                 .await?;
@@ -214,9 +209,7 @@ pub(super) async fn restate(
     let table = run.table("silver.ledger_entries").await?;
     let files = orders.files_naming(ctx, &table, files).await?;
     let days: BTreeSet<DateKst> = files.iter().filter_map(DataFile::partition_date).collect();
-    affected
-        .announce(Change::NamedOrders, days.iter().copied())
-        .await?;
+    affected.note(days.iter().copied());
     let scope = Scope::of(files, Conflict::Newest);
     orders
         .update_entries(run, ctx, &table, scope, rules, report)
@@ -282,10 +275,7 @@ impl LateRows<'_> {
         }
         let part = writer.finish().await?;
         let staged = upsert.finish(self.ctx, vec![part]).await?;
-        let days: Vec<DateKst> = staged.days_changed().into_iter().collect();
-        let mut beyond = affected
-            .announce_staged(self.silver, &staged, None, &days)
-            .await?;
+        let mut beyond = affected.staged(self.silver, &staged, None).await?;
         if self.silver == ORDERS {
             // Before the orders, for the reason of `commit::all`.
             let files = self.run.table("silver.ledger_entries").await?.files()?;
@@ -295,10 +285,7 @@ impl LateRows<'_> {
             beyond.extend(named.await?);
         }
         let (table, outcome) = staged.reaching(beyond).commit(metadata(self.run)).await?;
-        if outcome.changed() > 0 {
-            report.wrote(&table);
-        }
-        add_outcome(report, self.silver, outcome);
+        report.committed(&table, outcome);
         Ok(())
     }
 }
@@ -349,42 +336,4 @@ async fn days_of(rows: DataFrame, column: &str) -> Result<BTreeSet<Option<DateKs
             .collect::<Vec<_>>()
     });
     Ok(days.collect())
-}
-
-/// The days of late payment orders when some of them are quarantined: Silver does not change by those, but B-3 and B-4
-/// count them from Bronze ("a bad amount does not exclude it").
-async fn days_of_refused(
-    input: &BronzeInput,
-    bronze: DataFrame,
-    window: UtcWindow,
-) -> Result<BTreeSet<DateKst>, PipelineError> {
-    let selection = Selection::LateFor(window);
-    let refused = classified(
-        input.plan,
-        bronze.clone(),
-        None,
-        selection,
-        &Vocabulary::default(),
-    )?
-    .filter(col("kind").eq(lit(Kind::Bad as i8)))?;
-    if refused.limit(0, Some(1))?.count().await? == 0 {
-        return Ok(BTreeSet::new());
-    }
-    let created = bronze.parse_sql_expr("nsc_timestamp(created_at)")?;
-    let times = bronze
-        .select(vec![created.alias("t")])?
-        .distinct()?
-        .collect()
-        .await?;
-    Ok(times
-        .iter()
-        .flat_map(|b| {
-            b.column(0)
-                .as_primitive::<TimestampMicrosecondType>()
-                .iter()
-                .flatten()
-        })
-        .map(|t| UtcMicros::new(t).date_kst())
-        .filter(|d| *d < window.start.date_kst())
-        .collect())
 }

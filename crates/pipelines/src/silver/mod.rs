@@ -17,6 +17,7 @@ pub(crate) mod scope;
 mod stage;
 mod tally;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use nsc_core::{DateKst, UtcWindow};
@@ -24,16 +25,15 @@ use nsc_transforms::silver::Selection;
 
 use datafusion::prelude::SessionContext;
 use nsc_contracts::rule::RuleSet;
-use nsc_lake::{Days, PipelineStates, Table};
+use nsc_lake::{DataFile, Days, PipelineStates, Table};
 
-use crate::derivation::{self, Derivation, Record};
+use crate::derivation::{self, Derivation, Record, UNCHANGED};
 use crate::exceptions;
 use crate::gate::{self, SILVER, Success};
 use crate::{Period, PipelineError, RunContext, RunReport, refused};
 
-use affected::{Affected, Change};
+use affected::Affected;
 use bronze::BronzeInput;
-use changed_orders::ORDERS;
 pub(crate) use changed_orders::STATUS;
 use converge::{Convergence, Reach};
 use extend::Base;
@@ -75,7 +75,7 @@ pub(crate) async fn run(
     };
     if let Some(record) = known.as_ref().filter(|r| derivation.is_unchanged(r)) {
         record.clone().report(report);
-        report.step("unchanged since the last run", begun, 0, 0);
+        report.step(UNCHANGED, begun, 0, 0);
         let (inputs, states) = (&inputs, &states);
         return finish(
             run, &ctx, period, window, &missed, inputs, states, &changes, report,
@@ -102,7 +102,7 @@ pub(crate) async fn run(
         return refusals.into_iter().next().map_or(Ok(()), Err);
     }
     let since = Instant::now();
-    let mut affected = Affected::begin(run, &ctx, window, period).await?;
+    let mut affected = Affected::begin(run, &ctx, &states, window, period);
     let late = committed(run, window, period, staging, &inputs, &mut affected, report).await?;
     let convergence = Convergence {
         run,
@@ -111,9 +111,6 @@ pub(crate) async fn run(
         reach: reach_of(&states, &affected, window, is_scheduled),
     };
     convergence.run(&inputs, &mut affected, report).await?;
-    if is_scheduled {
-        convergence.announce_restored(&inputs, &mut affected).await?;
-    }
     affected.report(report);
     let changed = report.tables.iter().map(|t| t.outcome.changed()).sum();
     report.step("commit", since, changed, 0);
@@ -148,7 +145,7 @@ async fn staged(
     Ok(staging)
 }
 
-/// Commits what is staged, and what it says of other days: those are announced before anything is visible.
+/// Commits what is staged, and merges what is late.
 async fn committed(
     run: &RunContext,
     window: UtcWindow,
@@ -159,17 +156,7 @@ async fn committed(
     report: &mut RunReport,
 ) -> Result<Late, PipelineError> {
     let refused = refused::days_of(run, &staging.ctx, &staging.refused_orders).await?;
-    affected
-        .announce(Change::NamedOrders, refused.iter().copied())
-        .await?;
-    let window_days: Vec<DateKst> = window.dates_kst().collect();
-    let orders = staging.staged.iter().find(|(name, _)| *name == ORDERS);
-    let orders = orders.map(|(_, staged)| staged);
-    for (name, staged) in &staging.staged {
-        affected
-            .announce_staged(name, staged, orders, &window_days)
-            .await?;
-    }
+    affected.note(refused.iter().copied());
     if let Some(ledger) = inputs.iter().find(|i| i.plan.source == "transaction_ledger") {
         let conflicts = staging.conflicts(ledger, window).await?;
         let words = &staging.rules().words;
@@ -182,6 +169,17 @@ async fn committed(
         late.merge_undated(run, affected, report).await?;
     }
     Ok(late)
+}
+
+/// The days that have a row in a table with days.
+async fn days_with_rows(run: &RunContext) -> Result<impl Iterator<Item = DateKst>, PipelineError> {
+    let mut days = BTreeSet::new();
+    for table in outputs(run).await? {
+        if table.contract().name != "bad_records" {
+            days.extend(table.files()?.iter().filter_map(DataFile::partition_date));
+        }
+    }
+    Ok(days.into_iter())
 }
 
 /// The tables a run may change.
@@ -244,32 +242,30 @@ async fn finish(
     let versions = bronze::versions(inputs);
     let is_scheduled = period == Period::Scheduled;
     let first = window.start.date_kst();
-    // A scheduled run leaves no earlier row behind: the days it merged late rows into are complete, and those that were
-    // missed as well.
-    let before = states.get(SILVER).map(|s| s.processed_parts.clone());
-    let mut days = before.unwrap_or_default().complete(window);
+    let before = states.get(SILVER);
+    let parts = before.map(|s| s.processed_parts.clone());
+    let mut days = parts.unwrap_or_default().complete(window);
     days.absorb(missed);
-    let affected = report.affected_days.iter().copied();
-    days.extend(affected.filter(|d| is_scheduled && *d < first));
+    if is_scheduled {
+        // It leaves no earlier row behind: the days it merged late rows into are complete, those with rows of a run that died
+        // as well, and those that were missed.
+        let affected = report.affected_days.iter().copied();
+        days.extend(affected.filter(|d| *d < first));
+        let processed = before.map(|s| s.processed_dates.clone()).unwrap_or_default();
+        let with_rows = days_with_rows(run).await?;
+        days.extend(with_rows.filter(|d| *d < first && !processed.contains(*d)));
+    }
     exceptions::record(run, Vec::new(), conflicts::overcome(days.clone()), report).await?;
     let success = Success {
         pipeline: SILVER,
         end: Some(window.end),
         days,
-        settled: None,
         cursors: None,
     };
     gate::succeeded(run, ctx, success, |state| {
         // Pieces of days are put together: several runs may cover one.
         let whole = state.processed_parts.complete(window);
         state.processed_dates.absorb(&whole);
-        let changed = state.repeats.promote();
-        if is_scheduled {
-            // Days a run before this one changed and did not live to report.
-            state
-                .processed_dates
-                .extend(changed.iter().filter(|d| *d < first));
-        }
         // An explicit window says nothing of rows outside it, and a night that is run again nothing of later days: what
         // is late for them stays late until a scheduled run of theirs.
         let is_newest = is_scheduled && state.last_processed_end == Some(window.end);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{DAYS, entry, now, snapshot, standing, words};
+use super::{DAYS, assert_nothing_is_due, entry, now, snapshot, standing, words};
 use crate::world::{Lcg, allow_bad_records, assert_same, lake, rows};
 use crate::{nsc, stderr, stdout};
 
@@ -316,21 +316,13 @@ fn assert_taken_back_and_restored(seed: u64, victim: usize, when: When, optimize
     let without = at_once(dir.path(), "without", &loads, Some(victim));
     assert_same(&without_evidence(&root), &without_evidence(&without));
     assert!(evidence(&root).is_superset(&evidence(&without)));
-    assert_nothing_is_due(&root);
+    assert_nothing_is_due(&root, WITHOUT);
     change(&root, "restore", &id);
     night_runs(&root, WITH, "with");
     let with = at_once(dir.path(), "with", &loads, None);
     assert_same(&without_evidence(&root), &without_evidence(&with));
     assert_eq!(evidence(&root), evidence(&with));
-    assert_nothing_is_due(&root);
-}
-
-fn assert_nothing_is_due(root: &Path) {
-    let states = rows(root, "gold.pipeline_state", &[]);
-    assert!(
-        states.iter().all(|r| !r.contains("\"repeat_days\":\"")),
-        "{states:?}"
-    );
+    assert_nothing_is_due(&root, WITH);
 }
 
 #[test]
