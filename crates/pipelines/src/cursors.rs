@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nsc_core::DateKst;
 use nsc_lake::{Days, DaysChanged, Table};
+use nsc_transforms::silver::OF_ORDER;
 
 use crate::gate::ANALYTICS;
-use crate::silver::STATUS;
 use crate::{PipelineError, RunContext};
 
 const SNAPSHOTS: &str = "silver.wallet_snapshot";
@@ -115,7 +115,7 @@ impl Inputs {
                 let Some(changed) = input.days_of(&commit) else {
                     return Ok(None);
                 };
-                if input.chains && !is_of_status(&commit) {
+                if input.chains && !is_of_orders(&commit) {
                     first = first.into_iter().chain(changed.first().copied()).min();
                 }
                 days.extend(changed);
@@ -167,10 +167,10 @@ impl Input {
     }
 }
 
-/// Whether nothing of the entries changed but their status, from which no balance follows.
-fn is_of_status(commit: &DaysChanged) -> bool {
+/// Whether nothing of the entries changed but what they take from their orders, from which no balance follows.
+fn is_of_orders(commit: &DaysChanged) -> bool {
     let only = commit.only.as_ref();
-    only.is_some_and(|columns| columns.iter().all(|c| c == STATUS))
+    only.is_some_and(|columns| columns.iter().all(|c| OF_ORDER.contains(&c.as_str())))
 }
 
 /// Names a table, and tells it from another one that may come to stand in its place.

@@ -127,7 +127,7 @@ impl Payments<'_> {
 /// were refused.
 async fn missing(of_day: DataFrame, stored: DataFrame) -> Result<Vec<RecordBatch>, PipelineError> {
     let id = cast(col("order_id"), DataType::Utf8View).alias("order_ref");
-    let stored = scope::payment_statuses(stored)?.select(vec![col("order_ref").alias("stored_ref")])?;
+    let stored = scope::named_orders(stored)?.select(vec![col("order_ref").alias("stored_ref")])?;
     let of_day = of_day.select(vec![id])?;
     let missing = of_day.join(stored, JoinType::LeftAnti, &["order_ref"], &["stored_ref"], None)?;
     Ok(missing.collect().await?)

@@ -1,32 +1,29 @@
 //! B-5 and B-6: pairing quality and the operator's search rows of a day (lakehouse contract 4).
 //!
-//! Both follow from the day's entries, taken together by `related_id`, and from the payment orders they name. When only some
-//! entries or orders have changed since a day was computed, only their `related_id`s are computed again: the changed rows are
-//! those the runs since then have written, and the log tells which runs those are and that nothing was taken away
-//! (docs/decisions/0024). In any doubt the whole day is computed.
+//! Both follow from the day's entries, taken together by `related_id`; what they say of a payment order stands in the entries
+//! that name it. When only some entries have changed since a day was computed, only their `related_id`s are computed again: the
+//! changed rows are those the runs since then have written, and the log tells which runs those are and that nothing was taken
+//! away (docs/decisions/0024). In any doubt the whole day is computed.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use datafusion::arrow::array::{RecordBatch, StringArray};
-use datafusion::common::JoinType;
-use datafusion::logical_expr::{col, lit};
+use datafusion::logical_expr::col;
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_lake::{Changes, Conflict, DataFile, LakeError, Scope, Table};
 use nsc_transforms::controls::{ControlDay, PairingCounts, admin_tx_search, pairing_counts, pairing_quality};
 use serde::{Deserialize, Serialize};
 
-use crate::controls::{materialise, upsert};
+use crate::controls::upsert;
 use crate::derivation::{self, PLANS};
 use crate::positions::History;
-use crate::silver::{in_memory, renamed, scope};
+use crate::silver::in_memory;
 use crate::{PipelineError, RunContext, RunReport};
 
 const QUALITY: &str = "gold.ops_ledger_pairing_quality_daily";
 const SEARCH: &str = "gold.admin_tx_search";
-const ORDERS: &str = "silver.order_events";
-/// What B-5 and B-6 read of an order, and of an entry.
-const OF_ORDER: &[&str] = &["order_source", "order_ref", "merchant_name", "status"];
+/// What B-6 reads of an entry.
 const OF_ENTRY: &[&str] = &[
     "event_date_kst",
     "tx_id",
@@ -37,9 +34,12 @@ const OF_ENTRY: &[&str] = &[
     "event_time",
     "related_id",
     "related_type",
+    "has_order",
+    "merchant_name",
+    "payment_status",
 ];
-/// What the search keeps of an entry that B-5 counts.
-const COUNTED: &[&str] = &["wallet_id", "related_id"];
+/// What B-5 reads.
+const COUNTED: &[&str] = &["wallet_id", "related_id", "has_order"];
 
 /// With more than one row in this many to look at, computing everything is the shorter way.
 const CHANGED_SHARE: u64 = 8;
@@ -49,7 +49,6 @@ const CHANGED_SHARE: u64 = 8;
 struct Known {
     plans: String,
     ledger: At,
-    orders: At,
     /// The day's files of [`SEARCH`].
     outputs: String,
     counts: PairingCounts,
@@ -89,12 +88,8 @@ pub(crate) struct Search<'a> {
 
 /// A part of a day that keeps the entries of one `related_id` together: its rows as they were and as they are.
 struct Part {
-    /// Rows of [`SEARCH`].
     before: DataFrame,
-    orders_before: DataFrame,
-    /// Rows of the ledger.
     after: DataFrame,
-    orders_after: DataFrame,
 }
 
 impl<'a> Search<'a> {
@@ -118,11 +113,10 @@ impl<'a> Search<'a> {
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
         let since = Instant::now();
-        let orders = self.run.table(ORDERS).await?;
         let search = self.run.table(SEARCH).await?;
-        let (counts, what) = match self.corrected(&orders, &search, report).await? {
+        let (counts, what) = match self.corrected(&search, report).await? {
             Some(counts) => (counts, "B-5 B-6 of what changed"),
-            None => (self.whole(ctx, &orders, &search, report).await?, "B-5 B-6"),
+            None => (self.whole(ctx, &search, report).await?, "B-5 B-6"),
         };
         let quality = self.run.table(QUALITY).await?;
         let of_day = Scope::of(quality.files_of(&[self.day.date])?, Conflict::Replace);
@@ -131,7 +125,6 @@ impl<'a> Search<'a> {
         let known = Known {
             plans: PLANS.to_owned(),
             ledger: At::of(self.ledger)?,
-            orders: At::of(&orders)?,
             outputs: outputs(&self.run.table(SEARCH).await?, self.day)?,
             counts,
         };
@@ -146,25 +139,19 @@ impl<'a> Search<'a> {
     async fn whole(
         &self,
         ctx: &SessionContext,
-        orders: &Table,
         search: &Table,
         report: &mut RunReport,
     ) -> Result<PairingCounts, PipelineError> {
-        let entries = ctx.table("entries").await?;
-        let named = entries
-            .select(vec![col("related_id").alias("named")])?
-            .filter(col("named").is_not_null())?
-            .distinct()?;
-        let files = scope::files_of_orders(ctx, orders, named.clone()).await?;
-        let found = named_by(ctx.read_table(orders.scan(files))?)?.join(
-            named,
-            JoinType::LeftSemi,
-            &["order_ref"],
-            &["named"],
-            None,
-        )?;
-        materialise(ctx, "orders_named", found).await?;
         let counts = pairing_counts(ctx).await?;
+        if counts.unstamped > 0 {
+            return Err(PipelineError::UpstreamNotReady {
+                date: self.day.date,
+                reason: format!(
+                    "{} entries of it were written before entries said which order they name",
+                    counts.unstamped
+                ),
+            });
+        }
         let of_day = Scope::of(search.files_of(&[self.day.date])?, Conflict::Replace);
         let rows = admin_tx_search(ctx, self.day).await?;
         upsert(self.run, ctx, search, of_day, rows, report).await?;
@@ -174,7 +161,6 @@ impl<'a> Search<'a> {
     /// Computes what has changed since the day was computed; `None` when that cannot be told, or is too much.
     async fn corrected(
         &self,
-        orders: &Table,
         search: &Table,
         report: &mut RunReport,
     ) -> Result<Option<PairingCounts>, PipelineError> {
@@ -186,12 +172,14 @@ impl<'a> Search<'a> {
             return Ok(None);
         }
         let ctx = self.run.session()?;
-        let Some(part) = self.changed_part(&ctx, &known, orders, search).await? else {
+        let Some(part) = self.changed_part(&ctx, &known).await? else {
             return Ok(None);
         };
-        let before = counted(self.run, part.before, part.orders_before).await?;
+        // A session of its own: its table has the name of the other one.
+        let then = self.run.session()?;
+        then.register_table("entries", part.before.into_view())?;
+        let before = pairing_counts(&then).await?;
         ctx.register_table("entries", part.after.into_view())?;
-        ctx.register_table("orders_named", part.orders_after.into_view())?;
         let after = pairing_counts(&ctx).await?;
         let counts = known.counts.with_part_replaced(before, after);
         let files = self.ledger.files_of(&[self.day.date])?;
@@ -213,136 +201,70 @@ impl<'a> Search<'a> {
         Ok(Some(counts))
     }
 
-    /// The `related_id`s whose entries or orders changed, with all their entries, and the changed entries without one.
-    async fn changed_part(
-        &self,
-        ctx: &SessionContext,
-        known: &Known,
-        orders: &Table,
-        search: &Table,
-    ) -> Result<Option<Part>, PipelineError> {
-        let entries = known.ledger.additions(self.ledger).await?;
+    /// The `related_id`s whose entries changed, with all their entries, and the changed entries without one.
+    async fn changed_part(&self, ctx: &SessionContext, known: &Known) -> Result<Option<Part>, PipelineError> {
+        let changes = known.ledger.additions(self.ledger).await?;
         // An entry that moved may have left the day, and then no new row of the day says so.
-        let entries = entries.filter(|changes| changes.moved == 0);
-        let (Some(entries), Some(order_changes)) = (entries, known.orders.additions(orders).await?) else {
+        let Some(changes) = changes.filter(|changes| changes.moved == 0) else {
             return Ok(None);
         };
-        let day = [self.day.date];
-        let (day_files, search_files) = (self.ledger.files_of(&day)?, search.files_of(&day)?);
-        let total: u64 = day_files.iter().filter_map(|f| f.rows).sum();
-        let of_day = |f: &DataFile| f.partition_date() == Some(self.day.date);
+        let of_day = |f: &&DataFile| f.partition_date() == Some(self.day.date);
+        let added: Vec<DataFile> = changes.added.iter().filter(of_day).cloned().collect();
+        let files = self.ledger.files_of(&[self.day.date])?;
+        let total: u64 = files.iter().filter_map(|f| f.rows).sum();
+        let is_new = |f: &DataFile| added.iter().any(|new| new.path == f.path);
+        let kept = files.iter().filter(|f| !is_new(f));
+        let files_before: Vec<DataFile> = kept.chain(changes.removed.iter().filter(of_day)).cloned().collect();
 
-        let added = entries.added.iter().filter(|f| of_day(f)).cloned().collect();
-        let new = written_by(ctx, self.ledger, added, &entries, OF_ENTRY).await?;
-        let new_orders =
-            written_by(ctx, orders, order_changes.added.clone(), &order_changes, OF_ORDER).await?;
-        let new_orders = named_by(new_orders)?;
-        let (new, new_orders) = (new.cache().await?, new_orders.cache().await?);
+        let new = written_by(ctx, self.ledger, added.clone(), &changes, OF_ENTRY).await?;
+        let new = new.cache().await?;
         if is_much(&new, total).await? {
             return Ok(None);
         }
-
         let keys = collect(&new, &["tx_id", "wallet_id"]).await?;
-        let replaced = search
-            .rows_with(ctx, search_files.clone(), &["tx_id", "wallet_id"], &keys, COUNTED)
-            .await?;
+        let replaced = self
+            .ledger
+            .rows_with(ctx, files_before.clone(), &["tx_id", "wallet_id"], &keys, COUNTED);
+        let Some(replaced) = if_there(replaced.await)? else {
+            return Ok(None);
+        };
         let mut related = collect(&new, &["related_id"]).await?;
         related.extend(collect(&replaced, &["related_id"]).await?);
-        let changed_refs = collect(&new_orders, &["order_ref"]).await?;
-        related.extend(renamed(&changed_refs, "related_id")?);
         let related = without_nulls(&related)?;
 
         let is_null = || col("related_id").is_null();
         let after = self
             .ledger
-            .rows_with(ctx, day_files, &["related_id"], &related, OF_ENTRY)
+            .rows_with(ctx, files, &["related_id"], &related, OF_ENTRY)
             .await?;
         if is_much(&after, total).await? {
             return Ok(None);
         }
-        let after = after.union(new.filter(is_null())?)?;
-        let before = search
-            .rows_with(ctx, search_files, &["related_id"], &related, COUNTED)
-            .await?;
-        let before = before.union(replaced.filter(is_null())?)?;
-
-        // Changed orders that no entry of the day names do not matter.
-        let named = after.clone().select_columns(&["related_id"])?;
-        let named = named
-            .union(before.clone().select_columns(&["related_id"])?)?
-            .distinct()?;
-        let refs = renamed(&collect(&named, &["related_id"]).await?, "order_ref")?;
-        let files = scope::files_of_orders(ctx, orders, named).await?;
-        let orders_after = named_by(
-            orders
-                .rows_with(ctx, files, &["order_ref"], &refs, OF_ORDER)
-                .await?,
-        )?
-        .cache()
-        .await?;
-        let removed = order_changes.removed;
-        let orders_before = orders_before(ctx, orders, removed, &changed_refs, new_orders, &orders_after);
-        let Some(orders_before) = orders_before.await? else {
+        let before = self
+            .ledger
+            .rows_with(ctx, files_before, &["related_id"], &related, COUNTED);
+        let Some(before) = if_there(before.await)? else {
             return Ok(None);
         };
         Ok(Some(Part {
-            before,
-            orders_before,
-            after,
-            orders_after,
+            before: before.union(replaced.filter(is_null())?)?,
+            after: after.union(new.filter(is_null())?)?,
         }))
     }
 }
 
-/// Orders as they were. Those the runs did not write are as they are; of the others, those were known that stand in the files
-/// of then, unless these are gone.
-async fn orders_before(
-    ctx: &SessionContext,
-    orders: &Table,
-    removed: Vec<DataFile>,
-    changed_refs: &[RecordBatch],
-    new_orders: DataFrame,
-    orders_after: &DataFrame,
-) -> Result<Option<DataFrame>, PipelineError> {
-    let removed = orders
-        .rows_with(ctx, removed, &["order_ref"], changed_refs, OF_ORDER)
-        .await;
-    let removed = match removed {
-        Err(LakeError::Store(_) | LakeError::Engine(_) | LakeError::DataFilesMissing { .. }) => {
-            return Ok(None);
-        }
-        other => named_by(other?)?,
-    };
-    let changed = new_orders.select(vec![col("order_ref").alias("changed")])?;
-    let unchanged =
-        orders_after
-            .clone()
-            .join(changed, JoinType::LeftAnti, &["order_ref"], &["changed"], None)?;
-    Ok(Some(unchanged.union(removed)?))
+/// Rows of files that were part of a table; `None` when a vacuum has removed one.
+fn if_there(rows: Result<DataFrame, LakeError>) -> Result<Option<DataFrame>, PipelineError> {
+    match rows {
+        Err(LakeError::Store(_) | LakeError::Engine(_) | LakeError::DataFilesMissing { .. }) => Ok(None),
+        rows => Ok(Some(rows?)),
+    }
 }
 
 /// Whether some rows are too many of all to look at them alone.
 async fn is_much(rows: &DataFrame, of: u64) -> Result<bool, PipelineError> {
     let count = rows.clone().count().await? as u64;
     Ok(count.saturating_mul(CHANGED_SHARE) > of)
-}
-
-/// Counts a part as it was, in a session of its own: its tables have the names of the other ones.
-async fn counted(
-    run: &RunContext,
-    entries: DataFrame,
-    orders: DataFrame,
-) -> Result<PairingCounts, PipelineError> {
-    let ctx = run.session()?;
-    ctx.register_table("entries", entries.into_view())?;
-    ctx.register_table("orders_named", orders.into_view())?;
-    Ok(pairing_counts(&ctx).await?)
-}
-
-/// What B-5 and B-6 read of the payment orders among some orders.
-fn named_by(orders: DataFrame) -> Result<DataFrame, PipelineError> {
-    let payments = orders.filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?;
-    Ok(payments.select_columns(&["order_ref", "merchant_name", "status"])?)
 }
 
 /// The rows of some files that one of the runs wrote.

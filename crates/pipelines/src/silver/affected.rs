@@ -11,7 +11,7 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{Days, PipelineStates, StagedUpsert};
 
-use super::scope::{ITEMS, PRODUCTS, days_of_orders, days_that_sold, overlapping, payment_statuses};
+use super::scope::{ITEMS, PRODUCTS, days_of_orders, days_that_sold, named_orders, overlapping};
 use crate::gate::SILVER;
 use crate::{Period, PipelineError, RunContext, RunReport};
 
@@ -98,7 +98,7 @@ impl Affected {
         named = named.distinct()?;
         let orders = beside.map(StagedUpsert::scan).filter(|o| o.row_count() > 0);
         if let Some(orders) = orders {
-            let known = payment_statuses(self.ctx.read_table(orders)?)?;
+            let known = named_orders(self.ctx.read_table(orders)?)?;
             let known = known.select(vec![col("order_ref").alias("known")])?;
             named = named.join(known, JoinType::LeftAnti, &["order_ref"], &["known"], None)?;
         }

@@ -1,5 +1,5 @@
-//! Payment orders that changed, and the stored entries that name them: an entry's status is that of its order, on
-//! whatever day the entry stands (lakehouse contract 3, "status").
+//! Payment orders that changed, and the stored entries that name them: what an entry takes from its order is that of the
+//! newest version, on whatever day the entry stands (lakehouse contract 3, "status").
 
 use datafusion::arrow::array::{Array, RecordBatch};
 use datafusion::arrow::datatypes::DataType;
@@ -9,21 +9,20 @@ use datafusion::functions::string::expr_fn::concat_ws;
 use datafusion::logical_expr::{Expr, Operator, binary_expr, cast, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_lake::{DataFile, Scope, StagedUpsert, Table, Upsert};
+use nsc_transforms::silver::OF_ORDER;
 
 use super::drain::stamp;
-use super::scope::payment_statuses;
+use super::scope::named_orders;
 use super::stage::{SilverRules, in_memory};
 use crate::exceptions::metadata;
 use crate::loads;
 use crate::{PipelineError, RunContext, RunReport, TableReport};
 
 const ENTRIES: &str = "silver.ledger_entries";
-/// What of an entry follows from its order.
-pub(crate) const STATUS: &str = "status";
 /// The table orders stand in.
 pub(super) const ORDERS: &str = "silver.order_events";
 
-/// Payment orders with their new status: `order_ref`, `order_status`.
+/// Payment orders as they are now: `order_ref`, `order_status`, `order_merchant`, `is_known`.
 #[derive(Debug, Default)]
 pub(super) struct ChangedOrders(Vec<RecordBatch>);
 
@@ -35,10 +34,11 @@ impl ChangedOrders {
         if rows.row_count() == 0 {
             return Ok(Self::default());
         }
-        Ok(Self(payment_statuses(ctx.read_table(rows)?)?.collect().await?))
+        let orders = named_orders(ctx.read_table(rows)?)?.with_column("is_known", lit(true))?;
+        Ok(Self(orders.collect().await?))
     }
 
-    /// Orders with their status, null for one that has none any more: `order_ref`, `order_status`.
+    /// Orders of which some may be known no more.
     pub(super) fn with(orders: Vec<RecordBatch>) -> Self {
         Self(orders)
     }
@@ -61,7 +61,7 @@ impl ChangedOrders {
         Ok(ledger.files_holding(ctx, files, "related_id", refs).await?)
     }
 
-    /// Gives the stored entries of a scope that name one of the orders its status; without one, their own.
+    /// Gives the stored entries of a scope that name one of the orders what they take from it; without one, their own status.
     pub(super) async fn update_entries(
         &self,
         run: &RunContext,
@@ -85,7 +85,9 @@ impl ChangedOrders {
             .map(|c| c.name)
             .filter(|name| !["run_id", "rule_id"].contains(name))
             .map(|name| match name {
-                "status" => col("new_status").alias(name),
+                "status" | "has_order" | "merchant_name" | "payment_status" => {
+                    col(format!("new_{name}")).alias(name)
+                }
                 _ => col(name),
             })
             .collect();
@@ -109,8 +111,8 @@ impl ChangedOrders {
         }
         let part = writer.finish().await?;
         let staged = upsert.finish(ctx, vec![part]).await?;
-        // No balance follows from a status.
-        let staged = staged.changing_only(&[STATUS]);
+        // No balance follows from an order.
+        let staged = staged.changing_only(&OF_ORDER);
         let (table, outcome) = staged.commit(metadata(run)).await?;
         report.wrote(&table);
         // These rows were counted as unchanged.
@@ -120,8 +122,8 @@ impl ChangedOrders {
         Ok(())
     }
 
-    /// `of_tx`, `of_wallet` and `new_status` of the entries whose status is to change, found by few columns: the others
-    /// are read only when there are any.
+    /// `of_tx`, `of_wallet` and the new values of [`OF_ORDER`] of the entries that take something else from their order now,
+    /// found by few columns: the others are read only when there are any.
     async fn restated(
         &self,
         run: &RunContext,
@@ -135,21 +137,22 @@ impl ChangedOrders {
                 "tx_id",
                 "wallet_id",
                 "related_id",
-                "status",
+                "has_order",
+                "merchant_name",
+                "payment_status",
                 "source_ref",
                 "load_id",
             ])?
             .join(orders, JoinType::Inner, &["related_id"], &["order_ref"], None)?
-            .filter(binary_expr(
-                col("status"),
-                Operator::IsDistinctFrom,
-                col("order_status"),
-            ))?
+            .filter(differs("has_order", "is_known").or(differs("merchant_name", "order_merchant")
+                .or(differs("payment_status", "order_status"))))?
             .select(vec![
                 col("tx_id").alias("of_tx"),
                 col("wallet_id").alias("of_wallet"),
-                col("status"),
                 col("order_status").alias("new_status"),
+                col("is_known").alias("new_has_order"),
+                col("order_merchant").alias("new_merchant_name"),
+                col("order_status").alias("new_payment_status"),
                 bronze_row().alias("bronze_row"),
             ])?
             .collect()
@@ -163,10 +166,7 @@ impl ChangedOrders {
         } else {
             in_memory(ctx, named)?
         };
-        let restated = restated.select_columns(&["of_tx", "of_wallet", "new_status"])?;
-        let restated = restated.collect().await?;
-        let is_empty = restated.iter().all(|b| b.num_rows() == 0);
-        Ok((!is_empty).then_some(restated))
+        Ok(Some(restated.collect().await?))
     }
 }
 
@@ -181,6 +181,10 @@ fn line_of<'a>(report: &'a mut RunReport, name: &str) -> &'a mut TableReport {
         report.tables.len() - 1
     });
     &mut report.tables[at]
+}
+
+fn differs(now: &str, new: &str) -> Expr {
+    binary_expr(col(now), Operator::IsDistinctFrom, col(new))
 }
 
 /// What names a Bronze row, as one value that is never null: its load, if it has one, and its place in it.
@@ -235,9 +239,5 @@ async fn with_own_status(
             None,
         )?
         .with_column("new_status", coalesce(vec![col("new_status"), col("own_status")]))?;
-    Ok(restated.filter(binary_expr(
-        col("status"),
-        Operator::IsDistinctFrom,
-        col("new_status"),
-    ))?)
+    Ok(restated)
 }

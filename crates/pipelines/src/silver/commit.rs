@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nsc_core::{DateKst, UtcWindow};
-use nsc_lake::{DataFile, StagedUpsert, UpsertOutcome};
+use nsc_lake::{DataFile, Days, StagedUpsert, UpsertOutcome};
 
 use super::affected::Affected;
 use super::changed_orders::ORDERS;
@@ -46,8 +46,8 @@ pub(super) async fn all(
     for (name, upsert) in orders {
         affected.staged(name, &upsert, None).await?;
         let files = naming_files(run, window, base.is_some(), &upsert).await?;
-        let named = late.restate(run, &ctx, files, &upsert, affected, report).await?;
-        let upsert = upsert.reaching(named.into_iter().collect());
+        late.restate(run, &ctx, files, &upsert, affected, report).await?;
+        let upsert = upsert.reaching(Days::default());
         commit_one(run, name, upsert, base.as_ref(), report).await?;
     }
     Ok(late)

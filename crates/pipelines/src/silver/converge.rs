@@ -17,7 +17,7 @@ use futures::TryStreamExt;
 use nsc_core::{DateKst, UtcMicros};
 use nsc_lake::{DataFile, Days, Scope, StagedUpsert, Upsert};
 use nsc_transforms::silver::{
-    Kind, Selection, classified_copies, copies_of, keys_of, silver_columns, with_order_status,
+    Kind, Selection, classified_copies, copies_of, keys_of, silver_columns, with_named_orders,
 };
 
 use super::affected::Affected;
@@ -160,9 +160,9 @@ impl Convergence<'_> {
         beyond.extend(self.days_beyond(lost, &staged, affected).await?);
         if plan.source == "payment_orders" {
             // Before the orders, for the reason of `commit::all`.
-            let orders = self.statuses(lost, rows).await?;
+            let orders = self.orders_now(lost, rows).await?;
             let files = self.run.table("silver.ledger_entries").await?.files()?;
-            beyond.extend(restate(self.run, self.ctx, files, &orders, self.rules, affected, report).await?);
+            restate(self.run, self.ctx, files, &orders, self.rules, affected, report).await?;
         }
         let staged = staged.reaching(beyond.into_iter().collect());
         let (table, outcome) = staged.commit(metadata(self.run)).await?;
@@ -187,8 +187,8 @@ impl Convergence<'_> {
         let named = counting.clone().select_columns(&["related_id"])?;
         let files = scope::files_of_orders(self.ctx, &orders, named).await?;
         let stored = scope::payment_versions(self.ctx.read_table(orders.scan(files))?)?;
-        Ok(match scope::order_statuses(counting, vec![stored], None)? {
-            Some(statuses) => with_order_status(rows, statuses)?,
+        Ok(match scope::orders_named_by(counting, vec![stored], None)? {
+            Some(named) => with_named_orders(rows, named)?,
             None => rows,
         })
     }
@@ -238,18 +238,24 @@ impl Convergence<'_> {
         Ok(beyond)
     }
 
-    /// Every order of the keys with the status it has now, null where none is left: whether or not it changes in this run, for
-    /// one that died may have changed it.
-    async fn statuses(&self, lost: &Lost<'_>, rows: DataFrame) -> Result<ChangedOrders, PipelineError> {
+    /// Every order of the keys as it is now, without anything where none is left: whether or not it changes in this run, for one
+    /// that died may have changed it.
+    async fn orders_now(&self, lost: &Lost<'_>, rows: DataFrame) -> Result<ChangedOrders, PipelineError> {
         let text = |name: &str| cast(col(name), DataType::Utf8View);
-        let now = scope::payment_statuses(rows)?.select(vec![
+        let now = scope::named_orders(rows)?.select(vec![
             text("order_ref").alias("known_ref"),
             text("order_status").alias("order_status"),
+            text("order_merchant").alias("order_merchant"),
         ])?;
         let all = in_memory(self.ctx, lost.keys.clone())?
             .select(vec![text("order_ref").alias("order_ref")])?
             .join(now, JoinType::Left, &["order_ref"], &["known_ref"], None)?
-            .select_columns(&["order_ref", "order_status"])?;
+            .select(vec![
+                col("order_ref"),
+                col("order_status"),
+                col("order_merchant"),
+                col("known_ref").is_not_null().alias("is_known"),
+            ])?;
         Ok(ChangedOrders::with(all.collect().await?))
     }
 

@@ -14,7 +14,7 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{Conflict, DataFile, Scope, StagedUpsert, Table, Upsert};
-use nsc_transforms::silver::{Kind, Selection, classified, with_order_status};
+use nsc_transforms::silver::{Kind, Selection, classified, with_named_orders};
 use nsc_transforms::vocabulary::Vocabulary;
 
 use super::affected::Affected;
@@ -146,8 +146,7 @@ impl Late {
         conflicts.record(run, ledger, words, report).await
     }
 
-    /// Gives stored entries in some files of the ledger the status of the orders that a change brings. Returns the days of the
-    /// entries that name them.
+    /// Gives stored entries in some files of the ledger what they take from the orders that a change brings.
     pub(super) async fn restate(
         &self,
         run: &RunContext,
@@ -156,7 +155,7 @@ impl Late {
         orders: &StagedUpsert,
         affected: &mut Affected,
         report: &mut RunReport,
-    ) -> Result<BTreeSet<DateKst>, PipelineError> {
+    ) -> Result<(), PipelineError> {
         let orders = ChangedOrders::of(ctx, orders).await?;
         restate(run, ctx, files, &orders, &self.rules, affected, report).await
     }
@@ -185,15 +184,15 @@ impl Late {
             let files =
                 scope::files_of_orders(ctx, &orders, bronze.clone().select_columns(&["related_id"])?).await?;
             let stored = scope::payment_versions(ctx.read_table(orders.scan(files))?)?;
-            if let Some(statuses) = scope::order_statuses(bronze, vec![stored], None)? {
-                rows = with_order_status(rows, statuses)?;
+            if let Some(named) = scope::orders_named_by(bronze, vec![stored], None)? {
+                rows = with_named_orders(rows, named)?;
             }
         }
         Ok(rows.filter(col("kind").eq(lit(Kind::Row as i8)))?)
     }
 }
 
-/// Gives stored entries in some files of the ledger the status of the orders they name. Returns their days.
+/// Gives stored entries in some files of the ledger what they take from the orders they name.
 pub(super) async fn restate(
     run: &RunContext,
     ctx: &SessionContext,
@@ -202,19 +201,15 @@ pub(super) async fn restate(
     rules: &SilverRules,
     affected: &mut Affected,
     report: &mut RunReport,
-) -> Result<BTreeSet<DateKst>, PipelineError> {
+) -> Result<(), PipelineError> {
     if files.is_empty() {
-        return Ok(BTreeSet::new());
+        return Ok(());
     }
     let table = run.table("silver.ledger_entries").await?;
     let files = orders.files_naming(ctx, &table, files).await?;
-    let days: BTreeSet<DateKst> = files.iter().filter_map(DataFile::partition_date).collect();
-    affected.note(days.iter().copied());
+    affected.note(files.iter().filter_map(DataFile::partition_date));
     let scope = Scope::of(files, Conflict::Newest);
-    orders
-        .update_entries(run, ctx, &table, scope, rules, report)
-        .await?;
-    Ok(days)
+    orders.update_entries(run, ctx, &table, scope, rules, report).await
 }
 
 impl LateRows<'_> {
@@ -275,14 +270,13 @@ impl LateRows<'_> {
         }
         let part = writer.finish().await?;
         let staged = upsert.finish(self.ctx, vec![part]).await?;
-        let mut beyond = affected.staged(self.silver, &staged, None).await?;
+        let beyond = affected.staged(self.silver, &staged, None).await?;
         if self.silver == ORDERS {
             // Before the orders, for the reason of `commit::all`.
             let files = self.run.table("silver.ledger_entries").await?.files()?;
-            let named = self
-                .late
-                .restate(self.run, self.ctx, files, &staged, affected, report);
-            beyond.extend(named.await?);
+            self.late
+                .restate(self.run, self.ctx, files, &staged, affected, report)
+                .await?;
         }
         let (table, outcome) = staged.reaching(beyond).commit(metadata(self.run)).await?;
         report.committed(&table, outcome);

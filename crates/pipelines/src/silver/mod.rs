@@ -34,7 +34,6 @@ use crate::{Period, PipelineError, RunContext, RunReport, refused};
 
 use affected::Affected;
 use bronze::BronzeInput;
-pub(crate) use changed_orders::STATUS;
 use converge::{Convergence, Reach};
 use extend::Base;
 use late::Late;

@@ -114,9 +114,13 @@ fn payments_among(orders: DataFrame) -> Result<DataFrame, PipelineError> {
     Ok(orders.filter(col("order_source").eq(lit("PAYMENT_ORDERS")))?)
 }
 
-/// `order_ref`, `order_status` of the payment orders among Silver orders.
-pub(crate) fn payment_statuses(orders: DataFrame) -> Result<DataFrame, PipelineError> {
-    Ok(payments_among(orders)?.select(vec![col("order_ref"), col("status").alias("order_status")])?)
+/// What entries take from the payment orders among Silver orders: `order_ref`, `order_status`, `order_merchant`.
+pub(crate) fn named_orders(orders: DataFrame) -> Result<DataFrame, PipelineError> {
+    Ok(payments_among(orders)?.select(vec![
+        col("order_ref"),
+        col("status").alias("order_status"),
+        col("merchant_name").alias("order_merchant"),
+    ])?)
 }
 
 /// The files of the days that hold an order of those refs, found by the orders' keys alone.
@@ -173,6 +177,7 @@ pub(crate) const VERSIONED: &[&str] = &[
     "order_source",
     "order_ref",
     "status",
+    "merchant_name",
     "source_updated_at",
     "source_extracted_at",
     "ingested_at",
@@ -180,7 +185,7 @@ pub(crate) const VERSIONED: &[&str] = &[
     "load_id",
 ];
 
-/// `order_ref`, `order_status` and `version` (the greatest is the newest) of the payment orders among Silver orders.
+/// What [`named_orders`] says and `version` (the greatest is the newest) of the payment orders among Silver orders.
 pub(crate) fn payment_versions(orders: DataFrame) -> Result<DataFrame, PipelineError> {
     let orders = payments_among(orders)?;
     let version = orders.parse_sql_expr(
@@ -190,12 +195,13 @@ pub(crate) fn payment_versions(orders: DataFrame) -> Result<DataFrame, PipelineE
     Ok(orders.select(vec![
         text("order_ref").alias("order_ref"),
         text("status").alias("order_status"),
+        text("merchant_name").alias("order_merchant"),
         version.alias("version"),
     ])?)
 }
 
-/// One status per order that the Bronze entries name: as staged, else of the newest version among the others.
-pub(super) fn order_statuses(
+/// The orders that the Bronze entries name, each once: as staged, else the newest version among the others.
+pub(super) fn orders_named_by(
     entries: DataFrame,
     others: Vec<DataFrame>,
     staged: Option<DataFrame>,
@@ -213,12 +219,14 @@ pub(super) fn order_statuses(
             .select(vec![col("order_ref").alias("staged_ref")])?;
         found = found.join(known, JoinType::LeftAnti, &["order_ref"], &["staged_ref"], None)?;
     }
-    let newest = found.parse_sql_expr("last_value(order_status ORDER BY version) AS order_status")?;
-    let found = found.aggregate(vec![col("order_ref")], vec![newest])?;
+    let newest = |name: &str| found.parse_sql_expr(&format!("last_value({name} ORDER BY version) AS {name}"));
+    let newest = vec![newest("order_status")?, newest("order_merchant")?];
+    let found = found.aggregate(vec![col("order_ref")], newest)?;
     Ok(Some(match staged {
         Some(staged) => found.union(staged.select(vec![
             cast(col("order_ref"), DataType::Utf8View).alias("order_ref"),
             cast(col("order_status"), DataType::Utf8View).alias("order_status"),
+            cast(col("order_merchant"), DataType::Utf8View).alias("order_merchant"),
         ])?)?,
         None => found,
     }))

@@ -14,7 +14,7 @@ use nsc_core::{DateKst, UtcWindow};
 use nsc_lake::{Conflict, Scope, StagedUpsert, Table, Upsert, UpsertPart};
 use nsc_transforms::rules::Threshold;
 use nsc_transforms::silver::{
-    Kind, Selection, SourcePlan, classified, key_column, repeated_keys, with_order_status,
+    Kind, Selection, SourcePlan, classified, key_column, repeated_keys, with_named_orders,
 };
 use nsc_transforms::vocabulary::Vocabulary;
 
@@ -274,16 +274,16 @@ impl Staging {
         if input.plan.source != "transaction_ledger" {
             return Ok(classified);
         }
-        let orders = self.order_statuses(named, window).await?;
+        let orders = self.orders_named(named, window).await?;
         Ok(match orders {
-            Some(orders) => with_order_status(classified, orders)?,
+            Some(orders) => with_named_orders(classified, orders)?,
             None => classified,
         })
     }
 
     /// Statuses of the payment orders the entries may name: what this run staged for the window, else the newest of
     /// what it will merge by version (late and undated orders) and what is stored.
-    async fn order_statuses(
+    async fn orders_named(
         &self,
         entries: DataFrame,
         window: UtcWindow,
@@ -295,7 +295,7 @@ impl Staging {
             .find(|(name, _)| *name == "silver.order_events")
             .map(|(_, s)| s.scan());
         let new = match staged {
-            Some(scan) if scan.row_count() > 0 => Some(scope::payment_statuses(self.ctx.read_table(scan)?)?),
+            Some(scan) if scan.row_count() > 0 => Some(scope::named_orders(self.ctx.read_table(scan)?)?),
             _ => None,
         };
         let mut others = Vec::new();
@@ -336,7 +336,7 @@ impl Staging {
                 late.filter(col("kind").eq(lit(Kind::Row as i8)))?,
             )?);
         }
-        scope::order_statuses(entries, others, new)
+        scope::orders_named_by(entries, others, new)
     }
 
     /// Rows read.

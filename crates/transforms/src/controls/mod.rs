@@ -8,7 +8,6 @@
 //! | `entries` | `silver.ledger_entries` with `event_date_kst` = the day |
 //! | `snapshots` | `silver.wallet_snapshot` with `snapshot_ts` in `[start, end]`, both edges |
 //! | `positions` | the carried state strictly before `start`: [`positions_next`] of the day before, or empty ([`empty_positions`]) |
-//! | `orders_named` | `order_ref`, `merchant_name`, `status`: payment orders named by a `related_id` of `entries`, one row per `order_ref` |
 //! | `payment_orders_raw` | Bronze: every version of every order that may be of the day |
 //! | `wallet_day` | [`wallet_day`], materialised (`DataFrame::cache`), read by [`reconciliation`], [`positions_next`] and [`supply`] |
 //! | `payment_orders_of_day` | [`payment_orders_of_day`], materialised, read by [`payment_day`] |

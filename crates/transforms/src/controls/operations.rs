@@ -114,7 +114,7 @@ async fn by_merchant(
     finish(counts, table, day.stamps(Some(&rule.rule_id)))
 }
 
-/// B-6, `gold.admin_tx_search`: one row per entry of the day. Reads `entries` and `orders_named`. No rule judges it.
+/// B-6, `gold.admin_tx_search`: one row per entry of the day. Reads `entries`. No rule judges it.
 ///
 /// # Errors
 /// When the plan is refused.

@@ -25,6 +25,9 @@ pub struct PairingCounts {
     pub pairs: i64,
     /// Those that are a known payment order.
     pub orders: i64,
+    /// Entries that do not say whether they name one: no counts may be made of them.
+    #[serde(skip)]
+    pub unstamped: i64,
 }
 
 impl PairingCounts {
@@ -37,11 +40,12 @@ impl PairingCounts {
             groups: self.groups - before.groups + after.groups,
             pairs: self.pairs - before.pairs + after.pairs,
             orders: self.orders - before.orders + after.orders,
+            unstamped: self.unstamped - before.unstamped + after.unstamped,
         }
     }
 }
 
-/// Counts `entries`, of which `orders_named` says which `related_id`s are payment orders.
+/// Counts `entries`.
 ///
 /// # Errors
 /// When the plan is refused, and the engine's.
@@ -50,20 +54,21 @@ pub async fn pairing_counts(ctx: &SessionContext) -> Result<PairingCounts, Trans
     let failed = TransformError::plan;
     let df = plan(ctx, WHAT, include_str!("../sql/pairing_counts.sql"), Vec::new()).await?;
     let found = df.collect().await.map_err(failed(WHAT))?;
-    let mut counts = [0; 5];
+    let mut counts = [0; 6];
     for batch in found.iter().filter(|b| b.num_rows() > 0) {
         for (count, column) in counts.iter_mut().zip(batch.columns()) {
             let column = cast(column, &DataType::Int64).map_err(|e| failed(WHAT)(e.into()))?;
             *count = column.as_primitive::<Int64Type>().value(0);
         }
     }
-    let [entries, related, groups, pairs, orders] = counts;
+    let [entries, related, groups, pairs, orders, unstamped] = counts;
     Ok(PairingCounts {
         entries,
         related,
         groups,
         pairs,
         orders,
+        unstamped,
     })
 }
 

@@ -9,19 +9,19 @@ mod check;
 mod checked_columns;
 mod classify;
 mod conflict;
+mod named_order;
 mod of_keys;
 mod plan_columns;
 mod record;
 mod source_plan;
-mod status;
 mod text_key;
 
 pub use classify::{Kind, Selection, classified, repeated_keys};
 pub use conflict::{conflicts_among_copies, disagreeing_with_stored};
+pub use named_order::{OF_ORDER, with_named_orders};
 pub use of_keys::{classified_copies, copies_of, keys_of, silver_columns};
 pub use plan_columns::key_column;
 pub use source_plan::{PLANS, SourcePlan, plan_of};
-pub use status::with_order_status;
 pub use text_key::text_key;
 
 use datafusion::prelude::SessionContext;

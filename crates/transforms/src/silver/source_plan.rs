@@ -114,6 +114,10 @@ pub static PLANS: &[SourcePlan] = &[
             ("related_type", "nsc_clean(related_type)"),
             ("status", "nsc_clean(status)"),
             ("created_at", checked!("created_at")),
+            // Those that name an order take the rest from it (`with_named_orders`).
+            ("has_order", "false"),
+            ("merchant_name", "CAST(NULL AS VARCHAR)"),
+            ("payment_status", "CAST(NULL AS VARCHAR)"),
         ],
     },
     SourcePlan {

@@ -1,6 +1,6 @@
 -- gold.admin_tx_search (B-6): a flat row per ledger entry for the operator's search.
 -- Grain: one row per entry of the day. Key: event_date_kst, tx_id, wallet_id.
--- Inputs: entries (the day), orders_named (one row per order_ref). Contract: lakehouse 4, B-6: PAYMENT pairs with RECEIVE
+-- Input: entries (the day). Contract: lakehouse 4, B-6: PAYMENT pairs with RECEIVE
 -- and REFUND_OUT with REFUND_IN of the same related_id when there is exactly one of each in the day.
 WITH pairs AS (
     -- only the entries that can pair; is_refund keeps a purchase and its refund apart
@@ -24,16 +24,13 @@ SELECT
     e.event_time,
     e.related_id,
     e.related_type,
-    o.merchant_name,
-    o.status AS payment_status,
+    e.merchant_name,
+    e.payment_status,
     CASE
         WHEN e.entry_type IN ('PAYMENT', 'REFUND_OUT') THEN p.in_tx_id
         WHEN e.entry_type IN ('RECEIVE', 'REFUND_IN') THEN p.out_tx_id
     END AS paired_tx_id
-FROM orders_named o
--- the small sides are on the left: they are the ones held in memory
-RIGHT JOIN (
-    pairs p
-    RIGHT JOIN entries e
-        ON p.related_id = e.related_id AND p.is_refund = (e.entry_type IN ('REFUND_OUT', 'REFUND_IN'))
-) ON o.order_ref = e.related_id
+-- the small side is on the left: it is the one held in memory
+FROM pairs p
+RIGHT JOIN entries e
+    ON p.related_id = e.related_id AND p.is_refund = (e.entry_type IN ('REFUND_OUT', 'REFUND_IN'))

@@ -158,22 +158,26 @@ async fn a_day_without_orders_has_no_merchant() {
     assert_eq!(shown(df, &["merchant_name"]).await, [""; 0]);
 }
 
-/// `tx | wallet | type | related_id`, all of one amount and time.
+/// `tx | wallet | type | related_id`, all of one amount and time, and what they take from `order | merchant | status`.
 fn with_entries(entries: &[&str], orders: &[&str]) -> SessionContext {
     let ctx = session();
     let columns = "tx_id text, wallet_id text, entry_type text, related_id text, related_type text, amount dec2, \
-                   amount_signed dec2, event_time ts, event_date_kst date";
+                   amount_signed dec2, event_time ts, event_date_kst date, has_order bool, merchant_name text, \
+                   payment_status text";
+    let of_order = |entry: &str| {
+        let (_, related_id) = entry.rsplit_once('|').unwrap();
+        let named = orders.iter().find_map(|o| o.strip_prefix(related_id)?.strip_prefix('|'));
+        named.map_or("false|~|~".to_owned(), |order| format!("true|{order}"))
+    };
     let lines: Vec<String> = entries
         .iter()
-        .map(|e| format!("{e}|PAYMENT_ORDER|1.00|1.00|2026-01-05T00:00:00Z|2026-01-05"))
+        .map(|e| {
+            let order = of_order(e);
+            format!("{e}|PAYMENT_ORDER|1.00|1.00|2026-01-05T00:00:00Z|2026-01-05|{order}")
+        })
         .collect();
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
     register(&ctx, "entries", batch(columns, &lines));
-    register(
-        &ctx,
-        "orders_named",
-        batch("order_ref text, merchant_name text, status text", orders),
-    );
     ctx
 }
 
