@@ -93,7 +93,11 @@ pub(crate) static TABLES: &[TableContract] = &[
             INGESTED,
             REF,
             LOAD,
-            Column::new("has_order", Boolean, "Whether related_id names a payment order that is known"),
+            Column::new(
+                "has_order",
+                Boolean,
+                "Whether related_id names a payment order that is known",
+            ),
             Column::new("merchant_name", Text, "Who is paid, of that order"),
             Column::new("payment_status", Text, "Status of that order"),
         ],

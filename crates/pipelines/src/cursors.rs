@@ -127,9 +127,10 @@ impl Inputs {
         Ok(Some(days))
     }
 
-    /// The days with rows, from the logs: what lies between two such days costs nothing.
+    /// The days with rows, from the logs: what lies between two such days costs nothing. A snapshot on midnight closes the day
+    /// before, and is all there is of many a last day; the day before the first has nothing to close.
     pub(crate) fn days_with_rows(&self) -> Result<BTreeSet<DateKst>, PipelineError> {
-        let mut days = BTreeSet::new();
+        let (mut days, mut closed) = (BTreeSet::new(), BTreeSet::new());
         for (_, table) in self.0.iter().filter(|(input, _)| input.days) {
             for file in table.files()? {
                 let Some(day) = file.partition_date() else {
@@ -139,16 +140,19 @@ impl Inputs {
                     days.insert(day);
                     continue;
                 }
-                // A snapshot on midnight closes the day before, and is all there is of many a last day.
                 let may_hold = |first, last| file.may_hold_instant("snapshot_ts", first, last);
                 if may_hold(day.start(), day.start()) {
-                    days.insert(day.previous());
+                    closed.insert(day.previous());
                 }
                 if may_hold(day.start().plus(OPENING_MICROS), day.end()) {
                     days.insert(day);
                 }
             }
         }
+        if days.first().is_none_or(|first| closed.first() < Some(first)) {
+            closed.pop_first();
+        }
+        days.extend(closed);
         Ok(days)
     }
 }

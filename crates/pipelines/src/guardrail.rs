@@ -71,7 +71,9 @@ pub(crate) async fn run(
     // What was found of a past span stays as it is while nothing it follows from changes.
     if let Some(known) = &derivation
         && let outputs = outputs(run, span).await?
-        && known.stands(run, &outputs, (UNCHANGED.to_owned(), begun), report).await?
+        && known
+            .stands(run, &outputs, (UNCHANGED.to_owned(), begun), report)
+            .await?
     {
         return gate::succeeded(run, &ctx, success(None), |_| {}).await;
     }

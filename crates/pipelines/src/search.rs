@@ -214,7 +214,10 @@ impl<'a> Search<'a> {
         let total: u64 = files.iter().filter_map(|f| f.rows).sum();
         let is_new = |f: &DataFile| added.iter().any(|new| new.path == f.path);
         let kept = files.iter().filter(|f| !is_new(f));
-        let files_before: Vec<DataFile> = kept.chain(changes.removed.iter().filter(of_day)).cloned().collect();
+        let files_before: Vec<DataFile> = kept
+            .chain(changes.removed.iter().filter(of_day))
+            .cloned()
+            .collect();
 
         let new = written_by(ctx, self.ledger, added.clone(), &changes, OF_ENTRY).await?;
         let new = new.cache().await?;
@@ -222,9 +225,9 @@ impl<'a> Search<'a> {
             return Ok(None);
         }
         let keys = collect(&new, &["tx_id", "wallet_id"]).await?;
-        let replaced = self
-            .ledger
-            .rows_with(ctx, files_before.clone(), &["tx_id", "wallet_id"], &keys, COUNTED);
+        let replaced =
+            self.ledger
+                .rows_with(ctx, files_before.clone(), &["tx_id", "wallet_id"], &keys, COUNTED);
         let Some(replaced) = if_there(replaced.await)? else {
             return Ok(None);
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Date32Array, Decimal128Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::prelude::SessionContext;
@@ -13,7 +13,7 @@ use nsc_lake::{Conflict, Lake, LakeOptions, Scope, SessionOptions, Table, Upsert
 use proptest::prelude::*;
 
 const DAY: i32 = 20_000;
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 20] = [
     "tx_id",
     "wallet_id",
     "event_time",
@@ -31,6 +31,9 @@ const COLUMNS: [&str; 17] = [
     "ingested_at",
     "source_ref",
     "load_id",
+    "has_order",
+    "merchant_name",
+    "payment_status",
 ];
 
 /// What differs between two versions of an entry; a null too.
@@ -61,7 +64,7 @@ fn entries(rows: &[(u32, Version)]) -> RecordBatch {
         Arc::new(TimestampMicrosecondArray::from(micros).with_timezone("UTC")) as ArrayRef
     };
     let start = DateKst::from_days(DAY).start().micros();
-    let columns: [ArrayRef; 17] = [
+    let columns: [ArrayRef; 20] = [
         text(&|n, _| Some(format!("tx-{n:07}"))),
         text(&|n, _| Some(format!("w-{}", n % 50))),
         time(&|n, _| start + i64::from(n) % MICROS_PER_DAY),
@@ -79,6 +82,11 @@ fn entries(rows: &[(u32, Version)]) -> RecordBatch {
         time(&|_, v| start + v.number),
         text(&|n, v| Some(format!("file:{}.jsonl#{n}", v.number))),
         text(&|_, v| (v.number > 0).then(|| format!("load-{}", v.number))),
+        Arc::new(BooleanArray::from_iter(
+            rows.iter().map(|(_, v)| Some(v.status.is_some())),
+        )),
+        text(&|n, _| (n % 3 == 0).then(|| "가게".to_owned())),
+        text(&|_, v| v.status.map(str::to_owned)),
     ];
     RecordBatch::try_from_iter_with_nullable(COLUMNS.into_iter().zip(columns).map(|(n, c)| (n, c, true)))
         .unwrap()

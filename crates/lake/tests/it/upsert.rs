@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, Date32Array, Decimal128Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, AsArray, BooleanArray, Date32Array, Decimal128Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Date32Type, Decimal128Type, TimestampMicrosecondType};
 use datafusion::prelude::SessionContext;
@@ -88,6 +89,9 @@ fn batch(change: &Change) -> RecordBatch {
         ("ingested_at", time(vec![0; rows.len()])),
         ("source_ref", text(&|tx| format!("file:x#{tx}"))),
         ("load_id", text(&|_| "load".to_owned())),
+        ("has_order", Arc::new(BooleanArray::from(vec![true; rows.len()]))),
+        ("merchant_name", text(&|_| "m".to_owned())),
+        ("payment_status", text(&|_| "s".to_owned())),
     ])
     .unwrap()
 }

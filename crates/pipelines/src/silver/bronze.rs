@@ -81,11 +81,6 @@ impl BronzeInput {
         &self.retracted
     }
 
-    /// The loads that count again since the last success.
-    pub(super) fn restored(&self) -> &[String] {
-        &self.restored
-    }
-
     /// The loads whose rows do not count.
     pub(super) fn taken_back(&self) -> &TakenBack {
         &self.taken_back

@@ -144,8 +144,9 @@ impl ChangedOrders {
                 "load_id",
             ])?
             .join(orders, JoinType::Inner, &["related_id"], &["order_ref"], None)?
-            .filter(differs("has_order", "is_known").or(differs("merchant_name", "order_merchant")
-                .or(differs("payment_status", "order_status"))))?
+            .filter(differs("has_order", "is_known").or(
+                differs("merchant_name", "order_merchant").or(differs("payment_status", "order_status")),
+            ))?
             .select(vec![
                 col("tx_id").alias("of_tx"),
                 col("wallet_id").alias("of_wallet"),

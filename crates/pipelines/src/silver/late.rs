@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
-use datafusion::arrow::datatypes::{Date32Type, TimestampMicrosecondType};
+use datafusion::arrow::datatypes::Date32Type;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
@@ -15,7 +15,6 @@ use futures::TryStreamExt;
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{Conflict, DataFile, Scope, StagedUpsert, Table, Upsert};
 use nsc_transforms::silver::{Kind, Selection, classified, with_named_orders};
-use nsc_transforms::vocabulary::Vocabulary;
 
 use super::affected::Affected;
 use super::bronze::BronzeInput;
@@ -209,7 +208,9 @@ pub(super) async fn restate(
     let files = orders.files_naming(ctx, &table, files).await?;
     affected.note(files.iter().filter_map(DataFile::partition_date));
     let scope = Scope::of(files, Conflict::Newest);
-    orders.update_entries(run, ctx, &table, scope, rules, report).await
+    orders
+        .update_entries(run, ctx, &table, scope, rules, report)
+        .await
 }
 
 impl LateRows<'_> {

@@ -166,7 +166,9 @@ fn with_entries(entries: &[&str], orders: &[&str]) -> SessionContext {
                    payment_status text";
     let of_order = |entry: &str| {
         let (_, related_id) = entry.rsplit_once('|').unwrap();
-        let named = orders.iter().find_map(|o| o.strip_prefix(related_id)?.strip_prefix('|'));
+        let named = orders
+            .iter()
+            .find_map(|o| o.strip_prefix(related_id)?.strip_prefix('|'));
         named.map_or("false|~|~".to_owned(), |order| format!("true|{order}"))
     };
     let lines: Vec<String> = entries

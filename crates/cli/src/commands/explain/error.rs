@@ -13,7 +13,8 @@ static PAGES: Dir = include_dir!("$CARGO_MANIFEST_DIR/../../docs/errors");
 /// What the operator reads about an error, in Markdown: what happened and why, what to do, an example.
 fn page(code: ErrorCode) -> &'static str {
     let file = PAGES.get_file(format!("{code}.md"));
-    file.and_then(include_dir::File::contents_utf8).unwrap_or_default()
+    file.and_then(include_dir::File::contents_utf8)
+        .unwrap_or_default()
 }
 
 pub(super) fn handle(code: Option<&str>, printer: &mut Printer) -> Outcome<ExitStatus> {
