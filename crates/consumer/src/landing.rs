@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nsc_contracts::event::EventAliases;
 use nsc_core::Clock;
@@ -26,8 +26,10 @@ use crate::retry::Backoff;
 use crate::worker::{GivenUp, Sink};
 
 mod outcome;
+mod pace;
 mod prepared;
 
+use pace::Pace;
 use prepared::Prepared;
 pub(crate) use prepared::Window;
 
@@ -96,6 +98,7 @@ pub(crate) struct Landing {
     /// When dead letters do not go into the database.
     file: Option<FileQueue>,
     health: Health,
+    pace: Pace,
     total: Total,
     window: Window,
     /// It belongs to a command, and ends with a fault that does not pass by itself.
@@ -150,11 +153,22 @@ impl std::fmt::Debug for ClockHandle {
     }
 }
 
+/// What became of a piece.
+enum Settled {
+    Applied(Applied),
+    /// A row of it can never be stored.
+    Refused(StoreError),
+    /// It is more than the database does in the time a statement may take.
+    TooMuch,
+}
+
 /// How an attempt failed.
 #[derive(Debug)]
 enum Failure {
     /// A row of it can never be stored.
     Poison(StoreError),
+    /// A statement was ended because it took too long.
+    CutShort(String),
     /// The database refuses for a reason that does not pass by itself and is none of the rows'.
     SetUp(StoreError),
     /// Anything else: wait.
@@ -165,6 +179,12 @@ impl Sink for Landing {
     async fn write(&self, messages: &[Message], give_up: &CancellationToken) -> Result<(), GivenUp> {
         self.land(messages, give_up).await.map(drop).map_err(|_| GivenUp)
     }
+}
+
+/// A piece in two, the first half last.
+fn halves(piece: &[Message]) -> [&[Message]; 2] {
+    let (first, second) = piece.split_at(piece.len() / 2);
+    [second, first]
 }
 
 impl Landing {
@@ -186,6 +206,7 @@ impl Landing {
             options,
             file,
             health: Health::default(),
+            pace: Pace::default(),
             total: Total::default(),
             window: Window::default(),
             ends_with_faults: false,
@@ -262,29 +283,40 @@ impl Landing {
     ) -> Result<Landed, Stopped> {
         let mut landed = Landed::default();
         // The pieces still to land, the next one last.
-        let mut pieces = vec![messages];
+        let mut pieces: Vec<&[Message]> = messages.chunks(self.pace.messages()).rev().collect();
         while let Some(piece) = pieces.pop() {
             let read = Prepared::read(piece, &self.reading, self.window, self.clock.0.now());
             let prepared = self.with_letters(read);
-            match (self.settle(&prepared, give_up).await?, piece) {
-                (Ok(applied), _) => landed += self.report(piece, &prepared, &applied),
-                (Err(error), [alone]) => match &mut refusals {
+            let begun = Instant::now();
+            match (self.settle(&prepared, piece.len() > 1, give_up).await?, piece) {
+                (Settled::Applied(applied), _) => {
+                    self.pace.landed(begun.elapsed());
+                    landed += self.report(piece, &prepared, &applied);
+                }
+                (Settled::TooMuch, _) => {
+                    tracing::warn!(
+                        messages = piece.len(),
+                        "a batch takes longer than the database lets a statement take; landing it in halves"
+                    );
+                    self.pace.too_much(piece.len());
+                    pieces.extend(halves(piece));
+                }
+                (Settled::Refused(error), [alone]) => match &mut refusals {
                     Refusals::Told(refused) => refused.push(Refused {
                         offset: alone.offset,
                         reason: outcome::with_sources(&error),
                     }),
                     Refusals::DeadLetters => {
                         let prepared = self.with_letters(Prepared::refused(alone, &error));
-                        match self.settle(&prepared, give_up).await? {
-                            Ok(applied) => landed += self.report(piece, &prepared, &applied),
-                            Err(_) => pieces.push(piece),
+                        match self.settle(&prepared, false, give_up).await? {
+                            Settled::Applied(applied) => landed += self.report(piece, &prepared, &applied),
+                            Settled::Refused(_) | Settled::TooMuch => pieces.push(piece),
                         }
                     }
                 },
-                (Err(error), _) => {
+                (Settled::Refused(error), _) => {
                     tracing::debug!(messages = piece.len(), %error, "a row is refused; halving the batch");
-                    let (first, second) = piece.split_at(piece.len() / 2);
-                    pieces.extend([second, first]);
+                    pieces.extend(halves(piece));
                 }
             }
         }
@@ -299,12 +331,14 @@ impl Landing {
         prepared
     }
 
-    /// Tries until it is done, is refused for a row, or is told to give up.
+    /// Tries until it is done, is refused for a row, is more than can be done (where it can be divided), or is told to give
+    /// up.
     async fn settle(
         &self,
         prepared: &Prepared,
+        is_divisible: bool,
         give_up: &CancellationToken,
-    ) -> Result<Result<Applied, StoreError>, Stopped> {
+    ) -> Result<Settled, Stopped> {
         let mut backoff = Backoff::new(self.options.retry_initial, self.options.retry_max);
         let mut waiting = None;
         loop {
@@ -316,15 +350,16 @@ impl Landing {
                     if backoff.failures > 0 {
                         tracing::info!(attempts = backoff.failures + 1, "the batch landed at last");
                     }
-                    return Ok(Ok(applied));
+                    return Ok(Settled::Applied(applied));
                 }
-                Err(Failure::Poison(error)) => return Ok(Err(error)),
+                Err(Failure::Poison(error)) => return Ok(Settled::Refused(error)),
+                Err(Failure::CutShort(_)) if is_divisible => return Ok(Settled::TooMuch),
                 Err(Failure::SetUp(error)) if self.ends_with_faults => return Err(Stopped::AtFault(error)),
                 Err(Failure::SetUp(error)) => format!(
                     "the database is not set up for events: {}",
                     outcome::with_sources(&error)
                 ),
-                Err(Failure::Other(reason)) => reason,
+                Err(Failure::CutShort(reason) | Failure::Other(reason)) => reason,
             };
             waiting.get_or_insert_with(|| self.health.wait());
             let pause = backoff.pause();
@@ -380,6 +415,7 @@ impl Landing {
             }),
             Err(error) if error.is_refusal() && prepared.has_rows() => self.blame(error).await,
             Err(error) if !error.is_transient() => Err(Failure::SetUp(error)),
+            Err(error) if error.is_cut_short() => Err(Failure::CutShort(outcome::with_sources(&error))),
             Err(error) => Err(Failure::Other(outcome::with_sources(&error))),
         }
     }

@@ -151,6 +151,27 @@ impl StoreError {
         }
     }
 
+    /// The server ended a statement because it took too long: it is there, and slow, or somebody holds what is needed.
+    #[must_use]
+    pub fn is_cut_short(&self) -> bool {
+        self.sqlstate().is_some_and(|code| code == "57014")
+    }
+
+    /// The server takes no changes: it is a standby, or was demoted to one.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.sqlstate().is_some_and(|code| code == READ_ONLY)
+    }
+
+    fn sqlstate(&self) -> Option<std::borrow::Cow<'_, str>> {
+        match self {
+            Self::Statement {
+                source: sqlx::Error::Database(e),
+                ..
+            } => e.code(),
+            _ => None,
+        }
+    }
+
     /// Waiting is in vain: an operator has to change the set-up.
     #[must_use]
     pub const fn is_fault_of_set_up(&self) -> bool {
@@ -218,6 +239,8 @@ impl StoreError {
     }
 }
 
+/// The SQLSTATE of a change that a server does not take.
+const READ_ONLY: &str = "25006";
 /// The class of SQLSTATEs of a fault inside the server: corrupted data, a corrupted index.
 const INTERNAL_ERROR: &str = "XX";
 
@@ -231,7 +254,7 @@ fn passes(code: &str) -> bool {
         "58", // system error
     ];
     // A lock not available; read only, as a server is that was demoted a moment ago.
-    CLASSES.iter().any(|class| code.starts_with(class)) || ["55P03", "25006"].contains(&code)
+    CLASSES.iter().any(|class| code.starts_with(class)) || ["55P03", READ_ONLY].contains(&code)
 }
 
 /// Errors of the driver that mean the connection broke.

@@ -1,12 +1,15 @@
 //! What becomes of messages: rows, pairs, order, tombstones.
 //! Holds serving contract 1 and 2.
 
+use std::time::Duration;
+
 use nsc_contracts::event::EventKind;
+use nsc_store::{Store, StoreOptions};
 use nsc_testkit::Record;
 use serde_json::json;
 use sqlx::Row;
 
-use crate::world::{World, entry, half, order, record, records, with};
+use crate::world::{World, entry, half, order, record, records, run, with};
 
 #[tokio::test]
 async fn events_of_both_topics_land_and_become_pairs() {
@@ -151,4 +154,35 @@ async fn a_group_can_begin_at_the_beginning_again() {
     world.wait_for_entries(101).await;
     third.stop().await;
     assert_eq!(world.committed(EventKind::LedgerEntry, 4), 101);
+}
+
+#[tokio::test]
+async fn what_takes_longer_than_a_statement_may_lands_in_halves() {
+    let world = World::new().await;
+    world
+        .database
+        .execute(
+            "CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN PERFORM pg_sleep(0.004); RETURN NEW; END'; \
+             CREATE TRIGGER slow BEFORE INSERT ON bo.ledger_entries FOR EACH ROW EXECUTE FUNCTION public.slow()",
+        )
+        .await
+        .expect("slowed down");
+    let events: Vec<_> = (0..600).map(|n| entry(&format!("tx-{n}"))).collect();
+    world.produce(EventKind::LedgerEntry, records(&events)).await;
+    let mut store = StoreOptions::new(
+        world
+            .database
+            .url_of("nsc_consumer")
+            .await
+            .expect("a login")
+            .into(),
+    );
+    store.statement_timeout = Duration::from_secs(1);
+    let mut services = world.services().await;
+    services.store = Store::connect(&store).await.expect("a store");
+    let running = run(world.options(), services);
+    world.wait_for_entries(600).await;
+    running.stop().await;
+    world.wait_for_dead_letters(0).await;
 }

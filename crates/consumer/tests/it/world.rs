@@ -250,7 +250,7 @@ pub(crate) fn options(bootstrap: &str) -> ConsumerOptions {
     options
 }
 
-fn run(options: ConsumerOptions, services: Services) -> Running {
+pub(crate) fn run(options: ConsumerOptions, services: Services) -> Running {
     let consumer = Consumer::new(options, services);
     let status = consumer.status();
     let shutdown = CancellationToken::new();
