@@ -54,6 +54,7 @@ impl Connector {
     /// [`StoreError::Connect`], [`StoreError::Pooler`].
     pub(crate) async fn connect(&self) -> Result<PgConnection, StoreError> {
         let endpoint = self.endpoint();
+        crate::tls::choose_provider();
         let connected = self.options(&endpoint).connect().await;
         connected.map_err(|source| StoreError::of_connect(source, &endpoint))
     }
@@ -83,10 +84,11 @@ impl Connector {
     }
 
     fn options(&self, endpoint: &Endpoint) -> PgConnectOptions {
-        endpoint
-            .options
-            .clone()
-            .application_name(&self.application_name)
+        let mut options = endpoint.options.clone();
+        if !endpoint.has_application_name {
+            options = options.application_name(&self.application_name);
+        }
+        options
             .disable_statement_logging()
             .options([("statement_timeout", self.statement_timeout.as_millis())])
             .options(statements::SETTINGS.iter().copied())

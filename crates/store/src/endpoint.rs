@@ -40,6 +40,8 @@ const PARAMETERS: [&str; 19] = [
 #[derive(Clone)]
 pub(crate) struct Endpoint {
     pub(crate) options: PgConnectOptions,
+    /// The URL says as what program to be known.
+    pub(crate) has_application_name: bool,
     secrets: Vec<(String, &'static str)>,
 }
 
@@ -67,6 +69,7 @@ impl Endpoint {
         ];
         Ok(Self {
             options,
+            has_application_name: parts.has_application_name,
             secrets: secrets.to_vec(),
         })
     }
@@ -92,6 +95,10 @@ struct Parts {
     port: Option<u16>,
     has_database: bool,
     has_sslmode: bool,
+    has_application_name: bool,
+    /// An authority is named, so the server's certificate is to be one of its, whatever `sslmode=require` alone would take:
+    /// PostgreSQL's own clients do so.
+    verifies: bool,
 }
 
 type Reason = &'static str;
@@ -148,6 +155,10 @@ impl Parts {
             port: if query.has("port") { None } else { Some(port) },
             has_database: !database.is_empty() || query.has("dbname"),
             has_sslmode: query.has("sslmode") || query.has("ssl-mode"),
+            has_application_name: query.has("application_name"),
+            verifies: ["sslrootcert", "ssl-root-cert", "ssl-ca"]
+                .iter()
+                .any(|name| query.has(name)),
         })
     }
 
@@ -166,6 +177,9 @@ impl Parts {
         }
         if !self.has_sslmode {
             options = options.ssl_mode(PgSslMode::Prefer);
+        }
+        if self.verifies && matches!(options.get_ssl_mode(), PgSslMode::Require) {
+            options = options.ssl_mode(PgSslMode::VerifyCa);
         }
         options
     }

@@ -26,6 +26,7 @@ mod rows;
 pub mod statements;
 mod store;
 mod stored_version;
+mod tls;
 mod version;
 mod views;
 mod wire;
@@ -39,7 +40,7 @@ pub use migrate::migrate_to;
 pub use migrate::{Migrated, SCHEMA_VERSION, migrate, schema_version};
 pub use options::{DatabaseUrl, StoreOptions};
 pub use roles::RoleNames;
-pub use rows::{Applied, Batch, DeadLetter, LedgerRow, MAX_TEXT_CHARS, OrderRow};
+pub use rows::{Applied, Batch, DeadLetter, LedgerRow, MAX_TEXT_CHARS, OrderRow, Place};
 pub use store::{PairingHealth, PoolStatus, Store};
 pub use stored_version::{Correction, StoredKind, StoredVersion};
 pub use views::{

@@ -5,7 +5,7 @@
 //! caller that went away in the middle) closes it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -34,11 +34,13 @@ pub(crate) struct Pool {
 
 struct Shared {
     connector: Connector,
-    max: u32,
+    max: AtomicU32,
     acquire_timeout: Duration,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Kept>>,
     closed: AtomicBool,
+    /// Counts how often all connections were given up: those of before are not kept any more.
+    given_up: AtomicU64,
     /// A task looks after the idle connections.
     attended: AtomicBool,
 }
@@ -55,6 +57,8 @@ pub(crate) struct Lease {
     born: Instant,
     /// How long it lay idle before this loan; none when it was made for it.
     idle_for: Option<Duration>,
+    /// What [`Shared::given_up`] said when it was lent.
+    given_up: u64,
     shared: Arc<Shared>,
     // Last, so that the place becomes free after the connection is back.
     _permit: OwnedSemaphorePermit,
@@ -66,19 +70,29 @@ impl Pool {
         Self {
             shared: Arc::new(Shared {
                 connector,
-                max,
+                max: AtomicU32::new(max),
                 acquire_timeout,
                 permits: Arc::new(Semaphore::new(max as usize)),
                 idle: Mutex::new(Vec::new()),
                 closed: AtomicBool::new(false),
+                given_up: AtomicU64::new(0),
                 attended: AtomicBool::new(false),
             }),
         }
     }
 
-    /// Other connections to the same database.
-    pub(crate) fn to_the_same(&self, max: u32, acquire_timeout: Duration) -> Self {
-        Self::new(self.shared.connector.again(), max, acquire_timeout)
+    /// Connections of one's own to the same database, out of those that this pool may have: it keeps at least one. Where it
+    /// has but one, it is shared.
+    pub(crate) fn part(&self, wanted: u32) -> Self {
+        let shared = &self.shared;
+        let spare = shared.max().saturating_sub(1);
+        let taken = shared.permits.forget_permits(wanted.min(spare) as usize);
+        let taken = u32::try_from(taken).unwrap_or(u32::MAX);
+        if taken == 0 {
+            return self.clone();
+        }
+        shared.max.fetch_sub(taken, Ordering::SeqCst);
+        Self::new(shared.connector.again(), taken, shared.acquire_timeout)
     }
 
     /// A connection: one that was used before, or a new one. One that was idle for a while has answered just now.
@@ -128,24 +142,26 @@ impl Pool {
         }
     }
 
-    /// Closes the idle connections: the server they led to is not there any more.
+    /// Closes the idle connections, and those that are out when they come back: the server they led to is not there any
+    /// more, or not what it was.
     pub(crate) fn forget_idle(&self) {
+        self.shared.given_up.fetch_add(1, Ordering::SeqCst);
         self.shared.kept().clear();
     }
 
     /// Connections open, in use, and the most that may be open.
     pub(crate) fn status(&self) -> (u32, u32, u32) {
         let free = u32::try_from(self.shared.permits.available_permits()).unwrap_or(u32::MAX);
-        let used = self.shared.max.saturating_sub(free);
+        let used = self.shared.max().saturating_sub(free);
         let idle = u32::try_from(self.shared.kept().len()).unwrap_or(u32::MAX);
-        (used.saturating_add(idle), used, self.shared.max)
+        (used.saturating_add(idle), used, self.shared.max())
     }
 
     /// Refuses new loans, waits for those that are out, closes all.
     pub(crate) async fn close(&self) {
         self.shared.closed.store(true, Ordering::SeqCst);
         // Each loan holds a permit; when all are here, nothing is out. An error means that somebody else closes.
-        if let Ok(all) = self.shared.permits.acquire_many(self.shared.max).await {
+        if let Ok(all) = self.shared.permits.acquire_many(self.shared.max()).await {
             all.forget();
             self.shared.permits.close();
         }
@@ -174,6 +190,7 @@ impl Pool {
             connection,
             born,
             idle_for,
+            given_up: self.shared.given_up.load(Ordering::SeqCst),
             shared: Arc::clone(&self.shared),
             _permit: permit,
         }
@@ -220,6 +237,10 @@ impl Shared {
         Some(kept.remove(place))
     }
 
+    fn max(&self) -> u32 {
+        self.max.load(Ordering::SeqCst)
+    }
+
     fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -244,7 +265,8 @@ impl Lease {
 
     /// Keeps the connection for the next user. Only after everything on it succeeded.
     pub(crate) fn give_back(self) {
-        if !self.shared.closed.load(Ordering::SeqCst) {
+        let is_of_now = self.given_up == self.shared.given_up.load(Ordering::SeqCst);
+        if is_of_now && !self.shared.closed.load(Ordering::SeqCst) {
             let kept = Kept {
                 connection: self.connection,
                 born: self.born,
@@ -259,7 +281,7 @@ impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The options hold a password.
         f.debug_struct("Pool")
-            .field("max", &self.shared.max)
+            .field("max", &self.shared.max())
             .finish_non_exhaustive()
     }
 }

@@ -68,6 +68,8 @@ pub(crate) async fn prepare(connection: &mut PgConnection, roles: &RoleNames) ->
                 return Ok(false);
             }
         }
+        let take_over = include_str!("../sql/take_over.sql").replace("{migrator}", &roles.migrator);
+        execute(connection, take_over).await?;
         execute(connection, format!("SET ROLE \"{}\"", roles.migrator)).await?;
         Ok(true)
     };

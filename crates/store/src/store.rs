@@ -31,7 +31,6 @@ pub struct Store {
 }
 
 struct Shared {
-    acquire_timeout: Duration,
     pool: Pool,
     /// Pools of others to the same database.
     own_pools: Mutex<Vec<Pool>>,
@@ -95,7 +94,6 @@ impl Store {
         metrics.pool_size(options.max_connections.max(1));
         Ok(Self {
             shared: Arc::new(Shared {
-                acquire_timeout: options.acquire_timeout,
                 pool,
                 own_pools: Mutex::new(Vec::new()),
                 replica,
@@ -263,12 +261,11 @@ impl Store {
         &self.shared.pool
     }
 
-    /// Connections of one's own to the same database, so that nobody else's work is waited for.
+    /// Connections of one's own to the same database, so that nobody else's work is waited for; out of those the process may
+    /// have.
     pub(crate) fn own_pool(&self, connections: u32) -> Pool {
-        let pool = self
-            .shared
-            .pool
-            .to_the_same(connections, self.shared.acquire_timeout);
+        let pool = self.shared.pool.part(connections);
+        self.shared.metrics.pool_size(self.shared.pool.status().2);
         let mut own_pools = self
             .shared
             .own_pools
@@ -300,7 +297,14 @@ impl Store {
         let outcome = timeout(patience, statement).await;
         self.shared.metrics.query(what, begun.elapsed().as_secs_f64());
         match outcome {
-            Ok(done) => done.map_err(|source| StoreError::of_statement(what, source)),
+            Ok(done) => done.map_err(|source| {
+                let error = StoreError::of_statement(what, source);
+                if error.is_read_only() {
+                    // It was demoted: what it answers from now on is of the past, to whoever asks.
+                    self.forget_idle();
+                }
+                error
+            }),
             Err(_) => {
                 // The server would have said so itself by now: the way to it has gone silent, for all connections.
                 self.forget_idle();

@@ -1,6 +1,8 @@
 //! Least privilege, as a table: what each role may do, and what it is refused (serving contract 5).
 
+use nsc_store::{RoleNames, migrate};
 use nsc_testkit::Database;
+use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::support::{migrated, migrated_in, servers};
@@ -177,5 +179,43 @@ async fn every_table_of_the_schema_is_judged_for_both_programs() {
                 .any(|(of, sql, _)| *of == role && sql.contains(&format!("bo.{table}")));
             assert!(judged, "no line says what {role} may do with bo.{table}");
         }
+    }
+}
+
+/// What a dump restored by the owner of the database leaves, where there are no roles of the dump.
+#[tokio::test]
+async fn a_schema_of_another_owner_is_taken_over() {
+    for postgres in servers().await {
+        let database = migrated_in(&postgres).await;
+        let mut superuser = PgConnection::connect(&database.url()).await.unwrap();
+        let owner = format!("restorer_{}", std::process::id());
+        let to_the_owner = format!(
+            "DO $$ BEGIN CREATE ROLE {owner} LOGIN CREATEROLE; EXCEPTION WHEN duplicate_object THEN NULL; END $$; \
+             GRANT {MIGRATOR} TO {owner}; \
+             DO $$ DECLARE item text; BEGIN \
+                 EXECUTE format('ALTER DATABASE %I OWNER TO {owner}', current_database()); \
+                 FOR item IN SELECT 'SCHEMA bo' UNION ALL SELECT format('TABLE %s', oid::regclass) FROM pg_class \
+                     WHERE relnamespace = 'bo'::regnamespace AND relkind = 'r' \
+                     UNION ALL SELECT format('FUNCTION %s', oid::regprocedure) FROM pg_proc WHERE pronamespace = 'bo'::regnamespace \
+                 LOOP EXECUTE format('ALTER %s OWNER TO {owner}', item); END LOOP; END $$"
+        );
+        sqlx::raw_sql(AssertSqlSafe(to_the_owner))
+            .execute(&mut superuser)
+            .await
+            .unwrap();
+        let (_, rest) = database
+            .url()
+            .split_once('@')
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .unwrap();
+        let url = SecretString::from(format!("postgres://{owner}@{rest}"));
+        migrate(&url, &RoleNames::default()).await.unwrap();
+        let others: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_class WHERE relnamespace = 'bo'::regnamespace AND relowner <> 'nsc_migrator'::regrole",
+        )
+        .fetch_one(&mut superuser)
+        .await
+        .unwrap();
+        assert_eq!(others, 0);
     }
 }

@@ -27,7 +27,7 @@ async fn login(database: &Database, name: &str, group: &str, at: SocketAddr) -> 
 
 /// Leaves eight idle connections behind.
 async fn warm(store: &Store) {
-    while store.pool_status().size < 8 {
+    while store.pool_status().size < store.pool_status().max {
         let looks = futures::future::join_all((0..16).map(|_| store.tx("warm"))).await;
         assert!(looks.into_iter().all(|look| look.unwrap().is_none()));
     }
