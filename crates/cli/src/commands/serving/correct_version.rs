@@ -108,10 +108,14 @@ fn check(args: &CorrectVersionArgs) -> Result<(), Refusal> {
         ("--by", &args.by, WHO_CHARS),
         ("--reason", &args.reason, REASON_CHARS),
     ] {
-        let chars = text.trim().chars().count();
-        if chars == 0 || chars > most {
+        let text = text.trim();
+        // As it stands in the audit row, where a quotation mark takes two and a control character six.
+        let chars = json!(text).to_string().chars().count() - 2;
+        if text.is_empty() || chars > most {
             return Err(Refusal::usage(format!("{flag} must have 1 to {most} characters"))
-                .with_detail(format!("it has {chars}, blanks around it not counted"))
+                .with_detail(format!(
+                    "it has {chars} as JSON, blanks around it not counted: quotation marks and control characters are escaped"
+                ))
                 .with_hint("It is for whoever reads the audit log."));
         }
     }
