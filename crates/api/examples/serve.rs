@@ -80,6 +80,7 @@ fn examples() -> Result<Batch, Failure> {
             created_at: None,
             updated_at: None,
             source_version: Some(1),
+            place: None,
         })
     };
     Ok(Batch {
@@ -96,6 +97,7 @@ fn examples() -> Result<Batch, Failure> {
             created_at: at("2026-01-05T00:59:58Z")?,
             updated_at: None,
             source_version: Some(1),
+            place: None,
         }],
         dead_letters: Vec::new(),
     })

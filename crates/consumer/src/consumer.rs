@@ -152,7 +152,13 @@ impl Consumer {
         tasks.spawn(async move { housekeeping.run(keep).await });
 
         let (ended, mut end) = oneshot::channel();
-        let poller = Poller::new(client, wakeup, self.options.clone(), stop.clone());
+        let poller = Poller::new(
+            client,
+            wakeup,
+            self.options.clone(),
+            Arc::clone(&self.services.clock),
+            stop.clone(),
+        );
         std::thread::Builder::new()
             .name("nsc-kafka".to_owned())
             .spawn(move || {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nsc_contracts::event::EventKind;
 use nsc_core::UtcMicros;
-use nsc_store::DeadLetter;
+use nsc_store::{DeadLetter, Place};
 use nsc_telemetry::CorrelationId;
 
 /// What the topic of a dead letter from a file begins with.
@@ -30,6 +30,8 @@ pub(crate) struct Message {
     pub(crate) key: Option<Vec<u8>>,
     /// None is a tombstone.
     pub(crate) payload: Option<Vec<u8>>,
+    /// Where it stood in its topic; none for a line of a file.
+    pub(crate) place: Option<Place>,
     /// When the broker or the producer says it was sent.
     pub(crate) sent_at: Option<UtcMicros>,
     /// From a header.

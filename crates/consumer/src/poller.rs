@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nsc_contracts::event::EventKind;
-use nsc_core::UtcMicros;
+use nsc_core::{Clock, UtcMicros};
 use nsc_kafka::Wakeup;
+use nsc_store::Place;
 use rdkafka::Message as _;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
-use rdkafka::message::BorrowedMessage;
+use rdkafka::message::{BorrowedMessage, Timestamp};
 use rdkafka::types::RDKafkaErrorCode;
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +39,7 @@ pub(crate) struct Poller {
     /// Called when a queue is no longer empty, or a worker has room.
     wakeup: Arc<Wakeup>,
     options: ConsumerOptions,
+    clock: Arc<dyn Clock>,
     stop: CancellationToken,
     topics: [Arc<str>; 2],
     /// Counted, so that each partition of a worker goes first now and then.
@@ -55,6 +57,7 @@ impl Poller {
         client: Arc<Client>,
         wakeup: Arc<Wakeup>,
         options: ConsumerOptions,
+        clock: Arc<dyn Clock>,
         stop: CancellationToken,
     ) -> Self {
         let topics = EventKind::ALL.map(|kind| Arc::from(options.profile.topic(kind)));
@@ -62,6 +65,7 @@ impl Poller {
             client,
             wakeup,
             options,
+            clock,
             stop,
             topics,
             turns: 0,
@@ -245,10 +249,12 @@ impl Poller {
             offset: message.offset(),
             key: message.key().map(<[u8]>::to_vec),
             payload: message.payload().map(<[u8]>::to_vec),
-            sent_at: message
-                .timestamp()
-                .to_millis()
-                .map(|ms| UtcMicros::new(ms.saturating_mul(1_000))),
+            place: Some(Place {
+                partition: partition.number,
+                offset: message.offset(),
+                taken_at: self.clock.now(),
+            }),
+            sent_at: sent_at(message.timestamp()),
             correlation: nsc_kafka::correlation_id(message),
             epoch,
         }
@@ -274,5 +280,28 @@ impl Poller {
             tracing::warn!(%code, "waiting for the brokers");
         }
         Ok(())
+    }
+}
+
+/// When a message was sent; zero is what is written where no time was known.
+fn sent_at(timestamp: Timestamp) -> Option<UtcMicros> {
+    let millis = timestamp.to_millis().filter(|ms| *ms > 0)?;
+    Some(UtcMicros::new(millis.saturating_mul(1_000)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_time_zero_has_no_time_of_its_own() {
+        assert_eq!(sent_at(Timestamp::CreateTime(1)), Some(UtcMicros::new(1_000)));
+        for none in [
+            Timestamp::CreateTime(0),
+            Timestamp::LogAppendTime(-1),
+            Timestamp::NotAvailable,
+        ] {
+            assert_eq!(sent_at(none), None);
+        }
     }
 }

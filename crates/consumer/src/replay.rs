@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nsc_contracts::event::{EventKind, EventProfile};
 use nsc_core::UtcMicros;
-use nsc_store::{DeadLetterFilter, StoredDeadLetter};
+use nsc_store::{DeadLetterFilter, Place, StoredDeadLetter};
 use tokio_util::sync::CancellationToken;
 
 use crate::dlq::DeadLetterQueue;
@@ -194,8 +194,15 @@ impl Replay<'_> {
         if let Err(violation) = parsed.event {
             return Err(bad(violation.class.name(), violation.text));
         }
+        let place = Place {
+            partition: stored.letter.partition,
+            offset: stored.letter.offset,
+            taken_at: stored.ingested_at,
+        };
+        let is_line = stored.letter.topic.starts_with(BACKFILL_TOPIC);
         Ok(Message {
             kind,
+            place: (!is_line).then_some(place),
             topic: Arc::from(stored.letter.topic),
             partition: stored.letter.partition,
             offset: dlq_id,

@@ -207,5 +207,6 @@ fn row(n: u64) -> LedgerRow {
         created_at: None,
         updated_at: Some(at),
         source_version: None,
+        place: None,
     }
 }

@@ -5,7 +5,7 @@
 -- left must be known first.
 INSERT INTO bo.ledger_entries AS stored (
     tx_id, wallet_id, entry_type, amount, amount_signed, related_id, related_type, event_time, created_at, updated_at,
-    source_version, payload_hash, ingested_at
+    source_version, payload_hash, ingested_at, source_partition, source_offset, source_taken_at
 )
 SELECT
     incoming.tx_id,
@@ -20,13 +20,17 @@ SELECT
     incoming.updated_at,
     incoming.source_version,
     incoming.payload_hash,
-    $13::timestamptz
+    $13::timestamptz,
+    incoming.source_partition,
+    incoming.source_offset,
+    incoming.source_taken_at
 FROM unnest(
     $1::text[], $2::text[], $3::text[], $4::numeric[], $5::numeric[], $6::text[], $7::text[], $8::timestamptz[],
-    $9::timestamptz[], $10::timestamptz[], $11::bigint[], $12::bytea[]
+    $9::timestamptz[], $10::timestamptz[], $11::bigint[], $12::bytea[],
+    $15::integer[], $16::bigint[], $17::timestamptz[]
 ) AS incoming (
     tx_id, wallet_id, entry_type, amount, amount_signed, related_id, related_type, event_time, created_at, updated_at,
-    source_version, payload_hash
+    source_version, payload_hash, source_partition, source_offset, source_taken_at
 )
 ORDER BY incoming.tx_id COLLATE "C"
 ON CONFLICT (tx_id) DO UPDATE SET
@@ -41,7 +45,10 @@ ON CONFLICT (tx_id) DO UPDATE SET
     updated_at = EXCLUDED.updated_at,
     source_version = EXCLUDED.source_version,
     payload_hash = EXCLUDED.payload_hash,
-    ingested_at = EXCLUDED.ingested_at
+    ingested_at = EXCLUDED.ingested_at,
+    source_partition = EXCLUDED.source_partition,
+    source_offset = EXCLUDED.source_offset,
+    source_taken_at = EXCLUDED.source_taken_at
 WHERE (
     $14::boolean
     OR stored.related_id IS NULL
@@ -57,6 +64,13 @@ AND CASE
         THEN stored.updated_at IS NULL
             AND stored.source_version IS NULL
             AND stored.payload_hash <> EXCLUDED.payload_hash
+            -- one that stood before the stored one in its partition, and was taken before that was stored, is older,
+            -- whoever brings it and when; in a topic that was made anew offsets begin again, and nothing was taken yet
+            AND (
+                EXCLUDED.source_partition = stored.source_partition
+                AND EXCLUDED.source_offset < stored.source_offset
+                AND EXCLUDED.source_taken_at <= stored.ingested_at
+            ) IS NOT TRUE
     -- a total order, missing below everything; version 0 is a version
     ELSE (
         coalesce(EXCLUDED.updated_at, '-infinity'),

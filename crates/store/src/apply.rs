@@ -132,7 +132,10 @@ impl Writer<'_> {
             .bind(columns.source_version)
             .bind(columns.payload_hash)
             .bind(self.ingested_at)
-            .bind(moves == Moves::Made);
+            .bind(moves == Moves::Made)
+            .bind(columns.places.partition)
+            .bind(columns.places.offset)
+            .bind(columns.places.taken_at);
         self.execute(statements::UPSERT_LEDGER, bound).await
     }
 
@@ -152,7 +155,10 @@ impl Writer<'_> {
             .bind(columns.updated_at)
             .bind(columns.source_version)
             .bind(columns.payload_hash)
-            .bind(self.ingested_at);
+            .bind(self.ingested_at)
+            .bind(columns.places.partition)
+            .bind(columns.places.offset)
+            .bind(columns.places.taken_at);
         self.execute(statements::UPSERT_ORDERS, bound).await
     }
 

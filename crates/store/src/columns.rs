@@ -5,8 +5,24 @@ use std::collections::BTreeMap;
 use nsc_core::{Money, UtcMicros};
 
 use crate::fold::{Halves, Versioned};
-use crate::rows::{DeadLetter, LedgerRow, OrderRow};
+use crate::rows::{DeadLetter, LedgerRow, OrderRow, Place};
 use crate::wire::{Amount, Instant};
+
+/// Where events without a version came from.
+#[derive(Default)]
+pub(crate) struct PlaceColumns {
+    pub(crate) partition: Vec<Option<i32>>,
+    pub(crate) offset: Vec<Option<i64>>,
+    pub(crate) taken_at: Vec<Option<Instant>>,
+}
+
+impl PlaceColumns {
+    fn push(&mut self, place: Option<Place>) {
+        self.partition.push(place.map(|p| p.partition));
+        self.offset.push(place.map(|p| p.offset));
+        self.taken_at.push(place.map(|p| Instant(p.taken_at)));
+    }
+}
 
 /// Columns of `upsert_ledger_entries.sql`.
 #[derive(Default)]
@@ -23,6 +39,7 @@ pub(crate) struct LedgerColumns<'a> {
     pub(crate) updated_at: Vec<Option<Instant>>,
     pub(crate) source_version: Vec<Option<i64>>,
     pub(crate) payload_hash: Vec<&'a [u8]>,
+    pub(crate) places: PlaceColumns,
 }
 
 impl<'a> LedgerColumns<'a> {
@@ -41,6 +58,7 @@ impl<'a> LedgerColumns<'a> {
             columns.updated_at.push(row.updated_at.map(Instant));
             columns.source_version.push(row.source_version);
             columns.payload_hash.push(&version.hash);
+            columns.places.push(row.place.filter(|_| version.is_none()));
         }
         columns
     }
@@ -58,6 +76,7 @@ pub(crate) struct OrderColumns<'a> {
     pub(crate) updated_at: Vec<Option<Instant>>,
     pub(crate) source_version: Vec<Option<i64>>,
     pub(crate) payload_hash: Vec<&'a [u8]>,
+    pub(crate) places: PlaceColumns,
 }
 
 impl<'a> OrderColumns<'a> {
@@ -73,6 +92,7 @@ impl<'a> OrderColumns<'a> {
             columns.updated_at.push(row.updated_at.map(Instant));
             columns.source_version.push(row.source_version);
             columns.payload_hash.push(&version.hash);
+            columns.places.push(row.place.filter(|_| version.is_none()));
         }
         columns
     }

@@ -211,6 +211,7 @@ mod tests {
             created_at: None,
             updated_at: updated_at.map(UtcMicros::new),
             source_version,
+            place: None,
         }
     }
 

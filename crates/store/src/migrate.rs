@@ -13,7 +13,7 @@ use crate::roles::{self, RoleNames};
 
 /// The newest schema version this program knows, and the one it needs. It runs on every later one too, up to a migration
 /// that takes something away: those say "(contract)" at the end of their names.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 
 /// Every migration: version, name, text.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -31,6 +31,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         3,
         "lookup indexes",
         include_str!("../../../migrations/0003_lookup_indexes.sql"),
+    ),
+    (
+        4,
+        "places of events",
+        include_str!("../../../migrations/0004_places_of_events.sql"),
     ),
 ];
 /// Where it is written which were run.
@@ -179,6 +184,7 @@ pub(crate) fn checked_encoding(found: String) -> Result<(), StoreError> {
 
 async fn connected(url: &SecretString) -> Result<PgConnection, StoreError> {
     let endpoint = Endpoint::parse(url)?;
+    crate::tls::choose_provider();
     let options = endpoint
         .options
         .clone()

@@ -46,6 +46,7 @@ fn rows_of_the_contract(now: UtcMicros) -> Batch {
         created_at: None,
         updated_at: Some(now),
         source_version: None,
+        place: None,
     };
     let order = OrderRow {
         order_id: PROBE.to_owned(),
@@ -56,6 +57,7 @@ fn rows_of_the_contract(now: UtcMicros) -> Batch {
         created_at: now,
         updated_at: Some(now),
         source_version: None,
+        place: None,
     };
     let widest_entry = LedgerRow {
         tx_id: widest("entry"),

@@ -8,6 +8,17 @@ use crate::flags::FlaggedPairs;
 /// Longest id, type, status or name the database keeps, in characters (serving contract 1).
 pub const MAX_TEXT_CHARS: usize = 255;
 
+/// Where in its topic an event stood, and when it was taken from there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Partition.
+    pub partition: i32,
+    /// Its offset there.
+    pub offset: i64,
+    /// When it was taken, or given up.
+    pub taken_at: UtcMicros,
+}
+
 /// One ledger entry event, validated (serving contract 1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerRow {
@@ -33,6 +44,8 @@ pub struct LedgerRow {
     pub updated_at: Option<UtcMicros>,
     /// Version, second level; 0 is a version.
     pub source_version: Option<i64>,
+    /// Where it came from; decides between events of one key without a version.
+    pub place: Option<Place>,
 }
 
 /// One payment order event, validated (serving contract 1).
@@ -54,6 +67,8 @@ pub struct OrderRow {
     pub updated_at: Option<UtcMicros>,
     /// Version, second level; 0 is a version.
     pub source_version: Option<i64>,
+    /// As [`LedgerRow::place`].
+    pub place: Option<Place>,
 }
 
 /// A message that can never succeed (serving contract 4).

@@ -17,13 +17,18 @@ pub(crate) struct Version {
 }
 
 impl Version {
+    /// Whether the event carries neither level.
+    pub(crate) const fn is_none(&self) -> bool {
+        self.updated_at.is_none() && self.source_version.is_none()
+    }
+
     /// Whether an event of this version, coming later, replaces one of `other`'s.
     ///
     /// With a version it is a total order, a missing level below every value. Without any, it goes by arrival, and
     /// never over one that has a version. The same order stands in `upsert_ledger_entries.sql`.
     pub(crate) fn replaces(&self, other: &Self) -> bool {
-        if self.updated_at.is_none() && self.source_version.is_none() {
-            other.updated_at.is_none() && other.source_version.is_none() && self.hash != other.hash
+        if self.is_none() {
+            other.is_none() && self.hash != other.hash
         } else {
             (self.updated_at, self.source_version, self.hash)
                 > (other.updated_at, other.source_version, other.hash)

@@ -256,6 +256,7 @@ pub(crate) fn entry(
         created_at: None,
         updated_at: Some(at(event_time)),
         source_version: None,
+        place: None,
     }
 }
 
@@ -269,5 +270,6 @@ pub(crate) fn order(order_id: &str, status: &str) -> OrderRow {
         created_at: at("2026-01-05T00:59:58Z"),
         updated_at: Some(at("2026-01-05T01:00:00Z")),
         source_version: None,
+        place: None,
     }
 }

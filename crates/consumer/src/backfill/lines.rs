@@ -94,6 +94,7 @@ impl Source {
                 // A line has no key; this tells a replay what the line was meant to be.
                 key: Some(kind.contract().event.as_bytes().to_vec()),
                 payload: Some(line),
+                place: None,
                 sent_at: None,
                 correlation: None,
                 epoch: 0,

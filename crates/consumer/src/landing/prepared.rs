@@ -2,7 +2,7 @@
 
 use nsc_contracts::event::{Event, LedgerEntryEvent, PaymentOrderEvent};
 use nsc_core::UtcMicros;
-use nsc_store::{Batch, DeadLetter, LedgerRow, OrderRow, StoreError};
+use nsc_store::{Batch, DeadLetter, LedgerRow, OrderRow, Place, StoreError};
 use nsc_telemetry::CorrelationId;
 
 use super::outcome::with_sources;
@@ -60,8 +60,8 @@ impl Prepared {
                 Ok(event) => {
                     prepared.events.push((at, event.time(), correlation));
                     match event {
-                        Event::LedgerEntry(e) => prepared.batch.ledger.push(ledger_row(e)),
-                        Event::PaymentOrder(o) => prepared.batch.orders.push(order_row(o)),
+                        Event::LedgerEntry(e) => prepared.batch.ledger.push(ledger_row(e, message.place)),
+                        Event::PaymentOrder(o) => prepared.batch.orders.push(order_row(o, message.place)),
                     }
                 }
                 Err(violation) => {
@@ -95,7 +95,7 @@ impl Prepared {
     }
 }
 
-fn ledger_row(e: LedgerEntryEvent) -> LedgerRow {
+fn ledger_row(e: LedgerEntryEvent, place: Option<Place>) -> LedgerRow {
     LedgerRow {
         tx_id: e.tx_id,
         wallet_id: e.wallet_id,
@@ -108,10 +108,11 @@ fn ledger_row(e: LedgerEntryEvent) -> LedgerRow {
         created_at: e.created_at,
         updated_at: e.updated_at,
         source_version: e.source_version,
+        place,
     }
 }
 
-fn order_row(o: PaymentOrderEvent) -> OrderRow {
+fn order_row(o: PaymentOrderEvent, place: Option<Place>) -> OrderRow {
     OrderRow {
         order_id: o.order_id,
         user_id: o.user_id,
@@ -121,5 +122,6 @@ fn order_row(o: PaymentOrderEvent) -> OrderRow {
         created_at: o.created_at,
         updated_at: o.updated_at,
         source_version: o.source_version,
+        place,
     }
 }

@@ -15,6 +15,7 @@ fn message(partition: i32, offset: i64) -> Message {
         offset,
         key: None,
         payload: Some(b"{}".to_vec()),
+        place: None,
         sent_at: Some(UtcMicros::new(offset)),
         correlation: None,
         epoch: 1,

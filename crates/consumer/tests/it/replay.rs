@@ -256,3 +256,36 @@ async fn the_letters_of_the_first_implementation_are_taken_in_once_and_replayed(
         "{refused:?}"
     );
 }
+
+#[tokio::test]
+async fn a_letter_that_is_older_than_what_is_stored_is_stale() {
+    let world = World::new().await;
+    let unversioned = |amount: &str| json!({ "amount": amount, "updated_at": null, "source_version": null });
+    let unread = json!({ "amount": null, "amt": "1.00", "updated_at": null, "source_version": null });
+    let running = world.consume().await;
+    world
+        .produce(
+            EventKind::LedgerEntry,
+            vec![
+                record(&with(entry("tx-1"), unread)).in_partition(0),
+                record(&with(entry("tx-1"), unversioned("2.00"))).in_partition(0),
+            ],
+        )
+        .await;
+    world.wait_for_entries(1).await;
+    world.wait_for_dead_letters(1).await;
+    running.stop().await;
+    let replayed = run(
+        &world,
+        &ReplayOptions {
+            profile: wiser(),
+            ..options(landing())
+        },
+    )
+    .await;
+    assert_eq!((replayed.replayed, replayed.written, replayed.stale), (1, 0, 1));
+    assert_eq!(
+        world.texts("SELECT amount::text FROM bo.ledger_entries").await,
+        ["2.00"]
+    );
+}

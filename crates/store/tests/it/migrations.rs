@@ -80,7 +80,12 @@ async fn from_every_earlier_version(postgres: &Postgres) {
     assert_eq!((migrated.from, migrated.to), (None, SCHEMA_VERSION));
     assert_eq!(
         migrated.ran,
-        ["0001 backoffice", "0002 moved halves", "0003 lookup indexes"]
+        [
+            "0001 backoffice",
+            "0002 moved halves",
+            "0003 lookup indexes",
+            "0004 places of events"
+        ]
     );
     let expected = shape(&newest).await;
     assert!(expected.len() > 60, "{expected:#?}");

@@ -67,6 +67,7 @@ fn entry_event(kind: Versions) -> impl Strategy<Value = Event> {
                 created_at: (time > 0).then(|| at(time)),
                 updated_at: updated.map(at),
                 source_version: version,
+                place: None,
             })
         },
     )
@@ -89,6 +90,7 @@ fn order_event(kind: Versions) -> impl Strategy<Value = Event> {
                 created_at: at(0),
                 updated_at: updated.map(at),
                 source_version: version,
+                place: None,
             })
         })
 }
@@ -114,6 +116,7 @@ fn corrections() -> impl Strategy<Value = Vec<Event>> {
                 created_at: None,
                 updated_at: None,
                 source_version: Some(version),
+                place: None,
             })
         },
     );
@@ -202,6 +205,7 @@ async fn stored(eye: &Mutex<PgConnection>, case: &str) -> Tables {
             created_at: time(row.get(8)),
             updated_at: time(row.get(9)),
             source_version: row.get(10),
+            place: None,
         };
         held.entries.insert(entry.tx_id.clone(), entry);
     }
@@ -218,6 +222,7 @@ async fn stored(eye: &Mutex<PgConnection>, case: &str) -> Tables {
             created_at: time(row.get(5)).unwrap(),
             updated_at: time(row.get(6)),
             source_version: row.get(7),
+            place: None,
         };
         held.orders.insert(order.order_id.clone(), order);
     }

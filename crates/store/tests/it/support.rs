@@ -113,6 +113,7 @@ pub(crate) fn entry(tx_id: &str, entry_type: &str, order: Option<&str>) -> Ledge
         created_at: None,
         updated_at: Some(at(0)),
         source_version: None,
+        place: None,
     }
 }
 
@@ -126,6 +127,7 @@ pub(crate) fn order(order_id: &str, status: &str) -> OrderRow {
         created_at: at(0),
         updated_at: Some(at(0)),
         source_version: None,
+        place: None,
     }
 }
 

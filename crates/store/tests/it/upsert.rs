@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nsc_core::{Money, UtcMicros};
-use nsc_store::{Applied, Batch, LedgerRow, OrderRow, Store};
+use nsc_store::{Applied, Batch, LedgerRow, OrderRow, Place, Store};
 use nsc_testkit::Database;
 
 use crate::support::{at, consumer, entry, ledger, lines, migrated, order, orders, value, won};
@@ -324,4 +324,52 @@ async fn writers_with_opposite_key_orders_never_lock_each_other_out() {
     let incomplete =
         "SELECT count(*) FROM bo.payment_ledger_pairs WHERE payment_tx_id IS NULL OR receive_tx_id IS NULL";
     assert_eq!(value::<i64>(&database, incomplete).await, 0);
+}
+
+/// An event of entry `t` without a version, from a place of partition 0.
+fn placed(mark: &str, partition: i32, offset: i64, taken_at: i64) -> LedgerRow {
+    LedgerRow {
+        place: Some(Place {
+            partition,
+            offset,
+            taken_at: at(taken_at),
+        }),
+        ..version(mark, None, None)
+    }
+}
+
+#[tokio::test]
+async fn without_a_version_an_earlier_place_does_not_replace_a_later_one_whoever_brings_it_when() {
+    let database = migrated().await;
+    let store = consumer(&database).await;
+    let apply =
+        async |row: LedgerRow, now: i64| store.apply(&ledger([row]), at(now)).await.unwrap().ledger_written;
+    assert_eq!(apply(placed("second", 0, 8, 20), 21).await, 1);
+    // Taken before that was stored, by a consumer that was frozen since; or given up then, and replayed.
+    assert_eq!(apply(placed("first", 0, 7, 10), 30).await, 0);
+    assert_eq!(apply(placed("first", 0, 7, 21), 30).await, 0);
+    assert_eq!(stored(&database).await, "second");
+    // Another partition, a line of a file: they go by arrival, as what stands behind does.
+    assert_eq!(apply(placed("elsewhere", 1, 3, 10), 31).await, 1);
+    assert_eq!(apply(version("of a file", None, None), 32).await, 1);
+    assert_eq!(apply(placed("third", 0, 9, 33), 34).await, 1);
+    // The topic was made anew: its offsets begin again.
+    assert_eq!(apply(placed("anew", 0, 0, 40), 41).await, 1);
+    assert_eq!(stored(&database).await, "anew");
+    // A version is above all places.
+    assert_eq!(apply(version("versioned", Some(1), None), 42).await, 1);
+    assert_eq!(apply(placed("late", 0, 50, 60), 61).await, 0);
+    assert_eq!(stored(&database).await, "versioned");
+
+    let order = |status: &str, offset: i64, taken_at: i64| OrderRow {
+        updated_at: None,
+        place: placed("", 0, offset, taken_at).place,
+        ..order("o", status)
+    };
+    for (row, now, written) in [(order("PAID", 5, 1), 2, 1), (order("PENDING", 4, 1), 3, 0)] {
+        assert_eq!(
+            store.apply(&orders([row]), at(now)).await.unwrap().orders_written,
+            written
+        );
+    }
 }
