@@ -6,6 +6,9 @@ use arrow_schema::{DataType, Schema};
 
 use crate::{ColumnType, TableContract};
 
+/// Columns of before, by table: a lakehouse that has one keeps it, without values from now on.
+const FORMER: [(&str, &str); 1] = [("pipeline_state", "repeat_days")];
+
 /// One disagreement between a stored table and its contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SchemaDifference {
@@ -69,7 +72,8 @@ impl TableContract {
                 found.push(SchemaDifference::Nullable(column.name.to_owned()));
             }
         }
-        let declared = |name: &str| self.columns.iter().any(|c| c.name == name);
+        let is_former = |name: &str| FORMER.contains(&(self.name, name));
+        let declared = |name: &str| self.columns.iter().any(|c| c.name == name) || is_former(name);
         for field in stored.fields().iter().filter(|f| !declared(f.name())) {
             if !self.schema_evolves() {
                 found.push(SchemaDifference::Unknown(field.name().clone()));

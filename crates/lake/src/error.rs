@@ -199,6 +199,11 @@ impl LakeError {
     }
 }
 
+/// Whether a table holds what stands nowhere else in the lake: lines as they came, what was decided about loads.
+fn is_original(table: &str) -> bool {
+    table.starts_with("bronze.") || table.starts_with("ops.")
+}
+
 /// How a table comes to its files again.
 fn rebuilt(table: &str) -> String {
     let again = match table.split_once('.') {
@@ -268,6 +273,9 @@ impl OperatorError for LakeError {
                     .all(|d| matches!(d, SchemaDifference::MissingNullable(_))) =>
             {
                 "nsc table migrate adds missing nullable columns"
+            }
+            Self::Schema { table, .. } if is_original(table) => {
+                "another program changed the table, and no pipeline can make it again: put it back as it was (RESTORE of that program, or a copy)"
             }
             Self::Schema { .. } => {
                 "the table was not written by this contract: move it away and let the pipelines rebuild it from Bronze"

@@ -183,6 +183,21 @@ impl LoadStates {
         })
     }
 
+    /// Under this name a success of Silver records the version whose retractions it has carried out, once there are any.
+    pub const SEEN: &'static str = "ops.load";
+
+    /// What must be known when records that a success had `seen` are gone: the table was lost, or put back as it was before.
+    #[must_use]
+    pub fn lost(&self, seen: &BTreeMap<String, u64>) -> Option<String> {
+        let seen = *seen.get(Self::SEEN)?;
+        let now = self.table.as_ref().map(Table::version);
+        now.is_none_or(|now| now < seen).then(|| {
+            "records of loads are gone (ops.load was lost or put back): loads that were taken back may count again. \
+             Put the table back from a copy, or take those loads back anew, and run the days again"
+                .to_owned()
+        })
+    }
+
     /// The version that was read; `None` when no load was ever taken back: there is nothing to take note of.
     #[must_use]
     pub fn version(&self) -> Option<u64> {

@@ -191,20 +191,25 @@ fn reasons_of(load: &BadLoad) -> String {
     format!("{}{more}", named.join(", "))
 }
 
+/// Whether the engine says that an amount has too many digits: our own functions and, past 128 bits, its arithmetic.
+fn is_overflow(said: &str) -> bool {
+    ["over 38 digits", "Arithmetic overflow"]
+        .iter()
+        .any(|words| said.contains(words))
+}
+
 impl From<LakeError> for PipelineError {
     /// The engine hands errors of our own functions on as text: an amount past 38 digits is told by it.
     fn from(e: LakeError) -> Self {
         match &e {
-            LakeError::Engine(engine) if engine.to_string().contains("over 38 digits") => {
-                Self::AmountOverflow {
-                    what: match engine.find_root() {
-                        datafusion::error::DataFusionError::External(cause) => cause.to_string(),
-                        root => root.to_string(),
-                    },
-                    day: None,
-                    rows: Vec::new(),
-                }
-            }
+            LakeError::Engine(engine) if is_overflow(&engine.to_string()) => Self::AmountOverflow {
+                what: match engine.find_root() {
+                    datafusion::error::DataFusionError::External(cause) => cause.to_string(),
+                    root => root.to_string(),
+                },
+                day: None,
+                rows: Vec::new(),
+            },
             _ => Self::Lake(e),
         }
     }

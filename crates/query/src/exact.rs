@@ -1,12 +1,12 @@
 //! Arithmetic and comparisons of an operator's SQL: exact, or an error; and a number is never taken for a date.
 //!
-//! The engine's own answers here are wrong without a word: a sum past 38 digits wraps, so does an integer past 64 bits,
+//! The engine's own answers here are wrong without a word: a sum past 38 digits wraps, so does an integer past 64 bits, a product of 39 digits is printed as 38,
 //! and `date_kst = 20260105` asks for the 20,260,105th day since 1970, of which there are no rows
 //! (docs/decisions/0031).
 
+mod arithmetic;
 mod conversion;
 mod dates;
-mod integers;
 mod rewriting;
 mod texts;
 
@@ -21,5 +21,5 @@ pub(crate) fn register(ctx: &SessionContext) {
     // They look at types as the engine has settled them, so they come after its own rules.
     ctx.add_analyzer_rule(Arc::new(dates::NumbersAreNoDates));
     ctx.add_analyzer_rule(Arc::new(texts::ExactTexts));
-    ctx.add_analyzer_rule(Arc::new(integers::CheckedIntegers));
+    ctx.add_analyzer_rule(Arc::new(arithmetic::CheckedArithmetic));
 }

@@ -86,6 +86,21 @@ fn a_sum_of_money_past_38_digits_is_an_error() {
                 "2999999999999999999999999999999999999.97",
             ),
             ("SELECT avg(amount) FROM silver.ledger_entries", "NSC"),
+            ("SELECT max(amount) + 0.01 FROM silver.ledger_entries", "NSC0504"),
+            (
+                "SELECT max(amount) - 0.01 FROM silver.ledger_entries",
+                "999999999999999999999999999999999999.98",
+            ),
+            ("SELECT max(amount) * 1.0 FROM silver.ledger_entries", "NSC0504"),
+            (
+                "SELECT CAST(max(amount) + 0.01 AS VARCHAR) FROM silver.ledger_entries",
+                "NSC0504",
+            ),
+            ("SELECT max(amount) / 0.01 FROM silver.ledger_entries", "NSC0504"),
+            (
+                "SELECT CAST(max(amount) AS DECIMAL(76, 2)) + 0.01 FROM silver.ledger_entries",
+                "1000000000000000000000000000000000000.00",
+            ),
             ("SELECT sum(amount_signed) FROM silver.ledger_entries", "0.00"),
             (
                 "SELECT sum(amount) FILTER (WHERE tx_id = 't1') FROM silver.ledger_entries",

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use datafusion::arrow::array::RecordBatch;
+use datafusion::logical_expr::Expr;
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::Source;
 use nsc_core::{MICROS_PER_DAY, UtcMicros, UtcWindow};
@@ -59,7 +60,12 @@ impl BronzeInput {
             None => None,
         };
         Ok(match (self.rows(ctx, &self.late_files)?, restored) {
-            (Some(late), Some(restored)) => Some(late.union(restored)?),
+            (Some(late), Some(restored)) => {
+                // Named columns on both sides: the engine would prune a filtered side differently from one that is not.
+                let columns = || late.schema().columns().into_iter().map(Expr::Column);
+                let (columns, same): (Vec<Expr>, Vec<Expr>) = (columns().collect(), columns().collect());
+                Some(late.clone().select(columns)?.union(restored.select(same)?)?)
+            }
             (late, restored) => late.or(restored),
         })
     }

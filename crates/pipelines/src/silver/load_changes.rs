@@ -7,10 +7,10 @@ use nsc_lake::{LoadStates, PipelineStates};
 
 use crate::gate::SILVER;
 use crate::loads::TakenBack;
-use crate::{PipelineError, RunContext};
+use crate::{PipelineError, RunContext, RunReport};
 
 /// The version of `ops.load` whose retractions are carried out, among `input_versions`. Any run does that.
-const RETRACTIONS: &str = "ops.load";
+const RETRACTIONS: &str = LoadStates::SEEN;
 /// That whose restored loads are taken up again: a scheduled run takes them with the late rows.
 const RESTORATIONS: &str = "ops.load restored";
 
@@ -27,6 +27,7 @@ impl LoadChanges {
         run: &RunContext,
         ctx: &SessionContext,
         states: &PipelineStates,
+        report: &mut RunReport,
     ) -> Result<Self, PipelineError> {
         let seen = |name: &str| {
             states
@@ -34,6 +35,11 @@ impl LoadChanges {
                 .and_then(|s| s.input_versions.get(name).copied())
         };
         let loads = LoadStates::read(&run.lake, ctx).await?;
+        let lost = states.get(SILVER).and_then(|s| loads.lost(&s.input_versions));
+        if let Some(lost) = lost {
+            tracing::warn!("{lost}");
+            report.notes.push(lost);
+        }
         let since = |name| loads.changed_since(&run.lake, ctx, seen(name));
         Ok(Self {
             retracted: since(RETRACTIONS).await?,

@@ -62,7 +62,7 @@ pub(crate) async fn run(
     let states = PipelineStates::load(&run.lake, &ctx).await?.unwrap_or_default();
     let missed = is_scheduled.then(|| bronze::missed_days(&states, window));
     let missed = missed.unwrap_or_default();
-    let changes = LoadChanges::since_success(run, &ctx, &states).await?;
+    let changes = LoadChanges::since_success(run, &ctx, &states, report).await?;
     let mut inputs = bronze::inputs(run, &states, window, is_scheduled, &missed, &changes, report).await?;
 
     let derivation = derivation_of(&rules, &inputs, window)?;

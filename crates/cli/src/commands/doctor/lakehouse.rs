@@ -3,7 +3,7 @@
 use nsc_contracts::Layer;
 use nsc_contracts::rule::{RuleSet, default_rules, plan_sync};
 use nsc_core::{MICROS_PER_SECOND, UtcMicros};
-use nsc_lake::{Direction, Lake, LakeError, PipelineStates, RunLogEntry, Table, session};
+use nsc_lake::{Direction, Lake, LakeError, LoadStates, PipelineStates, RunLogEntry, Table, session};
 use serde_json::Value;
 
 use super::Findings;
@@ -241,6 +241,23 @@ async fn runs(lake: &Lake, running: &[String], findings: &mut Findings) {
     }
 }
 
+/// Whether the records of loads that Silver has seen are still there.
+async fn load_records(app: &App, lake: &Lake, states: &PipelineStates, findings: &mut Findings) {
+    let loads = match session(&app.session_options()) {
+        Ok(ctx) => LoadStates::read(lake, &ctx).await,
+        Err(e) => Err(e),
+    };
+    let seen = states.get("pipeline_silver").map(|s| &s.input_versions);
+    match loads {
+        Ok(loads) => {
+            if let Some(lost) = seen.and_then(|seen| loads.lost(seen)) {
+                findings.warn("loads", lost);
+            }
+        }
+        Err(e) => findings.fail("loads", &e),
+    }
+}
+
 async fn pipelines(app: &App, lake: &Lake, now: UtcMicros, findings: &mut Findings) {
     let loaded = match session(&app.session_options()) {
         Ok(ctx) => PipelineStates::load(lake, &ctx).await,
@@ -266,6 +283,7 @@ async fn pipelines(app: &App, lake: &Lake, now: UtcMicros, findings: &mut Findin
             );
         }
     }
+    load_records(app, lake, &states, findings).await;
     let newest = states.all().iter().map(|s| s.updated_at).max();
     if let Some(newest) = newest.filter(|t| *t > now.plus(300 * MICROS_PER_SECOND)) {
         findings.warn(

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Night, entry, issued, load, night, now, words};
 use crate::world::lake;
@@ -93,5 +93,34 @@ fn a_corrected_version_of_the_rows_sets_b_going_again_and_makes_up_the_day() {
     assert_eq!(
         issued(&root),
         ["2026-01-05 10.00", "2026-01-06 109.00", "2026-01-07 109.00"]
+    );
+}
+
+#[test]
+fn a_drift_past_128_bits_is_named_like_any_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("lake");
+    let most = "999999999999999999999999999999999999.99";
+    lake(&root, &words("run sync-rules --now 2026-01-01T00:00:00Z"));
+    let snapshot = |at: &str, balance: &str| json!({"user_id": "u1", "balance": balance, "frozen_amount": "0", "source_extracted_at": at});
+    let lines = [
+        (
+            "user_wallets",
+            vec![
+                snapshot("2026-01-04T15:00:00Z", "0"),
+                snapshot("2026-01-05T15:00:00Z", most),
+            ],
+        ),
+        (
+            "transaction_ledger",
+            vec![entry("t1", "u1", "PAYMENT", most, "2026-01-05T01:00:00Z", None)],
+        ),
+    ];
+    load(&root, dir.path(), 0, &lines.into());
+    lake(&root, &words(&format!("run silver --now {}", now(0))));
+    let said = refused(&root, &format!("run b --now {}", now(0)));
+    assert!(
+        said.contains("NSC0405") && said.contains("nsc loads retract"),
+        "{said}"
     );
 }

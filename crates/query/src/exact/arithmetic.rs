@@ -1,7 +1,12 @@
-//! Integers that leave their type are an error: the engine's own `+`, `-`, `*` and unary `-` wrap.
+//! Numbers that leave their type are an error: the engine's own `+`, `-`, `*` and unary `-` wrap integers, and decimals may have
+//! a digit more than their type says, which whoever prints them leaves out.
 
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray};
 use datafusion::arrow::compute::kernels::numeric;
-use datafusion::arrow::datatypes::DataType;
+use datafusion::arrow::datatypes::{DataType, Decimal128Type, Decimal256Type};
+use datafusion::arrow::error::ArrowError;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, ScalarValue, exec_err};
@@ -15,13 +20,13 @@ use datafusion::physical_expr_common::datum::apply;
 
 use super::rewriting::rewritten;
 
-/// Computes sums, differences, products and negatives of integers with a check.
+/// Computes sums, differences, products and negatives of integers with a check, and checks those and quotients of decimals.
 #[derive(Debug)]
-pub(super) struct CheckedIntegers;
+pub(super) struct CheckedArithmetic;
 
-impl AnalyzerRule for CheckedIntegers {
+impl AnalyzerRule for CheckedArithmetic {
     fn name(&self) -> &str {
-        "checked_integers"
+        "checked_arithmetic"
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {
@@ -46,10 +51,31 @@ fn checked(expr: Expr, schema: &DFSchema) -> Transformed<Expr> {
         _ => None,
     };
     let integer = |expr: &Expr| expr.get_type(schema).is_ok_and(|ty| ty.is_integer());
-    match operation.filter(|_| integer(&left) && integer(&right)) {
-        Some(operation) => Transformed::yes(function(operation, 2).call(vec![*left, *right])),
-        None => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
+    if let Some(operation) = operation.filter(|_| integer(&left) && integer(&right)) {
+        return Transformed::yes(function(operation, 2).call(vec![*left, *right]));
     }
+    let computed = Expr::BinaryExpr(BinaryExpr { left, op, right });
+    let is_arithmetic = operation.is_some() || op == Operator::Divide;
+    if is_arithmetic && computed.get_type(schema).is_ok_and(|ty| ty.is_decimal()) {
+        return Transformed::yes(function(Operation::Fits, 1).call(vec![computed]));
+    }
+    Transformed::no(computed)
+}
+
+/// The decimals themselves, when each has no more digits than their type says.
+fn fitting(values: ArrayRef) -> Result<ArrayRef> {
+    let fits = match values.data_type() {
+        DataType::Decimal128(precision, _) => values
+            .as_primitive::<Decimal128Type>()
+            .validate_decimal_precision(*precision),
+        DataType::Decimal256(precision, _) => values
+            .as_primitive::<Decimal256Type>()
+            .validate_decimal_precision(*precision),
+        // Narrower ones are computed in these.
+        _ => Ok(()),
+    };
+    fits.map_err(|e| ArrowError::ArithmeticOverflow(e.to_string()))?;
+    Ok(values)
 }
 
 fn function(operation: Operation, arguments: usize) -> ScalarUDF {
@@ -65,9 +91,11 @@ enum Operation {
     Subtract,
     Multiply,
     Negate,
+    /// A decimal is given back as it is.
+    Fits,
 }
 
-/// One checked operation over integers of one type.
+/// One checked operation over numbers of one type.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Checked {
     operation: Operation,
@@ -81,6 +109,7 @@ impl ScalarUDFImpl for Checked {
             Operation::Subtract => "checked_subtract",
             Operation::Multiply => "checked_multiply",
             Operation::Negate => "checked_negate",
+            Operation::Fits => "checked_digits",
         }
     }
 
@@ -107,6 +136,13 @@ impl ScalarUDFImpl for Checked {
             (Operation::Negate, [ColumnarValue::Scalar(value)]) => {
                 let negative = numeric::neg(value.to_array()?.as_ref())?;
                 Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&negative, 0)?))
+            }
+            (Operation::Fits, [ColumnarValue::Array(values)]) => {
+                Ok(ColumnarValue::Array(fitting(Arc::clone(values))?))
+            }
+            (Operation::Fits, [ColumnarValue::Scalar(value)]) => {
+                fitting(value.to_array()?)?;
+                Ok(ColumnarValue::Scalar(value.clone()))
             }
             _ => exec_err!("{} got {} arguments", self.name(), args.args.len()),
         }
