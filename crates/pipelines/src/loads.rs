@@ -1,8 +1,11 @@
 //! Which Bronze rows count: those of loads that were not taken back (lakehouse contract 2, "Loads"). Every pipeline reads
 //! Bronze through here.
 
+use std::collections::BTreeSet;
+
 use datafusion::arrow::array::{AsArray, RecordBatch};
-use datafusion::arrow::datatypes::{Date32Type, Int64Type};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Date32Type, Int64Type};
 use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_core::DateKst;
@@ -45,6 +48,41 @@ fn of_loads(loads: &[String], negated: bool) -> Expr {
 /// Those of some rows that some loads brought.
 pub(crate) fn rows_of(bronze: DataFrame, loads: &[String]) -> Result<DataFrame, PipelineError> {
     Ok(bronze.filter(of_loads(loads, false))?)
+}
+
+/// Loads that some rows are of.
+#[derive(Debug, Default)]
+pub(crate) struct Loads {
+    pub(crate) named: BTreeSet<String>,
+    /// Rows of before loads had names are among them.
+    pub(crate) nameless: bool,
+}
+
+/// The loads of some rows.
+pub(crate) async fn loads_of(rows: DataFrame) -> Result<Loads, PipelineError> {
+    let mut loads = Loads::default();
+    for batch in rows.select_columns(&[LOAD_ID])?.distinct()?.collect().await? {
+        let ids = cast(batch.column(0), &DataType::Utf8)?;
+        for id in ids.as_string::<i32>() {
+            match id {
+                Some(id) => drop(loads.named.insert(id.to_owned())),
+                None => loads.nameless = true,
+            }
+        }
+    }
+    Ok(loads)
+}
+
+/// Those of some rows that are of one of some loads.
+pub(crate) fn rows_of_any(bronze: DataFrame, loads: &Loads) -> Result<DataFrame, PipelineError> {
+    let named: Vec<String> = loads.named.iter().cloned().collect();
+    let wanted = of_loads(&named, false);
+    let wanted = if loads.nameless {
+        wanted.or(col(LOAD_ID).is_null())
+    } else {
+        wanted
+    };
+    Ok(bronze.filter(wanted)?)
 }
 
 /// Files that may hold a row of one of some loads.

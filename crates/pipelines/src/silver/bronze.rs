@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::logical_expr::Expr;
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::Source;
 use nsc_core::{MICROS_PER_DAY, UtcMicros, UtcWindow};
@@ -14,7 +13,7 @@ use nsc_transforms::silver::{PLANS, SourcePlan};
 use super::load_changes::LoadChanges;
 use crate::derivation::file_name;
 use crate::gate::SILVER;
-use crate::loads::{self, TakenBack};
+use crate::loads::{self, Loads, TakenBack};
 use crate::{PipelineError, RunContext, RunReport};
 
 /// One source's part of the run.
@@ -54,20 +53,20 @@ impl BronzeInput {
     }
 
     /// Rows that arrived since the last success, or count again since then; `None` when there is no file of them.
-    pub(super) fn late_rows(&self, ctx: &SessionContext) -> Result<Option<DataFrame>, PipelineError> {
-        let restored = match self.rows(ctx, &self.restored_files)? {
-            Some(rows) => Some(loads::rows_of(rows, &self.restored)?),
-            None => None,
+    pub(super) async fn late_rows(&self, ctx: &SessionContext) -> Result<Option<DataFrame>, PipelineError> {
+        let late = self.rows(ctx, &self.late_files)?;
+        if self.restored_files.is_empty() {
+            return Ok(late);
+        }
+        // One scan of all files and not two put together, which the engine's optimizer gets wrong.
+        let mut loads = match late {
+            Some(late) => loads::loads_of(late).await?,
+            None => Loads::default(),
         };
-        Ok(match (self.rows(ctx, &self.late_files)?, restored) {
-            (Some(late), Some(restored)) => {
-                // Named columns on both sides: the engine would prune a filtered side differently from one that is not.
-                let columns = || late.schema().columns().into_iter().map(Expr::Column);
-                let (columns, same): (Vec<Expr>, Vec<Expr>) = (columns().collect(), columns().collect());
-                Some(late.clone().select(columns)?.union(restored.select(same)?)?)
-            }
-            (late, restored) => late.or(restored),
-        })
+        loads.named.extend(self.restored.iter().cloned());
+        let files = [self.late_files.as_slice(), &self.restored_files].concat();
+        let rows = self.rows(ctx, &files)?;
+        rows.map(|rows| loads::rows_of_any(rows, &loads)).transpose()
     }
 
     /// All rows of some files, those of retracted loads as well; `None` when there is no file.
