@@ -285,6 +285,12 @@ impl OperatorError for LakeError {
                 "take the feature off the table with the program that put it there, or rebuild the table from Bronze"
             }
             Self::OutsideCalendar { .. } => "nothing was written; this is a defect, please report it",
+            Self::DamagedLog { table, .. } if table.starts_with("_nsc.") => {
+                return Some(format!(
+                    "the table is a cache: remove its directory, {}, and it is made again",
+                    table.replace('.', "/")
+                ));
+            }
             Self::DamagedLog { .. } => {
                 "put the file back as it was (a backup, another copy of the lake); nsc doctor looks at every table"
             }

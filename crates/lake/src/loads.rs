@@ -193,7 +193,7 @@ impl LoadStates {
         let now = self.table.as_ref().map(Table::version);
         now.is_none_or(|now| now < seen).then(|| {
             "records of loads are gone (ops.load was lost or put back): loads that were taken back may count again. \
-             Put the table back from a copy, or take those loads back anew, and run the days again"
+             Put the table back from a copy and run the days again; without one, correct the rows by loading right versions of them"
                 .to_owned()
         })
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::prelude::SessionContext;
-use nsc_core::{DateKst, UtcWindow};
+use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{Days, PipelineStates};
 
 use crate::cursors::Inputs;
@@ -56,6 +56,8 @@ impl Owed {
             // What was computed before may follow from anything.
             None => days.extend(done.iter().chain(with_rows)),
         }
+        // A day that begins before the calendar does (a row of the first hours of year 1) has no window that could be stored.
+        days.retain(|day| UtcMicros::FIRST <= day.start());
         Ok(Self {
             days,
             done,

@@ -57,6 +57,16 @@ pub enum PipelineError {
         /// The run's now.
         now: UtcMicros,
     },
+    /// A table that was there at an earlier success does not exist any more.
+    #[error("{table} is gone")]
+    OutputGone {
+        /// Table, `<layer>.<name>`.
+        table: String,
+        /// The first day that was processed.
+        first: DateKst,
+        /// The last one.
+        last: DateKst,
+    },
     /// A rule is missing or malformed.
     #[error(transparent)]
     Rule(#[from] RuleError),
@@ -237,6 +247,7 @@ impl OperatorError for PipelineError {
             Self::Rule(e) => e.code(),
             Self::Lake(e) => e.code(),
             Self::AmountOverflow { .. } => ErrorCode::AmountOverflow,
+            Self::OutputGone { .. } => ErrorCode::DataFilesMissing,
             Self::DummySalt { .. } => ErrorCode::Configuration,
             Self::SaltMissing { .. } => ErrorCode::SaltMissing,
             Self::Transform(_) | Self::Task(_) | Self::NotOnePipeline => ErrorCode::Unexpected,
@@ -246,6 +257,10 @@ impl OperatorError for PipelineError {
     fn detail(&self) -> Option<String> {
         match self {
             Self::UpstreamNotReady { reason, .. } => Some(reason.clone()),
+            Self::OutputGone { .. } => Some(
+                "its directory does not exist, and earlier runs have filled it; nothing was changed"
+                    .to_owned(),
+            ),
             Self::BadRecordsRate {
                 bad,
                 total,
@@ -281,6 +296,10 @@ impl OperatorError for PipelineError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::UpstreamNotReady { date, .. } => Some(format!("nsc run silver --date-kst {date}")),
+            Self::OutputGone { first, last, .. } => Some(format!(
+                "put the directory back from a copy, or make the table again: nsc run silver --date-kst-start {first} --date-kst-end {last}, \
+                 then b and c for the same days"
+            )),
             Self::BadRecordsRate { load: Some(load), .. } => Some(format!(
                 "look at the rows: nsc loads show {id}; take a wrong file back with: nsc loads retract {id} --reason WHY, load the right one and run again; where the rows are right, change the rule (nsc rules sync)",
                 id = load.load_id

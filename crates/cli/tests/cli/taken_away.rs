@@ -172,3 +172,48 @@ fn a_run_that_meets_a_file_that_is_gone_names_it() {
     let missing = format!("NSC0110: a data file of table bronze.payment_orders_raw is missing: {file}");
     assert!(said.contains(&missing), "{said}");
 }
+
+#[test]
+fn a_silver_table_that_is_gone_stops_the_night_and_is_made_again_by_its_days() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = sample_day(dir.path());
+    let facts = rows(&root, "gold.fact_payment_anonymized", &["run_id"]);
+    std::fs::remove_dir_all(directory(&root, "silver.products")).unwrap();
+    let text = root.to_string_lossy().into_owned();
+    let night = ["--root", &text, "run", "e2e", "--now", "2026-01-06T15:30:00Z"];
+    let stopped = nsc(dir.path(), &night);
+    assert_eq!(stopped.status.code(), Some(6), "{}", stderr(&stopped));
+    let remedy = "nsc run silver --date-kst-start 2026-01-05 --date-kst-end 2026-01-05";
+    for part in ["NSC0110", "silver.products is gone", remedy] {
+        assert!(stderr(&stopped).contains(part), "{part}: {}", stderr(&stopped));
+    }
+    let again = "run silver --date-kst-start 2026-01-05 --date-kst-end 2026-01-05 --now 2026-01-06T15:30:00Z";
+    lake(&root, &words(again));
+    lake(&root, &words("run e2e --now 2026-01-06T15:30:00Z"));
+    assert_eq!(rows(&root, "gold.fact_payment_anonymized", &["run_id"]), facts);
+}
+
+#[test]
+fn a_row_of_the_first_hours_of_year_1_stops_no_night() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = sample_day(dir.path());
+    let entry = json!({"tx_id": "zero", "wallet_id": "w", "type": "CHARGE", "amount": "1", "created_at": "0001-01-01T00:00:00Z"});
+    let file = dir.path().join("zero.jsonl");
+    std::fs::write(&file, entry.to_string()).unwrap();
+    let file = file.to_string_lossy().into_owned();
+    lake(
+        &root,
+        &[
+            "ingest",
+            "transaction_ledger",
+            &file,
+            "--ingested-at",
+            "2026-01-06T10:00:00Z",
+        ],
+    );
+    for now in ["2026-01-06T15:30:00Z", "2026-01-07T15:30:00Z"] {
+        lake(&root, &["run", "e2e", "--now", now]);
+    }
+    let supply = rows(&root, "gold.ledger_supply_balance_daily", &[]);
+    assert!(supply.iter().any(|day| day.contains("2026-01-07")), "{supply:?}");
+}

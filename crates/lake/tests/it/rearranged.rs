@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nsc_lake::{Lake, SessionOptions, Table, session};
+use nsc_lake::{Commit, Lake, SessionOptions, Table, session};
 use serde_json::json;
 
 use super::small::{append, commit_file, contract, lake};
@@ -111,4 +111,24 @@ async fn a_version_the_log_no_longer_tells_of_makes_every_file_new() {
         .map(|f| f.path)
         .collect();
     assert_eq!(distinct.len(), 4);
+}
+
+#[tokio::test]
+async fn what_replaces_files_that_were_put_together_meanwhile_has_lost_the_race() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = lake(dir.path());
+    for id in ["1", "2"] {
+        append(&lake, &[id], MONDAY).await.unwrap();
+    }
+    let mut stale = open(&lake).await;
+    let removed = stale.files().unwrap();
+    compact(&lake).await;
+    let replaced = stale
+        .commit(Commit {
+            removed,
+            ..Commit::default()
+        })
+        .await;
+    // Else the rows would stand twice: in the file they were put into, and where they are replaced.
+    assert!(replaced.is_err_and(|e| e.is_conflict()));
 }

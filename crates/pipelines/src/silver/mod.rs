@@ -62,6 +62,9 @@ pub(crate) async fn run(
     let states = PipelineStates::load(&run.lake, &ctx).await?.unwrap_or_default();
     let missed = is_scheduled.then(|| bronze::missed_days(&states, window));
     let missed = missed.unwrap_or_default();
+    if is_scheduled {
+        outputs_stand(run, &states).await?;
+    }
     let changes = LoadChanges::since_success(run, &ctx, &states, report).await?;
     let mut inputs = bronze::inputs(run, &states, window, is_scheduled, &missed, &changes, report).await?;
 
@@ -174,7 +177,7 @@ async fn committed(
 async fn days_with_rows(run: &RunContext) -> Result<impl Iterator<Item = DateKst>, PipelineError> {
     let mut days = BTreeSet::new();
     for table in outputs(run).await? {
-        if table.contract().name != "bad_records" {
+        if table.name() != "silver.bad_records" {
             days.extend(table.files()?.iter().filter_map(DataFile::partition_date));
         }
     }
@@ -182,19 +185,42 @@ async fn days_with_rows(run: &RunContext) -> Result<impl Iterator<Item = DateKst
 }
 
 /// The tables a run may change.
+const OUTPUTS: [&str; 6] = [
+    "silver.wallet_snapshot",
+    "silver.ledger_entries",
+    "silver.order_events",
+    "silver.order_items",
+    "silver.products",
+    "silver.bad_records",
+];
+
 async fn outputs(run: &RunContext) -> Result<Vec<Table>, PipelineError> {
     let mut tables = Vec::new();
-    for name in [
-        "wallet_snapshot",
-        "ledger_entries",
-        "order_events",
-        "order_items",
-        "products",
-        "bad_records",
-    ] {
-        tables.push(run.table(&format!("silver.{name}")).await?);
+    for name in OUTPUTS {
+        tables.push(run.table(name).await?);
     }
     Ok(tables)
+}
+
+/// A table that an earlier run has filled is not made again without a word: what it held of other days would be missing from
+/// then on. A run of explicit days makes it anew.
+async fn outputs_stand(run: &RunContext, states: &PipelineStates) -> Result<(), PipelineError> {
+    let silver = states.get(SILVER).filter(|s| s.last_success_ts.is_some());
+    let mut days = silver.iter().flat_map(|s| s.processed_dates.ranges());
+    let Some((first, last)) = days.next() else {
+        return Ok(());
+    };
+    let last = days.last().map_or(last, |(_, last)| last);
+    for name in OUTPUTS {
+        if run.existing(name).await?.is_none() {
+            return Err(PipelineError::OutputGone {
+                table: name.to_owned(),
+                first,
+                last,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// What the window's Silver rows follow from: its Bronze files and the rules. The stored rows of other days are
