@@ -177,7 +177,12 @@ fn a_run_that_meets_a_file_that_is_gone_names_it() {
 fn a_silver_table_that_is_gone_stops_the_night_and_is_made_again_by_its_days() {
     let dir = tempfile::tempdir().unwrap();
     let root = sample_day(dir.path());
-    let facts = rows(&root, "gold.fact_payment_anonymized", &["run_id"]);
+    let facts_of_the_day = || {
+        let mut facts = rows(&root, "gold.fact_payment_anonymized", &["run_id"]);
+        facts.retain(|fact| fact.contains("2026-01-05"));
+        facts
+    };
+    let facts = facts_of_the_day();
     std::fs::remove_dir_all(directory(&root, "silver.products")).unwrap();
     let text = root.to_string_lossy().into_owned();
     let night = ["--root", &text, "run", "e2e", "--now", "2026-01-06T15:30:00Z"];
@@ -190,7 +195,7 @@ fn a_silver_table_that_is_gone_stops_the_night_and_is_made_again_by_its_days() {
     let again = "run silver --date-kst-start 2026-01-05 --date-kst-end 2026-01-05 --now 2026-01-06T15:30:00Z";
     lake(&root, &words(again));
     lake(&root, &words("run e2e --now 2026-01-06T15:30:00Z"));
-    assert_eq!(rows(&root, "gold.fact_payment_anonymized", &["run_id"]), facts);
+    assert!(facts_of_the_day() == facts, "the facts of the day are others");
 }
 
 #[test]
