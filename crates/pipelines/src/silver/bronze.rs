@@ -32,6 +32,8 @@ pub(super) struct BronzeInput {
     /// Loads that count again since then, and the files beside the late ones that may hold their rows.
     restored: Vec<String>,
     restored_files: Vec<DataFile>,
+    /// The loads to take from the late and those files together; `None` when there are none of those.
+    late_loads: Option<Loads>,
 }
 
 /// Days before a scheduled run's window that no run has processed (a night that was missed or refused): their rows may
@@ -53,20 +55,27 @@ impl BronzeInput {
     }
 
     /// Rows that arrived since the last success, or count again since then; `None` when there is no file of them.
-    pub(super) async fn late_rows(&self, ctx: &SessionContext) -> Result<Option<DataFrame>, PipelineError> {
-        let late = self.rows(ctx, &self.late_files)?;
-        if self.restored_files.is_empty() {
-            return Ok(late);
-        }
+    pub(super) fn late_rows(&self, ctx: &SessionContext) -> Result<Option<DataFrame>, PipelineError> {
+        let Some(loads) = &self.late_loads else {
+            return self.rows(ctx, &self.late_files);
+        };
         // One scan of all files and not two put together, which the engine's optimizer gets wrong.
-        let mut loads = match late {
+        let files = [self.late_files.as_slice(), &self.restored_files].concat();
+        let rows = self.rows(ctx, &files)?;
+        rows.map(|rows| loads::rows_of_any(rows, loads)).transpose()
+    }
+
+    /// The loads whose rows are taken with the late ones, where files hold others as well.
+    async fn late_loads(&self, run: &RunContext) -> Result<Option<Loads>, PipelineError> {
+        if self.restored_files.is_empty() {
+            return Ok(None);
+        }
+        let mut loads = match self.rows(&run.session()?, &self.late_files)? {
             Some(late) => loads::loads_of(late).await?,
             None => Loads::default(),
         };
         loads.named.extend(self.restored.iter().cloned());
-        let files = [self.late_files.as_slice(), &self.restored_files].concat();
-        let rows = self.rows(ctx, &files)?;
-        rows.map(|rows| loads::rows_of_any(rows, &loads)).transpose()
+        Ok(Some(loads))
     }
 
     /// All rows of some files, those of retracted loads as well; `None` when there is no file.
@@ -228,7 +237,7 @@ pub(super) async fn inputs(
                 .filter(|f| may_hold(f, plan.source, window))
                 .collect();
         }
-        inputs.push(BronzeInput {
+        let mut input = BronzeInput {
             plan,
             bronze,
             table,
@@ -239,7 +248,10 @@ pub(super) async fn inputs(
             retracted: changes.retracted(&name),
             restored,
             restored_files,
-        });
+            late_loads: None,
+        };
+        input.late_loads = input.late_loads(run).await?;
+        inputs.push(input);
     }
     Ok(inputs)
 }

@@ -84,11 +84,12 @@ impl ChangedOrders {
             .iter()
             .map(|c| c.name)
             .filter(|name| !["run_id", "rule_id"].contains(name))
-            .map(|name| match name {
-                "status" | "has_order" | "merchant_name" | "payment_status" => {
+            .map(|name| {
+                if OF_ORDER.contains(&name) {
                     col(format!("new_{name}")).alias(name)
+                } else {
+                    col(name)
                 }
-                _ => col(name),
             })
             .collect();
         let changed = stored

@@ -86,7 +86,7 @@ impl Late {
         self.merge_undated(run, affected, report).await?;
         let ctx = run.session()?;
         for input in inputs {
-            let Some(bronze) = input.late_rows(&ctx).await? else {
+            let Some(bronze) = input.late_rows(&ctx)? else {
                 continue;
             };
             let is_ledger = input.plan.source == "transaction_ledger";

@@ -123,7 +123,7 @@ impl Staging {
         };
         let payments = inputs.iter().find(|i| i.plan.source == "payment_orders");
         self.late_orders = match payments {
-            Some(input) => input.late_rows(&self.ctx).await?.map(|rows| (input.plan, rows)),
+            Some(input) => input.late_rows(&self.ctx)?.map(|rows| (input.plan, rows)),
             None => None,
         };
         for group in GROUPS {
@@ -186,7 +186,7 @@ impl Staging {
         let since = std::time::Instant::now();
         let mut lines = 0;
         for input in inputs {
-            let Some(rows) = input.late_rows(&self.ctx).await? else {
+            let Some(rows) = input.late_rows(&self.ctx)? else {
                 continue;
             };
             let rows = self.plan(input, rows, Selection::LateFor(window)).await?;
