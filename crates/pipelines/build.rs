@@ -5,7 +5,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-const SOURCES: [&str; 4] = ["src", "../transforms/src", "../contracts/src", "../lake/src"];
+const SOURCES: [&str; 5] = [
+    "src",
+    "../transforms/src",
+    "../contracts/src",
+    "../lake/src",
+    "../core/src",
+];
 
 fn main() -> io::Result<()> {
     let mut plans = DefaultHasher::new();
