@@ -127,8 +127,8 @@ registry! {
     DamagedLog = NSC0108, Storage, "log of a table is damaged";
     /// The lock of the run was taken by another one meanwhile.
     LeaseLost = NSC0109, Held, "lease lost to another run";
-    /// The log of a table names data files that the storage does not have.
-    DataFilesMissing = NSC0110, Storage, "data files of a table are missing";
+    /// The log of a table names data files that the storage does not have as they were written.
+    DataFilesLost = NSC0110, Storage, "data files of a table are missing or damaged";
 
     /// A named input cannot be opened or read.
     InputUnreadable = NSC0201, Usage, "input cannot be read";

@@ -87,6 +87,16 @@ pub enum LakeError {
         /// The files that are known to be missing, relative to the table.
         files: Vec<String>,
     },
+    /// A data file of a table is there and is not what was written: it was cut short, or its bytes mean nothing.
+    #[error("a data file of table {table} is damaged: {file}: {reason}")]
+    DataFileDamaged {
+        /// `<layer>.<name>`.
+        table: String,
+        /// The file, relative to the table.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Another run has taken the pipeline while this one could not renew its lease.
     #[error("the run lost the lease of {pipeline} and changes nothing any more")]
     LeaseLost {
@@ -141,12 +151,12 @@ fn missing(table: &str, files: &[String]) -> String {
     }
 }
 
-/// Wraps errors of the libraries, telling a file that is gone from other failures.
+/// Wraps errors of the libraries, telling a file that is gone or damaged from other failures.
 macro_rules! wrapped {
     ($($error:ty => $variant:ident;)+) => {
         $(impl From<$error> for LakeError {
             fn from(error: $error) -> Self {
-                Self::of_missing_file(&error).unwrap_or(Self::$variant(error))
+                Self::of_lost_file(&error).unwrap_or(Self::$variant(error))
             }
         })+
     };
@@ -185,7 +195,7 @@ impl LakeError {
                 table,
                 reason: format!("version {v} exists already"),
             },
-            source => Self::of_missing_file(&source).unwrap_or(Self::Delta {
+            source => Self::of_lost_file(&source).unwrap_or(Self::Delta {
                 table,
                 source: Box::new(source),
             }),
@@ -224,6 +234,15 @@ fn is_exhausted(error: &DataFusionError) -> bool {
     matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
 }
 
+/// The bytes of a data file came and mean nothing; the engine does not say of which.
+fn is_undecodable(error: &DataFusionError) -> bool {
+    match error.find_root() {
+        DataFusionError::ParquetError(_) => true,
+        DataFusionError::ArrowError(cause, _) => matches!(**cause, arrow::error::ArrowError::ParquetError(_)),
+        _ => false,
+    }
+}
+
 impl OperatorError for LakeError {
     fn code(&self) -> ErrorCode {
         match self {
@@ -232,10 +251,11 @@ impl OperatorError for LakeError {
             Self::Unsupported { .. } => ErrorCode::UnsupportedFeature,
             Self::OutsideCalendar { .. } => ErrorCode::OutsideCalendar,
             Self::DamagedLog { .. } => ErrorCode::DamagedLog,
-            Self::DataFilesMissing { .. } => ErrorCode::DataFilesMissing,
+            Self::DataFilesMissing { .. } | Self::DataFileDamaged { .. } => ErrorCode::DataFilesLost,
             Self::LeaseLost { .. } => ErrorCode::LeaseLost,
             Self::Conflict { .. } => ErrorCode::WriteConflict,
             Self::Engine(e) if is_exhausted(e) => ErrorCode::MemoryLimit,
+            Self::Engine(e) if is_undecodable(e) => ErrorCode::DataFilesLost,
             Self::Null { .. } | Self::Engine(_) | Self::Arrow(_) | Self::Task(_) => ErrorCode::Unexpected,
             Self::Root { .. }
             | Self::Corrupt { .. }
@@ -294,9 +314,14 @@ impl OperatorError for LakeError {
             Self::DamagedLog { .. } => {
                 "put the file back as it was (a backup, another copy of the lake); nsc doctor looks at every table"
             }
-            Self::DataFilesMissing { table, .. } => return Some(rebuilt(table)),
+            Self::DataFilesMissing { table, .. } | Self::DataFileDamaged { table, .. } => {
+                return Some(rebuilt(table));
+            }
             Self::LeaseLost { .. } => {
                 "what was committed before stands; the other run does the rest. Was this machine stopped, or cut off from the storage?"
+            }
+            Self::Engine(e) if is_undecodable(e) => {
+                "a data file of one of the tables that were read is damaged: put the table's files back (a backup, another copy of the lake)"
             }
             Self::Store(_) | Self::Delta { .. } => {
                 "nsc doctor checks the root, its permissions and every table"

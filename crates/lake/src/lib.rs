@@ -4,6 +4,7 @@
 mod calendar;
 mod changes;
 mod data_file;
+mod data_reader;
 mod days;
 mod days_changed;
 mod each_file;
@@ -18,9 +19,9 @@ mod lock;
 mod log_guard;
 mod log_health;
 mod lookup;
+mod lost_files;
 mod maintenance;
 mod memory_pool;
-mod missing_files;
 mod opened_file;
 mod overwrite;
 mod partition_rows;

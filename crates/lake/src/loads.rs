@@ -10,9 +10,10 @@ use arrow::array::{
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
-use datafusion::prelude::SessionContext;
-use nsc_contracts::TableContract;
+use datafusion::functions_aggregate::expr_fn::{count, min};
+use datafusion::prelude::{SessionContext, col, lit};
 use nsc_contracts::ops::LOAD;
+use nsc_contracts::{Layer, TableContract};
 use nsc_core::UtcMicros;
 
 use crate::{DataFile, Lake, LakeError, Table};
@@ -155,6 +156,92 @@ impl Lake {
     }
 }
 
+impl Lake {
+    /// The loads that have rows in Bronze and none in this table, as their rows tell: only when the table was lost, for a load
+    /// is recorded before its rows are committed.
+    ///
+    /// # Errors
+    /// Storage and engine errors.
+    pub async fn unrecorded_loads(
+        &self,
+        ctx: &SessionContext,
+        recorded: &BTreeSet<String>,
+    ) -> Result<Vec<LoadRecord>, LakeError> {
+        let mut unrecorded = Vec::new();
+        for contract in nsc_contracts::tables().filter(|t| t.layer == Layer::Bronze) {
+            let mut lost = self.loads_in(ctx, contract).await?;
+            lost.retain(|load| !recorded.contains(load));
+            if lost.is_empty() {
+                continue;
+            }
+            let Some(table) = self.unchecked(contract, None).await? else {
+                continue;
+            };
+            let lost: Vec<_> = lost.iter().map(|load| lit(load.as_str())).collect();
+            let rows = ctx
+                .read_table(table.scan_all()?)?
+                .filter(col(LOAD_ID).in_list(lost, false))?
+                .aggregate(
+                    vec![col(LOAD_ID)],
+                    vec![
+                        min(col("source_ref")).alias("source_ref"),
+                        min(col("ingested_at")).alias("ingested_at"),
+                        count(lit(1_i64)).alias("rows"),
+                        count(col("_corrupt_record")).alias("malformed"),
+                    ],
+                )?
+                .collect()
+                .await?;
+            for batch in &rows {
+                told_by_rows(contract, batch, &mut unrecorded)?;
+            }
+        }
+        unrecorded.sort_by(|a, b| a.load_id.cmp(&b.load_id));
+        Ok(unrecorded)
+    }
+}
+
+/// What the rows of loads tell of them: load, a place in the input, the load's time, rows and malformed ones.
+fn told_by_rows(
+    contract: &TableContract,
+    batch: &RecordBatch,
+    records: &mut Vec<LoadRecord>,
+) -> Result<(), LakeError> {
+    let text = |column: usize| -> Result<StringArray, LakeError> {
+        Ok(cast(batch.column(column), &DataType::Utf8)?
+            .as_string::<i32>()
+            .clone())
+    };
+    let (loads, places) = (text(0)?, text(1)?);
+    let times = batch.column(2).as_primitive::<TimestampMicrosecondType>();
+    let [rows, malformed] = [3, 4].map(|column| batch.column(column).as_primitive::<Int64Type>());
+    for i in 0..batch.num_rows() {
+        let at = UtcMicros::new(times.value(i));
+        let input = places.value(i).strip_prefix("file:");
+        records.push(LoadRecord {
+            load_id: loads.value(i).to_owned(),
+            table_name: contract.full_name(),
+            state: LoadState::Loaded,
+            input: input.map(|place| place.rsplit_once('#').map_or(place, |(name, _)| name).to_owned()),
+            source_path: None,
+            content_blake3: None,
+            delivery: None,
+            bytes: None,
+            lines: None,
+            rows: Some(rows.value(i)),
+            malformed: Some(malformed.value(i)),
+            file_size: None,
+            file_modified: None,
+            ingested_at: Some(at),
+            actor: None,
+            version: None,
+            reason: None,
+            recorded_at: at,
+        });
+    }
+    Ok(())
+}
+
 /// Which loads were taken back, as one version of the table says.
 #[derive(Debug, Clone, Default)]
 pub struct LoadStates {
@@ -193,7 +280,8 @@ impl LoadStates {
         let now = self.table.as_ref().map(Table::version);
         now.is_none_or(|now| now < seen).then(|| {
             "records of loads are gone (ops.load was lost or put back): loads that were taken back may count again. \
-             Put the table back from a copy and run the days again; without one, correct the rows by loading right versions of them"
+             Put the table back from a copy and run the days again; without one, take them back again: nsc loads list --state \
+             unrecorded names the loads"
                 .to_owned()
         })
     }

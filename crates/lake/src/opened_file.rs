@@ -17,6 +17,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 
+use crate::lost_files::{damaged, other_size};
 use crate::{DataFile, LakeError, Table, fingerprint};
 
 /// A data file of a table, all its bytes at hand.
@@ -35,7 +36,12 @@ impl OpenedFile {
     pub(crate) async fn open(table: &Table, file: &DataFile) -> Result<Self, LakeError> {
         let path = Path::from(file.path.as_str());
         let bytes = table.object_store().get(&path).await?.bytes().await?;
-        let metadata = ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new())?;
+        if bytes.len() as u64 != file.size {
+            let reason = other_size(bytes.len() as u64, file.size);
+            return Err(damaged(&table.name(), &file.path, &reason));
+        }
+        let metadata = ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new())
+            .map_err(|e| damaged(&table.name(), &file.path, &e))?;
         let options = ArrowReaderOptions::new().with_schema(plain_texts(metadata.schema()));
         let plain = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)?;
         let date = file.partition_date().map(DateKst::days);

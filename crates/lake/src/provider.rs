@@ -11,7 +11,6 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::config::TableParquetOptions;
 use datafusion::common::{ScalarValue, Statistics, ToDFSchema, stats::Precision};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
@@ -20,13 +19,15 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, utils::conjunction};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
-use object_store::{DynObjectStore, ObjectStore};
+use object_store::DynObjectStore;
 
+use crate::data_reader::DataReaders;
 use crate::{DataFile, Table};
 
 /// A read-only table over some data files.
 #[derive(Debug)]
 pub struct FilesTable {
+    name: String,
     schema: SchemaRef,
     partition: Vec<String>,
     files: Vec<DataFile>,
@@ -61,6 +62,7 @@ impl FilesTable {
             in_file.into_iter().chain(in_path).collect::<Vec<_>>(),
         ));
         Self {
+            name: table.name(),
             schema,
             partition,
             files,
@@ -151,14 +153,11 @@ impl TableProvider for FilesTable {
             global: state.config_options().execution.parquet.clone(),
             ..TableParquetOptions::default()
         };
-        // A file is looked into several times in a run: its footer is read once.
         let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
+        let readers = DataReaders::new(&self.name, Arc::clone(&self.store), footers);
         let mut source = ParquetSource::new(self.table_schema())
             .with_table_parquet_options(options)
-            .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(
-                Arc::clone(&self.store) as Arc<dyn ObjectStore>,
-                footers,
-            )));
+            .with_parquet_file_reader_factory(Arc::new(readers));
         if let Some(filter) = conjunction(filters.to_vec()) {
             let schema = Arc::clone(&self.schema).to_dfschema()?;
             source = source.with_predicate(state.create_physical_expr(filter, &schema)?);

@@ -247,7 +247,7 @@ impl OperatorError for PipelineError {
             Self::Rule(e) => e.code(),
             Self::Lake(e) => e.code(),
             Self::AmountOverflow { .. } => ErrorCode::AmountOverflow,
-            Self::OutputGone { .. } => ErrorCode::DataFilesMissing,
+            Self::OutputGone { .. } => ErrorCode::DataFilesLost,
             Self::DummySalt { .. } => ErrorCode::Configuration,
             Self::SaltMissing { .. } => ErrorCode::SaltMissing,
             Self::Transform(_) | Self::Task(_) | Self::NotOnePipeline => ErrorCode::Unexpected,

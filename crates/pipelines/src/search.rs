@@ -259,7 +259,12 @@ impl<'a> Search<'a> {
 /// Rows of files that were part of a table; `None` when a vacuum has removed one.
 fn if_there(rows: Result<DataFrame, LakeError>) -> Result<Option<DataFrame>, PipelineError> {
     match rows {
-        Err(LakeError::Store(_) | LakeError::Engine(_) | LakeError::DataFilesMissing { .. }) => Ok(None),
+        Err(
+            LakeError::Store(_)
+            | LakeError::Engine(_)
+            | LakeError::DataFilesMissing { .. }
+            | LakeError::DataFileDamaged { .. },
+        ) => Ok(None),
         rows => Ok(Some(rows?)),
     }
 }

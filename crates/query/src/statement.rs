@@ -52,8 +52,8 @@ pub(crate) async fn plan(state: &SessionState, statement: Statement) -> Result<L
 
 /// A query the engine refused or could not finish; an error of the lake keeps its own code.
 pub(crate) fn failed(error: &DataFusionError) -> Refusal {
-    if let Some(missing) = LakeError::of_missing_file(error) {
-        return Refusal::of(&missing);
+    if let Some(lost) = LakeError::of_lost_file(error) {
+        return Refusal::of(&lost);
     }
     match error.find_root() {
         DataFusionError::External(cause) => {

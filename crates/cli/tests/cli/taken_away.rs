@@ -174,6 +174,50 @@ fn a_run_that_meets_a_file_that_is_gone_names_it() {
 }
 
 #[test]
+fn a_file_that_was_cut_short_or_emptied_is_named_by_runs_queries_and_the_doctor() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = sample_day(dir.path());
+    for table in ["bronze.transaction_ledger_raw", "silver.ledger_entries"] {
+        let place = directory(&root, table);
+        let (files, _) = live(&place);
+        let file = files.keys().next().unwrap();
+        let whole = std::fs::read(place.join(file)).unwrap();
+        let zeros = vec![0; whole.len()];
+        let (half, none) = (whole.get(..whole.len() / 2).unwrap(), [].as_slice());
+        let size = |n: usize| format!("it has {n} bytes and the log says {}", whole.len());
+        for (bytes, reason) in [
+            (half, size(half.len())),
+            (none, size(0)),
+            (&zeros, "Parquet".to_owned()),
+        ] {
+            std::fs::write(place.join(file), bytes).unwrap();
+            let damaged = format!("NSC0110: a data file of table {table} is damaged: {file}: ");
+            let select = format!("sql SELECT/**/*/**/FROM/**/{table}");
+            let silver =
+                "run silver --date-kst-start 2026-01-04 --date-kst-end 2026-01-05 --now 2026-01-06T00:00:00Z";
+            let is_zeros = bytes.len() == whole.len();
+            for line in [select.as_str(), silver, "doctor"] {
+                let (code, said) = ended(&root, line);
+                // The doctor asks for sizes and reads no file.
+                if line == "doctor" && is_zeros {
+                    assert_eq!(code, Some(0), "{said}");
+                    continue;
+                }
+                assert_eq!(code, Some(6), "{table} {line}: {said}");
+                let at = said.find(&damaged).map(|at| &said[at..]);
+                assert!(
+                    at.is_some_and(|said| said.contains(&reason)),
+                    "{table} {line}: {said}"
+                );
+                assert!(said.contains("put the files back"), "{table} {line}: {said}");
+            }
+        }
+        std::fs::write(place.join(file), &whole).unwrap();
+        assert_eq!(ended(&root, "doctor").0, Some(0));
+    }
+}
+
+#[test]
 fn a_silver_table_that_is_gone_stops_the_night_and_is_made_again_by_its_days() {
     let dir = tempfile::tempdir().unwrap();
     let root = sample_day(dir.path());

@@ -3,7 +3,7 @@
 use nsc_contracts::Layer;
 use nsc_contracts::rule::{RuleSet, default_rules, plan_sync};
 use nsc_core::{MICROS_PER_SECOND, UtcMicros};
-use nsc_lake::{Direction, Lake, LakeError, LoadStates, PipelineStates, RunLogEntry, Table, session};
+use nsc_lake::{Direction, Lake, LoadStates, PipelineStates, RunLogEntry, Table, session};
 use serde_json::Value;
 
 use super::Findings;
@@ -90,7 +90,9 @@ async fn tables(lake: &Lake, findings: &mut Findings) {
                 open += 1;
                 is_lake |= contract.layer == Layer::Bronze;
                 log(&table, findings);
-                files(&table, findings).await;
+                if let Err(e) = table.check_files().await {
+                    findings.fail(&table.name(), &e);
+                }
             }
             Ok(None) => absent.push(contract.full_name()),
             Err(e) => {
@@ -131,18 +133,6 @@ fn log(table: &Table, findings: &mut Findings) {
                 table.name()
             ),
         );
-    }
-}
-
-/// Whether the files are there that the log names.
-async fn files(table: &Table, findings: &mut Findings) {
-    match table.missing_files().await {
-        Ok(files) if files.is_empty() => {}
-        Ok(files) => {
-            let table = table.name();
-            findings.fail(&table.clone(), &LakeError::DataFilesMissing { table, files });
-        }
-        Err(e) => findings.fail(&table.name(), &e),
     }
 }
 

@@ -4,8 +4,9 @@ mod change;
 mod look;
 
 use clap::{Args, Subcommand, ValueEnum};
+use datafusion::prelude::SessionContext;
 use nsc_core::{ErrorCode, ExitStatus, UtcMicros};
-use nsc_lake::{LoadRecord, LoadState, session};
+use nsc_lake::{Lake, LoadRecord, LoadState, session};
 
 use crate::app::App;
 use crate::failure::{Outcome, Refusal};
@@ -46,6 +47,17 @@ Examples:
     Restore(ChangeArgs),
 }
 
+impl LoadsCommand {
+    /// The load that is asked for, as it was given.
+    fn load(&self) -> Option<&str> {
+        match self {
+            Self::List(_) => None,
+            Self::Show { load } => Some(load),
+            Self::Retract(args) | Self::Restore(args) => Some(&args.load),
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 struct ListArgs {
     /// Only loads of this Bronze table
@@ -84,6 +96,8 @@ enum StateName {
     Restored,
     /// It was begun and never happened: its rows are not in Bronze
     NotCommitted,
+    /// Its rows are in Bronze and count, and its record is lost
+    Unrecorded,
 }
 
 fn reason(text: &str) -> Result<String, String> {
@@ -96,7 +110,11 @@ fn reason(text: &str) -> Result<String, String> {
 pub(crate) async fn handle(args: LoadsArgs, app: &mut App) -> Outcome<ExitStatus> {
     let lake = app.lake()?;
     let ctx = session(&app.session_options())?;
-    let loads = Load::all(lake.load_records(&ctx).await?);
+    let mut loads = Load::all(lake.load_records(&ctx).await?);
+    let is_recorded = |wanted: &str| loads.iter().any(|l| l.is_named(wanted));
+    if !args.command.load().is_some_and(is_recorded) {
+        add_unrecorded(&mut loads, &lake, &ctx).await?;
+    }
     match args.command {
         LoadsCommand::List(args) => look::list(app, &lake, &ctx, loads, &args).await?,
         LoadsCommand::Show { load } => look::show(app, &lake, &find(loads, &load)?).await?,
@@ -112,8 +130,24 @@ pub(crate) async fn handle(args: LoadsArgs, app: &mut App) -> Outcome<ExitStatus
     Ok(ExitStatus::Ok)
 }
 
+/// Adds the loads whose records are lost, so that they can be taken back all the same.
+async fn add_unrecorded(loads: &mut Vec<Load>, lake: &Lake, ctx: &SessionContext) -> Outcome {
+    let recorded = loads.iter().map(|l| l.id().to_owned()).collect();
+    for record in lake.unrecorded_loads(ctx, &recorded).await? {
+        loads.push(Load {
+            records: vec![record],
+            is_recorded: false,
+        });
+    }
+    // Later loads have later ids.
+    loads.sort_by(|a, b| a.id().cmp(b.id()));
+    Ok(())
+}
+
 /// A load and what became of it.
 struct Load {
+    /// Whether the table of loads has it; else its rows alone tell of it.
+    is_recorded: bool,
     /// Oldest first; never empty.
     records: Vec<LoadRecord>,
 }
@@ -126,6 +160,7 @@ impl Load {
             match loads.last_mut().filter(|l| l.id() == record.load_id) {
                 Some(load) => load.records.push(record),
                 None => loads.push(Self {
+                    is_recorded: true,
                     records: vec![record],
                 }),
             }
@@ -147,6 +182,11 @@ impl Load {
         &self.first().load_id
     }
 
+    /// Whether the id begins with what was given.
+    fn is_named(&self, given: &str) -> bool {
+        self.id().starts_with(&given.to_lowercase())
+    }
+
     /// The file, as people know it.
     fn input(&self) -> &str {
         self.first().input.as_deref().unwrap_or("-")
@@ -155,8 +195,7 @@ impl Load {
 
 /// The one load whose id begins with `wanted`.
 fn find(loads: Vec<Load>, wanted: &str) -> Outcome<Load> {
-    let lower = wanted.to_lowercase();
-    let mut found: Vec<Load> = loads.into_iter().filter(|l| l.id().starts_with(&lower)).collect();
+    let mut found: Vec<Load> = loads.into_iter().filter(|l| l.is_named(wanted)).collect();
     match (found.pop(), found.len()) {
         (Some(load), 0) => Ok(load),
         (Some(_), more) => Err(Refusal::new(

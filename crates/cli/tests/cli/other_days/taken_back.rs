@@ -545,3 +545,51 @@ fn records_of_loads_that_are_gone_are_told_of() {
     std::fs::remove_dir_all(root.join("ops")).unwrap();
     assert!(told(&exit_of(&root, run).1) && told(&exit_of(&root, "doctor").1));
 }
+
+#[test]
+fn a_load_whose_record_is_lost_is_listed_and_taken_back_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("lake");
+    rules(&root);
+    for number in 0..2 {
+        let file = dir.path().join(format!("part {number} # of 2.jsonl"));
+        std::fs::write(&file, format!("{}\n", OF_TWO_DAYS[5].2[number])).unwrap();
+        lake(&root, &["ingest", "transaction_ledger", &file.to_string_lossy()]);
+    }
+    let ids: Vec<String> = rows(&root, "ops.load", &[])
+        .iter()
+        .map(|row| {
+            serde_json::from_str::<Value>(row).unwrap()["load_id"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    let entries = || rows(&root, "silver.ledger_entries", &[]).len();
+    let silver =
+        "run silver --date-kst-start 2026-01-05 --date-kst-end 2026-01-06 --now 2026-01-09T00:00:00Z";
+    change(&root, "retract", &ids[0]);
+    lake(&root, &words(silver));
+    assert_eq!(entries(), 1);
+
+    std::fs::remove_dir_all(root.join("ops")).unwrap();
+    let unrecorded = || {
+        let listed = stdout(&lake(
+            &root,
+            &words("loads list --state unrecorded --format json"),
+        ));
+        let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
+        listed
+    };
+    let listed = unrecorded();
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    assert_eq!(listed[0]["input"], "part 1 # of 2.jsonl");
+    assert_eq!(listed[0]["rows"], 1);
+    lake(&root, &words(silver));
+    assert_eq!(entries(), 2, "without its record the load counts again");
+
+    change(&root, "retract", &ids[0]);
+    assert_eq!(unrecorded().len(), 1);
+    lake(&root, &words(silver));
+    assert_eq!(entries(), 1);
+}

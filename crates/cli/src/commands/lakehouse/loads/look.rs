@@ -43,6 +43,7 @@ pub(super) async fn list(
             .get(&first.table_name)
             .is_some_and(|p| p.contains(load.id()));
         let state = match newest.state {
+            LoadState::Loaded if !load.is_recorded => StateName::Unrecorded,
             LoadState::Loaded if !is_there && first.rows != Some(0) => StateName::NotCommitted,
             LoadState::Loaded => StateName::Loaded,
             LoadState::Retracted => StateName::Retracted,
@@ -59,6 +60,7 @@ pub(super) async fn list(
             Cell::text(&first.table_name),
             match state {
                 StateName::NotCommitted => Cell::text("NOT COMMITTED"),
+                StateName::Unrecorded => Cell::text("UNRECORDED"),
                 _ => Cell::text(newest.state.name()),
             },
             text(&first.input),
