@@ -7,6 +7,7 @@ mod bronze;
 mod column;
 mod difference;
 pub mod event;
+pub mod exception;
 mod gold;
 pub mod internal;
 pub mod ops;
@@ -15,6 +16,7 @@ mod reference;
 pub mod rule;
 mod silver;
 mod source;
+pub mod status;
 mod table;
 
 pub use column::{Column, ColumnType};

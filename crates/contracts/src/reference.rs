@@ -2,9 +2,15 @@
 
 use std::fmt::Write;
 
+use nsc_core::Words;
+
+use crate::exception::{EXCEPTION_TYPES, SeverityFrom};
+use crate::reason::REASONS;
+use crate::rule::Severity;
 use crate::{TableContract, open_tables};
 
-/// `docs/contracts.md`: every table with its columns, key, partition and write strategy.
+/// `docs/contracts.md`: every table with its columns, key, partition and write strategy; what can be found, and why a row is
+/// quarantined.
 #[must_use]
 pub fn reference_page() -> String {
     let mut page = String::from(
@@ -14,7 +20,44 @@ pub fn reference_page() -> String {
     for t in open_tables() {
         table_section(&mut page, t);
     }
+    page.push_str(
+        "\n## Exceptions\n\nWhat `gold.exception_ledger` can say. `nsc explain exception` prints these words beside the rows that show it.\n\n\
+         | type | found by | severity | meaning | look at first |\n|---|---|---|---|---|\n",
+    );
+    for t in EXCEPTION_TYPES {
+        let severity = match t.severity {
+            SeverityFrom::Rule(rule) => format!("rule `{rule}`"),
+            SeverityFrom::AlwaysWarn => Severity::Warn.name().to_owned(),
+            SeverityFrom::AlwaysCritical => Severity::Critical.name().to_owned(),
+        };
+        let _ = writeln!(
+            page,
+            "| {} | {} | {severity} | {} | {} |",
+            t.name,
+            t.found_by,
+            both(t.means),
+            both(t.look_at)
+        );
+    }
+    page.push_str(
+        "\n## Reasons\n\nWhy `silver.bad_records` has a row: the first failing check names the reason.\n\n\
+         | reason | tables | meaning |\n|---|---|---|\n",
+    );
+    for r in REASONS {
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} |",
+            r.name,
+            r.tables.join(", "),
+            both(r.means)
+        );
+    }
     page
+}
+
+/// A sentence in both languages, one under the other.
+fn both(words: Words) -> String {
+    format!("{}<br>{}", words.en, words.ko)
 }
 
 fn table_section(page: &mut String, t: &TableContract) {

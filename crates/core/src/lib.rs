@@ -10,6 +10,7 @@ mod near;
 mod position;
 mod refusal;
 mod time;
+mod words;
 
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use entry::sign_of;
@@ -20,6 +21,7 @@ pub use near::{near, nearest};
 pub use position::{push_source_position, source_position};
 pub use refusal::Refusal;
 pub use time::{DateKst, InvalidTime, MICROS_PER_DAY, MICROS_PER_SECOND, UtcMicros, UtcWindow};
+pub use words::Words;
 
 /// True for what the contract calls "missing" in a text field: empty or all blank (null is the caller's).
 #[must_use]

@@ -1,8 +1,9 @@
 //! A quarantined row.
 
+use nsc_contracts::reason::Reason;
 use nsc_query::{Engine, QueryError};
 
-use crate::finder::{Finder, literal};
+use crate::finder::{Finder, Meaning, literal};
 use crate::{Sections, nothing};
 
 /// A quarantined row by its `source_ref`: why, the Bronze row as it came, the rule.
@@ -23,8 +24,10 @@ pub async fn bad_record(engine: &Engine, source_ref: &str) -> Result<Sections, Q
         return Err(nothing(format!("no bad record has the source_ref {source_ref}"), hint).into());
     };
     let rules = found.texts("rule_id");
+    let reasons = found.texts("reason");
     let mut sections = Sections::default();
     sections.push_records("bad record", found);
+    sections.push_records("meaning", finder.meaning(of_reasons(&reasons)).await?);
     if nsc_contracts::table(&format!("bronze.{table}")).is_some() {
         let source = finder
             .rows(&format!(
@@ -41,4 +44,16 @@ pub async fn bad_record(engine: &Engine, source_ref: &str) -> Result<Sections, Q
     }
     sections.push("rule", finder.rules(&rules).await?);
     Ok(sections)
+}
+
+/// What is wrong with a row that was quarantined for some reasons.
+fn of_reasons(names: &[String]) -> Vec<Meaning> {
+    let reasons = names.iter().filter_map(|name| Reason::named(name));
+    reasons
+        .map(|r| Meaning {
+            name: r.name,
+            means: r.means,
+            look_at: None,
+        })
+        .collect()
 }

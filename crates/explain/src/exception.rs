@@ -1,9 +1,10 @@
 //! The rows behind an exception, by its type.
 
+use nsc_contracts::exception::{Evidence, ExceptionType};
 use nsc_core::DateKst;
 use nsc_query::{Engine, QueryError, Rows};
 
-use crate::finder::{Finder, date_literal, literal};
+use crate::finder::{Finder, Meaning, date_literal, literal};
 use crate::recon::recon_sections;
 use crate::{Sections, nothing};
 
@@ -48,17 +49,31 @@ pub async fn exceptions(engine: &Engine, args: &Wanted) -> Result<Sections, Quer
     }
     let mut sections = Sections::default();
     let rules = finder.rules(&found.texts("rule_id")).await?;
+    let meaning = finder.meaning(of_types(&found.texts("exception_type"))).await?;
     let single = single_subject(&found);
     if found.count() == 1 {
         sections.push_records("exceptions", found);
     } else {
         sections.push("exceptions", found);
     }
+    sections.push_records("meaning", meaning);
     sections.push("rules", rules);
     if let Some(subject) = single {
         behind(&finder, args.date_kst, &subject, &mut sections).await?;
     }
     Ok(sections)
+}
+
+/// What some types say, and what to look at first.
+fn of_types(names: &[String]) -> Vec<Meaning> {
+    let types = names.iter().filter_map(|name| ExceptionType::named(name));
+    types
+        .map(|t| Meaning {
+            name: t.name,
+            means: t.means,
+            look_at: Some(t.look_at),
+        })
+        .collect()
 }
 
 /// What one kind of exception is about.
@@ -90,11 +105,10 @@ async fn behind(
     sections: &mut Sections,
 ) -> Result<(), QueryError> {
     let day = date_literal(date);
-    match (what.exception_type.as_str(), &what.subject) {
-        (kind, Some(wallet)) if kind.starts_with("RECON_") => {
-            recon_sections(finder, date, wallet, sections).await?
-        }
-        ("LEDGER_ENTRY_CONFLICT", Some(tx_id)) => {
+    let evidence = ExceptionType::named(&what.exception_type).map(|t| t.evidence);
+    match (evidence, &what.subject) {
+        (Some(Evidence::Wallet), Some(wallet)) => recon_sections(finder, date, wallet, sections).await?,
+        (Some(Evidence::Copies), Some(tx_id)) => {
             let copies = format!(
                 "SELECT * FROM bronze.transaction_ledger_raw WHERE tx_id = {} ORDER BY ingested_at",
                 literal(tx_id)
@@ -106,28 +120,24 @@ async fn behind(
             );
             sections.push_records("kept in Silver", finder.rows(&kept).await?);
         }
-        ("SUPPLY_MISMATCH", _) => {
-            let supply = format!("SELECT * FROM gold.ledger_supply_balance_daily WHERE date_kst = {day}");
-            sections.push_records("supply of the day", finder.rows(&supply).await?);
+        (Some(Evidence::DayOf(table)), _) => {
+            let row = format!("SELECT * FROM {table} WHERE date_kst = {day}");
+            sections.push("numbers of the day", finder.rows(&row).await?);
         }
-        ("BAD_RECORDS_RATE_EXCEEDED", _) => {
-            let run = what
-                .run_id
-                .as_deref()
-                .map(|r| format!("run_id = {}", literal(r)))
-                .unwrap_or_else(|| "true".to_owned());
-            let table = what
-                .source_table
-                .as_deref()
-                .map(|t| format!("source_table = {}", literal(t)))
-                .unwrap_or_else(|| "true".to_owned());
+        (Some(Evidence::Reasons), _) => {
+            let is = |column: &str, value: &Option<String>| match value {
+                Some(value) => format!("{column} = {}", literal(value)),
+                None => "true".to_owned(),
+            };
             let reasons = format!(
                 "SELECT source_table, reason, count(*) AS rows, min(source_ref) AS for_example FROM silver.bad_records \
-                 WHERE {run} AND {table} GROUP BY 1, 2 ORDER BY 3 DESC"
+                 WHERE {} AND {} GROUP BY 1, 2 ORDER BY 3 DESC",
+                is("run_id", &what.run_id),
+                is("source_table", &what.source_table)
             );
             sections.push("reasons", finder.rows(&reasons).await?);
         }
-        (_, _) => {
+        (Some(Evidence::Windows), _) => {
             let Some(table) = &what.source_table else {
                 return Ok(());
             };
@@ -139,6 +149,8 @@ async fn behind(
             );
             sections.push("windows that fired", finder.rows(&windows).await?);
         }
+        // Written by another version of the program, or without the subject it is about.
+        _ => {}
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Small queries behind an explanation.
 
-use nsc_core::DateKst;
+use nsc_core::{DateKst, Words};
 use nsc_query::{Engine, QueryError, Rows};
 
 /// Asks the lake.
@@ -26,6 +26,39 @@ impl Finder<'_> {
             ids.join(", ")
         ))
         .await
+    }
+
+    /// Meanings as rows, in both languages.
+    pub(crate) async fn meaning(&self, meanings: Vec<Meaning>) -> Result<Rows, QueryError> {
+        if meanings.is_empty() {
+            return Ok(Rows::none());
+        }
+        let has_advice = meanings.iter().any(|m| m.look_at.is_some());
+        let rows: Vec<String> = meanings.iter().map(Meaning::values).collect();
+        self.rows(&format!(
+            "SELECT name, means, means_ko{} FROM (VALUES {}) AS meanings (name, means, means_ko, look_at, look_at_ko)",
+            if has_advice { ", look_at, look_at_ko" } else { "" },
+            rows.join(", ")
+        ))
+        .await
+    }
+}
+
+/// What a word of the lake stands for.
+pub(crate) struct Meaning {
+    /// The word.
+    pub(crate) name: &'static str,
+    pub(crate) means: Words,
+    /// What to look at first, where there is something to do.
+    pub(crate) look_at: Option<Words>,
+}
+
+impl Meaning {
+    /// A row of SQL values.
+    fn values(&self) -> String {
+        let look_at = self.look_at.unwrap_or(Words { en: "", ko: "" });
+        let texts = [self.name, self.means.en, self.means.ko, look_at.en, look_at.ko];
+        format!("({})", texts.map(literal).join(", "))
     }
 }
 

@@ -7,6 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, Timestamp
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimestampMicrosecondType};
 use datafusion::prelude::SessionContext;
+use nsc_contracts::status::{FAILURE, SUCCESS};
 use nsc_contracts::{TableContract, table};
 use nsc_core::UtcMicros;
 use serde::Serialize;
@@ -191,7 +192,7 @@ fn rows_of(batch: &RecordBatch, states: &mut Vec<PipelineState>) -> Result<(), L
     for i in 0..batch.num_rows() {
         states.push(PipelineState {
             pipeline_name: names.value(i).to_owned(),
-            success: status.value(i) == "success",
+            success: status.value(i) == SUCCESS,
             last_success_ts: at(&success, i),
             last_processed_end: at(&end, i),
             last_run_id: own(&runs, i),
@@ -229,7 +230,7 @@ fn batch_of(states: &[PipelineState]) -> Result<RecordBatch, LakeError> {
         ("pipeline_name", texts(&|s| Some(s.pipeline_name.clone())), false),
         (
             "status",
-            texts(&|s| Some(if s.success { "success" } else { "failure" }.to_owned())),
+            texts(&|s| Some(if s.success { SUCCESS } else { FAILURE }.to_owned())),
             false,
         ),
         ("last_success_ts", times(&|s| s.last_success_ts), true),

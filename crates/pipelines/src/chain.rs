@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use nsc_contracts::status;
 use nsc_lake::{LakeError, PipelineLock};
 
 use crate::due::Extent;
 use crate::gate::{self, ANALYTICS, CONTROLS, GUARDRAIL, SILVER};
-use crate::report::SKIPPED;
 use crate::{
     Period, PipelineError, RuleSource, RunContext, RunReport, analytics, controls, guardrail, record, rules,
     silver,
@@ -188,7 +188,7 @@ async fn chain(
         let is_skipped = is_guardrail && matches!(outcome, Err(PipelineError::Held { .. }));
         if is_skipped {
             // It runs every ten minutes by itself; the night is not lost for it.
-            SKIPPED.clone_into(&mut part.status);
+            status::SKIPPED.clone_into(&mut part.status);
             let held = part.error.take().unwrap_or_default();
             tracing::warn!("{held}; the chain goes on without it");
             part.error = Some(format!("{held}; the chain went on without it"));

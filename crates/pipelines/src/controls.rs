@@ -6,7 +6,10 @@ use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Decimal128Type};
 use datafusion::prelude::{DataFrame, SessionContext};
-use nsc_contracts::rule::{Rule, RuleSet};
+use nsc_contracts::exception::{
+    RECON_DRIFT_HIGH, RECON_SNAPSHOT_MISSING, RECON_WALLET_UNKNOWN, SUPPLY_MISMATCH,
+};
+use nsc_contracts::rule::{Rule, RuleSet, Severity};
 use nsc_core::Money;
 use nsc_lake::{Conflict, Days, Scope, Table, Upsert, UpsertOutcome};
 use nsc_transforms::controls::{
@@ -303,10 +306,10 @@ impl Day<'_> {
                 .collect()
                 .await?,
         );
-        let mut types = vec!["RECON_WALLET_UNKNOWN"];
+        let mut types = vec![RECON_WALLET_UNKNOWN];
         if !self.day.is_suppressed() {
             // A gated day judges nothing else, so it closes nothing else either.
-            types.extend(["RECON_DRIFT_HIGH", "RECON_SNAPSHOT_MISSING", "SUPPLY_MISMATCH"]);
+            types.extend([RECON_DRIFT_HIGH, RECON_SNAPSHOT_MISSING, SUPPLY_MISMATCH]);
         }
         let judged = Judged {
             dates: Days::of(self.day.date),
@@ -379,7 +382,7 @@ fn severities(found: &[RecordBatch]) -> Result<(u64, u64), PipelineError> {
         };
         let column = cast(column, &DataType::Utf8)?;
         for severity in column.as_string::<i32>().iter().flatten() {
-            if severity == "CRITICAL" {
+            if severity == Severity::Critical.name() {
                 critical += 1;
             } else {
                 warn += 1;

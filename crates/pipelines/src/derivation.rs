@@ -11,6 +11,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use nsc_contracts::exception::ExceptionState;
 use nsc_core::DateKst;
 use nsc_lake::{DataFile, Days, Table, UpsertOutcome};
 use serde::{Deserialize, Serialize};
@@ -184,9 +185,12 @@ impl Record {
             table
         }));
         report.verdicts.extend(record.verdicts);
-        report
-            .exceptions
-            .extend(record.exceptions.into_iter().filter(|e| e.state == "OPEN"));
+        report.exceptions.extend(
+            record
+                .exceptions
+                .into_iter()
+                .filter(|e| e.state == ExceptionState::Open.name()),
+        );
     }
 }
 

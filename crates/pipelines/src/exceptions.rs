@@ -12,6 +12,8 @@ use datafusion::arrow::datatypes::{DataType, Date32Type, Field, Int64Type, Schem
 use datafusion::datasource::MemTable;
 use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
+use nsc_contracts::exception::ExceptionState;
+use nsc_contracts::rule::Severity;
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{Conflict, DataFile, Days, Retry, Scope, Upsert};
 
@@ -25,7 +27,7 @@ pub(crate) struct Finding {
     pub(crate) date: DateKst,
     pub(crate) domain: &'static str,
     pub(crate) exception_type: &'static str,
-    pub(crate) severity: &'static str,
+    pub(crate) severity: Severity,
     pub(crate) source_table: String,
     pub(crate) window: UtcWindow,
     pub(crate) metric: &'static str,
@@ -59,7 +61,7 @@ pub(crate) fn rows(run: &RunContext, findings: &[Finding]) -> Result<RecordBatch
             text(&|f| Some(f.exception_type.to_owned())),
             false,
         ),
-        ("severity", text(&|f| Some(f.severity.to_owned())), false),
+        ("severity", text(&|f| Some(f.severity.name().to_owned())), false),
         ("source_table", text(&|f| Some(f.source_table.clone())), true),
         ("window_start_ts", time(&|f| f.window.start), true),
         ("window_end_ts", time(&|f| f.window.end), true),
@@ -69,7 +71,11 @@ pub(crate) fn rows(run: &RunContext, findings: &[Finding]) -> Result<RecordBatch
         ("run_id", text(&|_| Some(run.run_id.to_string())), false),
         ("rule_id", text(&|f| f.rule_id.clone()), true),
         ("generated_at", time(&|_| run.now), false),
-        ("state", text(&|_| Some("OPEN".to_owned())), true),
+        (
+            "state",
+            text(&|_| Some(ExceptionState::Open.name().to_owned())),
+            true,
+        ),
         ("subject", text(&|f| f.subject.clone()), true),
     ])?)
 }
@@ -296,6 +302,7 @@ fn counted(batches: &[RecordBatch]) -> Result<Vec<ExceptionCount>, PipelineError
 
 #[cfg(test)]
 mod tests {
+    use nsc_contracts::exception::{RECON_DRIFT_HIGH, SUPPLY_MISMATCH};
     use nsc_core::RunId;
     use nsc_lake::{Lake, LakeOptions, SessionOptions};
 
@@ -323,8 +330,8 @@ mod tests {
         Finding {
             date,
             domain: "ledger",
-            exception_type: "RECON_DRIFT_HIGH",
-            severity: "CRITICAL",
+            exception_type: RECON_DRIFT_HIGH,
+            severity: Severity::Critical,
             source_table: source_table.to_owned(),
             window: date.window(),
             metric: "drift_abs",
@@ -378,10 +385,10 @@ mod tests {
             };
             judged.among(&stored).unwrap().num_rows()
         };
-        let types = || vec!["RECON_DRIFT_HIGH"];
+        let types = || vec![RECON_DRIFT_HIGH];
         assert_eq!(judged(&[20_458], types(), None, None), 1);
         assert_eq!(judged(&[20_457], types(), None, None), 0);
-        assert_eq!(judged(&[20_458], vec!["SUPPLY_MISMATCH"], None, None), 0);
+        assert_eq!(judged(&[20_458], vec![SUPPLY_MISMATCH], None, None), 0);
         assert_eq!(judged(&[20_458], types(), Some(day.window()), None), 1);
         let part = UtcWindow {
             start: day.start(),

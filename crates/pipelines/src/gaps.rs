@@ -10,7 +10,7 @@ use nsc_transforms::guardrail::{Fired, GuardrailSource, Judgement, Tag, WindowMe
 
 use crate::Verdict;
 use crate::exceptions::Finding;
-use crate::report::NO_DATA;
+use nsc_contracts::status::verdict;
 
 /// One judged window of one source.
 pub(crate) struct JudgedWindow {
@@ -95,7 +95,7 @@ impl<'a> Gap<'a> {
             date: self.span.start.date_kst(),
             domain: "dq",
             exception_type: self.fired.tag.as_str(),
-            severity: severity.name(),
+            severity,
             source_table: self.source.table().to_owned(),
             window: self.span,
             metric: self.fired.metric,
@@ -118,7 +118,7 @@ fn finding(judged: &JudgedWindow, fired: &Fired) -> Finding {
         date: judged.window.start.date_kst(),
         domain: "dq",
         exception_type: fired.tag.as_str(),
-        severity: fired.severity.name(),
+        severity: fired.severity,
         source_table: judged.source.table().to_owned(),
         window: judged.window,
         metric: fired.metric,
@@ -139,7 +139,7 @@ pub(crate) fn verdict(windows: &[JudgedWindow]) -> Option<Verdict> {
     let (first, last) = (windows.first()?, windows.last()?);
     let mut said: BTreeMap<&str, usize> = BTreeMap::new();
     for judged in windows {
-        let tag = judged.judgement.dq_tag.map_or("ok", Tag::as_str);
+        let tag = judged.judgement.dq_tag.map_or(verdict::OK, Tag::as_str);
         *said.entry(tag).or_default() += 1;
     }
     let rows: i64 = windows.iter().map(JudgedWindow::rows).sum();
@@ -165,9 +165,9 @@ pub(crate) fn verdict(windows: &[JudgedWindow]) -> Option<Verdict> {
         }
         .to_string(),
         verdict: match gravest {
-            _ if !has_rows => NO_DATA.to_owned(),
+            _ if !has_rows => verdict::NO_DATA.to_owned(),
             Some(severity) => severity.name().to_owned(),
-            None => "ok".to_owned(),
+            None => verdict::OK.to_owned(),
         },
         detail,
     })
@@ -226,7 +226,7 @@ mod tests {
             format!(
                 "{} {} {}..{} {}",
                 f.exception_type,
-                f.severity,
+                f.severity.name(),
                 window(f.window.start),
                 window(f.window.end),
                 f.message["windows"].as_str().unwrap_or("-")

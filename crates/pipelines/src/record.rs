@@ -2,9 +2,9 @@
 //!
 //! The beginning is written before anything else. A run that dies leaves it behind: a start without an end.
 
+use nsc_contracts::status;
 use serde_json::Value;
 
-use crate::report::{INTERRUPTED, STARTED};
 use crate::{PipelineError, RunContext, RunReport};
 
 /// Records that a run has begun.
@@ -36,11 +36,11 @@ pub async fn interrupted(run: &RunContext, by: &str) -> Result<Option<Value>, Pi
     let Some(mut entry) = run.lake.run(run.run_id.as_str()).await? else {
         return Ok(None);
     };
-    if entry.report.get("status").and_then(Value::as_str) != Some(STARTED) {
+    if entry.report.get("status").and_then(Value::as_str) != Some(status::STARTED) {
         return Ok(None);
     }
     if let Some(report) = entry.report.as_object_mut() {
-        report.insert("status".to_owned(), INTERRUPTED.into());
+        report.insert("status".to_owned(), status::INTERRUPTED.into());
         let reason =
             format!("told to stop ({by}); what was committed stays, the rest is done by running it again");
         report.insert("error".to_owned(), reason.into());

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use nsc_contracts::exception::ExceptionState;
+use nsc_contracts::rule::Severity;
+use nsc_contracts::status::{self, verdict};
 use nsc_core::{DateKst, RunId, UtcMicros, UtcWindow};
 use nsc_lake::UpsertOutcome;
 use serde::{Deserialize, Serialize};
@@ -72,16 +75,6 @@ pub struct ExceptionCount {
     pub count: u64,
 }
 
-/// The status of a run that has begun; of one that is no longer there, that it died.
-pub(crate) const STARTED: &str = "started";
-/// The status of a run that was told to stop.
-pub(crate) const INTERRUPTED: &str = "interrupted";
-/// The status of a step that a chain went on without.
-pub(crate) const SKIPPED: &str = "skipped";
-
-/// The verdict of a control that had nothing to judge.
-pub(crate) const NO_DATA: &str = "no_data";
-
 /// A control's verdict on one day or span.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Verdict {
@@ -146,7 +139,7 @@ impl RunReport {
         Self {
             run_id: run_id.clone(),
             pipeline: pipeline.to_owned(),
-            status: STARTED.to_owned(),
+            status: status::STARTED.to_owned(),
             error: None,
             notes: Vec::new(),
             now,
@@ -212,7 +205,11 @@ impl RunReport {
     /// Says how the run ended, and makes one line of those that its days and steps have left for a table.
     pub(crate) fn end(&mut self, begun: Instant, outcome: &Result<(), PipelineError>) {
         self.seconds = begun.elapsed().as_secs_f64();
-        let status = if outcome.is_ok() { "success" } else { "failure" };
+        let status = if outcome.is_ok() {
+            status::SUCCESS
+        } else {
+            status::FAILURE
+        };
         status.clone_into(&mut self.status);
         self.error = outcome.as_ref().err().map(ToString::to_string);
         let mut tables: Vec<TableReport> = Vec::with_capacity(self.tables.len());
@@ -228,25 +225,18 @@ impl RunReport {
     /// Whether some control of the run and its parts had nothing to judge.
     #[must_use]
     pub fn has_no_data(&self) -> bool {
-        let own = self.verdicts.iter().any(|v| v.verdict == NO_DATA);
+        let own = self.verdicts.iter().any(|v| v.verdict == verdict::NO_DATA);
         own || self.parts.iter().any(Self::has_no_data)
     }
 
     /// The gravest severity among the open exceptions of the run and its parts.
     #[must_use]
-    pub fn gravest(&self) -> Option<&str> {
-        let own = self
+    pub fn gravest(&self) -> Option<Severity> {
+        let open = self
             .exceptions
             .iter()
-            .filter(|e| e.state == "OPEN" && e.count > 0)
-            .map(|e| e.severity.as_str());
-        let all = own.chain(self.parts.iter().filter_map(Self::gravest));
-        all.fold(None, |worst, s| {
-            if s == "CRITICAL" {
-                Some(s)
-            } else {
-                worst.or(Some(s))
-            }
-        })
+            .filter(|e| e.state == ExceptionState::Open.name() && e.count > 0);
+        let own = open.filter_map(|e| Severity::named(&e.severity));
+        own.chain(self.parts.iter().filter_map(Self::gravest)).max()
     }
 }

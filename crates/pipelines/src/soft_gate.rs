@@ -7,18 +7,11 @@ use datafusion::arrow::array::{Array, AsArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, TimestampMicrosecondType};
 use datafusion::prelude::SessionContext;
-use nsc_contracts::rule::RuleSet;
+use nsc_contracts::rule::{RuleSet, TAGS};
 use nsc_core::DateKst;
 
 use crate::{PipelineError, RunContext};
 
-/// Tags in the order in which one stands for all.
-const ORDER: [&str; 4] = [
-    "SOURCE_STALE",
-    "DUP_SUSPECTED",
-    "EVENT_DROP_SUSPECTED",
-    "CONTRACT_VIOLATION",
-];
 /// The sources B reads.
 const SOURCES: [&str; 2] = ["transaction_ledger_raw", "user_wallets_raw"];
 
@@ -74,7 +67,7 @@ pub(crate) async fn gating_tag(
             _ => tags.extend(of_source.next_back().flatten()),
         }
     }
-    Ok(ORDER
+    Ok(TAGS
         .iter()
         .find(|t| gating.iter().any(|g| g == *t) && tags.iter().any(|x| x == *t))
         .map(|t| (*t).to_owned()))

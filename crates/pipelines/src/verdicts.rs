@@ -6,35 +6,36 @@ use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::prelude::DataFrame;
+use nsc_contracts::rule::Severity;
+use nsc_contracts::status::verdict;
 use nsc_transforms::controls::ControlDay;
 
 use crate::controls::amount;
-use crate::report::NO_DATA;
 use crate::{PipelineError, Verdict};
 
 /// B-1 of a day with some wallets, of which some (critical, others) are breached.
 pub(crate) fn reconciliation(day: &ControlDay, wallets: u64, (critical, warn): (u64, u64)) -> Verdict {
     let rest = wallets.saturating_sub(critical + warn);
-    let verdict = match day.dq_tag {
-        _ if wallets == 0 => NO_DATA,
-        _ if critical > 0 => "CRITICAL",
-        _ if warn > 0 => "WARN",
-        Some(_) => "suppressed",
-        None => "ok",
+    let said = match day.dq_tag {
+        _ if wallets == 0 => verdict::NO_DATA,
+        _ if critical > 0 => Severity::Critical.name(),
+        _ if warn > 0 => Severity::Warn.name(),
+        Some(_) => verdict::SUPPRESSED,
+        None => verdict::OK,
     };
     let rest_is = if day.is_suppressed() { "not judged" } else { "ok" };
-    let said = [(rest, rest_is), (critical, "critical"), (warn, "warn")];
-    let said = said.iter().filter(|(n, _)| *n > 0);
-    let said: Vec<String> = said.map(|(n, what)| format!("{n} {what}")).collect();
+    let parts = [(rest, rest_is), (critical, "critical"), (warn, "warn")];
+    let parts = parts.iter().filter(|(n, _)| *n > 0);
+    let parts: Vec<String> = parts.map(|(n, what)| format!("{n} {what}")).collect();
     let detail = if wallets == 0 {
         "no wallet has an entry or a snapshot of the day".to_owned()
     } else {
-        format!("{}: {}", counted(wallets), said.join(", "))
+        format!("{}: {}", counted(wallets), parts.join(", "))
     };
     Verdict {
         control: "B-1 reconciliation".to_owned(),
         subject: day.date.to_string(),
-        verdict: verdict.to_owned(),
+        verdict: said.to_owned(),
         detail: detail + &gate(day),
     }
 }
@@ -65,8 +66,8 @@ pub(crate) async fn supply(day: &ControlDay, row: &DataFrame) -> Result<Verdict,
     let wallets = row.iter().find(|b| b.num_rows() > 0).map(|b| b.column(4));
     let wallets = wallets.and_then(|c| c.as_primitive_opt::<Int64Type>());
     let wallets = wallets.map_or(0, |c| u64::try_from(c.value(0)).unwrap_or_default());
-    let verdict = text(5)?.unwrap_or_else(|| NO_DATA.to_owned());
-    let detail = if verdict == NO_DATA {
+    let said = text(5)?.unwrap_or_else(|| verdict::NO_DATA.to_owned());
+    let detail = if said == verdict::NO_DATA {
         "no wallet has a snapshot, and nothing was issued".to_owned()
     } else {
         format!(
@@ -81,7 +82,7 @@ pub(crate) async fn supply(day: &ControlDay, row: &DataFrame) -> Result<Verdict,
     Ok(Verdict {
         control: "B-2 supply".to_owned(),
         subject: day.date.to_string(),
-        verdict,
+        verdict: said,
         detail: detail + &gate(day),
     })
 }

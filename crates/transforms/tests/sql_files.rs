@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use nsc_contracts::exception::ExceptionType;
+
 #[test]
 fn every_sql_file_states_grain_input_and_contract_and_holds_one_statement() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sql");
@@ -26,4 +28,19 @@ fn every_sql_file_states_grain_input_and_contract_and_holds_one_statement() {
         seen += 1;
     }
     assert!(seen >= 10);
+}
+
+#[test]
+fn every_exception_that_the_sql_names_is_declared() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sql");
+    let mut seen = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let sql = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for named in sql.split(" AS exception_type").rev().skip(1) {
+            let name = named.rsplit('\'').nth(1).unwrap();
+            assert!(ExceptionType::named(name).is_some(), "{name} is not declared");
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
 }

@@ -259,6 +259,10 @@ fn old_bad_records_go_when_asked() {
         first.as_str(),
         "{explained}"
     );
+    let reason = explained["bad record"][0]["reason"].as_str().unwrap();
+    let meaning = nsc_contracts::reason::Reason::named(reason).unwrap().means;
+    assert_eq!(explained["meaning"][0]["means"], meaning.en, "{explained}");
+    assert_eq!(explained["meaning"][0]["means_ko"], meaning.ko, "{explained}");
     let vacuum = |args: &[&str]| json(path, &[&["table", "vacuum", "bad_records"], args].concat())[0].clone();
     assert_eq!(
         vacuum(&["--now", "2026-06-01T00:00:00Z", "--apply"])["rows"],

@@ -198,6 +198,7 @@ scenarios!(
     wallet_unknown,
     system_wallet,
     source_words,
+    type_without_sign,
     opening_balance_from_yesterday,
     snapshot_before_last_entry,
     idle_wallet,
@@ -216,3 +217,35 @@ scenarios!(
     malformed_lines,
     failed_silver_blocks_b,
 );
+
+/// Everything the scenarios expect, as text.
+fn expected() -> String {
+    let mut folders = vec![scenarios_dir()];
+    let mut text = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "json") {
+                text += &std::fs::read_to_string(path).unwrap();
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn every_exception_and_every_reason_is_found_by_a_scenario() {
+    // Every row that ingest writes has an `ingested_at`: only a table that another program filled can lack one.
+    const WITHOUT: &[&str] = &["missing_snapshot_ts"];
+    let text = expected();
+    let types = nsc_contracts::exception::EXCEPTION_TYPES.iter().map(|t| t.name);
+    let reasons = nsc_contracts::reason::REASONS.iter().map(|r| r.name);
+    for name in types.chain(reasons).filter(|name| !WITHOUT.contains(name)) {
+        assert!(
+            text.contains(&format!("\"{name}\"")),
+            "no scenario expects {name}"
+        );
+    }
+}

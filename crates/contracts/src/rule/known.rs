@@ -1,6 +1,7 @@
 //! The metrics the pipelines look up, and what each needs of its rule.
 
 use super::Rule;
+use crate::exception;
 
 /// What a pipeline reads from a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,10 +71,10 @@ impl KnownMetric {
 
 /// The tags of Pipeline A, by priority.
 pub const TAGS: &[&str] = &[
-    "SOURCE_STALE",
-    "DUP_SUSPECTED",
-    "EVENT_DROP_SUSPECTED",
-    "CONTRACT_VIOLATION",
+    exception::SOURCE_STALE,
+    exception::DUP_SUSPECTED,
+    exception::EVENT_DROP_SUSPECTED,
+    exception::CONTRACT_VIOLATION,
 ];
 
 const LEDGER: &str = "transaction_ledger_raw";

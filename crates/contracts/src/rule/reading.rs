@@ -24,6 +24,14 @@ impl Severity {
             Self::Critical => "CRITICAL",
         }
     }
+
+    /// Read back; `None` for any other text.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        [Self::Warn, Self::Critical]
+            .into_iter()
+            .find(|s| s.name() == text)
+    }
 }
 
 impl Rule {

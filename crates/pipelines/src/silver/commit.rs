@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use nsc_contracts::exception;
+use nsc_contracts::rule::Severity;
 use nsc_core::{DateKst, UtcWindow};
 use nsc_lake::{DataFile, Days, StagedUpsert, UpsertOutcome};
 
@@ -182,8 +184,8 @@ fn exceeded(offender: &Offender, load: Option<&BadLoad>, rules: &SilverRules, wi
     Finding {
         date: window.end.plus(-1).date_kst(),
         domain: "silver",
-        exception_type: "BAD_RECORDS_RATE_EXCEEDED",
-        severity: "CRITICAL",
+        exception_type: exception::BAD_RECORDS_RATE_EXCEEDED,
+        severity: Severity::Critical,
         source_table: source.to_owned(),
         window,
         metric: "bad_records_rate",

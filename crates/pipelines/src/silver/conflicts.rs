@@ -15,6 +15,8 @@ use datafusion::common::ScalarValue;
 use datafusion::functions_aggregate::expr_fn::{max, min};
 use datafusion::logical_expr::col;
 use datafusion::prelude::{DataFrame, SessionContext};
+use nsc_contracts::exception::LEDGER_ENTRY_CONFLICT;
+use nsc_contracts::rule::Severity;
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{DataFile, Days, Table};
 use nsc_transforms::silver::{conflicts_among_copies, disagreeing_with_stored, key_column};
@@ -26,7 +28,6 @@ use crate::exceptions::{self, Finding, Judged};
 use crate::{PipelineError, RunContext, RunReport};
 
 /// The exception type.
-const LEDGER_ENTRY_CONFLICT: &str = "LEDGER_ENTRY_CONFLICT";
 
 /// One tx_id whose copies disagree.
 struct Conflict {
@@ -269,7 +270,7 @@ impl Conflict {
             date,
             domain: "ledger",
             exception_type: LEDGER_ENTRY_CONFLICT,
-            severity: "CRITICAL",
+            severity: Severity::Critical,
             source_table: "transaction_ledger_raw".to_owned(),
             window: date.window(),
             metric: "facts",

@@ -3,6 +3,7 @@
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
+use nsc_contracts::exception::ExceptionState;
 use nsc_core::UtcMicros;
 
 use super::ControlDay;
@@ -89,6 +90,6 @@ fn exception_stamps(day: &ControlDay, judged: &str, generated_at: UtcMicros) -> 
         ("window_end_ts", lit(instant(day.end()))),
         ("run_id", text(Some(day.run_id.as_str()))),
         ("generated_at", lit(instant(generated_at))),
-        ("state", text(Some("OPEN"))),
+        ("state", text(Some(ExceptionState::Open.name()))),
     ]
 }

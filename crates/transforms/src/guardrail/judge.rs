@@ -1,5 +1,6 @@
 //! The judgement of one window: plain arithmetic, no DataFusion.
 
+use nsc_contracts::exception;
 use nsc_contracts::rule::Severity;
 use nsc_core::{MICROS_PER_SECOND, UtcMicros};
 
@@ -57,10 +58,10 @@ impl Tag {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::SourceStale => "SOURCE_STALE",
-            Self::DupSuspected => "DUP_SUSPECTED",
-            Self::EventDropSuspected => "EVENT_DROP_SUSPECTED",
-            Self::ContractViolation => "CONTRACT_VIOLATION",
+            Self::SourceStale => exception::SOURCE_STALE,
+            Self::DupSuspected => exception::DUP_SUSPECTED,
+            Self::EventDropSuspected => exception::EVENT_DROP_SUSPECTED,
+            Self::ContractViolation => exception::CONTRACT_VIOLATION,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use nsc_contracts::Layer;
 use nsc_contracts::rule::{RuleSet, default_rules, plan_sync};
+use nsc_contracts::status::STARTED;
 use nsc_core::{MICROS_PER_SECOND, UtcMicros};
 use nsc_lake::{Direction, Lake, LoadStates, PipelineStates, RunLogEntry, Table, session};
 use serde_json::Value;
@@ -208,7 +209,7 @@ async fn runs(lake: &Lake, running: &[String], findings: &mut Findings) {
         value.unwrap_or("-").to_owned()
     };
     let mut dead = 0;
-    for entry in newest.iter().filter(|e| text(e, "status") == "started") {
+    for entry in newest.iter().filter(|e| text(e, "status") == STARTED) {
         if running.contains(&text(entry, "run_id")) {
             continue;
         }

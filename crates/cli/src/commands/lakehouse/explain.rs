@@ -5,6 +5,7 @@ use nsc_core::{DateKst, ExitStatus};
 use nsc_explain::Wanted;
 
 use crate::app::App;
+use crate::commands::lakehouse::findings::known_type;
 use crate::commands::lakehouse::sql;
 use crate::failure::Outcome;
 use crate::output::Sections;
@@ -45,8 +46,8 @@ pub(crate) struct ExceptionArgs {
     #[arg(long, value_name = "DATE")]
     date_kst: DateKst,
     /// Only this type, e.g. RECON_DRIFT_HIGH
-    #[arg(long = "type", value_name = "TYPE")]
-    exception_type: Option<String>,
+    #[arg(long = "type", value_name = "TYPE", value_parser = known_type)]
+    exception_type: Option<&'static str>,
     /// Only this wallet, tx_id or merchant
     #[arg(long)]
     subject: Option<String>,
@@ -72,7 +73,7 @@ impl From<ExceptionArgs> for Wanted {
     fn from(args: ExceptionArgs) -> Self {
         Self {
             date_kst: args.date_kst,
-            exception_type: args.exception_type,
+            exception_type: args.exception_type.map(str::to_owned),
             subject: args.subject,
             limit: args.limit,
         }

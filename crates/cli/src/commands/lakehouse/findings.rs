@@ -1,25 +1,13 @@
 //! `nsc findings`: what the controls found and no later run has closed.
 
 use clap::{Args, Subcommand, ValueEnum};
+use nsc_contracts::exception::{EXCEPTION_TYPES, ExceptionType};
+use nsc_contracts::rule::Severity;
 use nsc_core::{DateKst, ErrorCode, ExitStatus};
 
 use crate::app::App;
 use crate::commands::lakehouse::sql;
 use crate::failure::{Outcome, Refusal};
-
-/// Every type a run can record.
-const TYPES: &[&str] = &[
-    "BAD_RECORDS_RATE_EXCEEDED",
-    "CONTRACT_VIOLATION",
-    "DUP_SUSPECTED",
-    "EVENT_DROP_SUSPECTED",
-    "LEDGER_ENTRY_CONFLICT",
-    "RECON_DRIFT_HIGH",
-    "RECON_SNAPSHOT_MISSING",
-    "RECON_WALLET_UNKNOWN",
-    "SOURCE_STALE",
-    "SUPPLY_MISMATCH",
-];
 
 /// List what the controls found
 #[derive(Debug, Args)]
@@ -63,12 +51,13 @@ enum SeverityName {
     Critical,
 }
 
-/// A misspelt type would answer "nothing is open".
-fn known_type(text: &str) -> Result<&'static str, String> {
-    let known = TYPES.iter().find(|t| t.eq_ignore_ascii_case(text));
-    known
-        .copied()
-        .ok_or_else(|| format!("no finding has this type; there are {}", TYPES.join(", ")))
+/// The name of a type, as `--type` takes it; a misspelt one would answer "nothing is open".
+pub(super) fn known_type(text: &str) -> Result<&'static str, String> {
+    let known = ExceptionType::named(text).map(|t| t.name);
+    known.ok_or_else(|| {
+        let all: Vec<&str> = EXCEPTION_TYPES.iter().map(|t| t.name).collect();
+        format!("no finding has this type; there are {}", all.join(", "))
+    })
 }
 
 pub(crate) async fn handle(args: FindingsArgs, app: &mut App) -> Outcome<ExitStatus> {
@@ -77,11 +66,11 @@ pub(crate) async fn handle(args: FindingsArgs, app: &mut App) -> Outcome<ExitSta
     let mut filters = vec!["true".to_owned()];
     filters.extend(args.since.map(|day| format!("date_kst >= DATE '{day}'")));
     filters.extend(args.severity.map(|severity| {
-        let name = match severity {
-            SeverityName::Warn => "WARN",
-            SeverityName::Critical => "CRITICAL",
+        let severity = match severity {
+            SeverityName::Warn => Severity::Warn,
+            SeverityName::Critical => Severity::Critical,
         };
-        format!("severity = '{name}'")
+        format!("severity = '{}'", severity.name())
     }));
     filters.extend(
         args.exception_type

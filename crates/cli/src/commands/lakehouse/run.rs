@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
+use nsc_contracts::rule::Severity;
 use nsc_core::{DateKst, ExitStatus, RunId, UtcMicros};
 use nsc_lake::Lake;
 use nsc_pipelines::{Pipeline, PipelineError, RuleSource, RunContext, RunReport, RunSettings, Salt, run};
@@ -199,7 +200,7 @@ fn print(report: &RunReport, app: &mut App) -> Outcome {
 
 fn found(report: &RunReport, fail_on: Option<FailOn>) -> ExitStatus {
     match (report.gravest(), fail_on) {
-        (Some("CRITICAL"), Some(_)) => ExitStatus::FoundCritical,
+        (Some(Severity::Critical), Some(_)) => ExitStatus::FoundCritical,
         // A night that looked at nothing has not passed.
         (_, Some(_)) if report.has_no_data() => ExitStatus::FoundNoData,
         (Some(_), Some(FailOn::Warn)) => ExitStatus::FoundWarning,

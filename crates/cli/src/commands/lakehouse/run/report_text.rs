@@ -1,5 +1,7 @@
 //! A run's report for people, made from its JSON: the same text right after the run and from the stored report.
 
+use nsc_contracts::rule::Severity;
+use nsc_contracts::status::verdict;
 use serde_json::Value;
 
 use crate::config::rounded;
@@ -23,7 +25,12 @@ fn in_line(items: &[String], between: &str) -> String {
 /// How soon a verdict or an exception has to be looked at; 0 first.
 fn rank(row: &Value) -> usize {
     let said = row.get("verdict").or_else(|| row.get("severity"));
-    let known = ["CRITICAL", "WARN", "no_data", "suppressed"];
+    let known = [
+        Severity::Critical.name(),
+        Severity::Warn.name(),
+        verdict::NO_DATA,
+        verdict::SUPPRESSED,
+    ];
     let at = known.iter().position(|k| said.and_then(Value::as_str) == Some(k));
     at.unwrap_or(known.len())
 }
