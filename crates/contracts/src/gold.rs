@@ -1,123 +1,16 @@
-//! Gold: operational controls and the anonymised mart (lakehouse contract 4).
+//! Gold beside the tables of the controls (`control.rs`): the anonymised mart, what was found, rules and state (lakehouse
+//! contract 4).
 
-use crate::ColumnType::{
-    BigInt, Boolean, Date, Dec2, Dec6, Double, ListText, MapTextDouble, Text, Timestamp,
-};
+use crate::ColumnType::{Boolean, Date, Dec2, Dec6, Double, ListText, MapTextDouble, Text, Timestamp};
 use crate::{Column, Layer, TableContract, WriteStrategy};
 
-const RUN_ID: Column = Column::required("run_id", Text, "Run that last changed the row");
-const RULE_ID: Column = Column::new("rule_id", Text, "Rule that judged the row");
-const DATE_KST: Column = Column::required("date_kst", Date, "KST business day");
-const DQ_TAG: Column = Column::new(
-    "dq_tag",
-    Text,
-    "Gating tag of the day; verdicts are suppressed when set",
-);
-const TOTAL: Column = Column::required("total_cnt", BigInt, "Orders of the day");
-const MERCHANT: Column = Column::new("merchant_name", Text, "Merchant; null when the order names none");
-
-/// A table merged by key within its day.
-macro_rules! daily {
-    ($name:literal, $about:literal, key: [$($key:literal),+], by: $part:literal, stats: [$($stat:literal),*], $columns:expr) => {
-        TableContract {
-            layer: Layer::Gold,
-            name: $name,
-            description: $about,
-            columns: $columns,
-            key: &[$($key),+],
-            partition: &[$part],
-            write: WriteStrategy::Merge,
-            identity: &[],
-            lineage: &["run_id"],
-            lookup: None,
-            statistics: &[$($stat),*],
-        }
-    };
-}
+pub(crate) const RUN_ID: Column = Column::required("run_id", Text, "Run that last changed the row");
+pub(crate) const RULE_ID: Column = Column::new("rule_id", Text, "Rule that judged the row");
+pub(crate) const DATE_KST: Column = Column::required("date_kst", Date, "KST business day");
+pub(crate) const MERCHANT: Column =
+    Column::new("merchant_name", Text, "Merchant; null when the order names none");
 
 pub(crate) static TABLES: &[TableContract] = &[
-    daily!("recon_daily_snapshot_flow", "B-1: one row per wallet and day, balance change against net flow.",
-        key: ["date_kst", "user_id"], by: "date_kst", stats: ["user_id"], &[
-        DATE_KST,
-        Column::required("user_id", Text, "Wallet"),
-        Column::required("delta_balance_total", Dec2, "closing - opening balance"),
-        Column::required("net_flow_total", Dec2, "Sum of amount_signed in [opening_ts, closing_ts)"),
-        Column::required("drift_abs", Dec2, "|delta - net flow|"),
-        Column::new("drift_pct", Dec6, "drift_abs / |net flow|; null when the flow is 0"),
-        DQ_TAG,
-        RUN_ID,
-        RULE_ID,
-        Column::new("opening_ts", Timestamp, "Instant of the opening snapshot"),
-        Column::new("closing_ts", Timestamp, "Instant of the closing snapshot"),
-        Column::required("pending_flow", Dec2, "Entries in [closing_ts, end): no snapshot proves them yet"),
-    ]),
-    daily!("ledger_supply_balance_daily", "B-2: one row per day, issued supply against the sum of all wallets.",
-        key: ["date_kst"], by: "date_kst", stats: [], &[
-        DATE_KST,
-        Column::required("issued_supply", Dec2, "All MINT + CHARGE - BURN - WITHDRAW up to the day's end"),
-        Column::required("wallet_total_balance", Dec2, "Sum over all wallets of the newest snapshot at or before the end"),
-        Column::required("diff_amount", Dec2, "issued_supply - wallet_total_balance - pending_flow_total"),
-        Column::required("is_ok", Boolean, "|diff_amount| <= threshold"),
-        DQ_TAG,
-        RUN_ID,
-        RULE_ID,
-        Column::required("pending_flow_total", Dec2, "Known wallets' entries after their snapshot, before the end"),
-        Column::required("opening_supply", Dec2, "issued_supply at the day's start"),
-        Column::required("minted", Dec2, "MINT of the day"),
-        Column::required("charged", Dec2, "CHARGE of the day"),
-        Column::required("burned", Dec2, "BURN of the day"),
-        Column::required("withdrawn", Dec2, "WITHDRAW of the day"),
-        Column::new("wallet_cnt", BigInt, "Wallets whose balance was counted: those with a snapshot at or before the end"),
-        Column::new("reconciled_cnt", BigInt, "Wallets B-1 has a row of on the day"),
-        Column::new("verdict", Text, "ok, WARN, CRITICAL, suppressed (gated day), or no_data: nothing was there to judge"),
-    ]),
-    daily!("ops_payment_failure_daily", "B-3: one row per day and merchant, share of failed payment orders.",
-        key: ["date_kst", "merchant_name"], by: "date_kst", stats: ["merchant_name"], &[
-        DATE_KST,
-        MERCHANT,
-        TOTAL,
-        Column::required("failed_cnt", BigInt, "Orders with a status of rule ops.payment_failed_status"),
-        Column::required("failure_rate", Dec6, "failed_cnt / total_cnt"),
-        RUN_ID,
-        RULE_ID,
-    ]),
-    daily!("ops_payment_refund_daily", "B-4: one row per day and merchant, share of refunded payment orders.",
-        key: ["date_kst", "merchant_name"], by: "date_kst", stats: ["merchant_name"], &[
-        DATE_KST,
-        MERCHANT,
-        TOTAL,
-        Column::required("refunded_cnt", BigInt, "Orders with a status of rule ops.payment_refunded_status"),
-        Column::required("refund_rate", Dec6, "refunded_cnt / total_cnt"),
-        RUN_ID,
-        RULE_ID,
-    ]),
-    daily!("ops_ledger_pairing_quality_daily", "B-5: one row per day, how well entries name and complete their pair.",
-        key: ["date_kst"], by: "date_kst", stats: [], &[
-        DATE_KST,
-        Column::required("entry_cnt", BigInt, "Entries of the day"),
-        Column::required("related_id_null_rate", Dec6, "Entries with no related_id / entries"),
-        Column::required("pair_candidate_rate", Dec6, "Groups of exactly two entries of two wallets / groups"),
-        Column::required("join_payment_orders_rate", Dec6, "Groups whose related_id is a known payment order / groups"),
-        RUN_ID,
-        RULE_ID,
-    ]),
-    daily!("admin_tx_search", "B-6: one row per ledger entry, flat for the operator's search.",
-        key: ["event_date_kst", "tx_id", "wallet_id"], by: "event_date_kst", stats: ["tx_id", "wallet_id", "event_time"], &[
-        Column::required("event_date_kst", Date, "KST day of event_time"),
-        Column::required("tx_id", Text, "Entry id"),
-        Column::required("wallet_id", Text, "Wallet"),
-        Column::required("entry_type", Text, "Entry type"),
-        Column::required("amount", Dec2, "Positive amount"),
-        Column::new("amount_signed", Dec2, "Signed amount"),
-        Column::required("event_time", Timestamp, "When it happened"),
-        Column::new("related_id", Text, "Order, hold or transfer"),
-        Column::new("related_type", Text, "What related_id names"),
-        Column::new("merchant_name", Text, "Merchant of the payment order"),
-        Column::new("payment_status", Text, "Status of the payment order"),
-        Column::new("paired_tx_id", Text, "The other half, when there is exactly one of each in the day"),
-        RUN_ID,
-        RULE_ID,
-    ]),
     TableContract {
         layer: Layer::Gold,
         name: "exception_ledger",

@@ -4,13 +4,14 @@ use std::fmt::Write;
 
 use nsc_core::Words;
 
+use crate::control::CONTROLS;
 use crate::exception::{EXCEPTION_TYPES, SeverityFrom};
 use crate::reason::REASONS;
 use crate::rule::Severity;
 use crate::{TableContract, open_tables};
 
-/// `docs/contracts.md`: every table with its columns, key, partition and write strategy; what can be found, and why a row is
-/// quarantined.
+/// `docs/contracts.md`: every table with its columns, key, partition and write strategy; the controls, what can be
+/// found, and why a row is quarantined.
 #[must_use]
 pub fn reference_page() -> String {
     let mut page = String::from(
@@ -19,6 +20,22 @@ pub fn reference_page() -> String {
     );
     for t in open_tables() {
         table_section(&mut page, t);
+    }
+    page.push_str(
+        "\n## Controls\n\nWhat Pipeline B asks of a day. The rows of a control are `crates/transforms/src/sql/<table>.sql`.\n\n\
+         | control | asks | table | rules | finds |\n|---|---|---|---|---|\n",
+    );
+    for c in CONTROLS {
+        let found: Vec<&str> = c.exceptions().map(|t| t.name).collect();
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {} | {} |",
+            c.title(),
+            both(c.asks),
+            c.table.full_name(),
+            list(c.rules),
+            list(&found)
+        );
     }
     page.push_str(
         "\n## Exceptions\n\nWhat `gold.exception_ledger` can say. `nsc explain exception` prints these words beside the rows that show it.\n\n\
@@ -55,19 +72,21 @@ pub fn reference_page() -> String {
     page
 }
 
+/// Names, or a dash for none.
+fn list(names: &[&str]) -> String {
+    if names.is_empty() {
+        "-".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
 /// A sentence in both languages, one under the other.
 fn both(words: Words) -> String {
     format!("{}<br>{}", words.en, words.ko)
 }
 
 fn table_section(page: &mut String, t: &TableContract) {
-    let list = |names: &[&str]| {
-        if names.is_empty() {
-            "-".to_owned()
-        } else {
-            names.join(", ")
-        }
-    };
     // Writing to a String cannot fail.
     let _ = write!(
         page,

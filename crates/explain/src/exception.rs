@@ -1,5 +1,6 @@
 //! The rows behind an exception, by its type.
 
+use nsc_contracts::control::Control;
 use nsc_contracts::exception::{Evidence, ExceptionType};
 use nsc_core::DateKst;
 use nsc_query::{Engine, QueryError, Rows};
@@ -50,6 +51,7 @@ pub async fn exceptions(engine: &Engine, args: &Wanted) -> Result<Sections, Quer
     let mut sections = Sections::default();
     let rules = finder.rules(&found.texts("rule_id")).await?;
     let meaning = finder.meaning(of_types(&found.texts("exception_type"))).await?;
+    let asked = controls(&finder, &found.texts("exception_type")).await?;
     let single = single_subject(&found);
     if found.count() == 1 {
         sections.push_records("exceptions", found);
@@ -57,6 +59,7 @@ pub async fn exceptions(engine: &Engine, args: &Wanted) -> Result<Sections, Quer
         sections.push("exceptions", found);
     }
     sections.push_records("meaning", meaning);
+    sections.push_records("control", asked);
     sections.push("rules", rules);
     if let Some(subject) = single {
         behind(&finder, args.date_kst, &subject, &mut sections).await?;
@@ -74,6 +77,23 @@ fn of_types(names: &[String]) -> Vec<Meaning> {
             look_at: Some(t.look_at),
         })
         .collect()
+}
+
+/// The control that finds a type; none of B's finds those of A and of Silver.
+fn control_of(exception_type: &str) -> Option<&'static Control> {
+    Control::named(ExceptionType::named(exception_type)?.found_by)
+}
+
+/// The controls that found something, and what they ask.
+async fn controls(finder: &Finder<'_>, types: &[String]) -> Result<Rows, QueryError> {
+    let mut found: Vec<&Control> = types.iter().filter_map(|t| control_of(t)).collect();
+    found.dedup_by_key(|c| c.id);
+    let meanings = found.iter().map(|c| Meaning {
+        name: c.id,
+        means: c.asks,
+        look_at: None,
+    });
+    finder.meaning(meanings.collect()).await
 }
 
 /// What one kind of exception is about.
@@ -120,7 +140,11 @@ async fn behind(
             );
             sections.push_records("kept in Silver", finder.rows(&kept).await?);
         }
-        (Some(Evidence::DayOf(table)), _) => {
+        (Some(Evidence::Day), _) => {
+            let Some(control) = control_of(&what.exception_type) else {
+                return Ok(());
+            };
+            let table = control.table.full_name();
             let row = format!("SELECT * FROM {table} WHERE date_kst = {day}");
             sections.push("numbers of the day", finder.rows(&row).await?);
         }

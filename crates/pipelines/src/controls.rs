@@ -1,28 +1,24 @@
 //! Pipeline B: reconciliation, supply and the operating metrics of a day (lakehouse contract 4, B-1 to B-6).
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Decimal128Type};
+use datafusion::arrow::datatypes::Decimal128Type;
 use datafusion::prelude::{DataFrame, SessionContext};
-use nsc_contracts::exception::{
-    RECON_DRIFT_HIGH, RECON_SNAPSHOT_MISSING, RECON_WALLET_UNKNOWN, SUPPLY_MISMATCH,
-};
-use nsc_contracts::rule::{Rule, RuleSet, Severity};
+use nsc_contracts::control::{CONTROLS, Control, SUPPLY, Stage};
+use nsc_contracts::exception::ExceptionType;
+use nsc_contracts::rule::RuleSet;
 use nsc_core::Money;
 use nsc_lake::{Conflict, Days, Scope, Table, Upsert, UpsertOutcome};
-use nsc_transforms::controls::{
-    ControlDay, StatusRule, positions_next, recon_exceptions, reconciliation, supply, supply_exceptions,
-    wallet_day,
-};
-use nsc_transforms::rules::SeverityRule;
+use nsc_transforms::controls::{self as plans, ControlDay, ControlRules, positions_next, wallet_day};
 use nsc_transforms::vocabulary::Aliases;
+use nsc_transforms::{Parameter, TransformError, money};
 
 use crate::derivation::{self, Derivation, UNCHANGED};
 use crate::due::{Extent, Work};
 use crate::exceptions::{self, Judged, metadata};
-use crate::gate::{self, CONTROLS};
+use crate::gate::{self, CONTROLS as PIPELINE};
 use crate::loads;
 use crate::overflow;
 use crate::payments::{self, Payments};
@@ -31,56 +27,23 @@ use crate::search::Search;
 use crate::soft_gate::gating_tag;
 use crate::{Period, PipelineError, RunContext, RunReport, verdicts};
 
-/// The tables B writes.
-const OUTPUTS: [&str; 6] = [
-    "gold.recon_daily_snapshot_flow",
-    "gold.ledger_supply_balance_daily",
-    payments::FAILURE,
-    payments::REFUND,
-    "gold.ops_ledger_pairing_quality_daily",
-    "gold.admin_tx_search",
-];
-
-/// The rules B judges by.
+/// What the rules in force say to B.
 #[derive(Debug)]
-struct ControlRules {
-    drift: SeverityRule,
-    supply: SeverityRule,
-    failed: StatusRule,
-    refunded: StatusRule,
+struct Judging {
+    /// By control.
+    controls: BTreeMap<&'static str, ControlRules>,
+    /// What a source's words for the status of a payment order stand for.
     statuses: Aliases,
-    system_wallets: Vec<String>,
 }
 
-fn money_rule(rule: &Rule) -> Result<SeverityRule, PipelineError> {
-    let (warn, crit) = (rule.warn()?, rule.crit()?);
-    Ok(SeverityRule::new(
-        rule.rule_id.clone(),
-        rule.threshold()?,
-        warn,
-        crit,
-    )?)
-}
-
-impl ControlRules {
+impl Judging {
     fn of(rules: &RuleSet) -> Result<Self, PipelineError> {
-        let statuses = |metric: &str| -> Result<StatusRule, PipelineError> {
-            let rule = rules.for_metric("ops", metric, None)?;
-            Ok(StatusRule {
-                rule_id: rule.rule_id.clone(),
-                statuses: rule.allowed()?.to_vec(),
-            })
-        };
+        let controls = CONTROLS
+            .iter()
+            .map(|control| Ok((control.id, ControlRules::of(control, rules)?)));
         Ok(Self {
-            drift: money_rule(rules.for_metric("ledger", "drift_abs", None)?)?,
-            supply: money_rule(rules.for_metric("ledger", "supply_diff_abs", None)?)?,
-            failed: statuses("payment_failed_status")?,
-            refunded: statuses("payment_refunded_status")?,
+            controls: controls.collect::<Result<_, TransformError>>()?,
             statuses: Aliases::of(rules.optional("silver", "payment_status_alias"))?,
-            system_wallets: match rules.optional("ledger", "system_wallets") {
-                Some(rule) => rule.any_values()?.to_vec(),
-                None => Vec::new(),
-            },
         })
     }
 }
@@ -93,11 +56,11 @@ pub(crate) async fn run(
     report: &mut RunReport,
 ) -> Result<(), PipelineError> {
     let ctx = run.session()?;
-    let work = Work::of(run, &ctx, CONTROLS, period, extent).await?;
+    let work = Work::of(run, &ctx, PIPELINE, period, extent).await?;
     report.windows.extend(work.windows());
     gate::assert_silver_ready(run, &ctx, &work.days).await?;
     let rules = run.rules(&ctx).await?;
-    let control = ControlRules::of(&rules)?;
+    let judging = Judging::of(&rules)?;
     let history = History::open(run).await?;
     report.read(&history.ledger);
     report.read(&history.snapshots);
@@ -111,7 +74,7 @@ pub(crate) async fn run(
         let day = Day {
             run,
             day: &day,
-            rules: &control,
+            rules: &judging,
             history: &history,
         };
         match day.run(report).await {
@@ -121,15 +84,15 @@ pub(crate) async fn run(
             done => done?,
         }
     }
-    gate::succeeded(run, &ctx, work.success(CONTROLS), |_| {}).await
+    gate::succeeded(run, &ctx, work.success(PIPELINE), |_| {}).await
 }
 
 /// One day's controls.
-struct Day<'a> {
-    run: &'a RunContext,
-    day: &'a ControlDay,
-    rules: &'a ControlRules,
-    history: &'a History,
+pub(crate) struct Day<'a> {
+    pub(crate) run: &'a RunContext,
+    pub(crate) day: &'a ControlDay,
+    rules: &'a Judging,
+    pub(crate) history: &'a History,
 }
 
 impl Day<'_> {
@@ -185,10 +148,10 @@ impl Day<'_> {
     /// Names the files of the day's rows.
     async fn outputs(&self) -> Result<String, PipelineError> {
         let mut files = Vec::new();
-        for name in OUTPUTS {
-            let table = self.run.table(name).await?;
+        for control in CONTROLS {
+            let table = self.table(control).await?;
             let of_day = table.files_of(&[self.day.date])?;
-            files.extend(of_day.into_iter().map(|f| (name, f)));
+            files.extend(of_day.into_iter().map(|f| (control.table.name, f)));
         }
         Ok(derivation::files_hash(
             files.iter().map(|(name, file)| (*name, file)),
@@ -201,10 +164,7 @@ impl Day<'_> {
         let _room = self.run.settings.session.room_for(bytes).await;
         let beside = RunReport::beside(report);
         let payments = Payments {
-            run: self.run,
-            day: self.day,
-            failed: &self.rules.failed,
-            refunded: &self.rules.refunded,
+            day: self,
             statuses: &self.rules.statuses,
         };
         // The two share neither inputs nor tables.
@@ -213,12 +173,10 @@ impl Day<'_> {
             payments.run(&ctx, beside),
         )?;
         report.absorb(payments);
-        Search::of(self.run, self.day, self.history)
-            .run(&ctx, bytes, report)
-            .await
+        Search::of(self).run(&ctx, bytes, report).await
     }
 
-    /// B-1 and B-2; `ctx` has the day's `entries`, which take `bytes`.
+    /// The controls of balances; `ctx` has the day's `entries`, which take `bytes`.
     async fn balances(
         &self,
         ctx: &SessionContext,
@@ -229,99 +187,94 @@ impl Day<'_> {
         let since = Instant::now();
         positions::register(ctx, before)?;
         materialise(ctx, "wallet_day", wallet_day(ctx, self.day).await?).await?;
-        let recon = materialise(
-            ctx,
-            "recon",
-            reconciliation(ctx, self.day, &self.rules.drift, &self.rules.system_wallets).await?,
-        )
-        .await?;
-        let supply = materialise(
-            ctx,
-            "supply",
-            supply(ctx, self.day, before.issued_supply, &self.rules.supply).await?,
-        )
-        .await?;
-        let wallets = self
-            .upsert(ctx, "gold.recon_daily_snapshot_flow", recon, report)
-            .await?;
-        self.upsert(ctx, "gold.ledger_supply_balance_daily", supply.clone(), report)
-            .await?;
-        self.carry(ctx, &supply).await?;
-        self.verdicts(ctx, wallets, &supply, report).await?;
-        report.step(format!("B-1 B-2 {}", self.day.date), since, wallets, bytes);
+        let carried = ("opening_supply", money(before.issued_supply.units()));
+        let rows = self.judge(ctx, Stage::Balances, vec![carried], report).await?;
+        self.carry(ctx).await?;
+        report.step(format!("B-1 B-2 {}", self.day.date), since, rows, bytes);
         Ok(())
     }
 
-    /// Replaces the day's rows of a table; returns how many there are.
-    async fn upsert(
+    /// Computes the controls of a stage, whose inputs are registered, and records what they find. Returns the rows of the
+    /// first one. `more` are parameters of the stage.
+    pub(crate) async fn judge(
         &self,
         ctx: &SessionContext,
-        name: &str,
+        stage: Stage,
+        more: Vec<Parameter>,
+        report: &mut RunReport,
+    ) -> Result<u64, PipelineError> {
+        let (mut found, mut judged) = (Vec::new(), Judged::default());
+        let mut first = None;
+        for control in CONTROLS.iter().filter(|c| c.stage == stage) {
+            let rows = self.rows(ctx, control, more.clone()).await?;
+            let rows = materialise(ctx, control.table.name, rows).await?;
+            let count = self.replace(ctx, control, rows.clone(), report).await?;
+            first.get_or_insert(count);
+            let rules = &self.rules.controls[control.id];
+            let of_control = plans::exceptions(ctx, control, self.day, rules, self.run.now).await?;
+            let Some(of_control) = of_control else {
+                continue;
+            };
+            let of_control = of_control.collect().await?;
+            let verdict = verdicts::of(control, self.day, count, &rows, &of_control).await?;
+            report.verdicts.push(verdict);
+            found.extend(of_control);
+            // A gated day judges nothing else, so it closes nothing else either.
+            let is_judged = |t: &&ExceptionType| !(t.is_gated && self.day.is_suppressed());
+            judged
+                .types
+                .extend(control.exceptions().filter(is_judged).map(|t| t.name));
+        }
+        if !judged.types.is_empty() {
+            judged.dates = Days::of(self.day.date);
+            exceptions::record(self.run, found, judged, report).await?;
+        }
+        Ok(first.unwrap_or_default())
+    }
+
+    /// A control's rows of the day.
+    pub(crate) async fn rows(
+        &self,
+        ctx: &SessionContext,
+        control: &'static Control,
+        more: Vec<Parameter>,
+    ) -> Result<DataFrame, PipelineError> {
+        let rules = &self.rules.controls[control.id];
+        Ok(plans::rows(ctx, control, self.day, rules, more).await?)
+    }
+
+    /// The table of a control.
+    pub(crate) async fn table(&self, control: &Control) -> Result<Table, PipelineError> {
+        self.run.table(&control.table.full_name()).await
+    }
+
+    /// Replaces a control's rows of the day; returns how many there are.
+    pub(crate) async fn replace(
+        &self,
+        ctx: &SessionContext,
+        control: &Control,
         rows: DataFrame,
         report: &mut RunReport,
     ) -> Result<u64, PipelineError> {
-        let table = self.run.table(name).await?;
+        let table = self.table(control).await?;
         let scope = Scope::of(table.files_of(&[self.day.date])?, Conflict::Replace);
         let outcome = upsert(self.run, ctx, &table, scope, rows, report).await?;
         Ok(outcome.inserted + outcome.updated + outcome.unchanged)
     }
 
     /// Leaves the positions before the next day for its run. Those after a day without data are the ones before it.
-    async fn carry(&self, ctx: &SessionContext, supply: &DataFrame) -> Result<(), PipelineError> {
+    async fn carry(&self, ctx: &SessionContext) -> Result<(), PipelineError> {
         if !self.history.has(self.day.date) {
             return Ok(());
         }
         let wallets = positions_next(ctx).await?.collect().await?;
-        let issued = amount(
-            &supply
-                .clone()
-                .select_columns(&["issued_supply"])?
-                .collect()
-                .await?,
-            0,
-        )?;
+        let supply = ctx.table(SUPPLY.table.name).await?;
+        let issued = supply.select_columns(&["issued_supply"])?.collect().await?;
         let next = Positions {
             wallets,
-            issued_supply: issued,
+            issued_supply: amount(&issued, 0)?,
         };
         positions::store(self.run, self.history, self.day.date.next(), &next).await
-    }
-
-    /// Judges `wallets` reconciled wallets and the supply.
-    async fn verdicts(
-        &self,
-        ctx: &SessionContext,
-        wallets: u64,
-        supply: &DataFrame,
-        report: &mut RunReport,
-    ) -> Result<(), PipelineError> {
-        let mut found = recon_exceptions(ctx, self.day, &self.rules.drift, self.run.now)
-            .await?
-            .collect()
-            .await?;
-        let severities = severities(&found)?;
-        found.extend(
-            supply_exceptions(ctx, self.day, &self.rules.supply, self.run.now)
-                .await?
-                .collect()
-                .await?,
-        );
-        let mut types = vec![RECON_WALLET_UNKNOWN];
-        if !self.day.is_suppressed() {
-            // A gated day judges nothing else, so it closes nothing else either.
-            types.extend([RECON_DRIFT_HIGH, RECON_SNAPSHOT_MISSING, SUPPLY_MISMATCH]);
-        }
-        let judged = Judged {
-            dates: Days::of(self.day.date),
-            types,
-            ..Judged::default()
-        };
-        exceptions::record(self.run, found, judged, report).await?;
-        report
-            .verdicts
-            .push(verdicts::reconciliation(self.day, wallets, severities));
-        report.verdicts.push(verdicts::supply(self.day, supply).await?);
-        Ok(())
     }
 }
 
@@ -371,23 +324,4 @@ pub(crate) fn amount(batches: &[RecordBatch], column: usize) -> Result<Money, Pi
             day: None,
             rows: Vec::new(),
         })
-}
-
-/// How many exceptions are CRITICAL, and how many are not.
-fn severities(found: &[RecordBatch]) -> Result<(u64, u64), PipelineError> {
-    let (mut critical, mut warn) = (0, 0);
-    for batch in found {
-        let Some(column) = batch.column_by_name("severity") else {
-            continue;
-        };
-        let column = cast(column, &DataType::Utf8)?;
-        for severity in column.as_string::<i32>().iter().flatten() {
-            if severity == Severity::Critical.name() {
-                critical += 1;
-            } else {
-                warn += 1;
-            }
-        }
-    }
-    Ok((critical, warn))
 }

@@ -11,22 +11,16 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::JoinType;
 use datafusion::logical_expr::{cast, col};
 use datafusion::prelude::{DataFrame, SessionContext};
+use nsc_contracts::control::Stage;
 use nsc_core::DateKst;
-use nsc_lake::{Conflict, DataFile, Scope, Table};
-use nsc_transforms::controls::{
-    ControlDay, StatusRule, payment_day, payment_failure, payment_orders_of_day, payment_refund,
-};
+use nsc_lake::{DataFile, Table};
+use nsc_transforms::controls::{payment_day, payment_orders_of_day};
 use nsc_transforms::vocabulary::Aliases;
 
-use crate::controls::{materialise, upsert};
+use crate::controls::{Day, materialise};
 use crate::loads;
 use crate::silver::{self, in_memory, scope};
 use crate::{PipelineError, RunContext, RunReport, refused};
-
-/// The table B-3 writes.
-pub(crate) const FAILURE: &str = "gold.ops_payment_failure_daily";
-/// The table B-4 writes.
-pub(crate) const REFUND: &str = "gold.ops_payment_refund_daily";
 
 /// Bronze payment orders, and the files of them that can hold rows of a day.
 pub(crate) async fn files_of_day(
@@ -42,52 +36,36 @@ pub(crate) async fn files_of_day(
     Ok((bronze, files))
 }
 
-/// One day's B-3 and B-4.
+/// One day's controls of payments.
 pub(crate) struct Payments<'a> {
-    pub(crate) run: &'a RunContext,
-    pub(crate) day: &'a ControlDay,
-    pub(crate) failed: &'a StatusRule,
-    pub(crate) refunded: &'a StatusRule,
+    pub(crate) day: &'a Day<'a>,
     pub(crate) statuses: &'a Aliases,
 }
 
 impl Payments<'_> {
-    /// Computes both; gives its report back.
+    /// Computes them; gives its report back.
     pub(crate) async fn run(
         &self,
         ctx: &SessionContext,
         mut report: RunReport,
     ) -> Result<RunReport, PipelineError> {
         let since = Instant::now();
-        let (bronze, files) = files_of_day(self.run, self.day.date).await?;
+        let (run, day) = (self.day.run, self.day.day);
+        let (bronze, files) = files_of_day(run, day.date).await?;
         report.read(&bronze);
-        let taken_back = loads::taken_back(self.run, ctx, &bronze.name()).await?;
+        let taken_back = loads::taken_back(run, ctx, &bronze.name()).await?;
         let counting = taken_back.without(ctx.read_table(bronze.scan(files))?)?;
         ctx.register_table("payment_orders_raw", counting.into_view())?;
-        let of_day = payment_orders_of_day(ctx, self.day, self.statuses).await?;
+        let of_day = payment_orders_of_day(ctx, day, self.statuses).await?;
         let of_day = materialise(ctx, "payment_orders_of_day", of_day).await?;
         let moved = self.versions_elsewhere(ctx, &bronze, of_day).await?;
         ctx.register_table("payment_versions_elsewhere", moved.into_view())?;
         materialise(ctx, "payment_day", payment_day(ctx).await?).await?;
-        let failure = payment_failure(ctx, self.day, self.failed).await?;
-        self.replace(ctx, FAILURE, failure, &mut report).await?;
-        let refund = payment_refund(ctx, self.day, self.refunded).await?;
-        self.replace(ctx, REFUND, refund, &mut report).await?;
-        report.step(format!("B-3 B-4 {}", self.day.date), since, 0, 0);
+        self.day
+            .judge(ctx, Stage::Payments, Vec::new(), &mut report)
+            .await?;
+        report.step(format!("B-3 B-4 {}", day.date), since, 0, 0);
         Ok(report)
-    }
-
-    async fn replace(
-        &self,
-        ctx: &SessionContext,
-        name: &str,
-        rows: DataFrame,
-        report: &mut RunReport,
-    ) -> Result<(), PipelineError> {
-        let table = self.run.table(name).await?;
-        let of_day = Scope::of(table.files_of(&[self.day.date])?, Conflict::Replace);
-        upsert(self.run, ctx, &table, of_day, rows, report).await?;
-        Ok(())
     }
 
     /// `order_id`, `version` of the orders that Bronze has on the day and Silver elsewhere, or refused. Most days have none,
@@ -98,12 +76,13 @@ impl Payments<'_> {
         bronze: &Table,
         of_day: DataFrame,
     ) -> Result<DataFrame, PipelineError> {
-        let orders = self.run.table("silver.order_events").await?;
-        let here = orders.files_of(&[self.day.date])?;
+        let run = self.day.run;
+        let orders = run.table("silver.order_events").await?;
+        let here = orders.files_of(&[self.day.day.date])?;
         let ids = of_day
             .clone()
             .select(vec![cast(col("order_id"), DataType::Utf8View).alias("order_ref")])?;
-        let refused = refused::versions_of(self.run, ctx, bronze, ids).await?;
+        let refused = refused::versions_of(run, ctx, bronze, ids).await?;
         let missing = missing(of_day, ctx.read_table(orders.scan(here))?).await?;
         let files = if missing.iter().all(|b| b.num_rows() == 0) {
             Vec::new()

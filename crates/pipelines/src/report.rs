@@ -163,10 +163,12 @@ impl RunReport {
         Self::new(&of.run_id, &of.pipeline, of.now)
     }
 
-    /// Takes over what ran beside: its tables, its steps, and the versions it read and wrote.
+    /// Takes over what ran beside: its tables, what it found, its steps, and the versions it read and wrote.
     pub(crate) fn absorb(&mut self, beside: Self) {
         self.notes.extend(beside.notes);
         self.tables.extend(beside.tables);
+        self.exceptions.extend(beside.exceptions);
+        self.verdicts.extend(beside.verdicts);
         self.steps.extend(beside.steps);
         self.versions_read.extend(beside.versions_read);
         self.versions_written.extend(beside.versions_written);

@@ -11,18 +11,16 @@ use std::time::Instant;
 use datafusion::arrow::array::{RecordBatch, StringArray};
 use datafusion::logical_expr::col;
 use datafusion::prelude::{DataFrame, SessionContext};
+use nsc_contracts::control::{ORDER_SEARCH, PAIRING_QUALITY};
 use nsc_lake::{Changes, Conflict, DataFile, LakeError, Scope, Table};
-use nsc_transforms::controls::{ControlDay, PairingCounts, admin_tx_search, pairing_counts, pairing_quality};
+use nsc_transforms::controls::{ControlDay, PairingCounts, pairing_counts};
 use serde::{Deserialize, Serialize};
 
-use crate::controls::upsert;
+use crate::controls::{Day, upsert};
 use crate::derivation::{self, PLANS};
-use crate::positions::History;
 use crate::silver::in_memory;
 use crate::{PipelineError, RunContext, RunReport};
 
-const QUALITY: &str = "gold.ops_ledger_pairing_quality_daily";
-const SEARCH: &str = "gold.admin_tx_search";
 /// What B-6 reads of an entry.
 const OF_ENTRY: &[&str] = &[
     "event_date_kst",
@@ -49,7 +47,7 @@ const CHANGED_SHARE: u64 = 8;
 struct Known {
     plans: String,
     ledger: At,
-    /// The day's files of [`SEARCH`].
+    /// The day's files of the search.
     outputs: String,
     counts: PairingCounts,
 }
@@ -81,6 +79,7 @@ impl At {
 
 /// One day's B-5 and B-6.
 pub(crate) struct Search<'a> {
+    controls: &'a Day<'a>,
     run: &'a RunContext,
     day: &'a ControlDay,
     ledger: &'a Table,
@@ -93,11 +92,12 @@ struct Part {
 }
 
 impl<'a> Search<'a> {
-    pub(crate) fn of(run: &'a RunContext, day: &'a ControlDay, history: &'a History) -> Self {
+    pub(crate) fn of(controls: &'a Day<'a>) -> Self {
         Self {
-            run,
-            day,
-            ledger: &history.ledger,
+            controls,
+            run: controls.run,
+            day: controls.day,
+            ledger: &controls.history.ledger,
         }
     }
 
@@ -113,19 +113,19 @@ impl<'a> Search<'a> {
         report: &mut RunReport,
     ) -> Result<(), PipelineError> {
         let since = Instant::now();
-        let search = self.run.table(SEARCH).await?;
+        let search = self.controls.table(&ORDER_SEARCH).await?;
         let (counts, what) = match self.corrected(&search, report).await? {
             Some(counts) => (counts, "B-5 B-6 of what changed"),
-            None => (self.whole(ctx, &search, report).await?, "B-5 B-6"),
+            None => (self.whole(ctx, report).await?, "B-5 B-6"),
         };
-        let quality = self.run.table(QUALITY).await?;
-        let of_day = Scope::of(quality.files_of(&[self.day.date])?, Conflict::Replace);
-        let rows = pairing_quality(ctx, self.day, counts).await?;
-        upsert(self.run, ctx, &quality, of_day, rows, report).await?;
+        let quality = self.controls.rows(ctx, &PAIRING_QUALITY, counts.parameters());
+        self.controls
+            .replace(ctx, &PAIRING_QUALITY, quality.await?, report)
+            .await?;
         let known = Known {
             plans: PLANS.to_owned(),
             ledger: At::of(self.ledger)?,
-            outputs: outputs(&self.run.table(SEARCH).await?, self.day)?,
+            outputs: outputs(&self.controls.table(&ORDER_SEARCH).await?, self.day)?,
             counts,
         };
         if let Ok(json) = serde_json::to_value(&known) {
@@ -139,7 +139,6 @@ impl<'a> Search<'a> {
     async fn whole(
         &self,
         ctx: &SessionContext,
-        search: &Table,
         report: &mut RunReport,
     ) -> Result<PairingCounts, PipelineError> {
         let counts = pairing_counts(ctx).await?;
@@ -152,9 +151,8 @@ impl<'a> Search<'a> {
                 ),
             });
         }
-        let of_day = Scope::of(search.files_of(&[self.day.date])?, Conflict::Replace);
-        let rows = admin_tx_search(ctx, self.day).await?;
-        upsert(self.run, ctx, search, of_day, rows, report).await?;
+        let rows = self.controls.rows(ctx, &ORDER_SEARCH, Vec::new()).await?;
+        self.controls.replace(ctx, &ORDER_SEARCH, rows, report).await?;
         Ok(counts)
     }
 
@@ -188,7 +186,8 @@ impl<'a> Search<'a> {
             // An entry has come or gone that no run has accounted for.
             return Ok(None);
         }
-        let rows = admin_tx_search(&ctx, self.day).await?.collect().await?;
+        let rows = self.controls.rows(&ctx, &ORDER_SEARCH, Vec::new()).await?;
+        let rows = rows.collect().await?;
         let scope = Scope::of(search.files_of(&[self.day.date])?, Conflict::Newest);
         let scope = scope.for_rows(search, &rows)?;
         let rows = in_memory(&ctx, rows)?;
@@ -303,5 +302,7 @@ fn without_nulls(batches: &[RecordBatch]) -> Result<Vec<RecordBatch>, PipelineEr
 /// Names the day's files of the search.
 fn outputs(search: &Table, day: &ControlDay) -> Result<String, PipelineError> {
     let files = search.files_of(&[day.date])?;
-    Ok(derivation::files_hash(files.iter().map(|f| (SEARCH, f))))
+    Ok(derivation::files_hash(
+        files.iter().map(|f| (ORDER_SEARCH.table.name, f)),
+    ))
 }

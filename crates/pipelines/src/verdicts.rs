@@ -2,10 +2,11 @@
 //!
 //! A control that found nothing to look at says `no_data`, never `ok`: an empty or misspelt root would pass every night.
 
-use datafusion::arrow::array::AsArray;
+use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::prelude::DataFrame;
+use nsc_contracts::control::{Control, SUPPLY};
 use nsc_contracts::rule::Severity;
 use nsc_contracts::status::verdict;
 use nsc_transforms::controls::ControlDay;
@@ -13,35 +14,71 @@ use nsc_transforms::controls::ControlDay;
 use crate::controls::amount;
 use crate::{PipelineError, Verdict};
 
-/// B-1 of a day with some wallets, of which some (critical, others) are breached.
-pub(crate) fn reconciliation(day: &ControlDay, wallets: u64, (critical, warn): (u64, u64)) -> Verdict {
-    let rest = wallets.saturating_sub(critical + warn);
+/// What a control says of a day from its `count` rows and from what it found among them.
+pub(crate) async fn of(
+    control: &Control,
+    day: &ControlDay,
+    count: u64,
+    rows: &DataFrame,
+    found: &[RecordBatch],
+) -> Result<Verdict, PipelineError> {
+    let (said, detail) = if control.id == SUPPLY.id {
+        supply(control, rows).await?
+    } else {
+        let (said, detail) = judged(control, day, count, found)?;
+        (said.to_owned(), detail)
+    };
+    Ok(Verdict {
+        control: control.title(),
+        subject: day.date.to_string(),
+        verdict: said,
+        detail: detail + &gate(day),
+    })
+}
+
+/// Of rows that are judged one by one.
+fn judged(
+    control: &Control,
+    day: &ControlDay,
+    count: u64,
+    found: &[RecordBatch],
+) -> Result<(&'static str, String), PipelineError> {
+    let [critical, warn] = [Severity::Critical, Severity::Warn].map(|severity| breached(found, severity));
+    let (critical, warn) = (critical?, warn?);
     let said = match day.dq_tag {
-        _ if wallets == 0 => verdict::NO_DATA,
+        _ if count == 0 => verdict::NO_DATA,
         _ if critical > 0 => Severity::Critical.name(),
         _ if warn > 0 => Severity::Warn.name(),
         Some(_) => verdict::SUPPRESSED,
         None => verdict::OK,
     };
+    if count == 0 {
+        return Ok((said, format!("the day has no {} to judge", control.unit)));
+    }
+    let rest = count.saturating_sub(critical + warn);
     let rest_is = if day.is_suppressed() { "not judged" } else { "ok" };
     let parts = [(rest, rest_is), (critical, "critical"), (warn, "warn")];
     let parts = parts.iter().filter(|(n, _)| *n > 0);
     let parts: Vec<String> = parts.map(|(n, what)| format!("{n} {what}")).collect();
-    let detail = if wallets == 0 {
-        "no wallet has an entry or a snapshot of the day".to_owned()
-    } else {
-        format!("{}: {}", counted(wallets), parts.join(", "))
-    };
-    Verdict {
-        control: "B-1 reconciliation".to_owned(),
-        subject: day.date.to_string(),
-        verdict: said.to_owned(),
-        detail: detail + &gate(day),
-    }
+    Ok((
+        said,
+        format!("{}: {}", counted(count, control.unit), parts.join(", ")),
+    ))
 }
 
-/// B-2 of a day, from its row.
-pub(crate) async fn supply(day: &ControlDay, row: &DataFrame) -> Result<Verdict, PipelineError> {
+/// How many exceptions have a severity.
+fn breached(found: &[RecordBatch], severity: Severity) -> Result<u64, PipelineError> {
+    let mut count = 0;
+    for column in found.iter().filter_map(|batch| batch.column_by_name("severity")) {
+        let column = cast(column, &DataType::Utf8)?;
+        let texts = column.as_string::<i32>().iter().flatten();
+        count += texts.filter(|text| *text == severity.name()).count() as u64;
+    }
+    Ok(count)
+}
+
+/// Of the one row of B-2, which says it itself.
+async fn supply(control: &Control, row: &DataFrame) -> Result<(String, String), PipelineError> {
     let columns = [
         "issued_supply",
         "wallet_total_balance",
@@ -51,44 +88,30 @@ pub(crate) async fn supply(day: &ControlDay, row: &DataFrame) -> Result<Verdict,
         "verdict",
     ];
     let row = row.clone().select_columns(&columns)?.collect().await?;
-    let text = |column: usize| -> Result<Option<String>, PipelineError> {
-        let Some(batch) = row.iter().find(|b| b.num_rows() > 0) else {
-            return Ok(None);
-        };
-        let texts = cast(batch.column(column), &DataType::Utf8)?;
-        Ok(texts
-            .as_string::<i32>()
-            .iter()
-            .next()
-            .flatten()
-            .map(str::to_owned))
-    };
-    let wallets = row.iter().find(|b| b.num_rows() > 0).map(|b| b.column(4));
-    let wallets = wallets.and_then(|c| c.as_primitive_opt::<Int64Type>());
+    let first = row.iter().find(|b| b.num_rows() > 0);
+    let wallets = first.and_then(|b| b.column(4).as_primitive_opt::<Int64Type>());
     let wallets = wallets.map_or(0, |c| u64::try_from(c.value(0)).unwrap_or_default());
-    let said = text(5)?.unwrap_or_else(|| verdict::NO_DATA.to_owned());
+    let said = first.map(|b| cast(b.column(5), &DataType::Utf8)).transpose()?;
+    let said = said.as_ref().map(|texts| texts.as_string::<i32>());
+    let said = said.and_then(|texts| texts.iter().next().flatten());
+    let said = said.unwrap_or(verdict::NO_DATA).to_owned();
     let detail = if said == verdict::NO_DATA {
         "no wallet has a snapshot, and nothing was issued".to_owned()
     } else {
         format!(
             "{}: issued {}, balances {}, pending {}, difference {}",
-            counted(wallets),
+            counted(wallets, control.unit),
             amount(&row, 0)?,
             amount(&row, 1)?,
             amount(&row, 2)?,
             amount(&row, 3)?
         )
     };
-    Ok(Verdict {
-        control: "B-2 supply".to_owned(),
-        subject: day.date.to_string(),
-        verdict: said,
-        detail: detail + &gate(day),
-    })
+    Ok((said, detail))
 }
 
-fn counted(wallets: u64) -> String {
-    format!("{wallets} wallet{}", if wallets == 1 { "" } else { "s" })
+fn counted(count: u64, unit: &str) -> String {
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
 fn gate(day: &ControlDay) -> String {

@@ -14,6 +14,9 @@ pub enum TransformError {
         #[source]
         source: Box<DataFusionError>,
     },
+    /// A control without a SQL file.
+    #[error("there is no src/sql/{0}.sql: a control's rows are the file named after its table")]
+    NoPlan(&'static str),
     /// The result of a plan is not what its reader expects.
     #[error("the result of {what} has no usable column {column}")]
     Column {

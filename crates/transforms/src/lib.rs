@@ -24,3 +24,4 @@ pub mod silver;
 pub mod vocabulary;
 
 pub use error::TransformError;
+pub use output::{Parameter, money};

@@ -4,16 +4,19 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, cast, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
-use nsc_contracts::{ColumnType, table};
+use nsc_contracts::{ColumnType, TableContract, table};
 
 use crate::TransformError;
+
+/// A value for a `$name` of a statement.
+pub type Parameter = (&'static str, ScalarValue);
 
 /// Plans a statement with its named parameters.
 pub(crate) async fn plan(
     ctx: &SessionContext,
     what: &'static str,
     sql: &str,
-    params: Vec<(&'static str, ScalarValue)>,
+    params: Vec<Parameter>,
 ) -> Result<DataFrame, TransformError> {
     let df = ctx.sql(sql).await.map_err(TransformError::plan(what))?;
     if params.is_empty() {
@@ -28,11 +31,23 @@ pub(crate) fn finish(
     full_name: &'static str,
     constants: Vec<(&'static str, Expr)>,
 ) -> Result<DataFrame, TransformError> {
-    let missing = |column: &str| TransformError::Column {
+    let contract = table(full_name).ok_or_else(|| TransformError::Column {
         what: full_name,
+        column: "(contract)".to_owned(),
+    })?;
+    finish_table(df, contract, constants)
+}
+
+/// [`finish`], of a table that is at hand.
+pub(crate) fn finish_table(
+    df: DataFrame,
+    contract: &'static TableContract,
+    constants: Vec<(&'static str, Expr)>,
+) -> Result<DataFrame, TransformError> {
+    let missing = |column: &str| TransformError::Column {
+        what: contract.name,
         column: column.to_owned(),
     };
-    let contract = table(full_name).ok_or_else(|| missing("(contract)"))?;
     let mut constants = constants;
     let mut columns = Vec::with_capacity(contract.columns.len());
     for column in contract.columns {
@@ -56,7 +71,7 @@ pub(crate) fn finish(
     if let Some((name, _)) = constants.first() {
         return Err(missing(name));
     }
-    df.select(columns).map_err(TransformError::plan(full_name))
+    df.select(columns).map_err(TransformError::plan(contract.name))
 }
 
 /// A column in the contract's type, when that changes no value. Money and rates must already be exact.
@@ -92,7 +107,8 @@ pub(crate) fn instant(at: nsc_core::UtcMicros) -> ScalarValue {
 }
 
 /// Money, in hundredths, as a parameter or literal; clamped to 38 digits (thresholds may be beyond any amount).
-pub(crate) fn money(units: i128) -> ScalarValue {
+#[must_use]
+pub fn money(units: i128) -> ScalarValue {
     let max = crate::functions::MAX_38_DIGITS;
     ScalarValue::Decimal128(Some(units.clamp(-max, max)), 38, 2)
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use nsc_contracts::control::CONTROLS;
 use nsc_contracts::exception::ExceptionType;
 
 #[test]
@@ -36,11 +37,22 @@ fn every_exception_that_the_sql_names_is_declared() {
     let mut seen = 0;
     for file in std::fs::read_dir(folder).unwrap() {
         let sql = std::fs::read_to_string(file.unwrap().path()).unwrap();
-        for named in sql.split(" AS exception_type").rev().skip(1) {
-            let name = named.rsplit('\'').nth(1).unwrap();
+        for (at, _) in sql.match_indices(" AS exception_type") {
+            let name = sql[..at].rsplit('\'').nth(1).unwrap();
             assert!(ExceptionType::named(name).is_some(), "{name} is not declared");
             seen += 1;
         }
     }
     assert!(seen > 0);
+}
+
+#[test]
+fn every_control_has_its_sql_file() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sql");
+    for control in CONTROLS {
+        let name = control.table.name;
+        assert!(folder.join(format!("{name}.sql")).is_file(), "{name}");
+        let looks = folder.join(format!("{name}_exceptions.sql")).is_file();
+        assert_eq!(looks, control.exceptions().next().is_some(), "{name}");
+    }
 }

@@ -78,7 +78,7 @@ fn an_empty_lakehouse_is_made_once_and_its_night_has_no_data() {
             "A transaction_ledger_raw: no_data: 1 window, and not a row up to the end",
             "A user_wallets_raw: no_data: 1 window, and not a row up to the end",
             "A payment_orders_raw: no_data: 1 window, and not a row up to the end",
-            "B-1 reconciliation: no_data: no wallet has an entry or a snapshot of the day",
+            "B-1 reconciliation: no_data: the day has no wallet to judge",
             "B-2 supply: no_data: no wallet has a snapshot, and nothing was issued",
         ]
     );

@@ -249,3 +249,20 @@ fn every_exception_and_every_reason_is_found_by_a_scenario() {
         );
     }
 }
+
+#[test]
+fn every_control_is_expected_by_a_scenario_and_stands_in_the_contract() {
+    let contract = scenarios_dir().join("../../docs/contract/lakehouse.md");
+    let contract = std::fs::read_to_string(contract).unwrap();
+    for control in nsc_contracts::control::CONTROLS {
+        let file = format!("{}.json", control.table.full_name());
+        let folders = std::fs::read_dir(scenarios_dir()).unwrap();
+        let mut expected = folders.map(|f| f.unwrap().path().join("expected").join(&file));
+        assert!(expected.any(|path| path.is_file()), "no scenario expects {file}");
+        assert!(
+            contract.contains(control.id),
+            "the contract does not name {}",
+            control.id
+        );
+    }
+}

@@ -1,7 +1,7 @@
 //! Pipeline B: the daily controls (lakehouse contract 4, B-1 to B-6).
 //!
-//! The caller registers the inputs of one day, plans the two shared intermediates, materialises and registers them, and
-//! then plans the outputs:
+//! The caller registers the inputs of one day, plans the shared intermediates, materialises and registers them, and then
+//! plans the rows of each control ([`rows`]) and what it finds among them ([`exceptions`]):
 //!
 //! | table registered by the caller | rows |
 //! |---|---|
@@ -9,10 +9,10 @@
 //! | `snapshots` | `silver.wallet_snapshot` with `snapshot_ts` in `[start, end]`, both edges |
 //! | `positions` | the carried state strictly before `start`: [`positions_next`] of the day before, or empty ([`empty_positions`]) |
 //! | `payment_orders_raw` | Bronze: every version of every order that may be of the day |
-//! | `wallet_day` | [`wallet_day`], materialised (`DataFrame::cache`), read by [`reconciliation`], [`positions_next`] and [`supply`] |
+//! | `wallet_day` | [`wallet_day`], materialised (`DataFrame::cache`), read by B-1, B-2 and [`positions_next`] |
 //! | `payment_orders_of_day` | [`payment_orders_of_day`], materialised, read by [`payment_day`] |
-//! | `payment_day` | [`payment_day`], materialised, read by [`payment_failure`] and [`payment_refund`] |
-//! | `recon`, `supply` | the day's rows of B-1 and B-2, read by [`recon_exceptions`] and [`supply_exceptions`] |
+//! | `payment_day` | [`payment_day`], materialised, read by B-3 and B-4 |
+//! | the name of a control's table | its rows of the day, read by [`exceptions`] |
 //!
 //! `functions::register` must have been called on the session.
 //!
@@ -31,20 +31,17 @@
 //!   throughout, as the contract says of B-1 and B-2.
 //! * Money: a sum or difference over 38 digits fails the plan (`nsc_sum_money`, `nsc_exact`); it never wraps.
 
-mod operations;
+mod balances;
 mod pairing;
-mod reconciliation;
-mod verdicts;
+mod payments;
+mod plan;
 
-use datafusion::logical_expr::Expr;
 use nsc_core::{DateKst, RunId, UtcMicros};
 
-use crate::output::{date, text};
-
-pub use operations::{admin_tx_search, payment_day, payment_failure, payment_orders_of_day, payment_refund};
-pub use pairing::{PairingCounts, pairing_counts, pairing_quality};
-pub use reconciliation::{empty_positions, positions_next, reconciliation, supply, wallet_day};
-pub use verdicts::{recon_exceptions, supply_exceptions};
+pub use balances::{empty_positions, positions_next, wallet_day};
+pub use pairing::{PairingCounts, pairing_counts};
+pub use payments::{payment_day, payment_orders_of_day};
+pub use plan::{ControlRules, exceptions, rows};
 
 /// The day a control run is for, and what every row it writes carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,22 +68,4 @@ impl ControlDay {
     fn end(&self) -> UtcMicros {
         self.date.end()
     }
-
-    /// `date_kst`, `run_id` and `rule_id`, which every daily output has.
-    fn stamps(&self, rule_id: Option<&str>) -> Vec<(&'static str, Expr)> {
-        vec![
-            ("date_kst", date(self.date)),
-            ("run_id", text(Some(self.run_id.as_str()))),
-            ("rule_id", text(rule_id)),
-        ]
-    }
-}
-
-/// A rule that lists statuses (`ops.payment_failed_status`, `ops.payment_refunded_status`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatusRule {
-    /// The rule.
-    pub rule_id: String,
-    /// Its `allowed_values`, compared exactly.
-    pub statuses: Vec<String>,
 }

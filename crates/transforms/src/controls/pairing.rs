@@ -4,12 +4,11 @@ use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::ScalarValue;
-use datafusion::prelude::{DataFrame, SessionContext};
+use datafusion::prelude::SessionContext;
 use serde::{Deserialize, Serialize};
 
-use super::ControlDay;
 use crate::TransformError;
-use crate::output::{finish, plan};
+use crate::output::{Parameter, plan};
 
 /// What B-5 divides, of a day's entries or of a part of them that keeps the entries of one `related_id` together: the counts
 /// of such parts add up.
@@ -31,6 +30,20 @@ pub struct PairingCounts {
 }
 
 impl PairingCounts {
+    /// As the SQL of B-5 reads them.
+    #[must_use]
+    pub fn parameters(self) -> Vec<Parameter> {
+        let counts = [
+            ("entry_cnt", self.entries),
+            ("related_cnt", self.related),
+            ("group_cnt", self.groups),
+            ("pair_cnt", self.pairs),
+            ("order_cnt", self.orders),
+        ];
+        let parameters = counts.map(|(name, count)| (name, ScalarValue::Int64(Some(count))));
+        parameters.into()
+    }
+
     /// The counts after a part of the entries has become another one.
     #[must_use]
     pub fn with_part_replaced(self, before: Self, after: Self) -> Self {
@@ -70,27 +83,4 @@ pub async fn pairing_counts(ctx: &SessionContext) -> Result<PairingCounts, Trans
         orders,
         unstamped,
     })
-}
-
-/// B-5, `gold.ops_ledger_pairing_quality_daily`: always one row. No rule judges it.
-///
-/// # Errors
-/// When the plan is refused.
-pub async fn pairing_quality(
-    ctx: &SessionContext,
-    day: &ControlDay,
-    counts: PairingCounts,
-) -> Result<DataFrame, TransformError> {
-    const TABLE: &str = "gold.ops_ledger_pairing_quality_daily";
-    let params = [
-        ("entry_cnt", counts.entries),
-        ("related_cnt", counts.related),
-        ("group_cnt", counts.groups),
-        ("pair_cnt", counts.pairs),
-        ("order_cnt", counts.orders),
-    ];
-    let params = params.map(|(name, count)| (name, ScalarValue::Int64(Some(count))));
-    let sql = include_str!("../sql/ops_ledger_pairing_quality_daily.sql");
-    let df = plan(ctx, TABLE, sql, params.into()).await?;
-    finish(df, TABLE, day.stamps(None))
 }

@@ -40,7 +40,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Decimal128Type, Int64Type, TimeUnit, TimestampMicrosecondType};
 use datafusion::common::{Result, ScalarValue, exec_datafusion_err, plan_err};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::prelude::SessionContext;
 
@@ -75,11 +75,6 @@ pub fn register(ctx: &SessionContext) {
 pub fn register_exact_aggregates(ctx: &SessionContext) {
     ctx.register_udaf(exact_sum_udaf());
     ctx.register_udaf(exact_median_udaf());
-}
-
-/// `nsc_rate` over two counts.
-pub(crate) fn rate_expr(numerator: Expr, denominator: Expr) -> Expr {
-    ScalarUDF::from(Function::new(Kind::Rate)).call(vec![numerator, denominator])
 }
 
 /// What an argument is; decides what it is cast to before the function sees it.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use nsc_contracts::control::RECONCILIATION;
 use nsc_core::DateKst;
 use nsc_transforms::TransformError;
 use nsc_transforms::controls::{self, empty_positions};
 
 use super::model::{Entry, History, ReconRow};
-use super::run::{control_day, drift_rule, entries_of, micros, prepare, run_day, supply_rule};
+use super::run::{control_day, drift_rules, entries_of, micros, prepare, run_day, supply_rule};
 use crate::support::{batch, collect, register, session, shown};
 
 fn entry(wallet: &str, time: &str, entry_type: &'static str, amount: i128) -> Entry {
@@ -168,7 +169,7 @@ async fn stamps_and_threshold_are_those_of_the_rule() {
     let ctx = session();
     let day = control_day(day("2026-01-05"), Some("SOURCE_STALE"));
     prepare(&ctx, &h, &day, empty_positions()).await;
-    let recon = controls::reconciliation(&ctx, &day, &drift_rule(), &[])
+    let recon = controls::rows(&ctx, &RECONCILIATION, &day, &drift_rules(), None)
         .await
         .unwrap();
     assert_eq!(
@@ -184,9 +185,7 @@ async fn stamps_and_threshold_are_those_of_the_rule() {
         (1e300, "true"),
     ] {
         rule.threshold = nsc_transforms::rules::Threshold::from_f64(threshold).unwrap();
-        let supply = controls::supply(&ctx, &day, nsc_core::Money::ZERO, &rule)
-            .await
-            .unwrap();
+        let supply = super::run::supply(&ctx, &day, nsc_core::Money::ZERO, &rule).await;
         let want = format!("2026-01-05 | 1.50 | {is_ok} | SOURCE_STALE | ledger_supply_diff_default");
         assert_eq!(
             shown(supply, &["date_kst", "diff_amount", "is_ok", "dq_tag", "rule_id"]).await,

@@ -1,7 +1,8 @@
 //! B-3 to B-6 over small tables.
 
-use datafusion::prelude::SessionContext;
-use nsc_transforms::controls::{self, ControlDay, StatusRule};
+use datafusion::prelude::{DataFrame, SessionContext};
+use nsc_contracts::control::{Control, ORDER_SEARCH, PAIRING_QUALITY, PAYMENT_FAILURE, PAYMENT_REFUND};
+use nsc_transforms::controls::{self, ControlDay, ControlRules, PairingCounts};
 use nsc_transforms::vocabulary::Aliases;
 
 use super::run::control_day;
@@ -13,11 +14,24 @@ fn day() -> ControlDay {
     control_day("2026-01-05".parse().unwrap(), None)
 }
 
-fn statuses(rule_id: &str, statuses: &[&str]) -> StatusRule {
-    StatusRule {
-        rule_id: rule_id.to_owned(),
-        statuses: statuses.iter().map(|s| (*s).to_owned()).collect(),
-    }
+/// The rows of a control whose rule lists statuses.
+async fn by_status(
+    ctx: &SessionContext,
+    control: &'static Control,
+    rule_id: &str,
+    statuses: &[&str],
+) -> DataFrame {
+    let statuses: Vec<String> = statuses.iter().map(|s| (*s).to_owned()).collect();
+    let metric = control.rules[0].strip_prefix("ops.").unwrap();
+    let rules = ControlRules::default().listing(metric, Some(rule_id), &statuses);
+    controls::rows(ctx, control, &day(), &rules, None).await.unwrap()
+}
+
+async fn pairing_quality(ctx: &SessionContext, counts: PairingCounts) -> DataFrame {
+    let rules = ControlRules::default();
+    controls::rows(ctx, &PAIRING_QUALITY, &day(), &rules, counts.parameters())
+        .await
+        .unwrap()
 }
 
 /// `elsewhere`: order_id and updated_at of versions on other days.
@@ -87,8 +101,8 @@ async fn with_versions() -> SessionContext {
 #[tokio::test]
 async fn failures_count_the_newest_version_of_each_order() {
     let ctx = with_versions().await;
-    let failed = statuses("ops_payment_failed_status_v1", &["FAILED", "CANCELLED"]);
-    let df = controls::payment_failure(&ctx, &day(), &failed).await.unwrap();
+    let rule = "ops_payment_failed_status_v1";
+    let df = by_status(&ctx, &PAYMENT_FAILURE, rule, &["FAILED", "CANCELLED"]).await;
     assert_contract(&df, "gold.ops_payment_failure_daily");
     let batch = collect(df).await;
     assert_required(&batch, "gold.ops_payment_failure_daily");
@@ -117,9 +131,7 @@ async fn failures_count_the_newest_version_of_each_order() {
 #[tokio::test]
 async fn refunds_count_the_same_orders_and_an_empty_rule_none() {
     let ctx = with_versions().await;
-    let df = controls::payment_refund(&ctx, &day(), &statuses("refunded", &["REFUNDED"]))
-        .await
-        .unwrap();
+    let df = by_status(&ctx, &PAYMENT_REFUND, "refunded", &["REFUNDED"]).await;
     assert_contract(&df, "gold.ops_payment_refund_daily");
     assert_eq!(
         shown(
@@ -140,9 +152,7 @@ async fn refunds_count_the_same_orders_and_an_empty_rule_none() {
             "~ | 2 | 0 | 0.000000 | refunded",
         ]
     );
-    let df = controls::payment_refund(&ctx, &day(), &statuses("none", &[]))
-        .await
-        .unwrap();
+    let df = by_status(&ctx, &PAYMENT_REFUND, "none", &[]).await;
     assert_eq!(
         shown(df, &["merchant_name", "refunded_cnt"]).await,
         ["m1 | 0", "m2 | 0", "m3 | 0", "~ | 0"]
@@ -152,9 +162,7 @@ async fn refunds_count_the_same_orders_and_an_empty_rule_none() {
 #[tokio::test]
 async fn a_day_without_orders_has_no_merchant() {
     let ctx = with_orders(&[], &[]).await;
-    let df = controls::payment_failure(&ctx, &day(), &statuses("r", &["FAILED"]))
-        .await
-        .unwrap();
+    let df = by_status(&ctx, &PAYMENT_FAILURE, "r", &["FAILED"]).await;
     assert_eq!(shown(df, &["merchant_name"]).await, [""; 0]);
 }
 
@@ -208,7 +216,10 @@ async fn pairs_are_exactly_one_of_each_and_everything_else_is_left_alone() {
         ],
         &["o1|shop|PAID", "o4|~|PENDING"],
     );
-    let df = controls::admin_tx_search(&ctx, &day()).await.unwrap();
+    let rules = ControlRules::default();
+    let df = controls::rows(&ctx, &ORDER_SEARCH, &day(), &rules, None)
+        .await
+        .unwrap();
     assert_contract(&df, "gold.admin_tx_search");
     let batch = collect(df).await;
     assert_required(&batch, "gold.admin_tx_search");
@@ -269,7 +280,7 @@ async fn pairing_quality_counts_entries_and_groups() {
         &["o1|m|PAID", "o3|m|PAID"],
     );
     let counts = controls::pairing_counts(&ctx).await.unwrap();
-    let df = controls::pairing_quality(&ctx, &day(), counts).await.unwrap();
+    let df = pairing_quality(&ctx, counts).await;
     assert_contract(&df, "gold.ops_ledger_pairing_quality_daily");
     let all = [
         "date_kst",
@@ -313,7 +324,7 @@ async fn counts_of_parts_add_up_when_a_related_id_is_in_one_part() {
 async fn pairing_quality_is_one_row_even_of_nothing() {
     let ctx = with_entries(&[], &[]);
     let counts = controls::pairing_counts(&ctx).await.unwrap();
-    let batch = collect(controls::pairing_quality(&ctx, &day(), counts).await.unwrap()).await;
+    let batch = collect(pairing_quality(&ctx, counts).await).await;
     assert_required(&batch, "gold.ops_ledger_pairing_quality_daily");
     let rates = [
         "entry_cnt",

@@ -6,9 +6,10 @@ use arrow::array::{
     Array, AsArray, Date32Array, Decimal128Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{DataType, Decimal128Type, Field, Schema, TimeUnit, TimestampMicrosecondType};
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{DataFrame, SessionContext};
+use nsc_contracts::control::{RECONCILIATION, SUPPLY};
 use nsc_core::{DateKst, Money, RunId, UtcMicros};
-use nsc_transforms::controls::{self, ControlDay};
+use nsc_transforms::controls::{self, ControlDay, ControlRules};
 use nsc_transforms::rules::SeverityRule;
 
 use super::model::{History, PositionRow, ReconRow, SupplyRow};
@@ -28,6 +29,27 @@ pub(crate) fn drift_rule() -> SeverityRule {
 
 pub(crate) fn supply_rule() -> SeverityRule {
     SeverityRule::new("ledger_supply_diff_default", 0.0, None, Some(0.0)).unwrap()
+}
+
+/// What B-1 reads of its rules, no wallet being one that issues.
+pub(crate) fn drift_rules() -> ControlRules {
+    ControlRules::default()
+        .judging(&drift_rule())
+        .listing("system_wallets", None, &[])
+}
+
+/// The row of B-2.
+pub(crate) async fn supply(
+    ctx: &SessionContext,
+    day: &ControlDay,
+    opening: Money,
+    rule: &SeverityRule,
+) -> DataFrame {
+    let rules = ControlRules::default().judging(rule);
+    let opening = ("opening_supply", nsc_transforms::money(opening.units()));
+    controls::rows(ctx, &SUPPLY, day, &rules, [opening])
+        .await
+        .unwrap()
 }
 
 fn money(values: impl IntoIterator<Item = i128>) -> Arc<dyn Array> {
@@ -131,16 +153,14 @@ pub(crate) async fn run_day(
 ) -> (Vec<ReconRow>, SupplyRow, RecordBatch) {
     let day = control_day(date, None);
     prepare(ctx, history, &day, positions).await;
-    let recon = controls::reconciliation(ctx, &day, &drift_rule(), &[])
+    let recon = controls::rows(ctx, &RECONCILIATION, &day, &drift_rules(), None)
         .await
         .unwrap();
     assert_contract(&recon, "gold.recon_daily_snapshot_flow");
     let recon = collect(recon).await;
     assert_required(&recon, "gold.recon_daily_snapshot_flow");
     let opening = Money::from_units(history.issued(date.start().micros())).unwrap();
-    let supply = controls::supply(ctx, &day, opening, &supply_rule())
-        .await
-        .unwrap();
+    let supply = supply(ctx, &day, opening, &supply_rule()).await;
     assert_contract(&supply, "gold.ledger_supply_balance_daily");
     let supply = collect(supply).await;
     assert_required(&supply, "gold.ledger_supply_balance_daily");

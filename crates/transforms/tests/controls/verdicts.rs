@@ -1,7 +1,8 @@
 //! The exceptions of B-1 and B-2.
 
-use datafusion::prelude::SessionContext;
-use nsc_transforms::controls;
+use datafusion::prelude::{DataFrame, SessionContext};
+use nsc_contracts::control::{Control, RECONCILIATION, SUPPLY};
+use nsc_transforms::controls::{self, ControlDay, ControlRules};
 use nsc_transforms::rules::SeverityRule;
 
 use super::run::{control_day, drift_rule, supply_rule};
@@ -19,18 +20,27 @@ fn with_recon(lines: &[&str]) -> SessionContext {
     ctx
 }
 
+async fn found(
+    ctx: &SessionContext,
+    control: &'static Control,
+    day: &ControlDay,
+    rule: &SeverityRule,
+) -> DataFrame {
+    let rules = ControlRules::default().judging(rule);
+    let found = controls::exceptions(ctx, control, day, &rules, at(NOW)).await;
+    found.unwrap().unwrap()
+}
+
 async fn exceptions(
     ctx: &SessionContext,
     dq_tag: Option<&str>,
     rule: &SeverityRule,
 ) -> arrow::array::RecordBatch {
-    let sql = "CREATE OR REPLACE VIEW recon AS SELECT *, nsc_ratio(drift_abs, net_flow_total) AS drift_pct, \
+    let sql = "CREATE OR REPLACE VIEW recon_daily_snapshot_flow AS SELECT *, nsc_ratio(drift_abs, net_flow_total) AS drift_pct, \
                CAST(NULL AS VARCHAR) AS rule_id FROM recon_base";
     ctx.sql(sql).await.unwrap().collect().await.unwrap();
     let day = control_day("2026-01-05".parse().unwrap(), dq_tag);
-    let df = controls::recon_exceptions(ctx, &day, rule, at(NOW))
-        .await
-        .unwrap();
+    let df = found(ctx, &RECONCILIATION, &day, rule).await;
     assert_contract(&df, "gold.exception_ledger");
     let batch = collect(df).await;
     assert_required(&batch, "gold.exception_ledger");
@@ -148,13 +158,11 @@ async fn a_supply_mismatch_is_judged_by_its_magnitude() {
                    minted dec2, charged dec2, burned dec2, withdrawn dec2";
     register(
         &ctx,
-        "supply",
+        SUPPLY.table.name,
         batch(columns, &["10.00|13.00|-3.00|0.00|10.00|0.00|0.00|0.00|0.00"]),
     );
     let day = |tag| control_day("2026-01-05".parse().unwrap(), tag);
-    let df = controls::supply_exceptions(&ctx, &day(None), &supply_rule(), at(NOW))
-        .await
-        .unwrap();
+    let df = found(&ctx, &SUPPLY, &day(None), &supply_rule()).await;
     assert_contract(&df, "gold.exception_ledger");
     let batch = collect(df).await;
     assert_required(&batch, "gold.exception_ledger");
@@ -176,14 +184,9 @@ async fn a_supply_mismatch_is_judged_by_its_magnitude() {
         ]
     );
     assert!(rows(&batch, &["message"])[0].contains("\"diff_amount\":\"-3.00\""));
-    let gated =
-        controls::supply_exceptions(&ctx, &day(Some("EVENT_DROP_SUSPECTED")), &supply_rule(), at(NOW))
-            .await
-            .unwrap();
+    let gated = found(&ctx, &SUPPLY, &day(Some("EVENT_DROP_SUSPECTED")), &supply_rule()).await;
     assert_eq!(shown(gated, &["exception_type"]).await, [""; 0]);
     let rule = SeverityRule::new("r", 3.0, None, None).unwrap();
-    let even = controls::supply_exceptions(&ctx, &day(None), &rule, at(NOW))
-        .await
-        .unwrap();
+    let even = found(&ctx, &SUPPLY, &day(None), &rule).await;
     assert_eq!(shown(even, &["exception_type"]).await, [""; 0]);
 }

@@ -1,6 +1,6 @@
 -- gold.exception_ledger rows of B-2.
 -- Grain: at most one row per day. Identity: date_kst, domain, exception_type, source_table, window.
--- Input: supply (the day's row of gold.ledger_supply_balance_daily). Contract: lakehouse 4, B-2; dropped when $suppressed.
+-- Input: ledger_supply_balance_daily (its row of the day). Contract: lakehouse 4, B-2; dropped when $suppressed.
 SELECT
     'SUPPLY_MISMATCH' AS exception_type,
     CASE WHEN nsc_abs(diff_amount) > $critical THEN 'CRITICAL' ELSE 'WARN' END AS severity,
@@ -14,5 +14,5 @@ SELECT
     ) AS message,
     CAST($rule_id AS VARCHAR) AS rule_id,
     CAST(NULL AS VARCHAR) AS subject
-FROM supply
+FROM ledger_supply_balance_daily
 WHERE $suppressed = false AND nsc_abs(diff_amount) > $threshold

@@ -1,6 +1,6 @@
 -- gold.exception_ledger rows of B-1.
 -- Grain: one row per breach and wallet. Identity: date_kst, domain, exception_type, source_table, window, subject.
--- Input: recon (rows of gold.recon_daily_snapshot_flow of the day). Contract: lakehouse 4, B-1 and the soft gate:
+-- Input: recon_daily_snapshot_flow (its rows of the day). Contract: lakehouse 4, B-1 and the soft gate:
 -- with $suppressed only RECON_WALLET_UNKNOWN stays. A wallet is unknown when it has no closing snapshot, and its day
 -- has no snapshot when the closing one is not after the start.
 WITH found AS (
@@ -11,19 +11,19 @@ WITH found AS (
         drift_abs AS value,
         true AS is_ruled,
         *
-    FROM recon
+    FROM recon_daily_snapshot_flow
     WHERE $suppressed = false AND closing_ts IS NOT NULL AND drift_abs > $threshold
     UNION ALL
     SELECT
         'RECON_SNAPSHOT_MISSING' AS exception_type, 'WARN' AS severity, 'pending_flow' AS metric, pending_flow AS value,
         false AS is_ruled, *
-    FROM recon
+    FROM recon_daily_snapshot_flow
     WHERE $suppressed = false AND closing_ts <= $start
     UNION ALL
     SELECT
         'RECON_WALLET_UNKNOWN' AS exception_type, 'CRITICAL' AS severity, 'pending_flow' AS metric, pending_flow AS value,
         false AS is_ruled, *
-    FROM recon
+    FROM recon_daily_snapshot_flow
     WHERE closing_ts IS NULL
 )
 SELECT
