@@ -10,7 +10,7 @@ SCENARIOS ?= first rerun correction
 RUNS ?= 3
 PEERS ?= duckdb polars
 
-.PHONY: help up down test bench ci lint halves fmt doc clean
+.PHONY: help up down test bench ci lint style clippy tidy halves fmt doc clean
 
 help: ## show this list
 	@echo 'make up and make test install what is missing, build and run. The rest:'
@@ -31,18 +31,24 @@ bench: ## measure against other engines (SCENARIOS=, RUNS=, PEERS=; see bench/RE
 	cargo build --release --locked --workspace
 	.nsc/bench-venv/bin/python bench/run.py --runs $(RUNS) --peers "$(PEERS)" $(SCENARIOS)
 
-ci: ## what CI runs: lint, test
+ci: ## what CI runs: lint and test, with each crate compiled once
 	@scripts/install-deps.sh test
-	@$(MAKE) lint
-	@$(MAKE) test
+	@$(MAKE) style
+	@set -e; . scripts/clippy-as-compiler.sh; $(MAKE) tidy; $(MAKE) test
 
-lint: ## formatting, licences, bans and sources of dependencies, clippy, tidy
+lint: style clippy tidy ## formatting, licences, bans and sources of dependencies, clippy, tidy
+
+style: ## formatting, and the licences, bans and sources of dependencies
 	@scripts/cargo-tools.sh cargo-deny
 	cargo fmt --all --check
 	.nsc/tools/cargo-deny --log-level error check bans licenses sources
 	@if [ -d "$${CARGO_HOME:-$$HOME/.cargo}/advisory-dbs" ]; then set -x; .nsc/tools/cargo-deny --offline check advisories; \
 	else echo 'advisories were not checked: their database is not here (.nsc/tools/cargo-deny fetch db brings it)'; fi
+
+clippy: ## the lints of the workspace, warnings are errors
 	cargo clippy --release --workspace --all-targets --locked -- -D warnings
+
+tidy: ## names in the docs, layers, generated pages
 	cargo run --release --locked --quiet --package xtask -- tidy
 
 halves: ## each half of nsc alone, as an image may carry it (features lakehouse, serving)
