@@ -16,18 +16,12 @@ mod gaps;
 mod gate;
 mod guardrail;
 mod loads;
-mod overflow;
-mod payments;
 mod period;
-mod positions;
 mod record;
 mod refused;
 mod report;
 mod rules;
-mod search;
 mod silver;
-mod soft_gate;
-mod verdicts;
 
 pub use chain::{Pipeline, run};
 pub use context::{RunContext, RunSettings, Salt};

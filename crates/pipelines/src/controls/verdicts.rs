@@ -11,8 +11,9 @@ use nsc_contracts::rule::Severity;
 use nsc_contracts::status::verdict;
 use nsc_transforms::controls::ControlDay;
 
-use crate::controls::amount;
 use crate::{PipelineError, Verdict};
+
+use super::amount;
 
 /// What a control says of a day from its `count` rows and from what it found among them.
 pub(crate) async fn of(

@@ -16,10 +16,11 @@ use nsc_lake::{Changes, Conflict, DataFile, LakeError, Scope, Table};
 use nsc_transforms::controls::{ControlDay, PairingCounts, pairing_counts};
 use serde::{Deserialize, Serialize};
 
-use crate::controls::{Day, upsert};
 use crate::derivation::{self, PLANS};
 use crate::silver::in_memory;
 use crate::{PipelineError, RunContext, RunReport};
+
+use super::{Day, upsert};
 
 /// What B-6 reads of an entry.
 const OF_ENTRY: &[&str] = &[
@@ -78,7 +79,7 @@ impl At {
 }
 
 /// One day's B-5 and B-6.
-pub(crate) struct Search<'a> {
+pub(crate) struct Pairing<'a> {
     controls: &'a Day<'a>,
     run: &'a RunContext,
     day: &'a ControlDay,
@@ -91,7 +92,7 @@ struct Part {
     after: DataFrame,
 }
 
-impl<'a> Search<'a> {
+impl<'a> Pairing<'a> {
     pub(crate) fn of(controls: &'a Day<'a>) -> Self {
         Self {
             controls,

@@ -17,10 +17,11 @@ use nsc_lake::{DataFile, Table};
 use nsc_transforms::controls::{payment_day, payment_orders_of_day};
 use nsc_transforms::vocabulary::Aliases;
 
-use crate::controls::{Day, materialise};
 use crate::loads;
 use crate::silver::{self, in_memory, scope};
 use crate::{PipelineError, RunContext, RunReport, refused};
+
+use super::{Day, materialise};
 
 /// Bronze payment orders, and the files of them that can hold rows of a day.
 pub(crate) async fn files_of_day(

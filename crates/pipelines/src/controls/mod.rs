@@ -1,5 +1,12 @@
 //! Pipeline B: reconciliation, supply and the operating metrics of a day (lakehouse contract 4, B-1 to B-6).
 
+mod overflow;
+mod pairing;
+mod payments;
+mod positions;
+mod soft_gate;
+mod verdicts;
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -20,12 +27,12 @@ use crate::due::{Extent, Work};
 use crate::exceptions::{self, Judged, metadata};
 use crate::gate::{self, CONTROLS as PIPELINE};
 use crate::loads;
-use crate::overflow;
-use crate::payments::{self, Payments};
-use crate::positions::{self, History, Positions};
-use crate::search::Search;
-use crate::soft_gate::gating_tag;
-use crate::{Period, PipelineError, RunContext, RunReport, verdicts};
+use crate::{Period, PipelineError, RunContext, RunReport};
+
+use pairing::Pairing;
+use payments::Payments;
+use positions::{History, Positions};
+use soft_gate::gating_tag;
 
 /// What the rules in force say to B.
 #[derive(Debug)]
@@ -173,7 +180,7 @@ impl Day<'_> {
             payments.run(&ctx, beside),
         )?;
         report.absorb(payments);
-        Search::of(self).run(&ctx, bytes, report).await
+        Pairing::of(self).run(&ctx, bytes, report).await
     }
 
     /// The controls of balances; `ctx` has the day's `entries`, which take `bytes`.

@@ -7,8 +7,9 @@ use nsc_core::DateKst;
 use nsc_lake::{DataFile, Table};
 
 use crate::error::LargeAmount;
-use crate::positions::History;
 use crate::{PipelineError, RunContext};
+
+use super::positions::History;
 
 /// Up to a thousandth of the largest amount counts as one of those that matter.
 const SHARE: i128 = 1000;
