@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueHint};
 
 use crate::commands;
-use crate::config::{Flags, Scope};
+use crate::config::{Flags, Scope, keys};
 use crate::output::Format;
 use crate::terminal::ColorChoice;
 
@@ -82,14 +82,13 @@ pub(crate) struct GlobalArgs {
 impl GlobalArgs {
     /// The part the configuration takes.
     pub(crate) fn flags(&self) -> Flags {
-        Flags {
-            root: self.root.clone(),
-            log: self.log.clone(),
-            log_format: self.log_format.clone(),
-            memory_limit: self.memory_limit.clone(),
-            threads: self.threads.clone(),
-            ..Flags::default()
-        }
+        let mut flags = Flags::default();
+        flags.set(&keys::ROOT, self.root.as_ref());
+        flags.set(&keys::LOG, self.log.as_ref());
+        flags.set(&keys::LOG_FORMAT, self.log_format.as_ref());
+        flags.set(&keys::MEMORY_LIMIT, self.memory_limit.as_ref());
+        flags.set(&keys::THREADS, self.threads.as_ref());
+        flags
     }
 }
 

@@ -6,10 +6,13 @@ mod credentials;
 mod file;
 mod find;
 mod foreign;
-mod keys;
+pub(crate) mod keys;
+mod layers;
 mod misspelt;
 mod notice;
+mod reference;
 mod resolve;
+mod resolve_serving;
 mod scope;
 pub(crate) mod serving;
 mod setting;
@@ -28,7 +31,9 @@ use secrecy::SecretString;
 use crate::failure::Refusal;
 
 pub(crate) use find::find;
-pub(crate) use resolve::{Flags, resolve};
+pub(crate) use layers::Flags;
+pub(crate) use reference::{example, schema, tables};
+pub(crate) use resolve::resolve;
 pub(crate) use scope::Scope;
 pub(crate) use setting::{EnvironmentName, Origin, Setting};
 pub(crate) use show::sheet;
@@ -57,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) notices: Vec<Notice>,
     /// What stops a command: variables whose word would not hold.
     pub(crate) objection: Option<Refusal>,
+    /// Every value as it is shown.
+    in_force: layers::InForce,
 }
 
 /// Where the tables are.

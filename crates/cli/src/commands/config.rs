@@ -27,6 +27,19 @@ Examples:
   nsc config show
   nsc config show --config prod.toml --format json")]
     Show,
+    /// Print a configuration file with every key, its default and what it is for
+    #[command(after_help = "Examples:\n  nsc config example > nsc.toml")]
+    Example,
+    /// Print the JSON schema of the configuration file, for an editor or a check before a deployment
+    #[command(after_help = "\
+An editor takes it from a first line of the file, `#:schema ./nsc.schema.json`.
+
+Examples:
+  nsc config schema > nsc.schema.json")]
+    Schema,
+    /// Print every key with its variable, flag, default and meaning, as the tables of the documentation
+    #[command(after_help = "Examples:\n  nsc config reference | grep kafka")]
+    Reference,
     /// Write a profile file of the first implementation as one for events.profiles_file
     #[cfg(feature = "serving")]
     #[command(after_help = "\
@@ -45,6 +58,12 @@ Examples:
 pub(crate) fn handle(args: &ConfigArgs, app: &mut App) -> Outcome<ExitStatus> {
     match &args.command {
         ConfigCommand::Show => app.printer.sheet(&config::sheet(&app.config))?,
+        ConfigCommand::Example => app.printer.text(&config::example())?,
+        ConfigCommand::Reference => app.printer.text(&config::tables().join("\n"))?,
+        ConfigCommand::Schema => {
+            let schema = config::schema();
+            app.printer.document(&schema, || format!("{schema:#}\n"))?;
+        }
         #[cfg(feature = "serving")]
         ConfigCommand::ConvertProfile { file } => {
             let name = file.display().to_string();

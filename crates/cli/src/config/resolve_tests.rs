@@ -26,10 +26,8 @@ fn refused(file: &str, env: &Environment) -> String {
 fn each_layer_overrides_the_weaker_ones() {
     let file = "[lake]\nroot = 'from-file'\n";
     let env = Environment::from([("NSC_ROOT", "from-env")]);
-    let flags = Flags {
-        root: Some("from-flag".to_owned()),
-        ..Flags::default()
-    };
+    let mut flags = Flags::default();
+    flags.set(&super::keys::ROOT, Some(&"from-flag".to_owned()));
     let root = |c: Config| (c.lake.root.value, c.lake.root.origin.to_string());
     let nothing = Environment::default();
     assert_eq!(

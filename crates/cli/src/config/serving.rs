@@ -157,18 +157,6 @@ pub(crate) enum RoleClaim {
     Path(Vec<String>),
 }
 
-impl RoleClaims {
-    /// Where identity providers put them: roles of the application, and what a client was allowed in a person's name.
-    pub(crate) fn shipped() -> Self {
-        Self {
-            list: ["roles", "scp"]
-                .map(|name| RoleClaim::Named(name.to_owned()))
-                .into(),
-            text: "roles,scp".to_owned(),
-        }
-    }
-}
-
 impl RoleClaim {
     fn is_blank(&self) -> bool {
         match self {

@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 use super::kinds;
 use super::wiring::{self, EventArgs};
 use crate::app::App;
-use crate::config::Flags;
 use crate::config::serving::ConsumerStart;
+use crate::config::{Flags, keys};
 use crate::failure::{Failure, Outcome};
 
 const NAME: &str = "nsc-consumer";
@@ -59,9 +59,9 @@ pub(crate) struct ConsumeArgs {
 impl ConsumeArgs {
     pub(crate) fn add_to(&self, flags: &mut Flags) {
         self.events.add_to(flags);
-        flags.group.clone_from(&self.group);
-        flags.start.clone_from(&self.start);
-        flags.metrics_listen.clone_from(&self.metrics_listen);
+        flags.set(&keys::KAFKA_GROUP, self.group.as_ref());
+        flags.set(&keys::CONSUMER_START, self.start.as_ref());
+        flags.set(&keys::METRICS_LISTEN, self.metrics_listen.as_ref());
     }
 }
 

@@ -13,7 +13,7 @@ use nsc_store::Store;
 use super::wiring;
 use crate::app::App;
 use crate::config::serving::{AuthConfig, AuthMode, RoleClaim};
-use crate::config::{Config, Flags, Setting};
+use crate::config::{Config, Flags, Setting, keys};
 use crate::failure::{Failure, Outcome, Refusal};
 
 const NAME: &str = "nsc-api";
@@ -51,7 +51,7 @@ struct ApiArgs {
 impl ServeArgs {
     pub(crate) fn add_to(&self, flags: &mut Flags) {
         let ServeCommand::Api(args) = &self.command;
-        flags.listen.clone_from(&args.listen);
+        flags.set(&keys::API_LISTEN, args.listen.as_ref());
     }
 }
 

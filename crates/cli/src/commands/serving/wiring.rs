@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use url::{Host, Url};
 
 use crate::config::serving::{DlqBackend, KafkaConfig, KafkaSecurity};
-use crate::config::{Config, EnvironmentName, Flags, Origin, Setting};
+use crate::config::{Config, EnvironmentName, Flags, Origin, Setting, keys};
 use crate::failure::{Failure, Outcome, Refusal};
 
 /// Between two reports to a collector.
@@ -37,8 +37,8 @@ pub(crate) struct EventArgs {
 impl EventArgs {
     /// The part the configuration takes.
     pub(crate) fn add_to(&self, flags: &mut Flags) {
-        flags.brokers.clone_from(&self.brokers);
-        flags.profile.clone_from(&self.profile);
+        flags.set(&keys::KAFKA_BROKERS, self.brokers.as_ref());
+        flags.set(&keys::EVENT_PROFILE, self.profile.as_ref());
     }
 }
 
