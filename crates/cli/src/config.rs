@@ -85,6 +85,19 @@ pub(crate) struct AnalyticsConfig {
 }
 
 #[cfg(feature = "lakehouse")]
+impl Config {
+    /// Tells one effective configuration from another: of every value that is no secret, wherever it came from.
+    pub(crate) fn hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (key, shown) in &self.in_force {
+            let value = shown.value.as_deref().unwrap_or_default();
+            hasher.update(format!("{key}={value:?}\n").as_bytes());
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
+#[cfg(feature = "lakehouse")]
 impl AnalyticsConfig {
     /// Whether `user_key` hides nobody: the salt is the one that is published.
     pub(crate) fn has_dummy_salt(&self) -> bool {

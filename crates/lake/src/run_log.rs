@@ -121,11 +121,30 @@ impl Lake {
         Ok(())
     }
 
-    /// The newest reports first, at most `limit`.
+    /// The newest of the reports that are wanted first, at most `limit`.
     ///
     /// # Errors
     /// As [`Lake::run`].
-    pub async fn runs(&self, limit: usize) -> Result<Vec<RunLogEntry>, LakeError> {
+    pub async fn runs(
+        &self,
+        limit: usize,
+        is_wanted: impl Fn(&RunLogEntry) -> bool,
+    ) -> Result<Vec<RunLogEntry>, LakeError> {
+        let mut entries = Vec::new();
+        for name in self.run_names().await? {
+            if entries.len() == limit {
+                break;
+            }
+            entries.extend(self.run(&name).await?.filter(&is_wanted));
+        }
+        Ok(entries)
+    }
+
+    /// The names of all reports, the newest first.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn run_names(&self) -> Result<Vec<String>, LakeError> {
         let store = self.internal_store()?;
         let mut found: Vec<_> = store.list(Some(&Path::from("runs"))).try_collect().await?;
         found.sort_by(|a, b| {
@@ -133,12 +152,9 @@ impl Lake {
                 .cmp(&a.last_modified)
                 .then_with(|| b.location.cmp(&a.location))
         });
-        let mut entries = Vec::new();
-        for meta in found.into_iter().take(limit) {
-            if let Some(name) = meta.location.filename().and_then(|f| f.strip_suffix(".json")) {
-                entries.extend(self.run(name).await?);
-            }
-        }
-        Ok(entries)
+        let names = found
+            .iter()
+            .filter_map(|meta| meta.location.filename()?.strip_suffix(".json"));
+        Ok(names.map(str::to_owned).collect())
     }
 }

@@ -56,7 +56,7 @@ pub async fn run(
     period: Period,
 ) -> (RunReport, Result<(), PipelineError>) {
     let begun = Instant::now();
-    let mut report = RunReport::new(&run.run_id, pipeline.name(), run.now);
+    let mut report = RunReport::new(run, pipeline.name());
     let outcome = match pipeline {
         Pipeline::Chain(rules) => match record::begin(run, &report).await {
             Ok(()) => chain(run, rules, period, &mut report).await,
@@ -214,7 +214,7 @@ async fn one(
     period: Period,
 ) -> (RunReport, Result<(), PipelineError>) {
     let begun = Instant::now();
-    let mut report = RunReport::new(&run.run_id, pipeline.name(), run.now);
+    let mut report = RunReport::new(run, pipeline.name());
     let patience = match pipeline {
         Pipeline::Guardrail => PATIENCE_WITH_A,
         _ => Duration::ZERO,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use datafusion::prelude::SessionContext;
 use nsc_contracts::rule::RuleSet;
@@ -59,6 +59,15 @@ pub struct RunSettings {
     pub salt: Option<Salt>,
 }
 
+/// Who runs, with what: it stands in the report.
+#[derive(Debug, Clone, Default)]
+pub struct Invocation {
+    /// `user@host`, as far as the environment says.
+    pub invoked_by: Option<String>,
+    /// The effective configuration without its secrets, as a hash: equal where nothing differed.
+    pub configuration: Option<String>,
+}
+
 /// One run.
 #[derive(Debug, Clone)]
 pub struct RunContext {
@@ -70,8 +79,12 @@ pub struct RunContext {
     pub run_id: RunId,
     /// The run's now.
     pub now: UtcMicros,
-    /// The machine's time, whatever the run's now.
+    /// The machine's time when the run was begun, whatever the run's now.
     pub clock: UtcMicros,
+    /// The same moment, to tell how much later it is.
+    pub begun: Instant,
+    /// Who runs, with what.
+    pub invocation: Invocation,
     /// Rules in force at this instant instead of the current ones.
     pub rules_as_of: Option<UtcMicros>,
     /// How long to wait for a run that holds a pipeline; when nothing is said not at all, but for the guardrail of a chain.
@@ -79,6 +92,12 @@ pub struct RunContext {
 }
 
 impl RunContext {
+    /// The machine's time now.
+    pub(crate) fn machine_time(&self) -> UtcMicros {
+        let since = i64::try_from(self.begun.elapsed().as_micros()).unwrap_or(i64::MAX);
+        self.clock.plus(since)
+    }
+
     /// A fresh engine session with every function of the transforms.
     pub(crate) fn session(&self) -> Result<SessionContext, PipelineError> {
         let ctx = session(&self.settings.session)?;

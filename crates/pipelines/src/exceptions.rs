@@ -320,6 +320,8 @@ mod tests {
             run_id: RunId::parse("r1").unwrap(),
             now,
             clock: now,
+            begun: std::time::Instant::now(),
+            invocation: crate::Invocation::default(),
             rules_as_of: None,
             wait: None,
         }

@@ -50,7 +50,7 @@ pub(crate) async fn run(
 ) -> Result<(), PipelineError> {
     let begun = Instant::now();
     let ctx = run.session()?;
-    let rules = run.rules(&ctx).await?;
+    let rules = report.judging_by(run.rules(&ctx).await?);
     let states = PipelineStates::load(&run.lake, &ctx).await?.unwrap_or_default();
     let before = states.get(GUARDRAIL);
     let last_end = before.and_then(|s| s.last_processed_end);

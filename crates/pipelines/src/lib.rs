@@ -24,7 +24,7 @@ mod rules;
 mod silver;
 
 pub use chain::{Pipeline, run};
-pub use context::{RunContext, RunSettings, Salt};
+pub use context::{Invocation, RunContext, RunSettings, Salt};
 pub use error::{BadLoad, LargeAmount, PipelineError};
 pub use loads::rows_by_day;
 pub use period::{Period, RunMode};

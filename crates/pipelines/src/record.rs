@@ -44,6 +44,8 @@ pub async fn interrupted(run: &RunContext, by: &str) -> Result<Option<Value>, Pi
         let reason =
             format!("told to stop ({by}); what was committed stays, the rest is done by running it again");
         report.insert("error".to_owned(), reason.into());
+        let finished_at = run.machine_time().to_string();
+        report.insert("finished_at".to_owned(), finished_at.into());
     }
     run.lake.store_run(run.run_id.as_str(), &entry.report).await?;
     Ok(Some(entry.report))

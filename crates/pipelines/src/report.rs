@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use nsc_contracts::exception::ExceptionState;
-use nsc_contracts::rule::Severity;
+use nsc_contracts::rule::{RuleSet, Severity};
 use nsc_contracts::status::{self, verdict};
 use nsc_core::{DateKst, RunId, UtcMicros, UtcWindow};
 use nsc_lake::UpsertOutcome;
 use serde::{Deserialize, Serialize};
 
-use crate::PipelineError;
+use crate::{PipelineError, RunContext};
 
 /// One source or table of a run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -105,6 +105,22 @@ pub struct RunReport {
     pub notes: Vec<String>,
     /// The run's now.
     pub now: UtcMicros,
+    /// The machine's time when it began.
+    pub started_at: UtcMicros,
+    /// The machine's time when it had ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<UtcMicros>,
+    /// `user@host` that ran it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invoked_by: Option<String>,
+    /// Version of the program.
+    pub version: &'static str,
+    /// Hash of the effective configuration without its secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<String>,
+    /// The rules it judged by, whether or not they found anything.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rules_in_force: Vec<String>,
     /// What it was about.
     pub windows: Vec<UtcWindow>,
     /// Earlier business days whose rows changed by late arrivals: their controls and facts are to be repeated.
@@ -135,14 +151,33 @@ pub struct RunReport {
 }
 
 impl RunReport {
-    pub(crate) fn new(run_id: &RunId, pipeline: &str, now: UtcMicros) -> Self {
+    pub(crate) fn new(run: &RunContext, pipeline: &str) -> Self {
+        let mut report = Self::empty(run.run_id.clone(), pipeline.to_owned(), run.now);
+        report.started_at = run.machine_time();
+        report.invoked_by.clone_from(&run.invocation.invoked_by);
+        report.configuration.clone_from(&run.invocation.configuration);
+        report
+    }
+
+    /// An empty one, for what runs beside the rest of a run.
+    pub(crate) fn beside(of: &Self) -> Self {
+        Self::empty(of.run_id.clone(), of.pipeline.clone(), of.now)
+    }
+
+    fn empty(run_id: RunId, pipeline: String, now: UtcMicros) -> Self {
         Self {
-            run_id: run_id.clone(),
-            pipeline: pipeline.to_owned(),
+            run_id,
+            pipeline,
             status: status::STARTED.to_owned(),
             error: None,
             notes: Vec::new(),
             now,
+            started_at: now,
+            finished_at: None,
+            invoked_by: None,
+            version: env!("CARGO_PKG_VERSION"),
+            configuration: None,
+            rules_in_force: Vec::new(),
             windows: Vec::new(),
             affected_days: Vec::new(),
             tables: Vec::new(),
@@ -158,9 +193,11 @@ impl RunReport {
         }
     }
 
-    /// An empty one, for what runs beside the rest of a run.
-    pub(crate) fn beside(of: &Self) -> Self {
-        Self::new(&of.run_id, &of.pipeline, of.now)
+    /// Takes down the rules that the run judges by, and hands them on.
+    pub(crate) fn judging_by(&mut self, rules: RuleSet) -> RuleSet {
+        self.rules_in_force = rules.iter().map(|rule| rule.rule_id.clone()).collect();
+        self.rules_in_force.sort_unstable();
+        rules
     }
 
     /// Takes over what ran beside: its tables, what it found, its steps, and the versions it read and wrote.
@@ -206,7 +243,10 @@ impl RunReport {
 
     /// Says how the run ended, and makes one line of those that its days and steps have left for a table.
     pub(crate) fn end(&mut self, begun: Instant, outcome: &Result<(), PipelineError>) {
-        self.seconds = begun.elapsed().as_secs_f64();
+        let elapsed = begun.elapsed();
+        self.seconds = elapsed.as_secs_f64();
+        let micros = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX);
+        self.finished_at = Some(self.started_at.plus(micros));
         let status = if outcome.is_ok() {
             status::SUCCESS
         } else {

@@ -218,3 +218,80 @@ fn a_night_is_not_lost_for_the_guardrail_of_the_ten_minutes() {
     assert_eq!(stored(&root, "next").unwrap()["status"], "failure");
     drop(held);
 }
+
+#[test]
+fn a_report_says_when_it_really_ran_who_ran_it_with_what_and_by_which_rules() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = made(dir.path());
+    let ran = at(&root, "run e2e --run-id night --now 2026-01-05T15:30:00Z");
+    assert_eq!(ran.status.code(), Some(0), "{}", stderr(&ran));
+    let report = stored(&root, "night").unwrap();
+    let time = |report: &Value, name: &str| report[name].as_str().unwrap().to_owned();
+    let (started, finished) = (time(&report, "started_at"), time(&report, "finished_at"));
+    assert!(
+        "2026-01-06" < started.as_str() && started <= finished,
+        "{started} {finished}"
+    );
+    assert_eq!(report["now"], "2026-01-05T15:30:00Z");
+    assert!(report["invoked_by"].as_str().unwrap().contains('@'));
+    assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
+    let part = |name: &str| {
+        let parts = report["parts"].as_array().unwrap();
+        parts.iter().find(|p| p["pipeline"] == name).unwrap().clone()
+    };
+    let rules = part("pipeline_b")["rules_in_force"].as_array().unwrap().len();
+    assert!(rules >= 18, "{rules}");
+    assert!(started <= time(&part("pipeline_silver"), "started_at"));
+
+    // The same configuration has one hash, another one another.
+    let hash = |line: &str| {
+        at(&root, line);
+        time(&stored(&root, "again").unwrap(), "configuration")
+    };
+    let again = "run silver --date-kst 2026-01-05 --run-id again --now 2026-01-06T15:30:00Z";
+    assert_eq!(hash(again), time(&report, "configuration"));
+    assert_ne!(
+        hash(&format!("{again} --threads 1")),
+        time(&report, "configuration")
+    );
+}
+
+#[test]
+fn runs_are_found_by_pipeline_status_time_and_the_beginning_of_their_id() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = made(dir.path());
+    at(&root, "run e2e --run-id night-1 --now 2026-01-05T15:30:00Z");
+    at(
+        &root,
+        "run silver --run-id silver-1 --date-kst 2026-01-05 --now 2026-01-06T15:30:00Z",
+    );
+    at(
+        &root,
+        "run b --run-id early --date-kst 2026-01-20 --now 2026-01-21T15:30:00Z",
+    );
+    let listed = |flags: &str| -> Vec<String> {
+        let listed = stdout(&at(&root, &format!("runs list --format ndjson {flags}")));
+        let id = |line: &str| {
+            serde_json::from_str::<Value>(line).unwrap()["run_id"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        listed.lines().map(id).collect()
+    };
+    assert_eq!(listed("--pipeline silver"), ["silver-1"]);
+    assert_eq!(listed("--pipeline e2e --status success"), ["night-1"]);
+    assert_eq!(listed("--status failure"), ["early"]);
+    assert_eq!(listed("--since 2099-01-01T00:00:00Z"), [""; 0]);
+    assert_eq!(listed("").len(), 3);
+    let shown = |run: &str| {
+        let shown = at(&root, &format!("runs show {run} --format json"));
+        let report: Option<Value> = serde_json::from_slice(&shown.stdout).ok();
+        report.map(|r| r["pipeline"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(shown("last").as_deref(), Some("pipeline_b"));
+    assert_eq!(shown("night").as_deref(), Some("e2e"));
+    assert_eq!(shown("night.silver").as_deref(), Some("pipeline_silver"));
+    assert_eq!(shown("nig.a").as_deref(), Some("pipeline_a"));
+    assert_eq!(shown("nobody"), None);
+}

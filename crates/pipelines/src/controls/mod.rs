@@ -66,7 +66,7 @@ pub(crate) async fn run(
     let work = Work::of(run, &ctx, PIPELINE, period, extent).await?;
     report.windows.extend(work.windows());
     gate::assert_silver_ready(run, &ctx, &work.days).await?;
-    let rules = run.rules(&ctx).await?;
+    let rules = report.judging_by(run.rules(&ctx).await?);
     let judging = Judging::of(&rules)?;
     let history = History::open(run).await?;
     report.read(&history.ledger);

@@ -57,7 +57,7 @@ pub(crate) async fn run(
     let window = period.daily(run.now)?;
     let ctx = run.session()?;
     report.windows.push(window);
-    let rules = run.rules(&ctx).await?;
+    let rules = report.judging_by(run.rules(&ctx).await?);
     let is_scheduled = period == Period::Scheduled;
     let states = PipelineStates::load(&run.lake, &ctx).await?.unwrap_or_default();
     let missed = is_scheduled.then(|| bronze::missed_days(&states, window));

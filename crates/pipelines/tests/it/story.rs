@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use nsc_contracts::SOURCES;
 use nsc_core::{DateKst, RunId, UtcMicros};
 use nsc_lake::{Lake, LakeOptions, SessionOptions, StoreWrapper, session};
-use nsc_pipelines::{Period, Pipeline, PipelineError, RuleSource, RunContext, RunSettings, Salt};
+use nsc_pipelines::{Invocation, Period, Pipeline, PipelineError, RuleSource, RunContext, RunSettings, Salt};
 
 pub(crate) const DAY: &str = "2026-01-05";
 
@@ -55,6 +55,8 @@ pub(crate) fn context(lake: Lake, name: &str, now: &str) -> RunContext {
         run_id: RunId::parse(name).unwrap(),
         now,
         clock: now,
+        begun: std::time::Instant::now(),
+        invocation: Invocation::default(),
         rules_as_of: None,
         wait: None,
     }

@@ -200,7 +200,7 @@ async fn locks(lake: &Lake, findings: &mut Findings) -> Vec<String> {
 
 /// Runs that began and left no end: killed, or out of memory.
 async fn runs(lake: &Lake, running: &[String], findings: &mut Findings) {
-    let newest = match lake.runs(RUNS_LOOKED_AT).await {
+    let newest = match lake.runs(RUNS_LOOKED_AT, |_| true).await {
         Ok(newest) => newest,
         Err(e) => return findings.fail("runs", &e),
     };

@@ -4,13 +4,15 @@ mod period;
 mod report_text;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum, ValueHint};
 use nsc_contracts::rule::Severity;
 use nsc_core::{DateKst, ExitStatus, RunId, UtcMicros};
 use nsc_lake::Lake;
-use nsc_pipelines::{Pipeline, PipelineError, RuleSource, RunContext, RunReport, RunSettings, Salt, run};
+use nsc_pipelines::{
+    Invocation, Pipeline, PipelineError, RuleSource, RunContext, RunReport, RunSettings, Salt, run,
+};
 use secrecy::ExposeSecret;
 
 pub(crate) use report_text::report_text;
@@ -225,6 +227,11 @@ pub(crate) fn context(
         run_id: run_id.unwrap_or_else(RunId::fresh),
         now: app.now(now),
         clock: app.now(None),
+        begun: Instant::now(),
+        invocation: Invocation {
+            invoked_by: Some(app.actor()),
+            configuration: Some(app.config.hash()),
+        },
         rules_as_of,
         wait: None,
     })

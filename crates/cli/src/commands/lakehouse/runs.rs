@@ -1,7 +1,8 @@
 //! `nsc runs`: the stored reports.
 
 use clap::{Args, Subcommand};
-use nsc_core::{ErrorCode, ExitStatus};
+use nsc_contracts::status::{FAILURE, INTERRUPTED, STARTED, SUCCESS};
+use nsc_core::{ErrorCode, ExitStatus, UtcMicros};
 use nsc_lake::{Lake, RunLogEntry};
 use serde_json::Value;
 
@@ -20,28 +21,71 @@ pub(crate) struct RunsArgs {
 #[derive(Debug, Subcommand)]
 enum RunsCommand {
     /// The newest runs
-    #[command(after_help = "Examples:\n  nsc runs list\n  nsc runs list --limit 100 --format ndjson")]
-    List {
-        /// At most so many
-        #[arg(long, default_value_t = 20)]
-        limit: usize,
-    },
+    #[command(after_help = "\
+Examples:
+  nsc runs list
+  nsc runs list --pipeline e2e --since 2026-01-01T00:00:00Z
+  nsc runs list --status failure --limit 100 --format ndjson")]
+    List(ListArgs),
     /// The report of a run, or of one step of a chain
-    #[command(
-        after_help = "Examples:\n  nsc runs show 0199a2b4-...\n  nsc runs show 0199a2b4-....silver --format json"
-    )]
+    #[command(after_help = "\
+Examples:
+  nsc runs show last
+  nsc runs show 0199a2b4
+  nsc runs show last.silver --format json")]
     Show {
-        /// The run's id, as listed
+        /// The run's id or the beginning of it, or `last`; with `.silver` and so on one step of a chain
         run: String,
     },
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// At most so many
+    #[arg(long, default_value_t = 20)]
+    limit: usize,
+    /// Only runs of this: silver, a, b, c, sync-rules or e2e
+    #[arg(long, value_name = "PIPELINE")]
+    pipeline: Option<String>,
+    /// Only runs that ended so: success, failure, interrupted, or started (and has not ended)
+    #[arg(long, value_name = "STATUS", value_parser = [SUCCESS, FAILURE, INTERRUPTED, STARTED], ignore_case = true)]
+    status: Option<String>,
+    /// Only runs that began at this time or later
+    #[arg(long, value_name = "TIME")]
+    since: Option<UtcMicros>,
+}
+
+impl ListArgs {
+    fn is_wanted(&self, report: &Value) -> bool {
+        let text = |name: &str| report.get(name).and_then(Value::as_str);
+        let pipeline = self.pipeline.as_ref();
+        let status = self.status.as_ref();
+        // Reports of earlier versions say only what the run's now was.
+        let began = text("started_at").or_else(|| text("now"));
+        let began = began.and_then(UtcMicros::parse);
+        pipeline.is_none_or(|wanted| text("pipeline").is_some_and(|p| is_called(p, wanted)))
+            && status.is_none_or(|wanted| text("status").is_some_and(|s| s.eq_ignore_ascii_case(wanted)))
+            && self
+                .since
+                .is_none_or(|since| began.is_some_and(|began| since <= began))
+    }
+}
+
+/// Whether a pipeline is the one that is meant: by its own name, or as `nsc run` takes it.
+fn is_called(pipeline: &str, meant: &str) -> bool {
+    pipeline == meant
+        || pipeline
+            .trim_start_matches("pipeline_")
+            .eq_ignore_ascii_case(meant)
+        || pipeline.replace('_', "-").eq_ignore_ascii_case(meant)
 }
 
 pub(crate) async fn handle(args: RunsArgs, app: &mut App) -> Outcome<ExitStatus> {
     let lake = app.lake()?;
     match args.command {
-        RunsCommand::List { limit } => {
-            let runs = lake.runs(limit).await?;
-            app.printer.sheet(&sheet(&runs))?;
+        RunsCommand::List(args) => {
+            let runs = lake.runs(args.limit, |entry| args.is_wanted(&entry.report));
+            app.printer.sheet(&sheet(&runs.await?))?;
         }
         RunsCommand::Show { run } => {
             let report = find(&lake, &run).await?;
@@ -54,17 +98,15 @@ pub(crate) async fn handle(args: RunsArgs, app: &mut App) -> Outcome<ExitStatus>
 
 /// A run under its own id, or a step inside the report of its chain (`RUN.silver`, `RUN.pipeline_b`).
 async fn find(lake: &Lake, run: &str) -> Outcome<Value> {
-    if let Some(entry) = lake.run(run).await? {
+    if let Some(entry) = named(lake, run).await? {
         return Ok(entry.report);
     }
     if let Some((chain, step)) = run.rsplit_once('.')
-        && let Some(entry) = lake.run(chain).await?
+        && let Some(entry) = named(lake, chain).await?
     {
         let is_step = |part: &&Value| {
-            let pipeline = part.get("pipeline").and_then(Value::as_str).unwrap_or_default();
-            pipeline == step
-                || pipeline.trim_start_matches("pipeline_") == step
-                || pipeline.replace('_', "-") == step
+            let pipeline = part.get("pipeline").and_then(Value::as_str);
+            pipeline.is_some_and(|pipeline| is_called(pipeline, step))
         };
         let parts = entry.report.get("parts").and_then(Value::as_array);
         if let Some(part) = parts.into_iter().flatten().find(is_step) {
@@ -78,10 +120,31 @@ async fn find(lake: &Lake, run: &str) -> Outcome<Value> {
     )
 }
 
+/// The report of that name, of the newest run (`last`), or of the one run whose id begins so.
+async fn named(lake: &Lake, run: &str) -> Outcome<Option<RunLogEntry>> {
+    if run == "last" {
+        return Ok(lake.runs(1, |_| true).await?.pop());
+    }
+    if let Some(entry) = lake.run(run).await? {
+        return Ok(Some(entry));
+    }
+    let mut found = lake.run_names().await?;
+    found.retain(|name| name.starts_with(run));
+    match found.as_slice() {
+        [one] => Ok(lake.run(one).await?),
+        [] => Ok(None),
+        several => Err(
+            Refusal::usage(format!("{} runs have ids that begin with {run}", several.len()))
+                .with_hint("Give more of the id; nsc runs list shows them.")
+                .into(),
+        ),
+    }
+}
+
 /// A run whose id was used again is listed under the name its report is kept by, which `nsc runs show` takes.
 fn sheet(runs: &[RunLogEntry]) -> Sheet {
     let mut sheet = Sheet {
-        columns: ["run_id", "pipeline", "status", "now", "from", "to"]
+        columns: ["run_id", "pipeline", "status", "started_at", "now", "from", "to"]
             .map(Column::text)
             .into(),
         rows: Vec::new(),
@@ -90,6 +153,7 @@ fn sheet(runs: &[RunLogEntry]) -> Sheet {
     sheet.columns.push(Column::text("error"));
     for RunLogEntry { name, report } in runs {
         let text = |name: &str| Cell::text_or_null(report.get(name).and_then(Value::as_str));
+        let time = |name: &str| Cell::text_or_null(report.get(name).and_then(Value::as_str));
         let windows = windows(report);
         let edge = |w: Option<&&Value>, name: &str| {
             Cell::text_or_null(w.and_then(|w| w.get(name)).and_then(Value::as_str))
@@ -98,7 +162,8 @@ fn sheet(runs: &[RunLogEntry]) -> Sheet {
             Cell::text(name),
             text("pipeline"),
             text("status"),
-            text("now"),
+            time("started_at"),
+            time("now"),
             edge(windows.first(), "start"),
             edge(windows.last(), "end"),
             report

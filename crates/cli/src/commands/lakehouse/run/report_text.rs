@@ -92,6 +92,7 @@ impl Text {
             field(report, "run_id"),
             field(report, "now")
         ));
+        self.invocation(report);
         if let Some(error) = report.get("error") {
             self.line(&format!("  error: {}", text(error)));
         }
@@ -125,6 +126,22 @@ impl Text {
             self.out.push('\n');
             self.report(part);
         }
+    }
+
+    /// When it really ran, by whom, with what; reports of earlier versions do not say.
+    fn invocation(&mut self, report: &Value) {
+        if report.get("invoked_by").is_none() {
+            return;
+        }
+        let configuration = field(report, "configuration");
+        self.line(&format!(
+            "  ran {} to {} by {}, nsc {}, configuration {}",
+            field(report, "started_at"),
+            field(report, "finished_at"),
+            field(report, "invoked_by"),
+            field(report, "version"),
+            configuration.get(..12).unwrap_or(&configuration)
+        ));
     }
 
     fn windows(&mut self, windows: &[Value]) {
