@@ -2,12 +2,12 @@
 
 use nsc_contracts::control::Control;
 use nsc_contracts::exception::{Evidence, ExceptionType};
-use nsc_core::DateKst;
+use nsc_core::{DateKst, ErrorCode, Refusal};
 use nsc_query::{Engine, QueryError, Rows};
 
+use crate::Sections;
 use crate::finder::{Finder, Meaning, date_literal, literal};
 use crate::recon::recon_sections;
-use crate::{Sections, nothing};
 
 /// Which exceptions.
 #[derive(Debug, Clone)]
@@ -45,8 +45,7 @@ pub async fn exceptions(engine: &Engine, args: &Wanted) -> Result<Sections, Quer
         ))
         .await?;
     if found.count() == 0 {
-        let hint = "nsc sql \"SELECT date_kst, exception_type, subject FROM gold.exception_ledger\"";
-        return Err(nothing(format!("no exception of {} matches", args.date_kst), hint).into());
+        return none_found(&finder, args.date_kst).await;
     }
     let mut sections = Sections::default();
     let rules = finder.rules(&found.texts("rule_id")).await?;
@@ -64,6 +63,30 @@ pub async fn exceptions(engine: &Engine, args: &Wanted) -> Result<Sections, Quer
     if let Some(subject) = single {
         behind(&finder, args.date_kst, &subject, &mut sections).await?;
     }
+    Ok(sections)
+}
+
+/// A day without an exception that matches: what was judged of it, or the error that nothing was.
+async fn none_found(finder: &Finder<'_>, date: DateKst) -> Result<Sections, QueryError> {
+    let day = date_literal(date);
+    let judged = format!(
+        "SELECT date_kst, verdict, reconciled_cnt AS wallets_judged, dq_tag, rule_id, run_id \
+         FROM gold.ledger_supply_balance_daily WHERE date_kst = {day}"
+    );
+    let judged = finder.rows(&judged).await?;
+    if judged.count() == 0 {
+        let refusal = Refusal::new(
+            ErrorCode::UpstreamNotReady,
+            format!("the controls have not judged {date}"),
+        )
+        .with_hint(format!(
+            "nsc run b --date-kst {date} judges it, once Silver has processed the day."
+        ));
+        return Err(refusal.into());
+    }
+    let mut sections = Sections::default();
+    sections.push("exceptions", Rows::none());
+    sections.push_records("judged", judged);
     Ok(sections)
 }
 

@@ -4,7 +4,7 @@
 mod lakehouse;
 mod machine;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use nsc_core::{ExitStatus, OperatorError, UtcMicros};
 
 use crate::app::App;
@@ -15,15 +15,26 @@ use crate::output::{Cell, Sheet};
 /// Check the health of a set-up
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit 0 when nothing failed (warnings included), else the exit code of the first failure.
+Exit 0 when nothing failed (warnings included, unless --fail-on warn is given: 10), else the exit code of the first failure.
 
 Examples:
   nsc doctor
+  nsc doctor --fail-on warn --format json            for a monitor
   nsc doctor --root abfss://lake@account.dfs.core.windows.net/nsc --format json")]
 pub(crate) struct DoctorArgs {
     /// The time to check against, instead of the clock
     #[arg(long, value_name = "TIME")]
     now: Option<UtcMicros>,
+    /// Exit 10 when something is to be looked at and nothing failed
+    #[arg(long, value_enum, value_name = "RESULT", ignore_case = true)]
+    fail_on: Option<FailOn>,
+}
+
+/// From which result on the exit code says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// Warnings as well
+    Warn,
 }
 
 /// How a check ended.
@@ -86,8 +97,10 @@ pub(crate) async fn handle(args: DoctorArgs, app: &mut App) -> Outcome<ExitStatu
             None
         }
     });
+    let has_warning = findings.0.iter().any(|(_, result, _)| *result == Result::Warn);
+    let warned = (has_warning && args.fail_on == Some(FailOn::Warn)).then_some(ExitStatus::FoundWarning);
     app.printer.sheet(&sheet(findings))?;
-    Ok(status.unwrap_or(ExitStatus::Ok))
+    Ok(status.or(warned).unwrap_or(ExitStatus::Ok))
 }
 
 fn configuration(app: &App, findings: &mut Findings) {

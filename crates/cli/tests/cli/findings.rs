@@ -143,3 +143,84 @@ fn nothing_looked_at_is_not_nothing_found() {
         Some(2)
     );
 }
+
+#[test]
+fn a_day_without_findings_says_what_was_judged_and_one_that_was_not_judged_says_so() {
+    let dir = two_nights();
+    let path = dir.path();
+    let explain = |day: &str, more: &[&str]| {
+        nsc(
+            path,
+            &[&["explain", "exception", "--date-kst", day], more].concat(),
+        )
+    };
+    let clean = explain("2026-01-05", &["--type", "supply_mismatch"]);
+    assert_eq!(clean.status.code(), Some(0), "{}", stderr(&clean));
+    let said = stdout(&clean);
+    assert!(
+        said.contains("(none)") && said.contains("wallets_judged"),
+        "{said}"
+    );
+    let unjudged = explain("2026-02-05", &[]);
+    assert_eq!(unjudged.status.code(), Some(3), "{}", stdout(&unjudged));
+    assert!(
+        stderr(&unjudged).contains("have not judged 2026-02-05"),
+        "{}",
+        stderr(&unjudged)
+    );
+    let misspelt = explain("2026-01-05", &["--type", "SUPPLY_MISMATH"]);
+    assert_eq!(misspelt.status.code(), Some(2));
+    assert!(
+        stderr(&misspelt).contains("SUPPLY_MISMATCH"),
+        "{}",
+        stderr(&misspelt)
+    );
+}
+
+#[test]
+fn a_finding_is_explained_in_words_beside_its_numbers() {
+    let dir = two_nights();
+    let output = nsc(
+        dir.path(),
+        &[
+            "explain",
+            "exception",
+            "--date-kst",
+            "2026-01-05",
+            "--type",
+            "RECON_DRIFT_HIGH",
+            "--format",
+            "json",
+        ],
+    );
+    let explained: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let meaning = &explained["meaning"][0];
+    assert_eq!(meaning["name"], "RECON_DRIFT_HIGH", "{explained}");
+    for words in ["means", "means_ko", "look_at", "look_at_ko"] {
+        assert!(
+            meaning[words].as_str().is_some_and(|text| !text.is_empty()),
+            "{words}"
+        );
+    }
+    assert_eq!(explained["control"][0]["name"], "B-1");
+}
+
+#[test]
+fn the_doctor_says_what_is_overdue_and_a_monitor_can_tell() {
+    let dir = two_nights();
+    let path = dir.path();
+    let doctor = |now: &str| nsc(path, &["doctor", "--fail-on", "warn", "--now", now]);
+    let late = doctor("2026-03-01T00:00:00Z");
+    assert_eq!(late.status.code(), Some(10), "{}", stdout(&late));
+    assert!(
+        stdout(&late).contains("overdue: 2026-02-28 is not processed"),
+        "{}",
+        stdout(&late)
+    );
+    assert_eq!(
+        nsc(path, &["doctor", "--now", "2026-03-01T00:00:00Z"])
+            .status
+            .code(),
+        Some(0)
+    );
+}

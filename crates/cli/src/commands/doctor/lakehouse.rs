@@ -3,7 +3,7 @@
 use nsc_contracts::Layer;
 use nsc_contracts::rule::{RuleSet, default_rules, plan_sync};
 use nsc_contracts::status::STARTED;
-use nsc_core::{MICROS_PER_SECOND, UtcMicros};
+use nsc_core::{DateKst, MICROS_PER_SECOND, UtcMicros};
 use nsc_lake::{Direction, Lake, LoadStates, PipelineStates, RunLogEntry, Table, session};
 use serde_json::Value;
 
@@ -249,6 +249,13 @@ async fn load_records(app: &App, lake: &Lake, states: &PipelineStates, findings:
     }
 }
 
+/// The last business day that the schedule has processed by now (lakehouse contract 4, "Schedule"): the night's runs have
+/// begun by 00:35 KST, and have until two o'clock.
+fn due_by(now: UtcMicros) -> DateKst {
+    const UNTIL: i64 = 2 * 3_600 * MICROS_PER_SECOND;
+    now.plus(-UNTIL).date_kst().previous()
+}
+
 async fn pipelines(app: &App, lake: &Lake, now: UtcMicros, findings: &mut Findings) {
     let loaded = match session(&app.session_options()) {
         Ok(ctx) => PipelineStates::load(lake, &ctx).await,
@@ -265,7 +272,14 @@ async fn pipelines(app: &App, lake: &Lake, now: UtcMicros, findings: &mut Findin
             .last_processed_end
             .map_or_else(|| "nothing".to_owned(), |t| t.to_string());
         let detail = format!("processed up to {end}, last run {run}");
-        if state.success {
+        let due = due_by(now);
+        let is_overdue = state.last_processed_end.is_none_or(|end| end < due.end());
+        if state.success && is_overdue {
+            findings.warn(
+                &state.pipeline_name,
+                format!("overdue: {due} is not processed; {detail}"),
+            );
+        } else if state.success {
             findings.ok(&state.pipeline_name, detail);
         } else {
             findings.warn(
