@@ -17,7 +17,7 @@ use crate::args::Cli;
 use crate::config::{self, Config, Scope};
 use crate::environment::Environment;
 use crate::failure::{Outcome, Refusal};
-use crate::output::Printer;
+use crate::output::{Look, Printer};
 use crate::progress::{self, LogBesideBars};
 use crate::terminal::Terminal;
 
@@ -65,7 +65,7 @@ impl App {
         {
             return Err(objection.clone().into());
         }
-        let printer = Printer::to_stdout(global.format, terminal.stdout_width);
+        let printer = Printer::to_stdout(global.format, Look::of(terminal, &config));
         Ok(Self {
             config,
             environment: env,
@@ -75,6 +75,11 @@ impl App {
             #[cfg(feature = "lakehouse")]
             runtime: SharedRuntime::default(),
         })
+    }
+
+    /// How results look to whoever runs this.
+    pub(crate) fn look(&self) -> Look {
+        Look::of(self.terminal, &self.config)
     }
 
     /// The time a command works with: the one given, else the machine's.

@@ -74,6 +74,9 @@ pub(crate) struct GlobalArgs {
     /// Memory of the engine before it spills to disk, e.g. 4GiB [env: NSC_MEMORY_LIMIT] [default: 2GiB]
     #[arg(long, global = true, value_name = "SIZE")]
     pub(crate) memory_limit: Option<String>,
+    /// Time zone of the times in tables and reports, e.g. UTC [env: NSC_TIME_ZONE] [default: Asia/Seoul]
+    #[arg(long = "tz", global = true, value_name = "ZONE")]
+    pub(crate) time_zone: Option<String>,
     /// Threads [env: NSC_THREADS] [default: one per core]
     #[arg(long, global = true, value_name = "N")]
     pub(crate) threads: Option<String>,
@@ -88,6 +91,7 @@ impl GlobalArgs {
         flags.set(&keys::LOG_FORMAT, self.log_format.as_ref());
         flags.set(&keys::MEMORY_LIMIT, self.memory_limit.as_ref());
         flags.set(&keys::THREADS, self.threads.as_ref());
+        flags.set(&keys::TIME_ZONE, self.time_zone.as_ref());
         flags
     }
 }

@@ -29,6 +29,7 @@ use secrecy::ExposeSecret;
 use secrecy::SecretString;
 
 use crate::failure::Refusal;
+use crate::output::Zone;
 
 pub(crate) use find::find;
 pub(crate) use layers::Flags;
@@ -56,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) resources: ResourcesConfig,
     /// The log.
     pub(crate) log: LogConfig,
+    /// What people are shown.
+    pub(crate) display: DisplayConfig,
     /// The serving half.
     pub(crate) serving: serving::ServingConfig,
     /// What is to be said of the environment's variables.
@@ -124,6 +127,13 @@ pub(crate) struct ResourcesConfig {
     pub(crate) threads: Setting<usize>,
     /// Where spills go; the system's temporary directory when absent.
     pub(crate) spill_dir: Option<Setting<PathBuf>>,
+}
+
+/// What people are shown.
+#[derive(Debug, Clone)]
+pub(crate) struct DisplayConfig {
+    /// The zone of times in tables and reports.
+    pub(crate) time_zone: Setting<Zone>,
 }
 
 /// The log.

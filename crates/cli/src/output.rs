@@ -7,6 +7,7 @@ mod arrow_cells;
 mod cell;
 mod csv;
 mod json;
+mod look;
 mod sections;
 mod sheet;
 mod stdout;
@@ -18,6 +19,7 @@ use clap::ValueEnum;
 #[cfg(feature = "lakehouse")]
 pub(crate) use arrow_cells::{BatchCells, columns_of};
 pub(crate) use cell::Cell;
+pub(crate) use look::{Look, Zone};
 pub(crate) use sections::{Sections, sheet_text};
 pub(crate) use sheet::{Align, Column, RowSink, Sheet};
 pub(crate) use stdout::Printer;

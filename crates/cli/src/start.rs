@@ -14,7 +14,7 @@ use crate::args::Cli;
 use crate::environment::Environment;
 use crate::failure::{Failure, Outcome, Refusal};
 use crate::failure_text::{self, FailureStyle};
-use crate::output::Printer;
+use crate::output::{Look, Printer};
 use crate::terminal::{ColorChoice, Terminal};
 use crate::{allocator, args, arguments, commands, signals};
 
@@ -34,7 +34,7 @@ pub(crate) fn start() -> ExitCode {
 fn execute(cli: Cli, env: Environment, terminal: Terminal) -> Outcome<ExitStatus> {
     allocator::suit(&cli.command);
     if let args::Command::Explain(explain) = &cli.command {
-        let mut printer = Printer::to_stdout(cli.global.format, terminal.stdout_width);
+        let mut printer = Printer::to_stdout(cli.global.format, Look::without_times(terminal));
         if let Some(outcome) = explain.handled_alone(&mut printer) {
             return outcome;
         }

@@ -37,26 +37,59 @@ pub(crate) fn register(ctx: &SessionContext, lake: &Lake) -> Result<()> {
     let catalog = ctx
         .catalog(name)
         .ok_or_else(|| DataFusionError::Internal(format!("no catalog {name}")))?;
-    for layer in [Layer::Bronze, Layer::Silver, Layer::Gold, Layer::Ops] {
-        catalog.register_schema(
-            layer.name(),
-            Arc::new(LayerSchema {
-                lake: lake.clone(),
-                layer,
-            }),
-        )?;
+    let of_layer = |layer| LayerSchema {
+        lake: lake.clone(),
+        layer,
+    };
+    for layer in LAYERS {
+        catalog.register_schema(layer.name(), Arc::new(of_layer(layer)))?;
     }
+    let anywhere = AnyLayer(LAYERS.map(of_layer).into());
+    catalog.register_schema(
+        &state.config().options().catalog.default_schema,
+        Arc::new(anywhere),
+    )?;
     Ok(())
+}
+
+const LAYERS: [Layer; 4] = [Layer::Bronze, Layer::Silver, Layer::Gold, Layer::Ops];
+
+/// The table behind a name, with its layer or, where no two layers share it, without. A view is known by its table.
+pub(crate) fn known(schema: Option<&str>, name: &str) -> Option<&'static TableContract> {
+    let is_view = name == OPEN_FINDINGS && schema.is_none_or(|layer| layer == Layer::Gold.name());
+    match schema {
+        _ if is_view => nsc_contracts::table(FINDINGS),
+        Some(layer) => nsc_contracts::open_tables().find(|t| t.layer.name() == layer && t.name == name),
+        None => nsc_contracts::table(name),
+    }
+}
+
+/// Names without a layer. It lists nothing, so that no table is shown twice.
+#[derive(Debug)]
+struct AnyLayer(Vec<LayerSchema>);
+
+#[async_trait]
+impl SchemaProvider for AnyLayer {
+    fn table_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let layer = known(None, name).map(|contract| contract.layer);
+        match self.0.iter().find(|schema| Some(schema.layer) == layer) {
+            Some(schema) => schema.table(name).await,
+            None => Ok(None),
+        }
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        known(None, name).is_some()
+    }
 }
 
 impl LayerSchema {
     fn contract(&self, name: &str) -> Option<&'static TableContract> {
-        let name = if self.is_view(name) {
-            "exception_ledger"
-        } else {
-            name
-        };
-        nsc_contracts::open_tables().find(|t| t.layer == self.layer && t.name == name)
+        known(Some(self.layer.name()), name)
     }
 
     fn is_view(&self, name: &str) -> bool {

@@ -46,6 +46,15 @@ impl Engine {
         &self.lake
     }
 
+    /// Whether a text is one statement that is allowed. Nothing is run.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub fn check(text: &str) -> Result<(), QueryError> {
+        statement::parse(text)?;
+        Ok(())
+    }
+
     async fn frame(&self, text: &str) -> Result<DataFrame, QueryError> {
         let parsed = statement::parse(text)?;
         let state = self.ctx.state();
@@ -53,15 +62,15 @@ impl Engine {
         match statement::plan(&state, parsed).await {
             Ok(plan) => Ok(DataFrame::new(state, plan)),
             Err(refusal) => {
-                // "table not found" of a table the contract has: it was never written.
+                let mut refusal = refusal;
                 for reference in named {
-                    let mut full =
-                        format!("{}.{}", reference.schema().unwrap_or_default(), reference.table());
-                    if full.strip_prefix("gold.") == Some(catalog::OPEN_FINDINGS) {
-                        catalog::FINDINGS.clone_into(&mut full);
-                    }
-                    if let Some(contract) = nsc_contracts::open_tables().find(|t| t.full_name() == full) {
-                        self.refuse_missing(contract).await?;
+                    match catalog::known(reference.schema(), reference.table()) {
+                        // "table not found" of a table the contract has: it was never written.
+                        Some(contract) => self.refuse_missing(contract).await?,
+                        None if statement::is_of_table(&refusal, reference.table()) => {
+                            refusal = statement::unknown_table(reference.schema(), reference.table());
+                        }
+                        None => {}
                     }
                 }
                 Err(refusal.into())

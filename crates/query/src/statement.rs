@@ -7,9 +7,12 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
-use nsc_core::{ErrorCode, Refusal};
+use nsc_contracts::{Layer, TableContract};
+use nsc_core::{ErrorCode, OperatorError, Refusal, nearest};
 use nsc_lake::LakeError;
 use nsc_transforms::functions::TooManyDigits;
+
+use crate::catalog::OPEN_FINDINGS;
 
 /// Parses the text as exactly one allowed statement.
 pub(crate) fn parse(text: &str) -> Result<Statement, Refusal> {
@@ -77,6 +80,38 @@ pub(crate) fn failed(error: &DataFusionError) -> Refusal {
         }
         root => Refusal::new(ErrorCode::Sql, "the query failed").with_detail(first_line(root)),
     }
+}
+
+/// Whether a statement was refused because there is no such table. (The engine says it in words.)
+pub(crate) fn is_of_table(refusal: &Refusal, name: &str) -> bool {
+    let detail = refusal.detail().unwrap_or_default();
+    detail.contains("table '") && detail.contains(&format!("{name}' not found"))
+}
+
+/// A table that there is not, with the one that was meant.
+pub(crate) fn unknown_table(schema: Option<&str>, name: &str) -> Refusal {
+    let given = schema.map_or_else(|| name.to_owned(), |schema| format!("{schema}.{name}"));
+    let view = format!("{}.{OPEN_FINDINGS}", Layer::Gold.name());
+    let known: Vec<String> = nsc_contracts::open_tables()
+        .map(TableContract::full_name)
+        .chain([view])
+        .collect();
+    let bare = |full: &String| full.split_once('.').map(|(_, name)| name.to_owned());
+    let meant = nearest(&given, known.iter().map(String::as_str)).map(str::to_owned);
+    let meant = meant.or_else(|| {
+        let names: Vec<String> = known.iter().filter_map(bare).collect();
+        nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
+    });
+    let hint = meant.map_or_else(
+        || {
+            "SHOW TABLES lists the tables; a common table expression is known in its own statement only."
+                .to_owned()
+        },
+        |meant| format!("Did you mean {meant}? SHOW TABLES lists the tables."),
+    );
+    Refusal::new(ErrorCode::Sql, "the query failed")
+        .with_detail(format!("there is no table {given}"))
+        .with_hint(hint)
 }
 
 fn too_many_digits(cause: &dyn std::fmt::Display) -> Refusal {

@@ -7,7 +7,7 @@ use super::super::{Config, Flags, Scope, resolve, sheet};
 use super::old_names;
 use crate::environment::Environment;
 use crate::failure::Refusal;
-use crate::output::sheet_text;
+use crate::output::{Look, sheet_text};
 
 fn with<const N: usize>(scope: Scope, variables: [(&str, &str); N]) -> Result<Config, Refusal> {
     resolve(&Flags::default(), &Environment::from(variables), None, scope)
@@ -319,5 +319,5 @@ fn no_older_name_is_a_name_of_ours() {
         [("KAFKA_SASL_PASSWORD", "s3cret"), ("NSC_ENV", "local")],
     )
     .unwrap();
-    assert!(!sheet_text(&sheet(&config), None).contains("s3cret"));
+    assert!(!sheet_text(&sheet(&config), Look::of_a_pipe()).contains("s3cret"));
 }

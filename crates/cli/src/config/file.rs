@@ -128,6 +128,9 @@ fn is_section(name: &str) -> bool {
 
 /// A key that there is not, and those that there are.
 fn unknown(section: &str, full: &str) -> String {
+    if section.is_empty() && is_section(full) {
+        return format!("{full} is a section ([{full}]) and has no value of its own");
+    }
     let meant = nearest(full, keys::ALL.iter().map(|key| key.name));
     if let Some(meant) = meant {
         return format!("there is no key {full}; {meant} is one");

@@ -126,6 +126,10 @@ keys! {
         .note("`RUST_LOG` counts after `NSC_LOG` if it says something of nsc");
     LOG_FORMAT = key("log.format", "NSC_LOG_FORMAT", Kind::Words(&["pretty", "json"]), "pretty or json").flag("--log-format").default("pretty")
         .note("always on stderr, and a line that cannot be written is lost");
+    TIME_ZONE = key("display.time_zone", "NSC_TIME_ZONE", Kind::Text, "time zone of the times that people are shown")
+        .flag("--tz")
+        .default("Asia/Seoul")
+        .note("in tables and reports; JSON and CSV are in UTC");
     DATABASE_URL = key("database.url", "DATABASE_URL", Kind::Secret, "PostgreSQL of the bo schema, with the role of the command")
         .note("`postgres://user@host:5432/bo`");
     DATABASE_URL_FILE = key("database.url_file", "DATABASE_URL_FILE", Kind::SecretFile, "file that holds the URL, as a secret store mounts it").example("/mnt/secrets/database-url")

@@ -8,7 +8,15 @@ use serde_json::{Map, Value, json};
 use super::keys::{self, Key, Kind};
 
 /// Sections of the lakehouse half; all others are of serving.
-const LAKEHOUSE: &[&str] = &["", "lake", "analytics", "retention", "resources", "log"];
+const LAKEHOUSE: &[&str] = &[
+    "",
+    "lake",
+    "analytics",
+    "retention",
+    "resources",
+    "log",
+    "display",
+];
 
 const HEAD: &str = "| key | variable | flag | default | meaning |\n|---|---|---|---|---|\n";
 

@@ -15,7 +15,7 @@ use super::notice::Notice;
 use super::scope::Scope;
 use super::serving::ServingConfig;
 use super::{
-    AnalyticsConfig, ByteSize, Config, EnvironmentName, Flags, LakeConfig, LogConfig, Origin,
+    AnalyticsConfig, ByteSize, Config, DisplayConfig, EnvironmentName, Flags, LakeConfig, LogConfig, Origin,
     ResourcesConfig, RetentionConfig, Setting,
 };
 use super::{addresses, credentials, foreign, misspelt, resolve_serving};
@@ -76,6 +76,9 @@ pub(crate) fn resolve(
         log: LogConfig {
             filter: log_filter(&layers, &mut notices)?,
             format: layers.pick(&keys::LOG_FORMAT)?,
+        },
+        display: DisplayConfig {
+            time_zone: layers.pick(&keys::TIME_ZONE)?,
         },
         serving,
         environment,

@@ -9,7 +9,7 @@ use super::super::file::FileConfig;
 use super::super::{Scope, sheet};
 use super::{Config, Flags, Refusal, resolve};
 use crate::environment::Environment;
-use crate::output::sheet_text;
+use crate::output::{Look, sheet_text};
 
 fn with(file: &str, env: &Environment, flags: &Flags) -> Result<Config, Refusal> {
     let path = PathBuf::from("nsc.toml");
@@ -398,7 +398,7 @@ fn the_effective_configuration_is_shown_without_secrets() {
                 [database]\nurl = 'postgres://u:s3cret@h/d'\n[kafka]\npassword = 's3cret'\n";
     let env = Environment::from([("NSC_STORAGE_SAS_TOKEN", "s3cret"), ("NSC_LOG", "info")]);
     let config = with(file, &env, &Flags::default()).unwrap();
-    let shown = sheet_text(&sheet(&config), None);
+    let shown = sheet_text(&sheet(&config), Look::of_a_pipe());
     assert!(!shown.contains("s3cret") && !format!("{config:?}").contains("s3cret"));
     insta::assert_snapshot!(shown);
 }

@@ -13,8 +13,7 @@ pub(crate) fn sheet(config: &Config) -> Sheet {
         columns: ["key", "value", "origin", "meaning"].map(Column::text).into(),
         rows: Vec::new(),
     };
-    // Of a secret's file the secret's own row tells.
-    for key in keys::ALL.iter().filter(|key| key.kind != Kind::SecretFile) {
+    for key in keys::ALL {
         let shown = config.in_force.get(key.name);
         let value = shown.and_then(|shown| value_of(key, shown));
         let origin = shown.map_or("not set", |shown| &shown.origin);

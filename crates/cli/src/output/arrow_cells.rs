@@ -1,5 +1,7 @@
-//! Arrow columns as cells: decimals exact, times RFC 3339 in UTC, dates ISO, nested values as JSON.
+//! Arrow columns as cells: decimals exact, times RFC 3339 (in UTC, unless another zone was asked for), dates ISO, nested
+//! values as JSON.
 
+use arrow::array::timezone::Tz;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{
     DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Schema, TimeUnit,
@@ -56,10 +58,18 @@ struct Reader<'a> {
     array: &'a dyn Array,
     /// For every type without an arm of its own.
     text: Option<ArrayFormatter<'a>>,
+    /// Of an instant.
+    zone: Option<Tz>,
 }
 
-/// Times are formatted here: an instant is printed in UTC, whatever zone its column is labelled with.
-fn timestamp_text(value: i64, unit: TimeUnit, zoned: bool) -> String {
+/// Whether a column's zone is the one in which the lake keeps its instants.
+fn is_utc(zone: &str) -> bool {
+    matches!(zone, "UTC" | "Z" | "+00:00")
+}
+
+/// Times are formatted here: an instant in a zone with the zone's offset, a time without one as a clock on the wall shows it:
+/// it must not look like an instant.
+fn timestamp_text(value: i64, unit: TimeUnit, zone: Option<Tz>) -> String {
     let per_second = match unit {
         TimeUnit::Second => 1,
         TimeUnit::Millisecond => 1_000,
@@ -78,12 +88,12 @@ fn timestamp_text(value: i64, unit: TimeUnit, zoned: bool) -> String {
         n if n % 1_000 == 0 => SecondsFormat::Micros,
         _ => SecondsFormat::Nanos,
     };
-    let text = instant.to_rfc3339_opts(digits, true);
-    // Without a zone it is a wall-clock time: it must not look like an instant.
-    if zoned {
-        text
-    } else {
-        text.trim_end_matches('Z').to_owned()
+    match zone {
+        Some(zone) => instant.with_timezone(&zone).to_rfc3339_opts(digits, true),
+        None => {
+            let text = instant.to_rfc3339_opts(digits, true);
+            text.trim_end_matches('Z').to_owned()
+        }
     }
 }
 
@@ -91,13 +101,12 @@ const OPTIONS: FormatOptions<'static> = FormatOptions::new().with_duration_forma
 
 impl<'a> Reader<'a> {
     fn new(array: &'a dyn Array) -> Result<Self, ArrowError> {
-        let timestamp = matches!(array.data_type(), DataType::Timestamp(..));
-        let text = if timestamp {
-            None
-        } else {
-            Some(ArrayFormatter::try_new(array, &OPTIONS)?)
+        let (text, zone) = match array.data_type() {
+            DataType::Timestamp(_, Some(zone)) => (None, Some(zone.parse()?)),
+            DataType::Timestamp(_, None) => (None, None),
+            _ => (Some(ArrayFormatter::try_new(array, &OPTIONS)?), None),
         };
-        Ok(Self { array, text })
+        Ok(Self { array, text, zone })
     }
 
     fn text(&self, row: usize) -> Result<String, ArrowError> {
@@ -106,7 +115,7 @@ impl<'a> Reader<'a> {
             .map_or_else(|| Ok(String::new()), |t| t.value(row).try_to_string())
     }
 
-    fn timestamp(&self, row: usize, unit: TimeUnit, zoned: bool) -> String {
+    fn timestamp(&self, row: usize, unit: TimeUnit) -> String {
         let array = self.array;
         let value = match unit {
             TimeUnit::Second => array.as_primitive::<TimestampSecondType>().value(row),
@@ -114,7 +123,7 @@ impl<'a> Reader<'a> {
             TimeUnit::Microsecond => array.as_primitive::<TimestampMicrosecondType>().value(row),
             TimeUnit::Nanosecond => array.as_primitive::<TimestampNanosecondType>().value(row),
         };
-        timestamp_text(value, unit, zoned)
+        timestamp_text(value, unit, self.zone)
     }
 
     fn cell(&self, row: usize) -> Result<Cell, ArrowError> {
@@ -135,7 +144,11 @@ impl<'a> Reader<'a> {
             DataType::UInt64 => Cell::UInt(array.as_primitive::<UInt64Type>().value(row)),
             DataType::Float32 => Cell::Float(array.as_primitive::<Float32Type>().value(row).into()),
             DataType::Float64 => Cell::Float(array.as_primitive::<Float64Type>().value(row)),
-            DataType::Timestamp(unit, zone) => Cell::Exact(self.timestamp(row, *unit, zone.is_some())),
+            DataType::Timestamp(unit, Some(zone)) if is_utc(zone) => {
+                Cell::Instant(self.timestamp(row, *unit))
+            }
+            // A time of the wall, or of a zone that somebody has asked for.
+            DataType::Timestamp(unit, _) => Cell::Exact(self.timestamp(row, *unit)),
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Cell::Text(self.text(row)?),
             DataType::List(_)
             | DataType::LargeList(_)

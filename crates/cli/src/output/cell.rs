@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use nsc_core::UtcMicros;
 use serde_json::Value;
 
 /// A value as it is printed. Decimals, times and dates are exact text already.
@@ -19,8 +20,10 @@ pub(crate) enum Cell {
     Float(f64),
     /// True or false.
     Bool(bool),
-    /// Exact decimal, RFC 3339 time or ISO date: text everywhere, a string in JSON.
+    /// Exact decimal, time of the wall or ISO date: text everywhere, a string in JSON.
     Exact(String),
+    /// An instant, as RFC 3339 in UTC for machines; people see it in the zone they work in.
+    Instant(String),
     /// A nested value.
     Json(Value),
 }
@@ -41,6 +44,16 @@ impl Cell {
         Self::Exact(value.to_string())
     }
 
+    /// An instant.
+    pub(crate) fn instant(at: UtcMicros) -> Self {
+        Self::Instant(at.to_string())
+    }
+
+    /// An instant that is written down in UTC, or null.
+    pub(crate) fn time_or_null(text: Option<&str>) -> Self {
+        text.map_or(Self::Null, |text| Self::Instant(text.to_owned()))
+    }
+
     /// A count.
     pub(crate) fn count(value: impl TryInto<u64>) -> Self {
         value.try_into().map_or(Self::Null, Self::UInt)
@@ -50,7 +63,7 @@ impl Cell {
     pub(crate) fn to_json(&self) -> Value {
         match self {
             Self::Null => Value::Null,
-            Self::Text(t) | Self::Exact(t) => Value::String(t.clone()),
+            Self::Text(t) | Self::Exact(t) | Self::Instant(t) => Value::String(t.clone()),
             Self::Int(n) => Value::from(*n),
             Self::UInt(n) => Value::from(*n),
             // JSON has no NaN or infinity: they are kept as text rather than lost as null.
@@ -67,7 +80,7 @@ impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => Ok(()),
-            Self::Text(t) | Self::Exact(t) => f.write_str(t),
+            Self::Text(t) | Self::Exact(t) | Self::Instant(t) => f.write_str(t),
             Self::Int(n) => n.fmt(f),
             Self::UInt(n) => n.fmt(f),
             Self::Float(x) => x.fmt(f),

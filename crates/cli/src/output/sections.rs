@@ -5,7 +5,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use super::table::TableSink;
-use super::{Cell, Column, RowSink, Sheet};
+use super::{Cell, Column, Look, RowSink, Sheet};
 
 /// Sheets under titles, in order.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +39,7 @@ impl Sections {
     }
 
     /// For people: each title above its table.
-    pub(crate) fn text(&self, width: Option<u16>) -> String {
+    pub(crate) fn text(&self, look: Look) -> String {
         let parts = self.0.iter().map(
             |Section {
                  title,
@@ -48,8 +48,8 @@ impl Sections {
              }| {
                 let body = match (sheet.rows.is_empty(), sideways) {
                     (true, _) => "(none)\n".to_owned(),
-                    (false, true) => sheet_text(&turned(sheet), width),
-                    (false, false) => sheet_text(sheet, width),
+                    (false, true) => sheet_text(&turned(sheet), look),
+                    (false, false) => sheet_text(sheet, look),
                 };
                 format!("{title}\n{body}")
             },
@@ -59,9 +59,9 @@ impl Sections {
 }
 
 /// A sheet as a table.
-pub(crate) fn sheet_text(sheet: &Sheet, width: Option<u16>) -> String {
+pub(crate) fn sheet_text(sheet: &Sheet, look: Look) -> String {
     let mut out = Vec::new();
-    let mut sink = TableSink::begin(&mut out, &sheet.columns, width);
+    let mut sink = TableSink::begin(&mut out, &sheet.columns, look);
     // Writing to memory does not fail.
     let written = sheet
         .rows

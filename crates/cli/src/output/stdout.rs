@@ -7,14 +7,14 @@ use serde::Serialize;
 use super::csv::CsvSink;
 use super::json::JsonSink;
 use super::table::TableSink;
-use super::{Column, Format, RowSink, Sheet, visible};
+use super::{Column, Format, Look, RowSink, Sheet, visible};
 use crate::failure::{Outcome, OutputError, Refusal};
 
 /// Prints results.
 pub(crate) struct Printer {
     out: Target,
     format: Format,
-    width: Option<u16>,
+    look: Look,
 }
 
 enum Target {
@@ -24,12 +24,12 @@ enum Target {
 }
 
 impl Printer {
-    /// Prints to stdout; `width` is the terminal's, if it is one.
-    pub(crate) fn to_stdout(format: Format, width: Option<u16>) -> Self {
+    /// Prints to stdout.
+    pub(crate) fn to_stdout(format: Format, look: Look) -> Self {
         Self {
             out: Target::Stdout(BufWriter::with_capacity(1 << 16, io::stdout())),
             format,
-            width,
+            look,
         }
     }
 
@@ -38,7 +38,7 @@ impl Printer {
         Self {
             out: Target::Memory(Vec::new()),
             format,
-            width: None,
+            look: Look::of_a_pipe(),
         }
     }
 
@@ -63,10 +63,10 @@ impl Printer {
 
     /// Prints a result row by row; the caller ends the sink and flushes.
     pub(crate) fn rows<'a>(&'a mut self, columns: &[Column]) -> Result<Box<dyn RowSink + 'a>, OutputError> {
-        let (format, width) = (self.format, self.width);
+        let (format, look) = (self.format, self.look);
         let out = self.writer();
         Ok(match format {
-            Format::Table => Box::new(TableSink::begin(out, columns, width)),
+            Format::Table => Box::new(TableSink::begin(out, columns, look)),
             Format::Csv => Box::new(CsvSink::begin(out, columns)?),
             Format::Json => Box::new(JsonSink::begin(out, columns, true)?),
             Format::Ndjson => Box::new(JsonSink::begin(out, columns, false)?),
@@ -95,6 +95,21 @@ impl Printer {
         };
         written.map_err(OutputError)?;
         Ok(self.flush()?)
+    }
+
+    /// Parts one result from the next, for people.
+    pub(crate) fn between(&mut self) -> Result<(), OutputError> {
+        if self.format == Format::Table {
+            self.writer().write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    /// Shows rows as records, a line per value, or as tables again; returns which.
+    #[cfg(feature = "lakehouse")]
+    pub(crate) fn turn_records(&mut self) -> bool {
+        self.look.as_records = !self.look.as_records;
+        self.look.as_records
     }
 
     /// Prints text as it is.
@@ -126,7 +141,7 @@ mod tests {
 
     fn printed(format: Format, width: Option<u16>, sheet: &Sheet) -> String {
         let mut printer = Printer::into_memory(format);
-        printer.width = width;
+        printer.look.width = width;
         printer.sheet(sheet).unwrap();
         printer.into_text()
     }
@@ -143,7 +158,7 @@ mod tests {
                 vec![
                     Cell::text("한빛 카페"),
                     Cell::exact("1234567890123456789012345678.90"),
-                    Cell::exact("2026-01-05T15:00:00Z"),
+                    Cell::time_or_null(Some("2026-01-05T15:00:00Z")),
                     Cell::Null,
                 ],
                 vec![
@@ -178,6 +193,31 @@ mod tests {
     fn a_table_fits_the_terminal() {
         let text = printed(Format::Table, Some(60), &example());
         assert!(text.lines().all(|l| l.chars().count() <= 60), "{text}");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_a_line_per_value_and_no_number_id_or_time_is_broken() {
+        let exact = [
+            "1234567890123456789012345678.90",
+            "2026-01-05T15:00:00Z",
+            r#"{"a":["1.20"]}"#,
+        ];
+        for width in 10..120 {
+            let text = printed(Format::Table, Some(width), &example());
+            for value in exact {
+                assert!(text.contains(value), "{width}: {text}");
+            }
+            let is_table = text.starts_with("merchant");
+            assert!(
+                !is_table || text.lines().all(|l| l.chars().count() <= width.into()),
+                "{width}: {text}"
+            );
+        }
+        let text = printed(Format::Table, Some(40), &example());
+        assert!(
+            text.starts_with("-[ 1 ]--------\nmerchant  한빛 카페\namount    1234567"),
+            "{text}"
+        );
     }
 
     #[test]

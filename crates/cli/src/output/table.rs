@@ -1,41 +1,85 @@
-//! Aligned columns for people, fitted to the terminal.
+//! Aligned columns for people, fitted to the terminal. What does not fit without breaking a number, an id or a time is
+//! printed as records, a line per value.
 
 use std::io::{self, Write};
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, TableComponent};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, TableComponent, Width};
+use unicode_width::UnicodeWidthStr;
 
-use super::{Align, Cell, Column, RowSink, visible};
+use super::{Align, Cell, Column, Look, RowSink, visible};
 
 /// Rows whose widths are measured together; a longer result repeats its header, in bounded memory.
 const ROWS_PER_BLOCK: usize = 5_000;
+/// Blanks between two columns.
+const BETWEEN: usize = 2;
 
 /// Prints rows as a table.
 pub(crate) struct TableSink<W> {
     out: W,
     columns: Vec<Column>,
-    width: Option<u16>,
-    block: Vec<Vec<Cell>>,
-    printed_any: bool,
+    look: Look,
+    block: Vec<Vec<String>>,
+    printed: usize,
 }
 
 impl<W: Write> TableSink<W> {
-    /// Starts a table for a terminal of a width, or for a pipe.
-    pub(crate) fn begin(out: W, columns: &[Column], width: Option<u16>) -> Self {
+    /// Starts a table.
+    pub(crate) fn begin(out: W, columns: &[Column], look: Look) -> Self {
         Self {
             out,
             columns: columns.to_vec(),
-            width,
+            look,
             block: Vec::new(),
-            printed_any: false,
+            printed: 0,
         }
     }
 
+    /// Prints what has been collected, as a table or as records.
     fn flush_block(&mut self) -> io::Result<()> {
+        if self.printed > 0 {
+            self.out.write_all(b"\n")?;
+        }
+        let rows = std::mem::take(&mut self.block);
+        let count = rows.len();
+        let least = self.least_widths(&rows);
+        let needed: usize = least.iter().sum::<usize>() + BETWEEN * least.len().saturating_sub(1);
+        let is_too_wide = self.look.width.is_some_and(|width| usize::from(width) < needed);
+        if count > 0 && (is_too_wide || self.look.as_records) {
+            self.records(&rows)?;
+        } else {
+            self.table(rows, &least)?;
+        }
+        self.printed += count.max(1);
+        Ok(())
+    }
+
+    /// What each column takes when only texts are broken, and those between their words.
+    fn least_widths(&self, rows: &[Vec<String>]) -> Vec<usize> {
+        let words = |text: &str| {
+            text.split_whitespace()
+                .map(UnicodeWidthStr::width)
+                .max()
+                .unwrap_or(0)
+        };
+        let column = |at: usize, column: &Column| {
+            let cells = rows.iter().filter_map(|row| row.get(at));
+            let widest = cells.map(|cell| words(cell)).max().unwrap_or(0);
+            widest.max(words(&column.name))
+        };
+        self.columns
+            .iter()
+            .enumerate()
+            .map(|(at, heading)| column(at, heading))
+            .collect()
+    }
+
+    fn table(&mut self, rows: Vec<Vec<String>>, least: &[usize]) -> io::Result<()> {
+        let width = self.look.width;
         let mut table = Table::new();
         table.load_preset(comfy_table::presets::NOTHING);
         table.set_style(TableComponent::HeaderLines, '-');
         table.set_style(TableComponent::MiddleHeaderIntersections, ' ');
-        match self.width {
+        match width {
             Some(width) => table
                 .set_content_arrangement(ContentArrangement::Dynamic)
                 .set_width(width),
@@ -50,23 +94,43 @@ impl<W: Write> TableSink<W> {
                 .iter()
                 .map(|c| aligned(comfy_table::Cell::new(&c.name), c)),
         );
-        for row in self.block.drain(..) {
-            table.add_row(
-                row.iter()
-                    .zip(&self.columns)
-                    .map(|(cell, c)| aligned(comfy_table::Cell::new(shown(cell)), c)),
-            );
+        for row in rows {
+            let cells = row.into_iter().zip(&self.columns);
+            table.add_row(cells.map(|(cell, c)| aligned(comfy_table::Cell::new(cell), c)));
         }
         let last = self.columns.len().saturating_sub(1);
         for (at, column) in table.column_iter_mut().enumerate() {
-            column.set_padding((0, if at == last { 0 } else { 2 }));
+            let padding = if at == last { 0 } else { BETWEEN };
+            column.set_padding((0, u16::try_from(padding).unwrap_or_default()));
+            if width.is_some() {
+                let least = least.get(at).copied().unwrap_or_default() + padding;
+                let least = u16::try_from(least).unwrap_or(u16::MAX);
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+            }
         }
-        if self.printed_any {
-            self.out.write_all(b"\n")?;
-        }
-        self.printed_any = true;
         for line in table.lines() {
             writeln!(self.out, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// One line per value that there is, each as long as it is: nothing is broken.
+    fn records(&mut self, rows: &[Vec<String>]) -> io::Result<()> {
+        let widest = self.columns.iter().map(|c| c.name.width()).max().unwrap_or(0);
+        for (at, row) in rows.iter().enumerate() {
+            writeln!(self.out, "-[ {} ]{}", self.printed + at + 1, "-".repeat(widest))?;
+            for (column, value) in self
+                .columns
+                .iter()
+                .zip(row)
+                .filter(|(_, value)| !value.is_empty())
+            {
+                let blanks = " ".repeat(widest - column.name.width());
+                // The lines of a text stand under each other.
+                let below = format!("\n{}", " ".repeat(widest + BETWEEN));
+                let value = value.trim_end().replace('\n', &below);
+                writeln!(self.out, "{}{blanks}  {value}", column.name)?;
+            }
         }
         Ok(())
     }
@@ -74,7 +138,9 @@ impl<W: Write> TableSink<W> {
 
 impl<W: Write> RowSink for TableSink<W> {
     fn row(&mut self, cells: Vec<Cell>) -> io::Result<()> {
-        self.block.push(cells);
+        let look = self.look;
+        self.block
+            .push(cells.iter().map(|cell| shown(cell, look)).collect());
         if self.block.len() < ROWS_PER_BLOCK {
             Ok(())
         } else {
@@ -83,7 +149,7 @@ impl<W: Write> RowSink for TableSink<W> {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        if self.block.is_empty() && self.printed_any {
+        if self.block.is_empty() && self.printed > 0 {
             Ok(())
         } else {
             self.flush_block()
@@ -91,6 +157,9 @@ impl<W: Write> RowSink for TableSink<W> {
     }
 }
 
-fn shown(cell: &Cell) -> String {
-    visible(&cell.to_string()).into_owned()
+fn shown(cell: &Cell, look: Look) -> String {
+    match cell {
+        Cell::Instant(at) => look.zone.shown(at),
+        cell => visible(&cell.to_string()).into_owned(),
+    }
 }

@@ -43,6 +43,7 @@ fn nsc(dir: &Path, arguments: &[&str]) -> Output {
         .env_clear()
         .env("HOME", dir)
         .env("NSC_ENV", "local")
+        .env("NSC_TIME_ZONE", "UTC")
         .output()
         .unwrap()
 }

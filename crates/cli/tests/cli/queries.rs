@@ -355,3 +355,95 @@ fn an_unknown_wallet_is_explained_by_every_entry_that_is_pending() {
         .collect();
     assert_eq!(signed, ["321.00", "100.00"]);
 }
+
+#[test]
+fn several_statements_are_run_in_turn_and_none_when_one_is_refused() {
+    let dir = loaded();
+    let path = dir.path();
+    let printed = done(
+        path,
+        &["sql", "--format", "csv", "SELECT 1 AS a; SELECT ';' AS b;"],
+    );
+    assert_eq!(printed, "a\n1\nb\n;\n");
+    std::fs::write(
+        path.join("two.sql"),
+        "-- first; of two\nSELECT 1 AS a;\nSELECT 2 AS a",
+    )
+    .unwrap();
+    let of_file = done(path, &["sql", "--format", "ndjson", "-f", "two.sql"]);
+    assert_eq!(of_file, "{\"a\":1}\n{\"a\":2}\n");
+    let of_commands = done(
+        path,
+        &[
+            "sql",
+            "--format",
+            "ndjson",
+            "-c",
+            "SELECT 1 AS a",
+            "-c",
+            "SELECT 2 AS a",
+        ],
+    );
+    assert_eq!(of_commands, of_file);
+    let refused = nsc(path, &["sql", "SELECT 1 AS a; DROP TABLE silver.products"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("NSC0502") && stdout(&refused).is_empty());
+    let unread = nsc(path, &["sql", "-f", "none.sql"]);
+    assert!(
+        stderr(&unread).contains("none.sql cannot be read"),
+        "{}",
+        stderr(&unread)
+    );
+}
+
+#[test]
+fn a_table_may_be_named_without_its_layer_and_a_misspelt_one_is_suggested() {
+    let dir = loaded();
+    let path = dir.path();
+    let count =
+        |table: &str| json(path, &["sql", &format!("SELECT count(*) AS n FROM {table}")])[0]["n"].clone();
+    assert_eq!(count("user_wallets_raw"), count("bronze.user_wallets_raw"));
+    for (given, meant) in [
+        ("gold.exception_leger", "gold.exception_ledger"),
+        ("user_wallet_raw", "user_wallets_raw"),
+        ("silver.open_findings", "gold.open_findings"),
+    ] {
+        let refused = nsc(path, &["sql", &format!("SELECT * FROM {given}")]);
+        let said = stderr(&refused);
+        assert!(said.contains(&format!("there is no table {given}")), "{said}");
+        assert!(
+            said.contains(&format!("Did you mean {meant}?")) && !said.contains("datafusion"),
+            "{said}"
+        );
+    }
+    // A column is not taken for a table.
+    let column = nsc(path, &["sql", "SELECT user_ids FROM bronze.user_wallets_raw"]);
+    assert!(!stderr(&column).contains("no table"), "{}", stderr(&column));
+    let cte = nsc(path, &["sql", "WITH x AS (SELECT 1 AS n) SELECT m FROM x"]);
+    assert!(!stderr(&cte).contains("no table"), "{}", stderr(&cte));
+}
+
+#[test]
+fn times_are_shown_in_the_zone_people_work_in_and_are_utc_for_machines() {
+    let dir = loaded();
+    let path = dir.path();
+    let instant = "SELECT TIMESTAMP '2026-01-05T15:00:00' AT TIME ZONE 'UTC' AS at";
+    let shown = |arguments: &[&str]| done(path, &[&["sql", instant], arguments].concat());
+    assert!(shown(&["--tz", "Asia/Seoul"]).contains("2026-01-06T00:00:00+09:00"));
+    assert!(shown(&["--tz", "UTC"]).contains("2026-01-05T15:00:00Z"));
+    for format in ["json", "csv", "ndjson"] {
+        assert!(shown(&["--tz", "Asia/Seoul", "--format", format]).contains("2026-01-05T15:00:00Z"));
+    }
+    let asked = "SELECT TIMESTAMP '2026-01-05T15:00:00' AT TIME ZONE 'UTC' AT TIME ZONE 'Asia/Seoul' AS at";
+    for format in ["table", "json"] {
+        let said = done(path, &["sql", asked, "--format", format]);
+        assert!(said.contains("2026-01-06T00:00:00+09:00"), "{said}");
+    }
+    let refused = nsc(path, &["sql", instant, "--tz", "Mars"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("display.time_zone (flag --tz)"),
+        "{}",
+        stderr(&refused)
+    );
+}

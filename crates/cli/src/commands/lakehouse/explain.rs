@@ -64,8 +64,8 @@ pub(crate) async fn handle(command: FindingCommand, app: &mut App) -> Outcome<Ex
         FindingCommand::Recon { date_kst, wallet } => nsc_explain::recon(&engine, date_kst, &wallet).await?,
     };
     let sections = shown(&explained)?;
-    let width = app.terminal.stdout_width;
-    app.printer.document(&sections, || sections.text(width))?;
+    let look = app.look();
+    app.printer.document(&sections, || sections.text(look))?;
     Ok(ExitStatus::Ok)
 }
 

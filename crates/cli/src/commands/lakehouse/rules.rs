@@ -310,7 +310,7 @@ fn history_sheet(versions: &[&RuleVersion]) -> Sheet {
     let rows = versions.iter().map(|v| {
         let mut row = definition(&v.rule).to_vec();
         row.extend([
-            Cell::exact(v.effective_start),
+            Cell::instant(v.effective_start),
             v.effective_end.map_or(Cell::Null, Cell::exact),
             Cell::Bool(v.is_current),
         ]);

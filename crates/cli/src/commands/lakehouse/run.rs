@@ -173,8 +173,8 @@ fn signal() -> Outcome<impl Future<Output = &'static str>> {
 /// Leaves word of a run that was told to stop.
 async fn interrupted(context: &RunContext, signal: &str, app: &mut App) -> Outcome<ExitStatus> {
     if let Some(report) = nsc_pipelines::interrupted(context, signal).await? {
-        let width = app.terminal.stdout_width;
-        app.printer.document(&report, || report_text(&report, width))?;
+        let look = app.look();
+        app.printer.document(&report, || report_text(&report, look))?;
     }
     Ok(ExitStatus::Interrupted)
 }
@@ -196,8 +196,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn print(report: &RunReport, app: &mut App) -> Outcome {
     let json = serde_json::to_value(report).map_err(|e| Failure::unexpected("printing the report", e))?;
-    let width = app.terminal.stdout_width;
-    app.printer.document(report, || report_text(&json, width))
+    let look = app.look();
+    app.printer.document(report, || report_text(&json, look))
 }
 
 fn found(report: &RunReport, fail_on: Option<FailOn>) -> ExitStatus {

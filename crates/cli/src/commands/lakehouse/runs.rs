@@ -89,8 +89,8 @@ pub(crate) async fn handle(args: RunsArgs, app: &mut App) -> Outcome<ExitStatus>
         }
         RunsCommand::Show { run } => {
             let report = find(&lake, &run).await?;
-            let width = app.terminal.stdout_width;
-            app.printer.document(&report, || report_text(&report, width))?;
+            let look = app.look();
+            app.printer.document(&report, || report_text(&report, look))?;
         }
     }
     Ok(ExitStatus::Ok)
@@ -153,10 +153,10 @@ fn sheet(runs: &[RunLogEntry]) -> Sheet {
     sheet.columns.push(Column::text("error"));
     for RunLogEntry { name, report } in runs {
         let text = |name: &str| Cell::text_or_null(report.get(name).and_then(Value::as_str));
-        let time = |name: &str| Cell::text_or_null(report.get(name).and_then(Value::as_str));
+        let time = |name: &str| Cell::time_or_null(report.get(name).and_then(Value::as_str));
         let windows = windows(report);
         let edge = |w: Option<&&Value>, name: &str| {
-            Cell::text_or_null(w.and_then(|w| w.get(name)).and_then(Value::as_str))
+            Cell::time_or_null(w.and_then(|w| w.get(name)).and_then(Value::as_str))
         };
         sheet.push([
             Cell::text(name),

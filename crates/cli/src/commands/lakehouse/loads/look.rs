@@ -67,10 +67,10 @@ pub(super) async fn list(
             text(&first.delivery),
             count(first.rows),
             count(first.malformed),
-            first.ingested_at.map_or(Cell::Null, Cell::exact),
+            first.ingested_at.map_or(Cell::Null, Cell::instant),
             text(&newest.actor),
             if is_changed {
-                Cell::exact(newest.recorded_at)
+                Cell::instant(newest.recorded_at)
             } else {
                 Cell::Null
             },
@@ -100,9 +100,9 @@ pub(super) async fn show(app: &mut App, lake: &Lake, load: &Load) -> Outcome {
         ("file_size", count(first.file_size)),
         (
             "file_modified",
-            first.file_modified.map_or(Cell::Null, Cell::exact),
+            first.file_modified.map_or(Cell::Null, Cell::instant),
         ),
-        ("ingested_at", first.ingested_at.map_or(Cell::Null, Cell::exact)),
+        ("ingested_at", first.ingested_at.map_or(Cell::Null, Cell::instant)),
     ];
     for (name, value) in fields {
         record.push([Cell::text(name), value]);
@@ -111,7 +111,7 @@ pub(super) async fn show(app: &mut App, lake: &Lake, load: &Load) -> Outcome {
     for record in &load.records {
         history.push([
             Cell::text(record.state.name()),
-            Cell::exact(record.recorded_at),
+            Cell::instant(record.recorded_at),
             text(&record.actor),
             text(&record.version),
             text(&record.reason),
@@ -129,6 +129,6 @@ pub(super) async fn show(app: &mut App, lake: &Lake, load: &Load) -> Outcome {
     sections.push("load", record);
     sections.push("what became of it", history);
     sections.push("its rows in Bronze by business day", days);
-    let width = app.terminal.stdout_width;
-    app.printer.document(&sections, || sections.text(width))
+    let look = app.look();
+    app.printer.document(&sections, || sections.text(look))
 }

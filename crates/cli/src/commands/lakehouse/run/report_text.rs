@@ -5,7 +5,7 @@ use nsc_contracts::status::verdict;
 use serde_json::Value;
 
 use crate::config::rounded;
-use crate::output::{Cell, Column, Sheet, sheet_text};
+use crate::output::{Cell, Column, Look, Sheet, sheet_text};
 
 /// Every list is cut after so many lines: a run over years is still read by a person. `--format json` has them all.
 const AT_MOST: usize = 25;
@@ -36,10 +36,10 @@ fn rank(row: &Value) -> usize {
 }
 
 /// The report and those of its parts.
-pub(crate) fn report_text(report: &Value, width: Option<u16>) -> String {
+pub(crate) fn report_text(report: &Value, look: Look) -> String {
     let mut text = Text {
         out: String::new(),
-        width,
+        look,
     };
     text.report(report);
     text.out
@@ -47,7 +47,7 @@ pub(crate) fn report_text(report: &Value, width: Option<u16>) -> String {
 
 struct Text {
     out: String,
-    width: Option<u16>,
+    look: Look,
 }
 
 fn text(value: &Value) -> String {
@@ -79,6 +79,11 @@ fn cell(row: &Value, name: &str) -> Cell {
 }
 
 impl Text {
+    /// An instant of the report, as the reader's clocks show it.
+    fn time(&self, report: &Value, name: &str) -> String {
+        self.look.zone.shown(&field(report, name))
+    }
+
     fn line(&mut self, line: &str) {
         self.out.push_str(line);
         self.out.push('\n');
@@ -90,7 +95,7 @@ impl Text {
             field(report, "pipeline"),
             field(report, "status"),
             field(report, "run_id"),
-            field(report, "now")
+            self.time(report, "now")
         ));
         self.invocation(report);
         if let Some(error) = report.get("error") {
@@ -136,8 +141,8 @@ impl Text {
         let configuration = field(report, "configuration");
         self.line(&format!(
             "  ran {} to {} by {}, nsc {}, configuration {}",
-            field(report, "started_at"),
-            field(report, "finished_at"),
+            self.time(report, "started_at"),
+            self.time(report, "finished_at"),
             field(report, "invoked_by"),
             field(report, "version"),
             configuration.get(..12).unwrap_or(&configuration)
@@ -145,19 +150,16 @@ impl Text {
     }
 
     fn windows(&mut self, windows: &[Value]) {
-        let shown = |w: &Value| format!("[{}, {})", field(w, "start"), field(w, "end"));
-        match windows {
-            [] => {}
-            [one] => self.line(&format!("  window {}", shown(one))),
+        let shown = |w: &Value| format!("[{}, {})", self.time(w, "start"), self.time(w, "end"));
+        let line = match windows {
+            [] => return,
+            [one] => format!("  window {}", shown(one)),
             [first, .., last] => {
-                self.line(&format!(
-                    "  {} windows, {} to {}",
-                    windows.len(),
-                    shown(first),
-                    shown(last)
-                ));
+                let (count, first, last) = (windows.len(), shown(first), shown(last));
+                format!("  {count} windows, {first} to {last}")
             }
-        }
+        };
+        self.line(&line);
     }
 
     fn rules(&mut self, rules: Option<&Value>) {
@@ -297,7 +299,7 @@ impl Text {
         let more = sheet.rows.len().saturating_sub(AT_MOST);
         sheet.rows.truncate(AT_MOST);
         self.line(&format!("  {title}"));
-        for line in sheet_text(&sheet, self.width.map(|w| w.saturating_sub(4))).lines() {
+        for line in sheet_text(&sheet, self.look.narrower(4)).lines() {
             self.line(&format!("    {line}"));
         }
         if more > 0 {
@@ -310,7 +312,7 @@ impl Text {
 mod tests {
     use serde_json::json;
 
-    use super::report_text;
+    use super::{Look, report_text};
 
     #[test]
     fn a_report_reads_from_top_to_bottom() {
@@ -331,7 +333,7 @@ mod tests {
             "parts": [{"run_id": "r1.a", "pipeline": "pipeline_a", "status": "failure", "error": "no", "now": "n", "seconds": 0.0,
                        "peak_memory_bytes": null}],
         });
-        insta::assert_snapshot!(report_text(&report, None));
+        insta::assert_snapshot!(report_text(&report, Look::of_a_pipe()));
     }
 
     #[test]
@@ -346,7 +348,7 @@ mod tests {
             "steps": many(&|n| json!({"step": format!("step {n}"), "rows": 1, "bytes": 0, "seconds": 0.1})),
             "versions_read": (0..1_000).map(|n| (format!("v{n}"), json!(n))).collect::<serde_json::Map<_, _>>(),
         });
-        let text = report_text(&report, None);
+        let text = report_text(&report, Look::of_a_pipe());
         assert!(text.lines().count() < 200, "{}", text.lines().count());
         assert_eq!(text.matches("and 975 more").count(), 7, "{text}");
         // The gravest come first where some are left out.

@@ -57,7 +57,7 @@ const FUNCTIONS: &[&str] = &[
     "version_of('",
     "as_of('",
 ];
-const COMMANDS: &[&str] = &["\\d", "\\timing", "\\q", "\\?"];
+const COMMANDS: &[&str] = &["\\d", "\\x", "\\i", "\\timing", "\\q", "\\?"];
 
 /// Knows what the contract knows.
 pub(super) struct SqlCompleter;

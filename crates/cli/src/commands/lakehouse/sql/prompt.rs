@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::statements::{has_code, split};
 use reedline::{Prompt, PromptEditMode, PromptHistorySearch, ValidationResult, Validator};
 
 /// `nsc=>`, and `  ->` on the lines after it.
@@ -43,30 +44,8 @@ impl Validator for UntilSemicolon {
 }
 
 fn is_complete(text: &str) -> bool {
-    let text = text.trim();
-    text.is_empty() || text.starts_with('\\') || ends_outside_quotes(text)
-}
-
-/// Whether the last character that is not a comment is a semicolon outside quotes.
-fn ends_outside_quotes(text: &str) -> bool {
-    let mut quote = None;
-    let mut ended = false;
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (Some(q), c) if c == q => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => {
-                quote = Some(c);
-                ended = false;
-            }
-            (None, '-') if chars.peek() == Some(&'-') => while chars.next_if(|c| *c != '\n').is_some() {},
-            (None, ';') => ended = true,
-            (None, c) if c.is_whitespace() => {}
-            (None, _) => ended = false,
-        }
-    }
-    ended && quote.is_none()
+    let (ended, rest) = split(text);
+    text.trim_start().starts_with('\\') || (!has_code(rest) && (!ended.is_empty() || !has_code(text)))
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use reedline::{
 };
 
 use super::completion::SqlCompleter;
-use super::print;
 use super::prompt::{SqlPrompt, UntilSemicolon};
+use super::{print_all, unreadable};
 use crate::app::App;
 use crate::commands::lakehouse::table::named;
 use crate::failure::{Failure, Outcome};
@@ -23,8 +23,9 @@ const HISTORY_ENTRIES: usize = 5_000;
 const MENU: &str = "completion";
 const HELP: &str = "\
 \\d           the tables          \\d TABLE    a table's columns
+\\x           records on/off      \\i FILE     run the statements of a file
 \\timing      show seconds on/off \\q or ^D    leave
-A statement ends with a semicolon and may run over several lines. Tab completes.
+A statement ends with a semicolon and may run over several lines. Tab completes. ^C ends a statement that runs.
 A table as it was: version_of('silver.x', 12), as_of('silver.x', '2026-01-05T15:00:00Z').
 ";
 
@@ -91,6 +92,18 @@ impl Session {
                     "Timing is off.\n"
                 })?;
             }
+            (Some("\\x"), None) => {
+                let said = if app.printer.turn_records() {
+                    "Rows are shown as records.\n"
+                } else {
+                    "Rows are shown as tables where they fit.\n"
+                };
+                app.printer.text(said)?;
+            }
+            (Some("\\i"), Some(file)) => {
+                let text = std::fs::read_to_string(file).map_err(|e| unreadable(&file, e))?;
+                self.query(&text, app, engine).await?;
+            }
             (Some("\\d"), None) => app.printer.sheet(&tables())?,
             (Some("\\d"), Some(table)) => describe(table, app, engine).await?,
             (Some(word), _) if word.starts_with('\\') => app.printer.text(HELP)?,
@@ -101,7 +114,16 @@ impl Session {
 
     async fn query(&self, text: &str, app: &mut App, engine: &Engine) -> Outcome {
         let begun = Instant::now();
-        let rows = print(engine, text, &mut app.printer).await?;
+        let rows = tokio::select! {
+            biased;
+            rows = print_all(engine, text, &mut app.printer) => Some(rows?),
+            // At the prompt the editor takes the key; here it ends the statement and not the session.
+            _ = tokio::signal::ctrl_c() => None,
+        };
+        let Some(rows) = rows else {
+            aside("cancelled");
+            return Ok(());
+        };
         let plural = if rows == 1 { "" } else { "s" };
         if self.timing {
             let seconds = begun.elapsed().as_secs_f64();
