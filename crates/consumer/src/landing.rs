@@ -341,6 +341,7 @@ impl Landing {
     ) -> Result<Settled, Stopped> {
         let mut backoff = Backoff::new(self.options.retry_initial, self.options.retry_max);
         let mut waiting = None;
+        let mut was_refused = false;
         loop {
             if give_up.is_cancelled() {
                 return Err(Stopped::Asked);
@@ -351,6 +352,14 @@ impl Landing {
                         tracing::info!(attempts = backoff.failures + 1, "the batch landed at last");
                     }
                     return Ok(Settled::Applied(applied));
+                }
+                // A fault of the set-up may have ended before it was asked after: one row is not given up unless it is refused
+                // again by a database that took others in between.
+                Err(Failure::Poison(error))
+                    if !(is_divisible || was_refused || matches!(error, StoreError::Unstorable(_))) =>
+                {
+                    was_refused = true;
+                    continue;
                 }
                 Err(Failure::Poison(error)) => return Ok(Settled::Refused(error)),
                 Err(Failure::CutShort(_)) if is_divisible => return Ok(Settled::TooMuch),

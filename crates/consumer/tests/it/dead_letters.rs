@@ -273,3 +273,29 @@ async fn a_database_that_refuses_every_row_is_waited_for_and_makes_no_dead_lette
     world.wait_for_dead_letters(0).await;
     assert_eq!(world.committed(EventKind::LedgerEntry, 4), stored);
 }
+
+/// Refuses the first row it is asked for, and no other: what a sequence gives is not rolled back.
+const ENDS_AT_ONCE: &str = "
+    CREATE SEQUENCE bo.asked;
+    GRANT USAGE ON SEQUENCE bo.asked TO PUBLIC;
+    CREATE FUNCTION bo.refuse_first() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF nextval('bo.asked') = 1 THEN
+            RAISE EXCEPTION 'not now' USING ERRCODE = 'check_violation';
+        END IF;
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER refuse_first BEFORE INSERT ON bo.ledger_entries FOR EACH ROW EXECUTE FUNCTION bo.refuse_first()";
+
+#[tokio::test]
+async fn a_fault_that_ends_before_it_is_asked_after_makes_no_dead_letter() {
+    let world = World::new().await;
+    world.database.execute(ENDS_AT_ONCE).await.expect("spoilt");
+    let running = world.consume().await;
+    running.wait_until_ready().await;
+    let event = with(entry("tx-1"), json!({ "wallet_id": "w-1" }));
+    world.produce(EventKind::LedgerEntry, records(&[event])).await;
+    world.wait_for_entries(1).await;
+    running.stop().await;
+    world.wait_for_dead_letters(0).await;
+}
