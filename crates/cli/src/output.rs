@@ -31,7 +31,7 @@ pub(crate) enum Format {
     /// Aligned columns for people.
     #[default]
     Table,
-    /// RFC 4180 with a header.
+    /// Comma-separated values with a header, as RFC 4180 but for the ends of lines, which are LF.
     Csv,
     /// One JSON array (or object).
     Json,

@@ -1,7 +1,9 @@
 //! From the process's arguments to its exit code.
 
+use std::any::Any;
 use std::ffi::OsString;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -47,10 +49,23 @@ fn execute(cli: Cli, env: Environment, terminal: Terminal) -> Outcome<ExitStatus
         .build()
         .map_err(|e| Failure::unexpected("starting the runtime", e))?;
     signals::end_the_first_process(grace_of(&command));
-    let outcome = runtime.block_on(commands::dispatch(command, app));
+    let dispatched = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(commands::dispatch(command, app))
+    }));
+    let outcome = dispatched.unwrap_or_else(|panic| Err(defect(panic.as_ref())));
     // Whatever still runs in the background (a lock's renewal) has nothing more to say.
     runtime.shutdown_timeout(Duration::from_millis(200));
     outcome
+}
+
+/// A panic as the error it is: of this program, or of a library that was given bytes it did not expect.
+fn defect(panic: &(dyn Any + Send)) -> Failure {
+    let said = panic.downcast_ref::<String>().map(String::as_str);
+    let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+    Failure::unexpected(
+        "a defect, or a data file whose bytes were changed (nsc doctor)",
+        std::io::Error::other(said.unwrap_or("no reason was given").to_owned()),
+    )
 }
 
 /// How long a command may take to write down that it was interrupted: a run of a pipeline does.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use arrow::array::{Array, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use nsc_contracts::{SOURCES, Source};
 use nsc_lake::{LakeError, Table};
 
@@ -26,13 +26,23 @@ pub(crate) struct Seen {
     rows: u64,
 }
 
+/// Whether a column has a value in some row: a blank text is none (lakehouse contract 1, "Missing").
+fn has_value(column: &dyn Array) -> bool {
+    let is_value = |text: &str| !nsc_core::is_blank(text);
+    match (column.as_string_opt::<i32>(), column.as_string_view_opt()) {
+        (Some(texts), _) => texts.iter().flatten().any(is_value),
+        (_, Some(texts)) => texts.iter().flatten().any(is_value),
+        _ => column.null_count() < column.len(),
+    }
+}
+
 impl Seen {
     /// Takes up rows.
     pub(crate) fn add(&mut self, batch: &RecordBatch) {
         self.rows += batch.num_rows() as u64;
         let schema = batch.schema_ref();
         for (field, column) in schema.fields().iter().zip(batch.columns()) {
-            if column.null_count() < column.len() && !self.columns.contains(field.name()) {
+            if !self.columns.contains(field.name()) && has_value(column) {
                 self.columns.insert(field.name().clone());
             }
         }

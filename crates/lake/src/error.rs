@@ -234,10 +234,24 @@ fn is_exhausted(error: &DataFusionError) -> bool {
     matches!(error.find_root(), DataFusionError::ResourcesExhausted(_))
 }
 
-/// The bytes of a data file came and mean nothing; the engine does not say of which.
-fn is_undecodable(error: &DataFusionError) -> bool {
+impl LakeError {
+    /// Whether the bytes of some data file mean nothing, as far as the engine's error tells.
+    #[must_use]
+    pub fn is_of_content(&self) -> bool {
+        match self {
+            Self::Engine(error) => is_undecodable(error),
+            Self::Task(error) => error.is_panic(),
+            _ => false,
+        }
+    }
+}
+
+/// The bytes of a data file came and mean nothing; the engine does not say of which. (Bytes that are wrong in the right way
+/// make its decoder panic.)
+pub(crate) fn is_undecodable(error: &DataFusionError) -> bool {
     match error.find_root() {
         DataFusionError::ParquetError(_) => true,
+        DataFusionError::ExecutionJoin(error) => error.is_panic(),
         DataFusionError::ArrowError(cause, _) => matches!(**cause, arrow::error::ArrowError::ParquetError(_)),
         _ => false,
     }
@@ -255,7 +269,7 @@ impl OperatorError for LakeError {
             Self::LeaseLost { .. } => ErrorCode::LeaseLost,
             Self::Conflict { .. } => ErrorCode::WriteConflict,
             Self::Engine(e) if is_exhausted(e) => ErrorCode::MemoryLimit,
-            Self::Engine(e) if is_undecodable(e) => ErrorCode::DataFilesLost,
+            _ if self.is_of_content() => ErrorCode::DataFilesLost,
             Self::Null { .. } | Self::Engine(_) | Self::Arrow(_) | Self::Task(_) => ErrorCode::Unexpected,
             Self::Root { .. }
             | Self::Corrupt { .. }
@@ -320,7 +334,7 @@ impl OperatorError for LakeError {
             Self::LeaseLost { .. } => {
                 "what was committed before stands; the other run does the rest. Was this machine stopped, or cut off from the storage?"
             }
-            Self::Engine(e) if is_undecodable(e) => {
+            _ if self.is_of_content() => {
                 "a data file of one of the tables that were read is damaged: put the table's files back (a backup, another copy of the lake)"
             }
             Self::Store(_) | Self::Delta { .. } => {

@@ -7,13 +7,17 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures::TryStreamExt;
 use nsc_contracts::internal::{SUPPLY_POSITION, WALLET_POSITION};
+use nsc_contracts::ops::LOAD;
+use nsc_contracts::{SOURCES, TableContract};
 use object_store::Error as StoreError;
 
 use crate::log_guard::LOG;
-use crate::{LakeError, Table};
+use crate::opened_file::OpenedFile;
+use crate::{DataFile, Lake, LakeError, Table};
 
 impl LakeError {
     /// What an error of a reader says of a data file that is gone or damaged, however deep it lies; `None` for any other
@@ -72,7 +76,83 @@ fn of_path(path: &str) -> Option<LakeError> {
     })
 }
 
+impl Lake {
+    /// Bronze tables that somebody removed: loads of them are recorded, Silver has rows of theirs, and the table is not there.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn lost_sources(&self) -> Result<Vec<String>, LakeError> {
+        let mut lost = Vec::new();
+        for source in SOURCES {
+            let silver = nsc_contracts::table(&format!("silver.{}", source.silver));
+            let (Some(bronze), Some(silver)) = (source.bronze_contract(), silver) else {
+                continue;
+            };
+            if self.unchecked(bronze, None).await?.is_some() {
+                continue;
+            }
+            let name = bronze.full_name();
+            let has_rows = |file: &DataFile| file.rows != Some(0);
+            let is_load = |file: &DataFile| file.may_hold_text("table_name", &name, &name);
+            if self.has_file(silver, has_rows).await? && self.has_file(&LOAD, is_load).await? {
+                lost.push(name);
+            }
+        }
+        Ok(lost)
+    }
+
+    async fn has_file(
+        &self,
+        contract: &'static TableContract,
+        is_wanted: impl Fn(&DataFile) -> bool,
+    ) -> Result<bool, LakeError> {
+        Ok(match self.unchecked(contract, None).await? {
+            Some(table) => table.files()?.iter().any(is_wanted),
+            None => false,
+        })
+    }
+
+    /// The first of some tables' data files that is not there, or whose bytes mean nothing: every one of them is read. `None`
+    /// when all can be read.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn damaged_file(
+        &self,
+        tables: impl IntoIterator<Item = &'static TableContract>,
+    ) -> Result<Option<LakeError>, LakeError> {
+        for contract in tables {
+            let Some(table) = self.unchecked(contract, None).await? else {
+                continue;
+            };
+            match table.check_content().await {
+                Err(lost @ (LakeError::DataFilesMissing { .. } | LakeError::DataFileDamaged { .. })) => {
+                    return Ok(Some(lost));
+                }
+                checked => checked?,
+            }
+        }
+        Ok(None)
+    }
+}
+
 impl Table {
+    /// Reads every data file of this version.
+    async fn check_content(&self) -> Result<(), LakeError> {
+        self.check_files().await?;
+        for file in self.files()? {
+            let opened = OpenedFile::open(self, &file).await?;
+            // Bytes that are wrong in the right way make the decoder panic.
+            let decoded = catch_unwind(AssertUnwindSafe(|| opened.decode()));
+            match decoded {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(damaged(&self.name(), &file.path, &error)),
+                Err(_) => return Err(damaged(&self.name(), &file.path, &"its bytes mean nothing")),
+            }
+        }
+        Ok(())
+    }
+
     /// Asks whether the storage has every data file of this version in its full size. The directory is listed once, no file
     /// is read.
     ///

@@ -1,6 +1,7 @@
 //! Table care: compaction, vacuum, checkpoints, retention of whole partitions. None of it changes what a reader sees.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::Duration;
 use datafusion::prelude::SessionContext;
@@ -11,7 +12,7 @@ use deltalake::protocol::{DeltaOperation, checkpoints};
 use futures::TryStreamExt;
 use nsc_core::DateKst;
 
-use crate::{DataFile, Direction, LakeError, Table};
+use crate::{DataFile, Direction, FilesTable, LakeError, Table};
 
 /// Files of at least this size are left as they are.
 const LARGE_ENOUGH_BYTES: u64 = 96 << 20;
@@ -50,7 +51,10 @@ impl Table {
         let mut removed = Vec::new();
         let mut writer = self.writer()?;
         for files in by_partition.into_values() {
-            let mut rows = ctx.read_table(self.scan(files.clone()))?.execute_stream().await?;
+            let mut rows = ctx
+                .read_table(Arc::new(FilesTable::whole(self, files.clone())))?
+                .execute_stream()
+                .await?;
             while let Some(batch) = rows.try_next().await? {
                 writer.write(&batch).await?;
             }

@@ -55,6 +55,16 @@ impl OpenedFile {
         })
     }
 
+    /// Reads every value, and keeps none.
+    pub(crate) fn decode(&self) -> Result<(), LakeError> {
+        let reader =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.bytes.clone(), self.metadata.clone());
+        for batch in reader.build()? {
+            batch?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn row_groups(&self) -> usize {
         self.metadata.metadata().num_row_groups()
     }

@@ -71,12 +71,13 @@ pub(crate) async fn files(
         }
         work.insert(file.path.clone(), (Arc::clone(new), dead.len()));
     }
-    let work = Arc::new(work);
+    let shared = Arc::new((table.clone(), work));
     let written = each_file::of(ctx, dead.iter().map(|(f, _)| f.clone()).collect(), |_, file| {
-        let (table, work) = (table.clone(), Arc::clone(&work));
+        let shared = Arc::clone(&shared);
         async move {
+            let (table, work) = shared.as_ref();
             match work.get(&file.path) {
-                Some((new, count)) => patched(&table, &file, key, new, *count).await,
+                Some((new, count)) => patched(table, &file, key, new, *count).await,
                 None => Ok(None),
             }
         }

@@ -44,7 +44,20 @@ fn reading_type(field: &Field) -> Field {
 }
 
 impl FilesTable {
+    /// As the pipelines and queries see it. A Bronze column that has a name of the engine's own (`__common_expr_1`, of a load
+    /// before such fields got another name) is not read: it would end every plan.
     pub(crate) fn new(table: &Table, files: Vec<DataFile>) -> Self {
+        let mut seen = Self::whole(table, files);
+        if table.contract().schema_evolves() {
+            let fields = seen.schema.fields().iter();
+            let kept: Vec<_> = fields.filter(|f| !f.name().starts_with("__")).cloned().collect();
+            seen.schema = Arc::new(Schema::new(kept));
+        }
+        seen
+    }
+
+    /// With every column that is stored.
+    pub(crate) fn whole(table: &Table, files: Vec<DataFile>) -> Self {
         let partition: Vec<String> = table
             .contract()
             .partition

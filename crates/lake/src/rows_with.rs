@@ -35,10 +35,13 @@ impl Table {
         let all = self.scan(Vec::new()).schema();
         let indices = columns.iter().map(|c| all.index_of(c));
         let schema = Arc::new(all.project(&indices.collect::<Result<Vec<_>, _>>()?)?);
-        let set = Arc::new(set);
+        let shared = Arc::new((self.clone(), set));
         let found = each_file::of(ctx, files, |ctx, file| {
-            let (table, set, schema) = (self.clone(), Arc::clone(&set), Arc::clone(&schema));
-            async move { of_file(&ctx, &table, &file, by, &set, &schema).await }
+            let (shared, schema) = (Arc::clone(&shared), Arc::clone(&schema));
+            async move {
+                let (table, set) = shared.as_ref();
+                of_file(&ctx, table, &file, by, set, &schema).await
+            }
         })
         .await?;
         Ok(ctx.read_table(Arc::new(MemTable::try_new(schema, vec![found.concat()])?))?)

@@ -68,9 +68,14 @@ impl StoredRows {
         scope: &Scope,
         comparison: &Comparison,
     ) -> Result<Self, LakeError> {
+        // Shared: a copy for each of a thousand files, with the names of all of them, would take the machine's memory.
+        let shared = Arc::new((table.clone(), scope.clone(), comparison.clone()));
         let read = each_file::of(ctx, scope.files.clone(), |ctx, file| {
-            let (table, scope, comparison) = (table.clone(), scope.clone(), comparison.clone());
-            async move { FileRows::read(&ctx, &table, &file, &scope, &comparison).await }
+            let shared = Arc::clone(&shared);
+            async move {
+                let (table, scope, comparison) = shared.as_ref();
+                FileRows::read(&ctx, table, &file, scope, comparison).await
+            }
         })
         .await?;
         let count = read.iter().map(|f| f.keys.len()).sum();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nsc_contracts::status;
+use nsc_contracts::{Layer, status};
 use nsc_lake::{LakeError, PipelineLock};
 
 use crate::due::Extent;
@@ -137,16 +137,27 @@ async fn recorded(
     report: &mut RunReport,
 ) -> Result<(), PipelineError> {
     let name = pipeline.name();
-    // Each pipeline's future is large; boxed, it does not travel through every caller's frame.
-    let outcome = match pipeline {
-        Pipeline::Silver => Box::pin(silver::run(run, period, report)).await,
-        Pipeline::Guardrail => Box::pin(guardrail::run(run, period, report)).await,
-        Pipeline::Controls => Box::pin(controls::run(run, period, extent, report)).await,
-        Pipeline::Analytics => Box::pin(analytics::run(run, period, extent, report)).await,
-        Pipeline::SyncRules(wanted) => return sync(run, wanted, report).await,
-        // The chain takes the lock of each of its steps and has none of its own.
-        Pipeline::Chain(_) => return Err(PipelineError::NotOnePipeline),
-    };
+    if let Pipeline::SyncRules(wanted) = pipeline {
+        return sync(run, wanted, report).await;
+    }
+    let mut outcome = gate::assert_sources_stand(run).await;
+    if outcome.is_ok() {
+        // Each pipeline's future is large; boxed, it does not travel through every caller's frame.
+        outcome = match pipeline {
+            Pipeline::Silver => Box::pin(silver::run(run, period, report)).await,
+            Pipeline::Guardrail => Box::pin(guardrail::run(run, period, report)).await,
+            Pipeline::Controls => Box::pin(controls::run(run, period, extent, report)).await,
+            Pipeline::Analytics => Box::pin(analytics::run(run, period, extent, report)).await,
+            // The chain takes the lock of each of its steps and has none of its own.
+            Pipeline::SyncRules(_) | Pipeline::Chain(_) => return Err(PipelineError::NotOnePipeline),
+        };
+    }
+    if let Err(PipelineError::Lake(error)) = &outcome
+        && error.is_of_content()
+        && let Some(damaged) = damaged_file(run, report).await
+    {
+        outcome = Err(damaged.into());
+    }
     let is_lost = matches!(&outcome, Err(PipelineError::Lake(LakeError::LeaseLost { .. })));
     // The state of a pipeline that another run holds is that run's.
     if outcome.is_err()
@@ -156,6 +167,14 @@ async fn recorded(
         tracing::error!(error = %e, "failure of the run could not be recorded");
     }
     outcome
+}
+
+/// Which data file the engine could not make sense of, of the tables that a run has read: it does not say.
+async fn damaged_file(run: &RunContext, report: &RunReport) -> Option<LakeError> {
+    let read = report.versions_read.keys();
+    let read = read.filter_map(|name| nsc_contracts::table(name));
+    let bronze = nsc_contracts::tables().filter(|t| t.layer == Layer::Bronze);
+    run.lake.damaged_file(bronze.chain(read)).await.ok().flatten()
 }
 
 async fn sync(run: &RunContext, wanted: &RuleSource, report: &mut RunReport) -> Result<(), PipelineError> {

@@ -67,6 +67,12 @@ pub enum PipelineError {
         /// The last one.
         last: DateKst,
     },
+    /// Bronze tables that Silver was made from do not exist any more.
+    #[error("{} gone", are(tables))]
+    SourceGone {
+        /// The tables, `bronze.<name>`.
+        tables: Vec<String>,
+    },
     /// A rule is missing or malformed.
     #[error(transparent)]
     Rule(#[from] RuleError),
@@ -237,6 +243,12 @@ impl From<datafusion::arrow::error::ArrowError> for PipelineError {
     }
 }
 
+/// Names with their verb.
+fn are(names: &[String]) -> String {
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    format!("{} {verb}", names.join(", "))
+}
+
 impl OperatorError for PipelineError {
     fn code(&self) -> ErrorCode {
         match self {
@@ -247,7 +259,7 @@ impl OperatorError for PipelineError {
             Self::Rule(e) => e.code(),
             Self::Lake(e) => e.code(),
             Self::AmountOverflow { .. } => ErrorCode::AmountOverflow,
-            Self::OutputGone { .. } => ErrorCode::DataFilesLost,
+            Self::OutputGone { .. } | Self::SourceGone { .. } => ErrorCode::DataFilesLost,
             Self::DummySalt { .. } => ErrorCode::Configuration,
             Self::SaltMissing { .. } => ErrorCode::SaltMissing,
             Self::Transform(_) | Self::Task(_) | Self::NotOnePipeline => ErrorCode::Unexpected,
@@ -261,6 +273,9 @@ impl OperatorError for PipelineError {
                 "its directory does not exist, and earlier runs have filled it; nothing was changed"
                     .to_owned(),
             ),
+            Self::SourceGone { .. } => {
+                Some("loads of it are recorded and Silver has rows of it; nothing was changed".to_owned())
+            }
             Self::BadRecordsRate {
                 bad,
                 total,
@@ -299,6 +314,10 @@ impl OperatorError for PipelineError {
             Self::OutputGone { first, last, .. } => Some(format!(
                 "put the directory back from a copy, or make the table again: nsc run silver --date-kst-start {first} --date-kst-end {last}, \
                  then b and c for the same days"
+            )),
+            Self::SourceGone { tables } => Some(format!(
+                "put the directory back from a copy; without one, load its inputs again: nsc loads list --table {} names them",
+                tables.first().map_or("TABLE", String::as_str)
             )),
             Self::BadRecordsRate { load: Some(load), .. } => Some(format!(
                 "look at the rows: nsc loads show {id}; take a wrong file back with: nsc loads retract {id} --reason WHY, load the right one and run again; where the rows are right, change the rule (nsc rules sync)",

@@ -59,6 +59,15 @@ pub(crate) async fn assert_silver_ready(
     Ok(())
 }
 
+/// No pipeline goes on without a source that Silver was made from: it would take the source's rows for gone.
+pub(crate) async fn assert_sources_stand(run: &RunContext) -> Result<(), PipelineError> {
+    let tables = run.lake.lost_sources().await?;
+    if tables.is_empty() {
+        return Ok(());
+    }
+    Err(PipelineError::SourceGone { tables })
+}
+
 /// What a success is recorded with.
 pub(crate) struct Success<'a> {
     pub(crate) pipeline: &'a str,

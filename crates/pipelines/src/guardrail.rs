@@ -39,6 +39,9 @@ const WINDOW_MICROS: i64 = 600 * MICROS_PER_SECOND;
 const STATUS: &str = "silver.dq_status";
 /// Rows whose keys are held at once, unless a single day has more.
 const ROWS_AT_ONCE: u64 = 4 << 20;
+/// How far back a scheduled run catches up. A run while the clock stood at 1970 must not leave the next one half a century
+/// of windows.
+const CAUGHT_UP: i64 = 2 * 366 * MICROS_PER_DAY;
 /// Further back than any row: more than all years a time can name.
 const LONG_AGO: i64 = 4_000 * 366 * MICROS_PER_DAY;
 
@@ -54,7 +57,7 @@ pub(crate) async fn run(
     let states = PipelineStates::load(&run.lake, &ctx).await?.unwrap_or_default();
     let before = states.get(GUARDRAIL);
     let last_end = before.and_then(|s| s.last_processed_end);
-    let Some(span) = span(run, period, last_end)? else {
+    let Some(span) = span(run, period, last_end, report)? else {
         return gate::succeeded(run, &ctx, success(None), |_| {}).await;
     };
     not_too_early(span)?;
@@ -159,6 +162,7 @@ fn span(
     run: &RunContext,
     period: Period,
     last_end: Option<UtcMicros>,
+    report: &mut RunReport,
 ) -> Result<Option<UtcWindow>, PipelineError> {
     let now = run.now;
     let end = now.floor_to(WINDOW_MICROS);
@@ -166,6 +170,16 @@ fn span(
         Period::Scheduled => {
             let last_end = last_end.filter(|e| !is_astray(*e, end, run.clock));
             let start = last_end.unwrap_or_else(|| end.plus(-WINDOW_MICROS));
+            let earliest = end.plus(-CAUGHT_UP);
+            if start < earliest {
+                let left_out = format!(
+                    "the windows from {start} to {earliest} are left out: the last run lies more than two years back; \
+                     nsc run a --run-mode backfill --start-ts .. --end-ts .. judges those that matter"
+                );
+                tracing::warn!("{left_out}");
+                report.notes.push(left_out);
+            }
+            let start = start.max(earliest);
             Ok((start < end).then_some(UtcWindow { start, end }))
         }
         Period::Window(w) | Period::Incremental(w) if w.end > now => Err(PipelineError::Window {

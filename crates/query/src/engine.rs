@@ -3,6 +3,7 @@
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
@@ -86,7 +87,21 @@ impl Engine {
         let frame = self.frame(text).await?;
         let schema = SchemaRef::new(frame.schema().as_arrow().clone());
         let batches = frame.execute_stream().await.map_err(|e| statement::failed(&e))?;
-        Ok(RowStream { schema, batches })
+        Ok(RowStream {
+            schema,
+            batches,
+            lake: self.lake.clone(),
+            tables: self.tables_in(text),
+        })
+    }
+
+    /// The tables that a statement names.
+    fn tables_in(&self, text: &str) -> Vec<&'static TableContract> {
+        let parsed = statement::parse(text).ok();
+        let named = parsed.and_then(|parsed| self.ctx.state().resolve_table_references(&parsed).ok());
+        let named = named.unwrap_or_default();
+        let known = named.iter().filter_map(|r| catalog::known(r.schema(), r.table()));
+        known.collect()
     }
 
     /// Runs a statement of our own and keeps its rows; it carries its own limit. A table that was never written
@@ -120,6 +135,9 @@ impl Engine {
 pub struct RowStream {
     schema: SchemaRef,
     batches: SendableRecordBatchStream,
+    lake: Lake,
+    /// What the statement names.
+    tables: Vec<&'static TableContract>,
 }
 
 impl std::fmt::Debug for RowStream {
@@ -142,7 +160,25 @@ impl RowStream {
     /// # Errors
     /// When the engine cannot go on.
     pub async fn next_batch(&mut self) -> Result<Option<RecordBatch>, QueryError> {
-        Ok(self.batches.try_next().await.map_err(|e| statement::failed(&e))?)
+        match self.batches.try_next().await {
+            Ok(batch) => Ok(batch),
+            Err(error) => Err(self.explained(error).await),
+        }
+    }
+
+    /// The engine does not say whose bytes it could not make sense of: the tables of the statement are read to find out.
+    async fn explained(&self, error: DataFusionError) -> QueryError {
+        let error = LakeError::from(error);
+        if error.is_of_content() {
+            if let Ok(Some(damaged)) = self.lake.damaged_file(self.tables.iter().copied()).await {
+                return damaged.into();
+            }
+            return error.into();
+        }
+        match error {
+            LakeError::Engine(error) => statement::failed(&error).into(),
+            lake => lake.into(),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, TableComponent, Width};
 use unicode_width::UnicodeWidthStr;
 
-use super::{Align, Cell, Column, Look, RowSink, visible};
+use super::{Align, Cell, Column, Look, RowSink, visible, visible_line};
 
 /// Rows whose widths are measured together; a longer result repeats its header, in bounded memory.
 const ROWS_PER_BLOCK: usize = 5_000;
@@ -27,7 +27,7 @@ impl<W: Write> TableSink<W> {
     pub(crate) fn begin(out: W, columns: &[Column], look: Look) -> Self {
         Self {
             out,
-            columns: columns.to_vec(),
+            columns: columns.iter().map(heading).collect(),
             look,
             block: Vec::new(),
             printed: 0,
@@ -154,6 +154,14 @@ impl<W: Write> RowSink for TableSink<W> {
         } else {
             self.flush_block()
         }
+    }
+}
+
+/// A heading may be text of a statement, as a cell may be a stranger's.
+fn heading(column: &Column) -> Column {
+    Column {
+        name: visible_line(&column.name).into_owned(),
+        ..column.clone()
     }
 }
 

@@ -259,3 +259,36 @@ fn catching_up_after_weeks_is_one_finding_a_source() {
     let windows = "SELECT count(*) FROM silver.dq_status WHERE source_table = 'transaction_ledger_raw'";
     assert_eq!(ask(&root, windows), ["3025"]);
 }
+
+#[test]
+fn a_guardrail_that_ran_while_the_clock_stood_at_1970_does_not_catch_up_half_a_century() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("lake");
+    lake(&root, &["run", "sync-rules"]);
+    let line = r#"{"tx_id":"t1","wallet_id":"u1","type":"CHARGE","amount":"1.00","created_at":"2026-01-05T10:00:00+09:00"}"#;
+    let file = dir.path().join("l.jsonl");
+    std::fs::write(&file, line).unwrap();
+    let at = ["--ingested-at", "2026-01-05T15:10:00Z"];
+    lake(
+        &root,
+        &[
+            &["ingest", "transaction_ledger", &file.to_string_lossy()],
+            &at[..],
+        ]
+        .concat(),
+    );
+    lake(&root, &words("run a --now 1970-01-02T00:00:00Z"));
+    let after = report(&root, "run a --now 2026-01-05T15:30:00Z");
+    assert!(
+        after["notes"][0].as_str().unwrap().contains("are left out"),
+        "{after}"
+    );
+    let windows = ask(
+        &root,
+        "SELECT count(DISTINCT window_start_ts) FROM silver.dq_status",
+    );
+    // Two years of ten minutes, and the one of 1970.
+    assert_eq!(windows, [(2 * 366 * 144 + 1).to_string()]);
+    let last = report(&root, "run a --now 2026-01-05T15:40:00Z");
+    assert!(last["notes"].is_null(), "{last}");
+}

@@ -115,3 +115,30 @@ fn a_silver_run_over_three_years_stays_within_its_memory() {
     let said = nsc(&root, &["--root", &root_text, "--format", "csv", "sql", query]);
     assert_eq!(stdout(&said), "n,days\n3285,1095\n");
 }
+
+#[test]
+fn many_dates_run_again_by_an_explicit_window_stay_within_their_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, root) = (dir.path().join("l.jsonl"), dir.path().join("lake"));
+    std::fs::create_dir(&root).unwrap();
+    ledger(&file, 900, 2);
+    lake(&root, &["run", "sync-rules"]);
+    lake(&root, &["ingest", "transaction_ledger", &file.to_string_lossy()]);
+    let day = |n: i32| nsc_core::DateKst::from_days(15_000 + n).to_string();
+    let (first, last) = (day(0), day(900));
+    let silver = [
+        "run",
+        "silver",
+        "--date-kst-start",
+        &first,
+        "--date-kst-end",
+        &last,
+        "--now",
+        "2026-01-01T00:00:00Z",
+    ];
+    lake(&root, &silver);
+    // What was recorded is gone: everything stored is compared again.
+    std::fs::remove_dir_all(root.join("_nsc/derivations")).unwrap();
+    let peak = peak_of(&root, &[&["--memory-limit", "256MiB"], &silver[..]].concat());
+    assert_within(peak, 256 * MIB);
+}

@@ -8,6 +8,9 @@ pub(crate) const EXTRA: &str = "_extra";
 /// Longest column name; a field whose name needs more goes into [`EXTRA`].
 pub(super) const MAX_NAME_BYTES: usize = 200;
 
+/// What the engine's names of its own columns begin with (`__common_expr_1`): in a table they end its plans.
+const OF_THE_ENGINE: &str = "__";
+
 /// Characters Delta refuses in a column name, and those no tool shows well.
 fn forbidden(c: char) -> bool {
     matches!(
@@ -25,7 +28,8 @@ pub(super) fn encoded(field: &str) -> String {
     let mut name = String::with_capacity(field.len());
     for (at, c) in field.char_indices() {
         let rest = field.get(at..).unwrap_or_default();
-        if forbidden(c) || (c == '_' && (looks_encoded(rest) || field == "_empty_" && at == 0)) {
+        let is_first = at == 0 && (field == "_empty_" || field.starts_with(OF_THE_ENGINE));
+        if forbidden(c) || (c == '_' && (looks_encoded(rest) || is_first)) {
             // Formatting into a String cannot fail.
             let _ = write!(name, "_x{:04X}_", u32::from(c));
         } else {
@@ -76,6 +80,10 @@ mod tests {
             ("a_x0020_b", "a_x005F_x0020_b"),
             ("a_x00_b", "a_x00_b"),
             ("\u{0}", "_x0000_"),
+            ("__common_expr_1", "_x005F__common_expr_1"),
+            ("__", "_x005F__"),
+            ("_one", "_one"),
+            ("a__b", "a__b"),
         ] {
             assert_eq!(encoded(field), column, "{field:?}");
         }

@@ -5,6 +5,7 @@ use nsc_contracts::rule::{RuleSet, default_rules, plan_sync};
 use nsc_contracts::status::STARTED;
 use nsc_core::{DateKst, MICROS_PER_SECOND, UtcMicros};
 use nsc_lake::{Direction, Lake, LoadStates, PipelineStates, RunLogEntry, Table, session};
+use nsc_pipelines::PipelineError;
 use serde_json::Value;
 
 use super::Findings;
@@ -107,6 +108,11 @@ async fn tables(lake: &Lake, findings: &mut Findings) {
             "tables",
             "no Bronze table: is the root mistyped? (nsc init and nsc ingest make a lakehouse)",
         );
+    }
+    match lake.lost_sources().await {
+        Ok(gone) if gone.is_empty() => {}
+        Ok(tables) => findings.fail("tables", &PipelineError::SourceGone { tables }),
+        Err(e) => findings.fail("tables", &e),
     }
     let not_yet = match absent.as_slice() {
         [] => String::new(),

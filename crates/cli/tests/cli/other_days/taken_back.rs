@@ -585,6 +585,7 @@ fn a_load_whose_record_is_lost_is_listed_and_taken_back_anew() {
     assert_eq!(listed.len(), 2, "{listed:?}");
     assert_eq!(listed[0]["input"], "part 1 # of 2.jsonl");
     assert_eq!(listed[0]["rows"], 1);
+    assert!(stdout(&lake(&root, &["loads", "show", &ids[0]])).contains("UNRECORDED"));
     lake(&root, &words(silver));
     assert_eq!(entries(), 2, "without its record the load counts again");
 

@@ -88,7 +88,13 @@ pub(super) async fn show(app: &mut App, lake: &Lake, load: &Load) -> Outcome {
     let fields = [
         ("load_id", Cell::text(load.id())),
         ("table", Cell::text(&first.table_name)),
-        ("state", Cell::text(load.newest().state.name())),
+        (
+            "state",
+            match load.newest().state {
+                LoadState::Loaded if !load.is_recorded => Cell::text("UNRECORDED"),
+                state => Cell::text(state.name()),
+            },
+        ),
         ("input", text(&first.input)),
         ("source_path", text(&first.source_path)),
         ("delivery", text(&first.delivery)),
