@@ -14,7 +14,7 @@ mod sync;
 mod version;
 mod words;
 
-pub use definition::Rule;
+pub use definition::{Place, Rule};
 pub use error::{FieldChange, RuleError};
 pub use known::{KNOWN_METRICS, KnownMetric, RuleShape, TAGS};
 pub use reading::Severity;

@@ -147,6 +147,7 @@ fn read(batch: &RecordBatch, versions: &mut Vec<RuleVersion>) -> Result<(), Lake
                 severity_map,
                 allowed_values,
                 comment: comments.is_valid(i).then(|| comments.value(i).to_owned()),
+                place: None,
             },
             effective_start: UtcMicros::new(starts.value(i)),
             effective_end: ends.is_valid(i).then(|| UtcMicros::new(ends.value(i))),

@@ -229,7 +229,9 @@ fn an_alias_that_cannot_be_meant_is_not_stored() {
             let text = stdout(&refused) + &stderr(&refused);
             assert_eq!(refused.status.code(), Some(2), "{text}");
             assert!(
-                text.contains("NSC0302") && text.contains(problem),
+                text.contains(
+                    "NSC0302: rules file alias.yaml is not usable: rule silver_entry_type_alias_v2 (line 3)"
+                ) && text.contains(problem),
                 "{command}: {text}"
             );
         }
@@ -237,6 +239,22 @@ fn an_alias_that_cannot_be_meant_is_not_stored() {
     assert_eq!(
         in_force(dir, "silver.entry_type_alias"),
         "silver_entry_type_alias_v1"
+    );
+    // The file has the list alone, and the alias that it contradicts is stored.
+    let rule = |id: &str, values: &str| {
+        format!(
+            "version: 1\nrules:\n  - {{rule_id: silver_{id}_v9, domain: silver, metric: {id}, allowed_values: {values}}}\n"
+        )
+    };
+    std::fs::write(dir.join("alias.yaml"), rule("entry_type_alias", "[BUY=CHARGE]")).unwrap();
+    json(dir, "rules sync alias.yaml");
+    std::fs::write(dir.join("list.yaml"), rule("entry_type_allowed", "[MINT, BURN]")).unwrap();
+    let refused = nsc(dir, &["rules", "sync", "list.yaml"]);
+    let text = stderr(&refused);
+    assert!(
+        text.contains("rules file list.yaml is not usable: rule silver_entry_type_allowed_v9 (line 3)")
+            && text.contains("of silver_entry_type_alias_v9"),
+        "{text}"
     );
 }
 

@@ -23,6 +23,18 @@ pub struct Rule {
     pub allowed_values: Vec<String>,
     /// What the rule is for; not part of the definition.
     pub comment: Option<String>,
+    /// Where it was read, for errors; not part of the definition, and not stored.
+    #[serde(skip)]
+    pub place: Option<Place>,
+}
+
+/// Where a rules file has a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Name of the file.
+    pub file: String,
+    /// `line 3`, or `rule 2 of the file` where rules have no line of their own.
+    pub at: String,
 }
 
 impl Rule {
@@ -115,6 +127,7 @@ pub(crate) mod tests {
             severity_map: [("crit".to_owned(), threshold)].into(),
             allowed_values: Vec::new(),
             comment: None,
+            place: None,
         }
     }
 

@@ -200,11 +200,19 @@ impl Rule {
         KnownMetric::of(self).and_then(|known| self.answers(known.shape).err())
     }
 
+    /// The rule is not usable, said of the file it was read from where it was.
     pub(super) fn malformed(&self, problem: String) -> RuleError {
-        RuleError::Malformed {
-            rule_id: self.rule_id.clone(),
-            subject: self.subject(),
-            problem,
+        let (rule_id, subject) = (self.rule_id.clone(), self.subject());
+        match &self.place {
+            Some(place) => RuleError::File {
+                file: place.file.clone(),
+                problem: format!("rule {rule_id} ({}), {subject}: {problem}", place.at),
+            },
+            None => RuleError::Malformed {
+                rule_id,
+                subject,
+                problem,
+            },
         }
     }
 

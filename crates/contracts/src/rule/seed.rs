@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{KnownMetric, Rule, RuleError};
+use super::{KnownMetric, Place, Rule, RuleError};
 
 /// The rules file this build ships (`config/rules.yaml`).
 pub const DEFAULT_RULES_YAML: &str = include_str!("../../../../config/rules.yaml");
@@ -117,11 +117,12 @@ pub fn parse_rules(file: &str, text: &str) -> Result<Vec<Rule>, RuleError> {
     let mut rules = Vec::with_capacity(found.len());
     for (at, file_rule) in found.into_iter().enumerate() {
         let is_empty = file_rule.allowed_values.as_ref().is_some_and(Vec::is_empty);
-        let rule = Rule::from(file_rule);
-        if let Some(problem) = problem_of(&rule, is_empty) {
-            let rule = format!("{}, {}", places.name(at, &rule), rule.subject());
-            return Err(refuse(format!("rule {rule}: {problem}")));
-        }
+        let mut rule = Rule::from(file_rule);
+        rule.place = Some(Place {
+            file: file.to_owned(),
+            at: places.name(at),
+        });
+        refuse_unusable(&rule, is_empty)?;
         rules.push(rule);
     }
     refuse_duplicates(file, &places, &rules)?;
@@ -129,15 +130,12 @@ pub fn parse_rules(file: &str, text: &str) -> Result<Vec<Rule>, RuleError> {
 }
 
 /// What is wrong with a rule by itself.
-fn problem_of(rule: &Rule, is_empty: bool) -> Option<String> {
+fn refuse_unusable(rule: &Rule, is_empty: bool) -> Result<(), RuleError> {
     if is_empty && !KnownMetric::of(rule).is_some_and(|k| k.shape.may_be_empty()) {
-        return Some("it has an empty allowed_values".to_owned());
+        return Err(rule.malformed("it has an empty allowed_values".to_owned()));
     }
-    let problem = rule.check().err().or_else(|| rule.cannot_answer())?;
-    Some(match problem {
-        RuleError::Malformed { problem, .. } => problem,
-        other => other.to_string(),
-    })
+    rule.check()?;
+    rule.cannot_answer().map_or(Ok(()), Err)
 }
 
 /// The shipped rules.
@@ -168,6 +166,7 @@ impl From<FileRule> for Rule {
             severity_map,
             allowed_values: r.allowed_values.unwrap_or_default(),
             comment: r.comment,
+            place: None,
         }
     }
 }
@@ -182,7 +181,8 @@ fn refuse_duplicates(file: &str, places: &Places, rules: &[Rule]) -> Result<(), 
             if let Some(&before) = seen.get(&what)
                 && let Some(other) = rules.get(before)
             {
-                let (first, second) = (places.name(before, other), places.name(at, rule));
+                let named = |rule: &Rule, at| format!("{} ({})", rule.rule_id, places.name(at));
+                let (first, second) = (named(other, before), named(rule, at));
                 return Err(RuleError::Duplicate {
                     file: file.to_owned(),
                     what,
@@ -220,11 +220,11 @@ impl Places {
         }
     }
 
-    /// A rule with its place.
-    fn name(&self, at: usize, rule: &Rule) -> String {
+    /// The place of a rule.
+    fn name(&self, at: usize) -> String {
         match self.lines.get(at) {
-            Some(line) => format!("{} (line {line})", rule.rule_id),
-            None => format!("{} (rule {} of the file)", rule.rule_id, at + 1),
+            Some(line) => format!("line {line}"),
+            None => format!("rule {} of the file", at + 1),
         }
     }
 }

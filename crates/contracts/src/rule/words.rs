@@ -35,9 +35,18 @@ impl RuleSet {
             // What is no list of pairs is said of the rule by itself.
             let pairs = alias.aliases().unwrap_or_default();
             let problems = pairs.iter().filter_map(|pair| problem_of(pair, allowed));
+            // A file may hold one of the two, and the other is stored.
+            let is_of_list = alias.place.is_none() && allowed.place.is_some();
+            let said = |problem: String| {
+                if is_of_list {
+                    allowed.malformed(format!("of {}, {problem}", named(alias)))
+                } else {
+                    alias.malformed(problem)
+                }
+            };
             found.extend(problems.map(|problem| Contradiction {
                 rules: [alias, allowed],
-                error: alias.malformed(problem),
+                error: said(problem),
             }));
         }
         found
