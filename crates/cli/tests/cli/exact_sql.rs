@@ -356,6 +356,10 @@ fn a_number_in_the_place_of_a_date_is_refused() {
         "EXISTS (SELECT 1 FROM (VALUES (20260105)) AS x(k) WHERE x.k = t.d)",
         "d = (SELECT max(n) FROM (VALUES (20260105)) AS x(n))",
         "CASE d WHEN 20260105 THEN true ELSE false END",
+        "(d, s) = (20260105, '2026-01-05')",
+        "(d, s) IN ((20260105, '2026-01-05'))",
+        "struct(d) = struct(20260105)",
+        "[d] = [20260105]",
     ]
     .map(|filter| (ask(filter), "NSC0503"))
     .into();
@@ -363,10 +367,12 @@ fn a_number_in_the_place_of_a_date_is_refused() {
         format!("SELECT t.d FROM {days} JOIN (VALUES (20260105)) AS x(k) ON t.d = x.k"),
         "NSC0503",
     ));
-    cases.push((
-        "SELECT DATE '2026-01-05' UNION SELECT 20260105".to_owned(),
-        "NSC0503",
-    ));
+    for set in [
+        "SELECT DATE '2026-01-05' UNION SELECT 20260105",
+        "SELECT lag(d, 1, 20260105) OVER () FROM (VALUES (DATE '2026-01-05')) AS x(d)",
+    ] {
+        cases.push((set.to_owned(), "NSC0503"));
+    }
     cases.push((
         ask("d = 20260105"),
         "NSC0503: 20260105 is a number, and a date is meant there\nHINT: Write the date as one: date '2026-01-05'",
@@ -385,6 +391,8 @@ fn a_number_in_the_place_of_a_date_is_refused() {
         "CAST(to_char(d, '%Y%m%d') AS BIGINT) = n",
         "at >= TIMESTAMP '2026-01-05T00:00:00Z'",
         "at >= d",
+        "(d, s) = (DATE '2026-01-05', s)",
+        "[d] = [DATE '2026-01-05']",
         // Seconds since 1970, as whoever writes this means it.
         "at = CAST(1767574800 AS TIMESTAMP)",
     ] {

@@ -45,19 +45,49 @@ fn confused(expr: &Expr, schema: &DFSchema) -> Option<Refusal> {
         let ty = first.get_type(schema).ok()?;
         return ty.is_numeric().then(|| number(first));
     }
+    // What stands in for a row that is not there is converted where the function is computed.
+    if let Expr::WindowFunction(call) = expr
+        && let [value, _, instead] = call.params.args.as_slice()
+    {
+        let (from, to) = (instead.get_type(schema).ok()?, value.get_type(schema).ok()?);
+        return Some(refused(instead, mistaken(&from, &to)?));
+    }
     let Conversion { value, from, to, .. } = Conversion::of(expr, schema)?;
-    let is_date = |ty: &DataType| matches!(ty, DataType::Date32 | DataType::Date64);
-    if from.is_numeric() && is_date(&to) {
-        Some(number(value))
-    } else if is_date(&from) && to.is_numeric() {
-        Some(
-            refusal(format!("{value} is a date, and is taken for a number")).with_hint(
+    Some(refused(value, mistaken(&from, &to)?))
+}
+
+/// What is taken for what.
+enum Mistaken {
+    NumberForDate,
+    DateForNumber,
+}
+
+/// Of two types, or of those that they hold.
+fn mistaken(from: &DataType, to: &DataType) -> Option<Mistaken> {
+    use DataType::{Date32, Date64, FixedSizeList, LargeList, List, Struct};
+    match (from, to) {
+        (Date32 | Date64, to) if to.is_numeric() => Some(Mistaken::DateForNumber),
+        (from, Date32 | Date64) if from.is_numeric() => Some(Mistaken::NumberForDate),
+        (
+            List(from) | LargeList(from) | FixedSizeList(from, _),
+            List(to) | LargeList(to) | FixedSizeList(to, _),
+        ) => mistaken(from.data_type(), to.data_type()),
+        (Struct(from), Struct(to)) => from
+            .iter()
+            .zip(to)
+            .find_map(|(from, to)| mistaken(from.data_type(), to.data_type())),
+        _ => None,
+    }
+}
+
+fn refused(value: &Expr, mistaken: Mistaken) -> Refusal {
+    match mistaken {
+        Mistaken::NumberForDate => number(value),
+        Mistaken::DateForNumber => refusal(format!("{value} is a date, and is taken for a number"))
+            .with_hint(
                 "Compare dates with dates (date '2026-01-05'), or write the number you mean: \
                  CAST(to_char(date_kst, '%Y%m%d') AS BIGINT).",
             ),
-        )
-    } else {
-        None
     }
 }
 
