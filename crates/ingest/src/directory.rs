@@ -105,17 +105,25 @@ fn classify(entry: &DirEntry) -> Entry {
     if name.starts_with('.') {
         return Entry::LeftOut(LeftOutReason::Hidden);
     }
-    // Links are followed.
+    // Links are followed. One of an input's name that leads nowhere is an input that cannot be read.
     let Ok(known) = std::fs::metadata(&path) else {
-        return Entry::LeftOut(LeftOutReason::NotLookedInto);
+        return if is_input(&name) {
+            Entry::Input
+        } else {
+            Entry::LeftOut(LeftOutReason::NotLookedInto)
+        };
     };
     if known.is_dir() {
         return Entry::LeftOut(LeftOutReason::Directory);
     }
+    // Whoever opens a pipe that nobody writes to waits for ever.
+    if !known.is_file() {
+        return Entry::LeftOut(LeftOutReason::NoFile);
+    }
     if is_input(&name) {
         return Entry::Input;
     }
-    if !known.is_file() || known.len() == 0 {
+    if known.len() == 0 {
         return Entry::LeftOut(LeftOutReason::NoData);
     }
     if let Some(form) = other_form(&name) {
@@ -235,6 +243,29 @@ mod tests {
                 ("i.md", NoData),
                 ("j.png", NoData),
                 ("k.csv", NoData),
+            ]
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_left_out_and_a_link_that_leads_nowhere_is_an_input() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let made = std::process::Command::new("mkfifo")
+            .arg(at("a.jsonl"))
+            .status()
+            .unwrap();
+        assert!(made.success());
+        std::os::unix::fs::symlink(at("gone"), at("b.jsonl")).unwrap();
+        std::os::unix::fs::symlink(at("gone"), at("c.txt")).unwrap();
+        let found = read(dir.path()).unwrap();
+        assert_eq!(found.files, [at("b.jsonl")]);
+        assert_eq!(
+            found.left_out,
+            [
+                (at("a.jsonl"), LeftOutReason::NoFile),
+                (at("c.txt"), LeftOutReason::NotLookedInto)
             ]
         );
     }

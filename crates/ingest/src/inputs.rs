@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::directory::{self, Directory, in_natural_order};
 use crate::error::IngestError;
-use crate::left_out::LeftOut;
+use crate::left_out::{LeftOut, LeftOutReason};
 use crate::request::Input;
 
 /// One file (or standard input) to read.
@@ -198,6 +198,8 @@ fn matches(pattern: &str, found: &mut Found) -> Result<(), IngestError> {
             taken.extend(directory.files);
             left_out.extend(directory.left_out);
             entered.insert(path);
+        } else if is_special(&path) {
+            left_out.insert(path, LeftOutReason::NoFile);
         } else {
             taken.insert(path);
         }
@@ -213,6 +215,11 @@ fn matches(pattern: &str, found: &mut Found) -> Result<(), IngestError> {
         found.inputs.push(file_at(file)?);
     }
     Ok(())
+}
+
+/// A pipe, a socket or a device, which `*` does not mean.
+fn is_special(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|known| !known.is_file())
 }
 
 /// Whether a match has a hidden part that no part of the pattern asks for by a dot of its own. (The library's own option

@@ -15,6 +15,8 @@ pub enum LeftOutReason {
     Directory,
     /// JSON lines, or a part of them, under a name that does not say so.
     NamedOtherwise,
+    /// A pipe, a socket or a device.
+    NoFile,
     /// Nothing that looks like data.
     NoData,
     /// It could not be looked into.
@@ -30,6 +32,7 @@ impl fmt::Display for LeftOutReason {
             Self::NamedOtherwise => {
                 "looks like JSON lines, but its name ends in none of .jsonl, .ndjson, .json, also .gz and .zst; name it to load it"
             }
+            Self::NoFile => "a pipe, a socket or a device; name it to read it",
             Self::NoData => "no .jsonl, .ndjson or .json file, and does not look like one",
             Self::NotLookedInto => "no .jsonl, .ndjson or .json file, and cannot be read",
         })

@@ -7,6 +7,7 @@ use indicatif::ProgressBar;
 use nsc_contracts::{SOURCES, Source};
 use nsc_core::{ErrorCode, ExitStatus, UtcMicros};
 use nsc_ingest::{FileOutcome, FileSummary, Input, LoadObserver, LoadRequest, LoadSummary, Reason, load};
+use nsc_lake::{Lake, LoadStates, session};
 
 use crate::app::App;
 use crate::failure::{Outcome, Refusal};
@@ -74,8 +75,30 @@ pub(crate) async fn handle(args: IngestArgs, app: &mut App) -> Outcome<ExitStatu
     let done = load(&lake, request, &bar).await;
     bar.0.finish_and_clear();
     let summary = done?;
+    warn_of_taken_back(app, &lake, &summary).await?;
     app.printer.document(&summary, || text(&summary))?;
     Ok(ExitStatus::Ok)
+}
+
+/// Names the skipped inputs whose rows do not count, for the load that brought them was taken back.
+async fn warn_of_taken_back(app: &App, lake: &Lake, summary: &LoadSummary) -> Outcome {
+    let skipped = |file: &FileSummary| Some((file.input.clone(), file.earlier_load.clone()?));
+    let skipped: Vec<(String, String)> = summary.files.iter().filter_map(skipped).collect();
+    if skipped.is_empty() {
+        return Ok(());
+    }
+    let states = LoadStates::read(lake, &session(&app.session_options())?).await?;
+    for (input, load) in skipped {
+        if states.retracted(&summary.table).any(|id| id.starts_with(&load)) {
+            tracing::warn!(
+                input,
+                load,
+                "the load that brought this input was taken back: its rows do not count. `nsc loads restore` lets them count \
+                 again, --force loads the input anew"
+            );
+        }
+    }
+    Ok(())
 }
 
 fn source(name: &str) -> Outcome<&'static Source> {

@@ -11,6 +11,9 @@ use nsc_lake::{Lake, LoadRecord, LoadState, session};
 use crate::app::App;
 use crate::failure::{Outcome, Refusal};
 
+/// Characters of an id that name a load to be changed.
+const LEAST_OF_ID: usize = 8;
+
 /// Look at what was loaded; take a load back, and restore it
 #[derive(Debug, Args)]
 pub(crate) struct LoadsArgs {
@@ -119,11 +122,11 @@ pub(crate) async fn handle(args: LoadsArgs, app: &mut App) -> Outcome<ExitStatus
         LoadsCommand::List(args) => look::list(app, &lake, &ctx, loads, &args).await?,
         LoadsCommand::Show { load } => look::show(app, &lake, &find(loads, &load)?).await?,
         LoadsCommand::Retract(args) => {
-            let load = find(loads, &args.load)?;
+            let load = find_to_change(loads, &args.load)?;
             change::to(app, &lake, load, LoadState::Retracted, args).await?;
         }
         LoadsCommand::Restore(args) => {
-            let load = find(loads, &args.load)?;
+            let load = find_to_change(loads, &args.load)?;
             change::to(app, &lake, load, LoadState::Restored, args).await?;
         }
     }
@@ -194,7 +197,26 @@ impl Load {
 }
 
 /// The one load whose id begins with `wanted`.
+/// What changes something wants more of an id than what may be left of a variable that was never set.
+fn find_to_change(loads: Vec<Load>, wanted: &str) -> Outcome<Load> {
+    if wanted.chars().count() < LEAST_OF_ID {
+        return Err(Refusal::usage(format!(
+            "{wanted:?} is too little of a load's id to change the load"
+        ))
+        .with_hint(format!(
+            "Give {LEAST_OF_ID} characters of it or more; nsc loads list shows them."
+        ))
+        .into());
+    }
+    find(loads, wanted)
+}
+
 fn find(loads: Vec<Load>, wanted: &str) -> Outcome<Load> {
+    if nsc_core::is_blank(wanted) {
+        return Err(Refusal::usage("the id of the load is blank")
+            .with_hint("nsc loads list shows the ids.")
+            .into());
+    }
     let mut found: Vec<Load> = loads.into_iter().filter(|l| l.is_named(wanted)).collect();
     match (found.pop(), found.len()) {
         (Some(load), 0) => Ok(load),

@@ -568,9 +568,39 @@ fn a_load_whose_record_is_lost_is_listed_and_taken_back_anew() {
     let entries = || rows(&root, "silver.ledger_entries", &[]).len();
     let silver =
         "run silver --date-kst-start 2026-01-05 --date-kst-end 2026-01-06 --now 2026-01-09T00:00:00Z";
+    // What is left of a variable that was never set names no load.
+    for given in ["", "0", &ids[0][..7]] {
+        let refused = nsc(
+            &root,
+            &[
+                "--root",
+                &root.to_string_lossy(),
+                "loads",
+                "retract",
+                given,
+                "--reason",
+                "x",
+            ],
+        );
+        assert_eq!(refused.status.code(), Some(2), "{given:?}");
+    }
     change(&root, "retract", &ids[0]);
     lake(&root, &words(silver));
     assert_eq!(entries(), 1);
+    // Whoever loads both files again is told which of the two does not count.
+    let parts = [0, 1].map(|n| {
+        dir.path()
+            .join(format!("part {n} # of 2.jsonl"))
+            .to_string_lossy()
+            .into_owned()
+    });
+    let again = lake(&root, &["ingest", "transaction_ledger", &parts[0], &parts[1]]);
+    assert_eq!(
+        stderr(&again).matches("was taken back").count(),
+        1,
+        "{}",
+        stderr(&again)
+    );
 
     std::fs::remove_dir_all(root.join("ops")).unwrap();
     let unrecorded = || {
