@@ -1,7 +1,7 @@
 //! The rows behind an exception, by its type.
 
 use nsc_contracts::control::Control;
-use nsc_contracts::exception::{Evidence, ExceptionType};
+use nsc_contracts::exception::{EXCEPTION_TYPES, Evidence, ExceptionType};
 use nsc_core::{DateKst, ErrorCode, Refusal};
 use nsc_query::{Engine, QueryError, Rows};
 
@@ -39,8 +39,9 @@ pub async fn exceptions(engine: &Engine, args: &Wanted) -> Result<Sections, Quer
         .rows(&format!(
             "SELECT exception_type, severity, state, subject, source_table, metric, metric_value, message, rule_id, run_id, \
              window_start_ts, window_end_ts, generated_at FROM gold.exception_ledger WHERE {} \
-             ORDER BY generated_at DESC, exception_type, subject LIMIT {}",
+             ORDER BY severity, exception_type IN ({}) DESC, generated_at DESC, exception_type, subject LIMIT {}",
             filter.join(" AND "),
+            of_controls(),
             args.limit
         ))
         .await?;
@@ -52,10 +53,18 @@ pub async fn exceptions(engine: &Engine, args: &Wanted) -> Result<Sections, Quer
     let meaning = finder.meaning(of_types(&found.texts("exception_type"))).await?;
     let asked = controls(&finder, &found.texts("exception_type")).await?;
     let single = single_subject(&found);
+    let shown = found.count();
     if found.count() == 1 {
         sections.push_records("exceptions", found);
     } else {
         sections.push("exceptions", found);
+    }
+    if shown == args.limit {
+        let all = format!(
+            "SELECT {shown} AS shown, count(*) AS found FROM gold.exception_ledger WHERE {}",
+            filter.join(" AND ")
+        );
+        sections.push("shown", finder.rows(&all).await?);
     }
     sections.push_records("meaning", meaning);
     sections.push_records("control", asked);
@@ -64,6 +73,15 @@ pub async fn exceptions(engine: &Engine, args: &Wanted) -> Result<Sections, Quer
         behind(&finder, args.date_kst, &subject, &mut sections).await?;
     }
     Ok(sections)
+}
+
+/// The types that the daily controls find, as a list: what is wrong with money comes before what is wrong with its data.
+fn of_controls() -> String {
+    let of_controls = EXCEPTION_TYPES
+        .iter()
+        .filter(|t| Control::named(t.found_by).is_some());
+    let names: Vec<String> = of_controls.map(|t| literal(t.name)).collect();
+    names.join(", ")
 }
 
 /// A day without an exception that matches: what was judged of it, or the error that nothing was.

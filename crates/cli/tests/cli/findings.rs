@@ -154,7 +154,7 @@ fn a_day_without_findings_says_what_was_judged_and_one_that_was_not_judged_says_
             &[&["explain", "exception", "--date-kst", day], more].concat(),
         )
     };
-    let clean = explain("2026-01-05", &["--type", "supply_mismatch"]);
+    let clean = explain("2026-01-05", &["--type", "ledger_entry_conflict"]);
     assert_eq!(clean.status.code(), Some(0), "{}", stderr(&clean));
     let said = stdout(&clean);
     assert!(
@@ -168,6 +168,13 @@ fn a_day_without_findings_says_what_was_judged_and_one_that_was_not_judged_says_
         "{}",
         stderr(&unjudged)
     );
+    // The worst comes first, and nothing is left out in silence.
+    let first = explain("2026-01-05", &["--limit", "2", "--format", "json"]);
+    let first: Value = serde_json::from_slice(&first.stdout).unwrap();
+    assert_eq!(first["exceptions"][0]["severity"], "CRITICAL");
+    assert_eq!(first["shown"][0]["shown"], 2);
+    assert_eq!(first["shown"][0]["found"], 3);
+    assert_eq!(explain("2026-01-05", &["--limit", "0"]).status.code(), Some(2));
     let misspelt = explain("2026-01-05", &["--type", "SUPPLY_MISMATH"]);
     assert_eq!(misspelt.status.code(), Some(2));
     assert!(

@@ -1,5 +1,7 @@
 //! `nsc explain`: a finding with its source rows and its rule.
 
+use std::num::NonZeroUsize;
+
 use clap::{Args, Subcommand};
 use nsc_core::{DateKst, ExitStatus};
 use nsc_explain::Wanted;
@@ -51,9 +53,9 @@ pub(crate) struct ExceptionArgs {
     /// Only this wallet, tx_id or merchant
     #[arg(long)]
     subject: Option<String>,
-    /// At most so many exceptions
-    #[arg(long, default_value_t = 20)]
-    limit: usize,
+    /// At most so many exceptions, the most severe first
+    #[arg(long, default_value = "20")]
+    limit: NonZeroUsize,
 }
 
 pub(crate) async fn handle(command: FindingCommand, app: &mut App) -> Outcome<ExitStatus> {
@@ -75,7 +77,7 @@ impl From<ExceptionArgs> for Wanted {
             date_kst: args.date_kst,
             exception_type: args.exception_type.map(str::to_owned),
             subject: args.subject,
-            limit: args.limit,
+            limit: args.limit.get(),
         }
     }
 }

@@ -44,8 +44,8 @@ struct ListArgs {
     /// At most so many
     #[arg(long, default_value_t = 20)]
     limit: usize,
-    /// Only runs of this: silver, a, b, c, sync-rules or e2e
-    #[arg(long, value_name = "PIPELINE")]
+    /// Only runs of this, and chains with such a step: silver, a, b, c, sync-rules or e2e
+    #[arg(long, value_name = "PIPELINE", value_parser = ["silver", "a", "b", "c", "sync-rules", "e2e"], ignore_case = true, hide_possible_values = true)]
     pipeline: Option<String>,
     /// Only runs that ended so: success, failure, interrupted, or started (and has not ended)
     #[arg(long, value_name = "STATUS", value_parser = [SUCCESS, FAILURE, INTERRUPTED, STARTED], ignore_case = true)]
@@ -63,12 +63,20 @@ impl ListArgs {
         // Reports of earlier versions say only what the run's now was.
         let began = text("started_at").or_else(|| text("now"));
         let began = began.and_then(UtcMicros::parse);
-        pipeline.is_none_or(|wanted| text("pipeline").is_some_and(|p| is_called(p, wanted)))
+        pipeline.is_none_or(|wanted| has_step(report, wanted))
             && status.is_none_or(|wanted| text("status").is_some_and(|s| s.eq_ignore_ascii_case(wanted)))
             && self
                 .since
                 .is_none_or(|since| began.is_some_and(|began| since <= began))
     }
+}
+
+/// Whether a report is of the pipeline that is meant, or of a chain with a step of it.
+fn has_step(report: &Value, wanted: &str) -> bool {
+    let parts = report.get("parts").and_then(Value::as_array);
+    let own = std::iter::once(report).chain(parts.into_iter().flatten());
+    own.filter_map(|part| part.get("pipeline").and_then(Value::as_str))
+        .any(|pipeline| is_called(pipeline, wanted))
 }
 
 /// Whether a pipeline is the one that is meant: by its own name, or as `nsc run` takes it.
@@ -122,6 +130,11 @@ async fn find(lake: &Lake, run: &str) -> Outcome<Value> {
 
 /// The report of that name, of the newest run (`last`), or of the one run whose id begins so.
 async fn named(lake: &Lake, run: &str) -> Outcome<Option<RunLogEntry>> {
+    if nsc_core::is_blank(run) {
+        return Err(Refusal::usage("the id of the run is blank")
+            .with_hint("nsc runs list shows the ids; `last` is the newest run.")
+            .into());
+    }
     if run == "last" {
         return Ok(lake.runs(1, |_| true).await?.pop());
     }
