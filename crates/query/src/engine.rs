@@ -86,6 +86,7 @@ impl Engine {
     pub async fn stream(&self, text: &str) -> Result<RowStream, QueryError> {
         let frame = self.frame(text).await?;
         let schema = SchemaRef::new(frame.schema().as_arrow().clone());
+        statement::refuse_unknown_zone(&schema)?;
         let batches = frame.execute_stream().await.map_err(|e| statement::failed(&e))?;
         Ok(RowStream {
             schema,

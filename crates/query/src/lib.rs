@@ -8,9 +8,11 @@ mod catalog;
 mod engine;
 mod error;
 mod exact;
+mod split;
 mod statement;
 mod time_travel;
 
 pub use catalog::OPEN_FINDINGS;
 pub use engine::{Engine, RowStream, Rows};
 pub use error::QueryError;
+pub use split::{has_code, split, statements};

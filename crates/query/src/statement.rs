@@ -1,5 +1,7 @@
 //! Which statements are allowed: one query, nothing that changes or reads anything else.
 
+use datafusion::arrow::array::timezone::Tz;
+use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::{SQLOptions, SessionState};
@@ -17,8 +19,13 @@ use crate::catalog::OPEN_FINDINGS;
 /// Parses the text as exactly one allowed statement.
 pub(crate) fn parse(text: &str) -> Result<Statement, Refusal> {
     let failed = |e: &dyn std::fmt::Display| {
-        Refusal::new(ErrorCode::Sql, "the statement is not SQL this engine understands")
-            .with_detail(first_line(e))
+        let refusal = Refusal::new(ErrorCode::Sql, "the statement is not SQL this engine understands")
+            .with_detail(first_line(e));
+        if text.trim_start().starts_with('\\') {
+            refusal.with_hint("Commands that begin with a backslash are for the interactive session.")
+        } else {
+            refusal
+        }
     };
     let parser = DFParserBuilder::new(text)
         .with_dialect(&PostgreSqlDialect {})
@@ -80,6 +87,20 @@ pub(crate) fn failed(error: &DataFusionError) -> Refusal {
         }
         root => Refusal::new(ErrorCode::Sql, "the query failed").with_detail(first_line(root)),
     }
+}
+
+/// The engine takes the name of a zone as it is given, and fails where the first time is shown in it.
+pub(crate) fn refuse_unknown_zone(schema: &Schema) -> Result<(), Refusal> {
+    for field in schema.fields() {
+        if let DataType::Timestamp(_, Some(zone)) = field.data_type()
+            && zone.parse::<Tz>().is_err()
+        {
+            return Err(Refusal::new(ErrorCode::Sql, "the query failed")
+                .with_detail(format!("there is no time zone {zone}"))
+                .with_hint("Zones are named as in Asia/Seoul or +09:00."));
+        }
+    }
+    Ok(())
 }
 
 /// Whether a statement was refused because there is no such table. (The engine says it in words.)

@@ -97,6 +97,12 @@ impl Printer {
         Ok(self.flush()?)
     }
 
+    /// The form of what is printed.
+    #[cfg(feature = "lakehouse")]
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
     /// Parts one result from the next, for people.
     pub(crate) fn between(&mut self) -> Result<(), OutputError> {
         if self.format == Format::Table {

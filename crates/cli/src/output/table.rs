@@ -10,8 +10,10 @@ use super::{Align, Cell, Column, Look, RowSink, visible, visible_line};
 
 /// Rows whose widths are measured together; a longer result repeats its header, in bounded memory.
 const ROWS_PER_BLOCK: usize = 5_000;
-/// Blanks between two columns.
-const BETWEEN: usize = 2;
+/// Blanks after a column that another follows.
+const PADDING: usize = 2;
+/// Blanks between two columns: the padding, and the gap in the line under the heading.
+const BETWEEN: usize = PADDING + 1;
 
 /// Prints rows as a table.
 pub(crate) struct TableSink<W> {
@@ -100,7 +102,7 @@ impl<W: Write> TableSink<W> {
         }
         let last = self.columns.len().saturating_sub(1);
         for (at, column) in table.column_iter_mut().enumerate() {
-            let padding = if at == last { 0 } else { BETWEEN };
+            let padding = if at == last { 0 } else { PADDING };
             column.set_padding((0, u16::try_from(padding).unwrap_or_default()));
             if width.is_some() {
                 let least = least.get(at).copied().unwrap_or_default() + padding;
@@ -114,22 +116,18 @@ impl<W: Write> TableSink<W> {
         Ok(())
     }
 
-    /// One line per value that there is, each as long as it is: nothing is broken.
+    /// One line per value, each as long as it is: nothing is broken.
     fn records(&mut self, rows: &[Vec<String>]) -> io::Result<()> {
         let widest = self.columns.iter().map(|c| c.name.width()).max().unwrap_or(0);
         for (at, row) in rows.iter().enumerate() {
             writeln!(self.out, "-[ {} ]{}", self.printed + at + 1, "-".repeat(widest))?;
-            for (column, value) in self
-                .columns
-                .iter()
-                .zip(row)
-                .filter(|(_, value)| !value.is_empty())
-            {
+            for (column, value) in self.columns.iter().zip(row) {
                 let blanks = " ".repeat(widest - column.name.width());
                 // The lines of a text stand under each other.
-                let below = format!("\n{}", " ".repeat(widest + BETWEEN));
+                let below = format!("\n{}", " ".repeat(widest + PADDING));
                 let value = value.trim_end().replace('\n', &below);
-                writeln!(self.out, "{}{blanks}  {value}", column.name)?;
+                let line = format!("{}{blanks}  {value}", column.name);
+                writeln!(self.out, "{}", line.trim_end())?;
             }
         }
         Ok(())

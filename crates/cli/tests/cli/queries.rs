@@ -388,6 +388,22 @@ fn several_statements_are_run_in_turn_and_none_when_one_is_refused() {
     let refused = nsc(path, &["sql", "SELECT 1 AS a; DROP TABLE silver.products"]);
     assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
     assert!(stderr(&refused).contains("NSC0502") && stdout(&refused).is_empty());
+    // Each text is read by itself: none goes on in the next one.
+    let refused = nsc(path, &["sql", "-c", "SELECT 'a", "-c", "b'"]);
+    assert!(
+        stderr(&refused).contains("NSC0501") && stdout(&refused).is_empty(),
+        "{}",
+        stderr(&refused)
+    );
+    // A text of another system, and where an error of it stands.
+    std::fs::write(path.join("two.sql"), "\u{feff}SELECT 1 AS a;\r\nSELECT b").unwrap();
+    let failed = nsc(path, &["sql", "--format", "csv", "-f", "two.sql"]);
+    assert_eq!(stdout(&failed), "a\n1\n");
+    assert!(
+        stderr(&failed).contains("two.sql, statement 2 of 2"),
+        "{}",
+        stderr(&failed)
+    );
     let unread = nsc(path, &["sql", "-f", "none.sql"]);
     assert!(
         stderr(&unread).contains("none.sql cannot be read"),
@@ -397,15 +413,39 @@ fn several_statements_are_run_in_turn_and_none_when_one_is_refused() {
 }
 
 #[test]
+fn what_a_reader_would_take_for_another_result_is_refused() {
+    let dir = loaded();
+    let path = dir.path();
+    let twice = "SELECT 1 AS n, 2 AS n";
+    for format in ["json", "ndjson"] {
+        let refused = nsc(path, &["sql", "--format", format, twice]);
+        assert_eq!(refused.status.code(), Some(2), "{}", stdout(&refused));
+        assert!(
+            stderr(&refused).contains("two columns of the result are called n"),
+            "{}",
+            stderr(&refused)
+        );
+    }
+    assert_eq!(done(path, &["sql", "--format", "csv", twice]), "n,n\n1,2\n");
+    let zone = "SELECT CAST('2026-01-05T00:00:00Z' AS TIMESTAMP) AT TIME ZONE 'Mars' AS t";
+    let refused = nsc(path, &["sql", "--format", "csv", zone]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(stdout(&refused).is_empty());
+}
+
+#[test]
 fn a_table_may_be_named_without_its_layer_and_a_misspelt_one_is_suggested() {
     let dir = loaded();
     let path = dir.path();
     let count =
         |table: &str| json(path, &["sql", &format!("SELECT count(*) AS n FROM {table}")])[0]["n"].clone();
-    assert_eq!(count("user_wallets_raw"), count("bronze.user_wallets_raw"));
+    assert_eq!(
+        count("transaction_ledger_raw"),
+        count("bronze.transaction_ledger_raw")
+    );
     for (given, meant) in [
         ("gold.exception_leger", "gold.exception_ledger"),
-        ("user_wallet_raw", "user_wallets_raw"),
+        ("transaction_leger_raw", "transaction_ledger_raw"),
         ("silver.open_findings", "gold.open_findings"),
     ] {
         let refused = nsc(path, &["sql", &format!("SELECT * FROM {given}")]);
@@ -417,7 +457,10 @@ fn a_table_may_be_named_without_its_layer_and_a_misspelt_one_is_suggested() {
         );
     }
     // A column is not taken for a table.
-    let column = nsc(path, &["sql", "SELECT user_ids FROM bronze.user_wallets_raw"]);
+    let column = nsc(
+        path,
+        &["sql", "SELECT user_ids FROM bronze.transaction_ledger_raw"],
+    );
     assert!(!stderr(&column).contains("no table"), "{}", stderr(&column));
     let cte = nsc(path, &["sql", "WITH x AS (SELECT 1 AS n) SELECT m FROM x"]);
     assert!(!stderr(&cte).contains("no table"), "{}", stderr(&cte));

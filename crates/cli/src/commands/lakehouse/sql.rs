@@ -3,15 +3,14 @@
 mod completion;
 mod prompt;
 mod repl;
-mod statements;
 
-use std::fmt::Display;
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
-use nsc_core::{ErrorCode, ExitStatus};
-use nsc_query::{Engine, Rows};
+use nsc_core::{ErrorCode, ExitStatus, OperatorError};
+use nsc_query::{Engine, Rows, statements};
 
 use crate::app::App;
 use crate::failure::{Failure, Outcome, OutputError, Refusal};
@@ -29,8 +28,8 @@ A table as it was:
   version_of('silver.ledger_entries', 12)
   as_of('silver.ledger_entries', '2026-01-05T15:00:00Z')
 
-Several statements are separated by semicolons; all of them are checked before the first is run. A table may be named without
-its layer. Times are shown in --tz in tables; AT TIME ZONE 'Asia/Seoul' shows them so in every format.
+Several statements are separated by semicolons; none is run unless all of them are queries. Their results follow one another: one
+JSON array after the other. A table may be named without its layer. Times are shown in --tz in tables; AT TIME ZONE 'Asia/Seoul' shows them so in every format.
 
 Examples:
   nsc sql \"SELECT exception_type, count(*) FROM gold.open_findings GROUP BY 1\"
@@ -50,56 +49,131 @@ pub(crate) struct SqlArgs {
 }
 
 impl SqlArgs {
-    /// What was given to be run; `None` for a session.
-    fn text(self) -> Outcome<Option<String>> {
+    /// The texts that were given to be run, each by itself; `None` for a session.
+    fn texts(self) -> Outcome<Option<Vec<Text>>> {
         if !self.commands.is_empty() {
-            return Ok(Some(self.commands.join(";\n")));
+            return Ok(Some(self.commands.into_iter().map(Text::given).collect()));
         }
         if !self.files.is_empty() {
-            let read =
-                |file: &PathBuf| std::fs::read_to_string(file).map_err(|e| unreadable(&file.display(), e));
-            let texts = self.files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-            return Ok(Some(texts.join("\n;\n")));
+            let texts = self
+                .files
+                .iter()
+                .map(|file| Text::of_file(&file.to_string_lossy()));
+            return Ok(Some(texts.collect::<Result<_, _>>()?));
         }
         // Without a statement a terminal gets a session, a pipe is read as the statement.
         let piped = || (!std::io::stdin().is_terminal()).then(|| "-".to_owned());
         match self.statement.or_else(piped) {
             Some(text) if text == "-" => {
                 let text = std::io::read_to_string(std::io::stdin());
-                Ok(Some(text.map_err(|e| unreadable(&"standard input", e))?))
+                Ok(Some(vec![Text::read("standard input", text)?]))
             }
-            given => Ok(given),
+            given => Ok(given.map(|text| vec![Text::given(text)])),
+        }
+    }
+}
+
+/// Statements, and where they are from.
+struct Text {
+    /// A file; none for what was given with the command.
+    file: Option<String>,
+    text: String,
+}
+
+impl Text {
+    fn given(text: String) -> Self {
+        Self { file: None, text }
+    }
+
+    fn of_file(file: &str) -> Result<Self, Refusal> {
+        Self::read(file, std::fs::read_to_string(file))
+    }
+
+    fn read(file: &str, text: std::io::Result<String>) -> Result<Self, Refusal> {
+        let text = text.map_err(|e| {
+            Refusal::new(
+                ErrorCode::InputUnreadable,
+                format!("{file} cannot be read as text"),
+            )
+            .with_detail(e)
+        })?;
+        Ok(Self {
+            file: Some(file.to_owned()),
+            // Editors of Windows put a mark before a text.
+            text: text
+                .strip_prefix('\u{feff}')
+                .map_or_else(|| text.clone(), str::to_owned),
+        })
+    }
+}
+
+/// One statement, and how an error names it.
+struct Placed<'a> {
+    statement: &'a str,
+    place: Option<String>,
+}
+
+/// The statements of all texts, in their order.
+fn placed(texts: &[Text]) -> Vec<Placed<'_>> {
+    let mut found = Vec::new();
+    for Text { file, text } in texts {
+        let statements = statements(text);
+        let count = statements.len();
+        for (at, statement) in statements.into_iter().enumerate() {
+            let number = format!("statement {} of {count}", at + 1);
+            let place = match file {
+                Some(file) => Some(format!("{file}, {number}")),
+                None => (count > 1).then_some(number),
+            };
+            found.push(Placed { statement, place });
+        }
+    }
+    found
+}
+
+impl Placed<'_> {
+    /// An error of the statement, with its place.
+    fn failed(&self, failure: Failure) -> Failure {
+        match &self.place {
+            Some(place) if !failure.is_broken_pipe() => {
+                let refusal = Refusal::of(failure.error());
+                let detail = refusal.detail();
+                let detail = detail.map_or_else(|| place.clone(), |detail| format!("{place}: {detail}"));
+                refusal.with_detail(detail).into()
+            }
+            _ => failure,
         }
     }
 }
 
 pub(crate) async fn handle(args: SqlArgs, app: &mut App) -> Outcome<ExitStatus> {
     let engine = engine(app)?;
-    match args.text()? {
+    match args.texts()? {
         None => repl::run(app, &engine).await?,
-        Some(text) => {
-            print_all(&engine, &text, &mut app.printer).await?;
+        Some(texts) => {
+            print_all(&engine, &texts, &mut app.printer).await?;
         }
     }
     Ok(ExitStatus::Ok)
 }
 
-/// Runs the statements of a text one after the other; returns how many rows they had. None is run unless all are allowed.
-async fn print_all(engine: &Engine, text: &str, printer: &mut Printer) -> Outcome<u64> {
-    let mut statements = statements::all(text);
+/// Runs the statements of texts one after the other; returns how many rows they had. None is run unless all are allowed.
+async fn print_all(engine: &Engine, texts: &[Text], printer: &mut Printer) -> Outcome<u64> {
+    let statements = placed(texts);
     if statements.is_empty() {
         // To be told so.
-        statements.push(text);
+        Engine::check("")?;
     }
-    for statement in &statements {
-        Engine::check(statement)?;
+    for placed in &statements {
+        Engine::check(placed.statement).map_err(|e| placed.failed(e.into()))?;
     }
     let mut count = 0;
-    for (at, statement) in statements.iter().enumerate() {
+    for (at, placed) in statements.iter().enumerate() {
         if at > 0 {
             printer.between()?;
         }
-        count += print(engine, statement, printer).await?;
+        let printed = print(engine, placed.statement, printer).await;
+        count += printed.map_err(|e| placed.failed(e))?;
     }
     Ok(count)
 }
@@ -112,6 +186,9 @@ pub(crate) fn engine(app: &App) -> Outcome<Engine> {
 /// Runs one statement and prints its rows, streamed batch by batch; returns how many.
 async fn print(engine: &Engine, text: &str, printer: &mut Printer) -> Outcome<u64> {
     let mut batches = engine.stream(text).await?;
+    if printer.format().is_json() {
+        refuse_namesakes(batches.schema())?;
+    }
     let mut count = 0;
     let mut sink = printer.rows(&columns_of(batches.schema()))?;
     while let Some(batch) = batches.next_batch().await? {
@@ -125,6 +202,19 @@ async fn print(engine: &Engine, text: &str, printer: &mut Printer) -> Outcome<u6
     drop(sink);
     printer.flush()?;
     Ok(count)
+}
+
+/// Of two members of one name a reader of JSON keeps one.
+fn refuse_namesakes(schema: &arrow::datatypes::Schema) -> Result<(), Refusal> {
+    let mut seen = HashSet::new();
+    match schema.fields().iter().find(|field| !seen.insert(field.name())) {
+        None => Ok(()),
+        Some(field) => Err(Refusal::new(
+            ErrorCode::Sql,
+            format!("two columns of the result are called {}", field.name()),
+        )
+        .with_hint("Give one of them another name (a.x AS other), or use --format csv.")),
+    }
 }
 
 /// Rows as a sheet.
@@ -144,13 +234,4 @@ pub(crate) fn sheet(rows: &Rows) -> Outcome<Sheet> {
 
 fn unprintable(error: arrow::error::ArrowError) -> Failure {
     Failure::unexpected("reading a result", error)
-}
-
-/// Statements that could not be read.
-fn unreadable(what: &dyn Display, error: std::io::Error) -> Refusal {
-    Refusal::new(
-        ErrorCode::InputUnreadable,
-        format!("{what} cannot be read as text"),
-    )
-    .with_detail(error)
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::statements::{has_code, split};
+use nsc_query::{has_code, split};
 use reedline::{Prompt, PromptEditMode, PromptHistorySearch, ValidationResult, Validator};
 
 /// `nsc=>`, and `  ->` on the lines after it.
@@ -72,6 +72,8 @@ mod tests {
             "SELECT 1 -- ;",
             "SELECT \";",
             "SELECT 1; SELECT",
+            "SELECT 1; /* open",
+            "SELECT $$;",
         ] {
             assert!(!is_complete(text), "{text}");
         }

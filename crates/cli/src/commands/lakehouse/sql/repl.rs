@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
 use nsc_query::Engine;
@@ -9,10 +11,12 @@ use reedline::{
     ColumnarMenu, Emacs, FileBackedHistory, KeyCode, KeyModifiers, MenuBuilder, Reedline, ReedlineEvent,
     ReedlineMenu, Signal, default_emacs_keybindings,
 };
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 
 use super::completion::SqlCompleter;
 use super::prompt::{SqlPrompt, UntilSemicolon};
-use super::{print_all, unreadable};
+use super::{Text, print_all};
 use crate::app::App;
 use crate::commands::lakehouse::table::named;
 use crate::failure::{Failure, Outcome};
@@ -25,14 +29,18 @@ const HELP: &str = "\
 \\d           the tables          \\d TABLE    a table's columns
 \\x           records on/off      \\i FILE     run the statements of a file
 \\timing      show seconds on/off \\q or ^D    leave
-A statement ends with a semicolon and may run over several lines. Tab completes. ^C ends a statement that runs.
+A statement ends with a semicolon and may run over several lines. Tab completes.
+^C ends a statement that runs, a second one the session.
 A table as it was: version_of('silver.x', 12), as_of('silver.x', '2026-01-05T15:00:00Z').
 ";
 
 /// Reads statements until the operator leaves; an error ends a statement, not the session.
 pub(super) async fn run(app: &mut App, engine: &Engine) -> Outcome {
     let mut editor = editor(app);
-    let mut session = Session { timing: false };
+    let mut session = Session {
+        timing: false,
+        interrupts: interrupts().map_err(|e| Failure::unexpected("listening for ^C", e))?,
+    };
     if app.terminal.stderr_is_terminal {
         aside(&format!(
             "nsc sql on {}; read-only, \\? for help",
@@ -75,6 +83,56 @@ enum Next {
 
 struct Session {
     timing: bool,
+    interrupts: Arc<Interrupts>,
+}
+
+/// Tells a statement that runs of ^C.
+#[derive(Default)]
+struct Interrupts {
+    pressed: Notify,
+    /// Whether a statement runs, and has been told: [`IDLE`], [`RUNNING`] or [`TOLD`].
+    state: AtomicU8,
+}
+
+const IDLE: u8 = 0;
+const RUNNING: u8 = 1;
+const TOLD: u8 = 2;
+/// What a shell calls the end by ^C.
+const ENDED_BY_INTERRUPT: i32 = 130;
+
+impl Interrupts {
+    /// One key. A statement that computes without a pause hears nothing: the second key ends the session.
+    fn press(&self) {
+        match self.state.load(Ordering::SeqCst) {
+            TOLD => std::process::exit(ENDED_BY_INTERRUPT),
+            RUNNING => self.state.store(TOLD, Ordering::SeqCst),
+            _ => {}
+        }
+        self.pressed.notify_waiters();
+    }
+}
+
+/// Listens for ^C, on a thread of its own: a statement may keep those of the runtime busy.
+fn interrupts() -> io::Result<Arc<Interrupts>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let mut pressed = {
+        let _inside = runtime.enter();
+        signal(SignalKind::interrupt())?
+    };
+    let interrupts = Arc::new(Interrupts::default());
+    let told = Arc::clone(&interrupts);
+    std::thread::Builder::new()
+        .name("interrupts".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                while pressed.recv().await.is_some() {
+                    told.press();
+                }
+            });
+        })?;
+    Ok(interrupts)
 }
 
 impl Session {
@@ -101,29 +159,34 @@ impl Session {
                 app.printer.text(said)?;
             }
             (Some("\\i"), Some(file)) => {
-                let text = std::fs::read_to_string(file).map_err(|e| unreadable(&file, e))?;
-                self.query(&text, app, engine).await?;
+                let text = Text::of_file(file)?;
+                self.query(text, app, engine).await?;
             }
             (Some("\\d"), None) => app.printer.sheet(&tables())?,
             (Some("\\d"), Some(table)) => describe(table, app, engine).await?,
             (Some(word), _) if word.starts_with('\\') => app.printer.text(HELP)?,
-            _ => self.query(text, app, engine).await?,
+            _ => self.query(Text::given(text.to_owned()), app, engine).await?,
         }
         Ok(Next::Read)
     }
 
-    async fn query(&self, text: &str, app: &mut App, engine: &Engine) -> Outcome {
+    async fn query(&self, text: Text, app: &mut App, engine: &Engine) -> Outcome {
         let begun = Instant::now();
+        let texts = [text];
+        let interrupted = self.interrupts.pressed.notified();
+        self.interrupts.state.store(RUNNING, Ordering::SeqCst);
         let rows = tokio::select! {
             biased;
-            rows = print_all(engine, text, &mut app.printer) => Some(rows?),
+            rows = print_all(engine, &texts, &mut app.printer) => Some(rows),
             // At the prompt the editor takes the key; here it ends the statement and not the session.
-            _ = tokio::signal::ctrl_c() => None,
+            () = interrupted => None,
         };
+        self.interrupts.state.store(IDLE, Ordering::SeqCst);
         let Some(rows) = rows else {
             aside("cancelled");
             return Ok(());
         };
+        let rows = rows?;
         let plural = if rows == 1 { "" } else { "s" };
         if self.timing {
             let seconds = begun.elapsed().as_secs_f64();
