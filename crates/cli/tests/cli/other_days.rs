@@ -7,6 +7,7 @@ mod every_way;
 mod far_apart;
 mod far_away;
 mod few_of_many;
+mod records_of_loads;
 mod taken_back;
 mod too_large;
 mod unusual_nights;

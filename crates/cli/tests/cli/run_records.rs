@@ -279,7 +279,9 @@ fn runs_are_found_by_pipeline_status_time_and_the_beginning_of_their_id() {
         };
         listed.lines().map(id).collect()
     };
-    assert_eq!(listed("--pipeline silver"), ["silver-1"]);
+    // A chain with the step is a run of it, too.
+    assert_eq!(listed("--pipeline silver"), ["silver-1", "night-1"]);
+    assert_eq!(listed("--pipeline a"), ["night-1"]);
     assert_eq!(listed("--pipeline e2e --status success"), ["night-1"]);
     assert_eq!(listed("--status failure"), ["early"]);
     assert_eq!(listed("--since 2099-01-01T00:00:00Z"), [""; 0]);
