@@ -89,6 +89,7 @@ pub fn plan_sync(
         match history.step_for(rule, bump)? {
             Step::Keep => plan.unchanged += 1,
             Step::Open(opened) => {
+                let opened = *opened;
                 history.refuse_time_before(&opened, now)?;
                 if let Some(closed) = history.current_of(&opened) {
                     plan.close.push(RuleVersion {
@@ -127,7 +128,7 @@ fn repeated(wanted: &[Rule], rule: &Rule) -> RuleError {
 
 enum Step {
     Keep,
-    Open(Rule),
+    Open(Box<Rule>),
 }
 
 struct History<'a> {
@@ -151,7 +152,7 @@ impl<'a> History<'a> {
 
     fn step_for(&mut self, rule: &Rule, bump: bool) -> Result<Step, RuleError> {
         let Some(known) = self.stored.iter().find(|v| v.rule.rule_id == rule.rule_id) else {
-            return Ok(Step::Open(rule.clone()));
+            return Ok(Step::Open(Box::new(rule.clone())));
         };
         if known.is_current && known.rule.same_definition(rule) {
             return Ok(Step::Keep);
@@ -164,10 +165,10 @@ impl<'a> History<'a> {
             return Ok(Step::Keep);
         }
         if bump {
-            return Ok(Step::Open(Rule {
+            return Ok(Step::Open(Box::new(Rule {
                 rule_id: self.next_id(&rule.rule_id),
                 ..rule.clone()
-            }));
+            })));
         }
         let rule_id = rule.rule_id.clone();
         let changes = known.rule.changes_to(rule);

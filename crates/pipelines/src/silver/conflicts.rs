@@ -27,8 +27,6 @@ use super::stage::in_memory;
 use crate::exceptions::{self, Finding, Judged};
 use crate::{PipelineError, RunContext, RunReport};
 
-/// The exception type.
-
 /// One tx_id whose copies disagree.
 struct Conflict {
     facts: i64,

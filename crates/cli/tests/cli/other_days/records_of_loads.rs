@@ -155,13 +155,11 @@ fn a_load_whose_record_is_lost_is_listed_and_taken_back_anew() {
             .to_string_lossy()
             .into_owned()
     });
-    let again = lake(&root, &["ingest", "transaction_ledger", &parts[0], &parts[1]]);
-    assert_eq!(
-        stderr(&again).matches("was taken back").count(),
-        1,
-        "{}",
-        stderr(&again)
-    );
+    let again = stderr(&lake(
+        &root,
+        &["ingest", "transaction_ledger", &parts[0], &parts[1]],
+    ));
+    assert_eq!(again.matches("was taken back").count(), 1, "{again}");
 
     std::fs::remove_dir_all(root.join("ops")).unwrap();
     let unrecorded = || {

@@ -102,6 +102,10 @@ const ENDED_BY_INTERRUPT: i32 = 130;
 
 impl Interrupts {
     /// One key. A statement that computes without a pause hears nothing: the second key ends the session.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the thread that would return the error is the one that hears nothing"
+    )]
     fn press(&self) {
         match self.state.load(Ordering::SeqCst) {
             TOLD => std::process::exit(ENDED_BY_INTERRUPT),
