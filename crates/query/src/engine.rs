@@ -56,12 +56,16 @@ impl Engine {
         Ok(())
     }
 
-    async fn frame(&self, text: &str) -> Result<DataFrame, QueryError> {
+    /// What a statement asks for, and the tables that it names.
+    async fn frame(&self, text: &str) -> Result<(DataFrame, Vec<&'static TableContract>), QueryError> {
         let parsed = statement::parse(text)?;
         let state = self.ctx.state();
         let named = state.resolve_table_references(&parsed).unwrap_or_default();
         match statement::plan(&state, parsed).await {
-            Ok(plan) => Ok(DataFrame::new(state, plan)),
+            Ok(plan) => {
+                let known = named.iter().filter_map(|r| catalog::known(r.schema(), r.table()));
+                Ok((DataFrame::new(state, plan), known.collect()))
+            }
             Err(refusal) => {
                 let mut refusal = refusal;
                 for reference in named {
@@ -84,7 +88,7 @@ impl Engine {
     /// # Errors
     /// When it is no single query, or the engine refuses it.
     pub async fn stream(&self, text: &str) -> Result<RowStream, QueryError> {
-        let frame = self.frame(text).await?;
+        let (frame, tables) = self.frame(text).await?;
         let schema = SchemaRef::new(frame.schema().as_arrow().clone());
         statement::refuse_unknown_zone(&schema)?;
         let batches = frame.execute_stream().await.map_err(|e| statement::failed(&e))?;
@@ -92,17 +96,8 @@ impl Engine {
             schema,
             batches,
             lake: self.lake.clone(),
-            tables: self.tables_in(text),
+            tables,
         })
-    }
-
-    /// The tables that a statement names.
-    fn tables_in(&self, text: &str) -> Vec<&'static TableContract> {
-        let parsed = statement::parse(text).ok();
-        let named = parsed.and_then(|parsed| self.ctx.state().resolve_table_references(&parsed).ok());
-        let named = named.unwrap_or_default();
-        let known = named.iter().filter_map(|r| catalog::known(r.schema(), r.table()));
-        known.collect()
     }
 
     /// Runs a statement of our own and keeps its rows; it carries its own limit. A table that was never written
@@ -112,7 +107,7 @@ impl Engine {
     /// When the engine refuses it.
     pub async fn rows(&self, text: &str) -> Result<Rows, QueryError> {
         let frame = match self.frame(text).await {
-            Ok(frame) => frame,
+            Ok((frame, _)) => frame,
             Err(refused) if refused.code() == ErrorCode::TableMissing => return Ok(Rows::none()),
             Err(refused) => return Err(refused),
         };

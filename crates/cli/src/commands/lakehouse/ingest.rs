@@ -82,14 +82,16 @@ pub(crate) async fn handle(args: IngestArgs, app: &mut App) -> Outcome<ExitStatu
 
 /// Names the skipped inputs whose rows do not count, for the load that brought them was taken back.
 async fn warn_of_taken_back(app: &App, lake: &Lake, summary: &LoadSummary) -> Outcome {
-    let skipped = |file: &FileSummary| Some((file.input.clone(), file.earlier_load.clone()?));
-    let skipped: Vec<(String, String)> = summary.files.iter().filter_map(skipped).collect();
+    let skipped = summary.files.iter();
+    let skipped: Vec<(&str, &str)> = skipped
+        .filter_map(|file| Some((file.input.as_str(), file.earlier_load.as_deref()?)))
+        .collect();
     if skipped.is_empty() {
         return Ok(());
     }
     let states = LoadStates::read(lake, &session(&app.session_options())?).await?;
     for (input, load) in skipped {
-        if states.retracted(&summary.table).any(|id| id.starts_with(&load)) {
+        if states.retracted(&summary.table).any(|id| id.starts_with(load)) {
             tracing::warn!(
                 input,
                 load,

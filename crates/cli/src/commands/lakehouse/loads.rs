@@ -155,7 +155,30 @@ struct Load {
     records: Vec<LoadRecord>,
 }
 
+impl StateName {
+    /// As tables show it.
+    const fn shown(self) -> &'static str {
+        match self {
+            Self::Loaded => LoadState::Loaded.name(),
+            Self::Retracted => LoadState::Retracted.name(),
+            Self::Restored => LoadState::Restored.name(),
+            Self::NotCommitted => "NOT COMMITTED",
+            Self::Unrecorded => "UNRECORDED",
+        }
+    }
+}
+
 impl Load {
+    /// What it is now, as its records tell: whether its rows are in Bronze they do not.
+    fn state(&self) -> StateName {
+        match self.newest().state {
+            LoadState::Loaded if !self.is_recorded => StateName::Unrecorded,
+            LoadState::Loaded => StateName::Loaded,
+            LoadState::Retracted => StateName::Retracted,
+            LoadState::Restored => StateName::Restored,
+        }
+    }
+
     /// Puts the records of each load together; they come sorted by load and time.
     fn all(records: Vec<LoadRecord>) -> Vec<Self> {
         let mut loads: Vec<Self> = Vec::new();
@@ -196,8 +219,7 @@ impl Load {
     }
 }
 
-/// The one load whose id begins with `wanted`.
-/// What changes something wants more of an id than what may be left of a variable that was never set.
+/// As [`find`]. What changes something wants more of an id than what may be left of a variable that was never set.
 fn find_to_change(loads: Vec<Load>, wanted: &str) -> Outcome<Load> {
     if wanted.chars().count() < LEAST_OF_ID {
         return Err(Refusal::usage(format!(
@@ -211,6 +233,7 @@ fn find_to_change(loads: Vec<Load>, wanted: &str) -> Outcome<Load> {
     find(loads, wanted)
 }
 
+/// The one load whose id begins with `wanted`.
 fn find(loads: Vec<Load>, wanted: &str) -> Outcome<Load> {
     if nsc_core::is_blank(wanted) {
         return Err(Refusal::usage("the id of the load is blank")

@@ -73,10 +73,21 @@ impl ListArgs {
 
 /// Whether a report is of the pipeline that is meant, or of a chain with a step of it.
 fn has_step(report: &Value, wanted: &str) -> bool {
-    let parts = report.get("parts").and_then(Value::as_array);
-    let own = std::iter::once(report).chain(parts.into_iter().flatten());
-    own.filter_map(|part| part.get("pipeline").and_then(Value::as_str))
-        .any(|pipeline| is_called(pipeline, wanted))
+    is_of(report, wanted) || parts(report).any(|part| is_of(part, wanted))
+}
+
+/// The reports of a chain's steps; a single run has none.
+fn parts(report: &Value) -> impl DoubleEndedIterator<Item = &Value> {
+    report
+        .get("parts")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+}
+
+fn is_of(report: &Value, meant: &str) -> bool {
+    let pipeline = report.get("pipeline").and_then(Value::as_str);
+    pipeline.is_some_and(|pipeline| is_called(pipeline, meant))
 }
 
 /// Whether a pipeline is the one that is meant: by its own name, or as `nsc run` takes it.
@@ -111,15 +122,9 @@ async fn find(lake: &Lake, run: &str) -> Outcome<Value> {
     }
     if let Some((chain, step)) = run.rsplit_once('.')
         && let Some(entry) = named(lake, chain).await?
+        && let Some(part) = parts(&entry.report).find(|part| is_of(part, step))
     {
-        let is_step = |part: &&Value| {
-            let pipeline = part.get("pipeline").and_then(Value::as_str);
-            pipeline.is_some_and(|pipeline| is_called(pipeline, step))
-        };
-        let parts = entry.report.get("parts").and_then(Value::as_array);
-        if let Some(part) = parts.into_iter().flatten().find(is_step) {
-            return Ok(part.clone());
-        }
+        return Ok(part.clone());
     }
     Err(
         Refusal::new(ErrorCode::Usage, format!("no report of a run {run} is stored"))
@@ -196,13 +201,9 @@ fn windows(report: &Value) -> Vec<&Value> {
             .and_then(Value::as_array)
             .is_some_and(|w| !w.is_empty())
     };
-    let parts = report
-        .get("parts")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .rev();
-    let chosen = std::iter::once(report).chain(parts).find(|r| own(r));
+    let chosen = std::iter::once(report)
+        .chain(parts(report).rev())
+        .find(|r| own(r));
     chosen
         .and_then(|r| r.get("windows"))
         .and_then(Value::as_array)

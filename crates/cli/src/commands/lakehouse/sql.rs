@@ -100,9 +100,7 @@ impl Text {
         Ok(Self {
             file: Some(file.to_owned()),
             // Editors of Windows put a mark before a text.
-            text: text
-                .strip_prefix('\u{feff}')
-                .map_or_else(|| text.clone(), str::to_owned),
+            text: text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned(),
         })
     }
 }

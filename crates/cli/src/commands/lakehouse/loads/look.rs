@@ -42,12 +42,9 @@ pub(super) async fn list(
         let is_there = present
             .get(&first.table_name)
             .is_some_and(|p| p.contains(load.id()));
-        let state = match newest.state {
-            LoadState::Loaded if !load.is_recorded => StateName::Unrecorded,
-            LoadState::Loaded if !is_there && first.rows != Some(0) => StateName::NotCommitted,
-            LoadState::Loaded => StateName::Loaded,
-            LoadState::Retracted => StateName::Retracted,
-            LoadState::Restored => StateName::Restored,
+        let state = match load.state() {
+            StateName::Loaded if !is_there && first.rows != Some(0) => StateName::NotCommitted,
+            recorded => recorded,
         };
         if args.state.is_some_and(|wanted| wanted != state) {
             continue;
@@ -58,11 +55,7 @@ pub(super) async fn list(
         sheet.push([
             Cell::text(load.id()),
             Cell::text(&first.table_name),
-            match state {
-                StateName::NotCommitted => Cell::text("NOT COMMITTED"),
-                StateName::Unrecorded => Cell::text("UNRECORDED"),
-                _ => Cell::text(newest.state.name()),
-            },
+            Cell::text(state.shown()),
             text(&first.input),
             text(&first.delivery),
             count(first.rows),
@@ -88,13 +81,7 @@ pub(super) async fn show(app: &mut App, lake: &Lake, load: &Load) -> Outcome {
     let fields = [
         ("load_id", Cell::text(load.id())),
         ("table", Cell::text(&first.table_name)),
-        (
-            "state",
-            match load.newest().state {
-                LoadState::Loaded if !load.is_recorded => Cell::text("UNRECORDED"),
-                state => Cell::text(state.name()),
-            },
-        ),
+        ("state", Cell::text(load.state().shown())),
         ("input", text(&first.input)),
         ("source_path", text(&first.source_path)),
         ("delivery", text(&first.delivery)),
