@@ -191,7 +191,7 @@ fn date(seconds: i64) -> String {
     )
 }
 
-/// Entry number `n`: every two are the halves of one order. Keys look random, as real ones do.
+/// Entry number `n`: every two are the legs of one order. Keys look random, as real ones do.
 fn row(n: u64) -> LedgerRow {
     let id = |n: u64| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let at = UtcMicros::new(i64::try_from(n).unwrap_or_default() * 1_000_000);

@@ -1,5 +1,5 @@
 -- Sets the version of one stored entry, so that what was refused as older is taken again.
--- Grain: the entry of $1; gives its former version, and the order whose pair it is half of. Contract: serving 2.
+-- Grain: the entry of $1; gives its former version, and the order whose pair it is leg of. Contract: serving 2.
 -- The hash, last level of the order, becomes the lowest: an event of this very version is newer too.
 UPDATE bo.ledger_entries AS stored SET
     updated_at = $2::timestamptz,

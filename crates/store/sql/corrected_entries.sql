@@ -1,6 +1,6 @@
--- Which events of a batch say that an entry is another half than the stored row says.
--- Grain: one row per such event: its place among the arguments, and the order whose half the stored row is, if it is
--- one. Contract: serving 3. $2 is null for an event that is no half. The stored rows are locked by this transaction.
+-- Which events of a batch say that an entry is another leg than the stored row says.
+-- Grain: one row per such event: its place among the arguments, and the order whose leg the stored row is, if it is
+-- one. Contract: serving 3. $2 is null for an event that is no leg. The stored rows are locked by this transaction.
 SELECT event.place, entry.order_id
 FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS event (tx_id, order_id, entry_type, place)
 CROSS JOIN LATERAL (

@@ -1,9 +1,9 @@
--- Makes the pair rows that do not exist yet, puts other halves into those that do, and lets them follow their orders.
--- Grain: one row per order of $1, with the halves that the batch holds; gives the rows that were written.
+-- Makes the pair rows that do not exist yet, puts other legs into those that do, and lets them follow their orders.
+-- Grain: one row per order of $1, with the legs that the batch holds; gives the rows that were written.
 -- Contract: serving 3. Rows are taken in the order of their keys, or two writers would lock each other out.
--- A row that is made is right: whoever had written another half would have made it before. Of an order without a half in
--- the batch an existing row takes over amount and status; nobody else can have written that order meanwhile. A half goes
--- into an existing row whose side is empty: what the row says of the other half and of the order is newer than what this
+-- A row that is made is right: whoever had written another leg would have made it before. Of an order without a leg in
+-- the batch an existing row takes over amount and status; nobody else can have written that order meanwhile. A leg goes
+-- into an existing row whose side is empty: what the row says of the other leg and of the order is newer than what this
 -- statement could read before it got the row. A row is only locked, and left to recompute_pairs.sql, where the side is
 -- taken or the other side is what the same entry was once. So it is, or made and left to it, for an order that a
 -- correction concerns, which comes with '' on both sides.
@@ -51,7 +51,7 @@ ON CONFLICT (payment_order_id) DO UPDATE SET
     amount = CASE
         WHEN EXCLUDED.payment_tx_id IS NULL AND EXCLUDED.receive_tx_id IS NULL THEN EXCLUDED.amount
         WHEN stored.status IS NOT NULL THEN stored.amount
-        -- without an order the payment's amount counts, and that is the stored half's
+        -- without an order the payment's amount counts, and that is the stored leg's
         WHEN EXCLUDED.status IS NULL AND EXCLUDED.payment_tx_id IS NULL THEN stored.amount
         ELSE EXCLUDED.amount
     END,

@@ -124,28 +124,28 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS pair ON true
 LEFT JOIN LATERAL (
-    SELECT half.amount, half.event_time FROM bo.ledger_entries AS half WHERE half.tx_id = pair.payment_tx_id LIMIT 1
+    SELECT leg.amount, leg.event_time FROM bo.ledger_entries AS leg WHERE leg.tx_id = pair.payment_tx_id LIMIT 1
 ) AS payment ON true
 LEFT JOIN LATERAL (
-    SELECT half.amount, half.event_time FROM bo.ledger_entries AS half WHERE half.tx_id = pair.receive_tx_id LIMIT 1
+    SELECT leg.amount, leg.event_time FROM bo.ledger_entries AS leg WHERE leg.tx_id = pair.receive_tx_id LIMIT 1
 ) AS receive ON true
 LEFT JOIN LATERAL (
     SELECT true AS found
-    FROM (VALUES (pair.payment_tx_id, 'RECEIVE'), (pair.receive_tx_id, 'PAYMENT')) AS half (tx_id, other_side)
+    FROM (VALUES (pair.payment_tx_id, 'RECEIVE'), (pair.receive_tx_id, 'PAYMENT')) AS leg (tx_id, other_side)
     CROSS JOIN LATERAL (
         SELECT 1
         FROM bo.moved_halves AS m
         WHERE m.payment_order_id = orders.order_id
-            AND m.entry_type = half.other_side
+            AND m.entry_type = leg.other_side
             -- a range and an order, so that only the key fits
-            AND m.tx_id >= half.tx_id
-            AND m.tx_id <= half.tx_id
+            AND m.tx_id >= leg.tx_id
+            AND m.tx_id <= leg.tx_id
         ORDER BY m.tx_id
         LIMIT 1
     ) AS told
     LIMIT 1
 ) AS twin ON true
--- the halves an entry is paired with where the pair is not complete
+-- the legs an entry is paired with where the pair is not complete
 LEFT JOIN LATERAL (
     SELECT earliest.tx_id, earliest.wallet_id
     FROM (

@@ -1,5 +1,5 @@
--- What is compared of the halves of pairs.
--- Grain: one row per order of $1 whose pair is complete: its place among the arguments, and both halves.
+-- What is compared of the legs of pairs.
+-- Grain: one row per order of $1 whose pair is complete: its place among the arguments, and both legs.
 -- Contract: serving 3.
 SELECT
     given.place,

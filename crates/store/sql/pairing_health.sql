@@ -1,4 +1,4 @@
--- How many pairs wait for their other half, and since when.
+-- How many pairs wait for their other leg, and since when.
 -- Grain: one row. Contract: serving 8 (pairing_incomplete_age_seconds). Reads the partial index only.
 SELECT count(*) AS incomplete, min(event_time) AS oldest
 FROM bo.payment_ledger_pairs

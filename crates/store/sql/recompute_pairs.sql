@@ -1,8 +1,8 @@
 -- Brings locked pair rows to what they are, now that everything committed before the locks can be seen.
 -- Grain: one row per order of $1; gives the rows that changed. Contract: serving 3.
--- A pair is two different entries if there are two, then as few former halves as can be, then per side the earliest
--- event_time, then tx_id. A former half counts unless its entry is still, or again, that half.
--- "= ANY" and the whole order: no other index fits than the one that begins with the id and the side. So the first half
+-- A pair is two different entries if there are two, then as few former legs as can be, then per side the earliest
+-- event_time, then tx_id. A former leg counts unless its entry is still, or again, that leg.
+-- "= ANY" and the whole order: no other index fits than the one that begins with the id and the side. So the first leg
 -- of a side is one step, however many entries carry the id. The rows are found by key and written by their place: they are
 -- locked, so that they stay there.
 WITH first AS MATERIALIZED (
@@ -38,12 +38,12 @@ WITH first AS MATERIALIZED (
     ) AS receive ON true
 ),
 pair AS (
-    -- Two current halves are two entries, and nothing comes before them.
+    -- Two current legs are two entries, and nothing comes before them.
     SELECT *
     FROM first
     WHERE payment_tx_id IS NOT NULL AND receive_tx_id IS NOT NULL
     UNION ALL
-    -- One side has no current half: all choices are compared, former halves too. Two halves a side are enough to choose
+    -- One side has no current leg: all choices are compared, former legs too. Two legs a side are enough to choose
     -- from, because one of them is another entry than the other side's.
     SELECT first.order_id, chosen.*
     FROM first
@@ -68,7 +68,7 @@ pair AS (
             ORDER BY e.related_id, e.event_time, e.tx_id
             LIMIT 2
         ),
-        -- A side with two current halves needs no former one; one with fewer has at most one that came back.
+        -- A side with two current legs needs no former one; one with fewer has at most one that came back.
         former AS MATERIALIZED (
             SELECT 'PAYMENT' AS side, m.*
             FROM (

@@ -83,7 +83,7 @@ LEFT JOIN LATERAL (
     FROM bo.payment_ledger_pairs AS p
     WHERE p.payment_order_id = e.related_id
         AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
-        -- what an entry was before a correction is not its own other half
+        -- what an entry was before a correction is not its own other leg
         AND CASE e.entry_type WHEN 'PAYMENT' THEN p.receive_tx_id WHEN 'RECEIVE' THEN p.payment_tx_id END
             IS DISTINCT FROM e.tx_id
     LIMIT 1
@@ -102,11 +102,11 @@ LEFT JOIN LATERAL (
     ORDER BY opposite.related_id, opposite.event_time, opposite.tx_id
     LIMIT 1
 ) AS peer ON true
--- what is shown as the other half, for the flags
+-- what is shown as the other leg, for the flags
 LEFT JOIN LATERAL (
-    SELECT half.amount, half.event_time
-    FROM bo.ledger_entries AS half
-    WHERE half.tx_id = CASE e.entry_type
+    SELECT leg.amount, leg.event_time
+    FROM bo.ledger_entries AS leg
+    WHERE leg.tx_id = CASE e.entry_type
         WHEN 'PAYMENT' THEN coalesce(pair.receive_tx_id, peer.tx_id)
         WHEN 'RECEIVE' THEN coalesce(pair.payment_tx_id, peer.tx_id)
     END

@@ -12,7 +12,7 @@ use sqlx::{Connection, PgConnection, Row};
 use crate::columns::{LedgerColumns, LetterColumns, OrderColumns, PairColumns};
 use crate::error::StoreError;
 use crate::flags::{FlaggedPairs, Leg, PairFlags};
-use crate::fold::{Folded, Halves, Versioned};
+use crate::fold::{Folded, Legs, Versioned};
 use crate::rows::{Applied, Batch, DeadLetter, LedgerRow, OrderRow};
 use crate::statements::{self, Bound, Statement};
 use crate::store::Store;
@@ -45,10 +45,10 @@ impl Store {
     }
 }
 
-/// Most pairs of a batch whose halves are looked up for the sake of being counted: a few hundredths of what the batch takes.
+/// Most pairs of a batch whose legs are looked up for the sake of being counted: a few hundredths of what the batch takes.
 const MOST_COMPARED: usize = 250;
 
-/// What the upsert does with an entry that would leave the pair it is half of.
+/// What the upsert does with an entry that would leave the pair it is leg of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moves {
     /// It stays as it is, locked.
@@ -68,7 +68,7 @@ pub(crate) struct Writer<'t> {
 #[derive(Default)]
 pub(crate) struct Pairs {
     completed: u64,
-    opened_with_one_half: u64,
+    opened_with_one_leg: u64,
     flagged: FlaggedPairs,
 }
 
@@ -100,7 +100,7 @@ impl Writer<'_> {
             orders_written,
             orders_stale: batch.orders.len() as u64 - orders_written,
             pairs_complete: pairs.completed,
-            pairs_incomplete: pairs.opened_with_one_half,
+            pairs_incomplete: pairs.opened_with_one_leg,
             flagged: pairs.flagged,
             skipped_related: folded.skipped,
             dead_letters: self.dead_letters(&batch.dead_letters).await?,
@@ -164,16 +164,16 @@ impl Writer<'_> {
 
     /// Brings the pairs of the orders that the batch touches to what they are.
     ///
-    /// Two halves, or a half and its order, may be under way in two transactions that cannot see each other. Of two
-    /// halves, the one that gets the pair row last puts itself beside what the other one committed; where its side is
-    /// taken, it looks again at all halves in a statement of its own; always so where a correction is concerned.
-    /// An order alone makes no pair row: it and the halves of its order go through a gate one by one.
+    /// Two legs, or a leg and its order, may be under way in two transactions that cannot see each other. Of two
+    /// legs, the one that gets the pair row last puts itself beside what the other one committed; where its side is
+    /// taken, it looks again at all legs in a statement of its own; always so where a correction is concerned.
+    /// An order alone makes no pair row: it and the legs of its order go through a gate one by one.
     ///
-    /// Whether the halves are one payment's is asked of pairs that got a half, when there is something new (`with_news`):
+    /// Whether the legs are one payment's is asked of pairs that got a leg, when there is something new (`with_news`):
     /// a delivery repeated tells nothing.
     pub(crate) async fn pairs(
         &mut self,
-        orders: &BTreeMap<&str, Halves<'_>>,
+        orders: &BTreeMap<&str, Legs<'_>>,
         with_news: bool,
     ) -> Result<Pairs, StoreError> {
         let mut pairs = Pairs::default();
@@ -198,27 +198,27 @@ impl Writer<'_> {
         let mut met_another = Vec::new();
         for row in &rows {
             let (order, complete) = opened(row).map_err(|e| statements::OPEN_PAIRS.failed(e))?;
-            let halves = orders.get(order).copied().unwrap_or_default();
-            if halves.unsettled {
+            let legs = orders.get(order).copied().unwrap_or_default();
+            if legs.unsettled {
                 continue;
             }
-            if halves.both() {
-                pairs.flagged |= PairFlags::of(halves.known().map(LedgerRow::leg), None);
+            if legs.both() {
+                pairs.flagged |= PairFlags::of(legs.known().map(LedgerRow::leg), None);
             }
-            if halves.any() {
+            if legs.any() {
                 pairs.completed += u64::from(complete);
-                pairs.opened_with_one_half += u64::from(!complete);
+                pairs.opened_with_one_leg += u64::from(!complete);
             }
-            // Complete with one half of ours: it existed, and took over nothing of an order.
-            let joined = complete && halves.any() && !halves.both();
-            if !(joined && halves.with_order) {
+            // Complete with one leg of ours: it existed, and took over nothing of an order.
+            let joined = complete && legs.any() && !legs.both();
+            if !(joined && legs.with_order) {
                 right.insert(order);
                 met_another.extend(joined.then_some(order));
             }
         }
         let again: Vec<&str> = orders
             .iter()
-            .filter(|(order, halves)| halves.unsettled || (halves.any() && !right.contains(**order)))
+            .filter(|(order, legs)| legs.unsettled || (legs.any() && !right.contains(**order)))
             .map(|(order, _)| *order)
             .collect();
         self.recompute(&again, &mut pairs).await?;
@@ -230,11 +230,11 @@ impl Writer<'_> {
         Ok(pairs)
     }
 
-    /// Counts those of some orders whose halves, stored ones and the batch's, are hardly one payment's.
+    /// Counts those of some orders whose legs, stored ones and the batch's, are hardly one payment's.
     async fn compare(
         &mut self,
         orders: &[&str],
-        of_batch: &BTreeMap<&str, Halves<'_>>,
+        of_batch: &BTreeMap<&str, Legs<'_>>,
         flagged: &mut FlaggedPairs,
     ) -> Result<(), StoreError> {
         if orders.is_empty() {
@@ -243,11 +243,11 @@ impl Writer<'_> {
         let bound = statements::PAIR_LEGS.bound().bind(orders);
         for row in self.fetch(statements::PAIR_LEGS, bound).await? {
             let (place, payment, receive) = legs(&row).map_err(|e| statements::PAIR_LEGS.failed(e))?;
-            let halves = orders.get(place).and_then(|order| of_batch.get(order));
-            let halves = halves.copied().unwrap_or_default();
+            let legs = orders.get(place).and_then(|order| of_batch.get(order));
+            let legs = legs.copied().unwrap_or_default();
             let mut flags = PairFlags::of([payment, receive], None);
-            for (half, other) in [(halves.payment, receive), (halves.receive, payment)] {
-                flags = flags | PairFlags::of(half.map(LedgerRow::leg).into_iter().chain([other]), None);
+            for (leg, other) in [(legs.payment, receive), (legs.receive, payment)] {
+                flags = flags | PairFlags::of(leg.map(LedgerRow::leg).into_iter().chain([other]), None);
             }
             *flagged |= flags;
         }
@@ -269,14 +269,13 @@ impl Writer<'_> {
         known.map_err(|e| statements::KNOWN_PAIRS.failed(e))
     }
 
-    /// Waits for writers of the same orders: a gate is shared by those who bring halves, and passed alone by who brings
-    /// an order without any known half.
-    async fn pass_gates(&mut self, orders: &BTreeMap<&str, Halves<'_>>) -> Result<(), StoreError> {
-        let (with_half, without): (Vec<_>, Vec<_>) = orders.iter().partition(|(_, halves)| halves.any());
+    /// Waits for writers of the same orders: a gate is shared by those who bring legs, and passed alone by who brings
+    /// an order without any known leg.
+    async fn pass_gates(&mut self, orders: &BTreeMap<&str, Legs<'_>>) -> Result<(), StoreError> {
+        let (with_leg, without): (Vec<_>, Vec<_>) = orders.iter().partition(|(_, legs)| legs.any());
         let without: Vec<&str> = without.into_iter().map(|(order, _)| *order).collect();
         let known = self.known(&without).await?;
-        let mut gates: BTreeMap<i32, bool> =
-            with_half.iter().map(|(order, _)| (gate(order), false)).collect();
+        let mut gates: BTreeMap<i32, bool> = with_leg.iter().map(|(order, _)| (gate(order), false)).collect();
         gates.extend(
             without
                 .iter()
@@ -304,7 +303,7 @@ impl Writer<'_> {
             let (was_complete, was_unsettled, complete) =
                 recomputed(&row).map_err(|e| statements::RECOMPUTE_PAIRS.failed(e))?;
             pairs.completed += u64::from(complete && !was_complete);
-            pairs.opened_with_one_half += u64::from(!complete && was_unsettled);
+            pairs.opened_with_one_leg += u64::from(!complete && was_unsettled);
         }
         Ok(())
     }
@@ -363,7 +362,7 @@ fn opened(row: &PgRow) -> Result<(&str, bool), sqlx::Error> {
     Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
-/// The index of an order, and the halves of its pair. PostgreSQL counts places from one.
+/// The index of an order, and the legs of its pair. PostgreSQL counts places from one.
 fn legs(row: &PgRow) -> Result<(usize, Leg, Leg), sqlx::Error> {
     let place: i64 = row.try_get(0)?;
     let index = usize::try_from(place - 1).map_err(|e| sqlx::Error::Decode(e.into()))?;

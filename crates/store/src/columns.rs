@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use nsc_core::{Money, UtcMicros};
 
-use crate::fold::{Halves, Versioned};
+use crate::fold::{Legs, Versioned};
 use crate::rows::{DeadLetter, LedgerRow, OrderRow, Place};
 use crate::wire::{Amount, Instant};
 
@@ -100,25 +100,25 @@ impl<'a> OrderColumns<'a> {
 
 /// Columns of `corrected_entries.sql`.
 #[derive(Default)]
-pub(crate) struct HalfColumns<'a> {
+pub(crate) struct LegColumns<'a> {
     pub(crate) tx_id: Vec<&'a str>,
     pub(crate) order_id: Vec<Option<&'a str>>,
     pub(crate) entry_type: Vec<&'a str>,
 }
 
-impl<'a> HalfColumns<'a> {
+impl<'a> LegColumns<'a> {
     pub(crate) fn of(events: &[Versioned<'a, LedgerRow>]) -> Self {
         let mut columns = Self::default();
         for Versioned { row, .. } in events {
             columns.tx_id.push(&row.tx_id);
-            columns.order_id.push(row.half().map(|(order, _)| order));
+            columns.order_id.push(row.leg_of().map(|(order, _)| order));
             columns.entry_type.push(&row.entry_type);
         }
         columns
     }
 }
 
-/// Columns of `open_pairs.sql`. An order without halves has its key and nothing else; an unsettled one has an empty text
+/// Columns of `open_pairs.sql`. An order without legs has its key and nothing else; an unsettled one has an empty text
 /// on both sides.
 #[derive(Default)]
 pub(crate) struct PairColumns<'a> {
@@ -133,34 +133,34 @@ pub(crate) struct PairColumns<'a> {
 }
 
 impl<'a> PairColumns<'a> {
-    pub(crate) fn of(pairs: &BTreeMap<&'a str, Halves<'a>>) -> Self {
+    pub(crate) fn of(pairs: &BTreeMap<&'a str, Legs<'a>>) -> Self {
         let mut columns = Self::default();
-        for (order, halves) in pairs {
+        for (order, legs) in pairs {
             columns.order_id.push(order);
-            if halves.unsettled {
+            if legs.unsettled {
                 columns.push_unsettled();
             } else {
-                columns.push_halves(*halves);
+                columns.push_legs(*legs);
             }
         }
         columns
     }
 
-    fn push_halves(&mut self, halves: Halves<'a>) {
+    fn push_legs(&mut self, legs: Legs<'a>) {
         self.payment_tx_id
-            .push(halves.payment.map(|row| row.tx_id.as_str()));
+            .push(legs.payment.map(|row| row.tx_id.as_str()));
         self.receive_tx_id
-            .push(halves.receive.map(|row| row.tx_id.as_str()));
+            .push(legs.receive.map(|row| row.tx_id.as_str()));
         self.payer_wallet_id
-            .push(halves.payment.map(|row| row.wallet_id.as_str()));
+            .push(legs.payment.map(|row| row.wallet_id.as_str()));
         self.payee_wallet_id
-            .push(halves.receive.map(|row| row.wallet_id.as_str()));
+            .push(legs.receive.map(|row| row.wallet_id.as_str()));
         self.amount
-            .push(halves.known().next().map(|row| Amount(row.amount)));
+            .push(legs.known().next().map(|row| Amount(row.amount)));
         self.event_time
-            .push(halves.known().map(|row| row.event_time).min().map(Instant));
+            .push(legs.known().map(|row| row.event_time).min().map(Instant));
         self.updated_at
-            .push(halves.known().filter_map(|row| row.updated_at).max().map(Instant));
+            .push(legs.known().filter_map(|row| row.updated_at).max().map(Instant));
     }
 
     /// The row must be there, locked; what it says is for `recompute_pairs.sql`.

@@ -1,4 +1,4 @@
-//! Corrections: entries that leave the pair they were half of, and what events say of halves that entries no longer are.
+//! Corrections: entries that leave the pair they were leg of, and what events say of legs that entries no longer are.
 //!
 //! The upsert leaves an entry that would leave its pair where it is, and locked. So the ordinary batch pays nothing for
 //! this, and the pair that is left is known for certain: nobody else can move the entry meanwhile.
@@ -9,7 +9,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use crate::apply::{Moves, Writer};
-use crate::columns::{HalfColumns, LedgerColumns};
+use crate::columns::{LedgerColumns, LegColumns};
 use crate::error::StoreError;
 use crate::fold::{Folded, Versioned};
 use crate::rows::LedgerRow;
@@ -20,14 +20,14 @@ use crate::statements;
 pub(crate) struct Corrected {
     /// Entries that were moved.
     pub(crate) moved: u64,
-    /// Events that tell an entry as the other side of the order that it is a half of.
+    /// Events that tell an entry as the other side of the order that it is a leg of.
     pub(crate) both_sides: u64,
-    /// Orders whose former halves are others than before, or that an entry has left.
+    /// Orders whose former legs are others than before, or that an entry has left.
     pub(crate) orders: BTreeSet<String>,
 }
 
 impl Writer<'_> {
-    /// Moves the entries that the upsert left where they are, and remembers the former halves that events speak of.
+    /// Moves the entries that the upsert left where they are, and remembers the former legs that events speak of.
     pub(crate) async fn corrections(
         &mut self,
         folded: &Folded<'_>,
@@ -40,29 +40,29 @@ impl Writer<'_> {
             let mut leaving = Vec::new();
             for (event, stored_order) in self.differing(&folded.ledger).await? {
                 if let Some(order) = stored_order {
-                    let own = event.row.half().map(|(own, _)| own);
+                    let own = event.row.leg_of().map(|(own, _)| own);
                     corrected.both_sides += u64::from(own == Some(order.as_str()));
                     corrected.orders.insert(order);
                     leaving.push(event);
                 }
-                if event.row.half().is_some() {
+                if event.row.leg_of().is_some() {
                     former.push(event);
                 }
             }
             corrected.moved = self.ledger(&leaving, Moves::Made).await?;
         }
         self.keep_former(&former).await?;
-        let orders = former.iter().filter_map(|event| event.row.half());
+        let orders = former.iter().filter_map(|event| event.row.leg_of());
         corrected.orders.extend(orders.map(|(order, _)| order.to_owned()));
         Ok(corrected)
     }
 
-    /// The events that say another half than the stored row of their entry, with the order of the latter.
+    /// The events that say another leg than the stored row of their entry, with the order of the latter.
     async fn differing<'a>(
         &mut self,
         events: &[Versioned<'a, LedgerRow>],
     ) -> Result<Vec<(Versioned<'a, LedgerRow>, Option<String>)>, StoreError> {
-        let columns = HalfColumns::of(events);
+        let columns = LegColumns::of(events);
         let bound = statements::CORRECTED_ENTRIES
             .bound()
             .bind(columns.tx_id)
@@ -82,7 +82,7 @@ impl Writer<'_> {
             return Ok(());
         }
         let columns = LedgerColumns::of(events);
-        let bound = statements::KEEP_FORMER_HALVES
+        let bound = statements::KEEP_FORMER_LEGS
             .bound()
             .bind(columns.related_id)
             .bind(columns.entry_type)
@@ -93,9 +93,7 @@ impl Writer<'_> {
             .bind(columns.updated_at)
             .bind(columns.source_version)
             .bind(columns.payload_hash);
-        self.execute(statements::KEEP_FORMER_HALVES, bound)
-            .await
-            .map(drop)
+        self.execute(statements::KEEP_FORMER_LEGS, bound).await.map(drop)
     }
 }
 

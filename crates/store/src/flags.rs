@@ -1,5 +1,5 @@
 //! What somebody should know before a pair is believed (serving contract 3). A pair is made by an id alone; whether its
-//! halves are one payment's, their amounts and times say.
+//! legs are one payment's, their amounts and times say.
 
 use std::ops::{BitOr, BitOrAssign};
 
@@ -7,10 +7,10 @@ use nsc_core::{MICROS_PER_SECOND, Money, UtcMicros};
 
 use crate::rows::LedgerRow;
 
-/// The halves of one payment, and their order, are no further apart than this, in microseconds.
+/// The legs of one payment, and their order, are no further apart than this, in microseconds.
 const ONE_INSTANCE_MICROS: i64 = 24 * 3_600 * MICROS_PER_SECOND;
 
-/// What of a half is compared.
+/// What of a leg is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Leg {
     pub(crate) amount: Money,
@@ -18,7 +18,7 @@ pub(crate) struct Leg {
 }
 
 impl LedgerRow {
-    /// What of this event is compared with its other half.
+    /// What of this event is compared with its other leg.
     pub(crate) const fn leg(&self) -> Leg {
         Leg {
             amount: self.amount,
@@ -30,9 +30,9 @@ impl LedgerRow {
 /// Doubts about a pair; none for nearly all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PairFlags {
-    /// The amounts of the halves differ.
+    /// The amounts of the legs differ.
     pub amount_differs: bool,
-    /// The halves are more than 24 hours apart, or one is more than 24 hours before its order was made: the id was most
+    /// The legs are more than 24 hours apart, or one is more than 24 hours before its order was made: the id was most
     /// likely used for two orders.
     pub order_reused: bool,
     /// One `tx_id` was told as both sides of the order: only one of the two is stored.
@@ -40,7 +40,7 @@ pub struct PairFlags {
 }
 
 impl PairFlags {
-    /// What the halves that are known, and the time their order was made, say.
+    /// What the legs that are known, and the time their order was made, say.
     pub(crate) fn of(legs: impl IntoIterator<Item = Leg>, ordered_at: Option<UtcMicros>) -> Self {
         let mut flags = Self::default();
         let mut first: Option<Leg> = None;

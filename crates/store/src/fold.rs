@@ -22,20 +22,20 @@ impl<R> Clone for Versioned<'_, R> {
 impl<R> Copy for Versioned<'_, R> {}
 
 /// One side of a payment order's pair: (order, `PAYMENT` or `RECEIVE`).
-pub(crate) type Half<'a> = (&'a str, &'a str);
+pub(crate) type Leg<'a> = (&'a str, &'a str);
 
-/// Per side the half that counts, of those a batch holds: the earliest, then the one with the lowest `tx_id`.
+/// Per side the leg that counts, of those a batch holds: the earliest, then the one with the lowest `tx_id`.
 #[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Halves<'a> {
+pub(crate) struct Legs<'a> {
     pub(crate) payment: Option<&'a LedgerRow>,
     pub(crate) receive: Option<&'a LedgerRow>,
     /// The batch brings the order itself too.
     pub(crate) with_order: bool,
-    /// A correction is concerned: which halves count, what the batch holds cannot say.
+    /// A correction is concerned: which legs count, what the batch holds cannot say.
     pub(crate) unsettled: bool,
 }
 
-impl<'a> Halves<'a> {
+impl<'a> Legs<'a> {
     /// None yet, of an order that is in the batch.
     fn of_order() -> Self {
         Self {
@@ -78,12 +78,12 @@ impl<'a> Halves<'a> {
 pub(crate) struct Folded<'a> {
     /// The newest event of every `tx_id`.
     pub(crate) ledger: Vec<Versioned<'a, LedgerRow>>,
-    /// What other events of the batch made of an entry, for other halves than the newest one does.
+    /// What other events of the batch made of an entry, for other legs than the newest one does.
     pub(crate) former: Vec<Versioned<'a, LedgerRow>>,
     /// The newest event of every `order_id`.
     pub(crate) orders: Vec<Versioned<'a, OrderRow>>,
-    /// Orders whose pair the batch can change, each with the halves that the batch holds.
-    pub(crate) pairs: BTreeMap<&'a str, Halves<'a>>,
+    /// Orders whose pair the batch can change, each with the legs that the batch holds.
+    pub(crate) pairs: BTreeMap<&'a str, Legs<'a>>,
     /// Ledger events that belong to something else than a payment order.
     pub(crate) skipped: u64,
     /// Entries that the batch tells as both sides of one order.
@@ -91,15 +91,15 @@ pub(crate) struct Folded<'a> {
 }
 
 impl LedgerRow {
-    /// Which half of which pair this event is (serving contract 3).
-    pub(crate) fn half(&self) -> Option<Half<'_>> {
+    /// Which leg of which pair this event is (serving contract 3).
+    pub(crate) fn leg_of(&self) -> Option<Leg<'_>> {
         let order = self.order()?;
         matches!(self.entry_type.as_str(), "PAYMENT" | "RECEIVE").then_some((order, self.entry_type.as_str()))
     }
 
-    /// Both are halves of one order, and not the same one.
+    /// Both are legs of one order, and not the same one.
     pub(crate) fn is_other_side_of(&self, other: &Self) -> bool {
-        match (self.half(), other.half()) {
+        match (self.leg_of(), other.leg_of()) {
             (Some((order, side)), Some((other_order, other_side))) => {
                 order == other_order && side != other_side
             }
@@ -138,12 +138,12 @@ impl<'a> Folded<'a> {
             both_sides: former.iter().filter(is_both).count() as u64,
             former,
             ledger: ledger.into_values().collect(),
-            pairs: orders.keys().map(|order| (*order, Halves::of_order())).collect(),
+            pairs: orders.keys().map(|order| (*order, Legs::of_order())).collect(),
             orders: orders.into_values().collect(),
             skipped: batch.ledger.iter().filter(|row| row.is_of_another_kind()).count() as u64,
         };
         for event in folded.ledger.iter().chain(&folded.former) {
-            if let Some((order, side)) = event.row.half() {
+            if let Some((order, side)) = event.row.leg_of() {
                 folded.pairs.entry(order).or_default().take(side, event.row);
             }
         }
@@ -168,22 +168,22 @@ fn newest<'a, R>(
 }
 
 /// Of the events that are not the newest of their entry: the newest per order, side and entry, unless the newest event
-/// is that very half.
+/// is that very leg.
 fn former<'a>(
     newest: &BTreeMap<&str, Versioned<'a, LedgerRow>>,
     older: Vec<Versioned<'a, LedgerRow>>,
 ) -> Vec<Versioned<'a, LedgerRow>> {
-    let mut former: BTreeMap<(&str, Half<'_>), Versioned<'a, LedgerRow>> = BTreeMap::new();
+    let mut former: BTreeMap<(&str, Leg<'_>), Versioned<'a, LedgerRow>> = BTreeMap::new();
     for event in older {
-        let Some(half) = event.row.half() else { continue };
+        let Some(leg) = event.row.leg_of() else { continue };
         let tx_id = event.row.tx_id.as_str();
         if newest
             .get(tx_id)
-            .is_some_and(|entry| entry.row.half() == Some(half))
+            .is_some_and(|entry| entry.row.leg_of() == Some(leg))
         {
             continue;
         }
-        let kept = former.entry((tx_id, half)).or_insert(event);
+        let kept = former.entry((tx_id, leg)).or_insert(event);
         if event.version.replaces(&kept.version) {
             *kept = event;
         }
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_version_stays_and_other_halves_of_it_are_remembered() {
+    fn the_newest_version_stays_and_other_legs_of_it_are_remembered() {
         let rows = vec![
             entry("t", "a", Some(5), Some(5)),
             entry("t", "b", Some(5), Some(3)),

@@ -115,9 +115,9 @@ fn peer_view(row: &PgRow, tx_id: &str, wallet_id: &str) -> Result<Option<PeerVie
         .map(|(tx_id, wallet_id)| PeerView { tx_id, wallet_id }))
 }
 
-/// Doubts about an entry that is a half, and what is shown as its other half.
+/// Doubts about an entry that is a leg, and what is shown as its other leg.
 fn tx_flags(row: &PgRow, entry: &EntryView, order: Option<&OrderInfo>) -> Result<PairFlags, sqlx::Error> {
-    if !entry.is_half() {
+    if !entry.is_leg() {
         return Ok(PairFlags::default());
     }
     let own = Leg {

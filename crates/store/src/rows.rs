@@ -118,9 +118,9 @@ pub struct Applied {
     pub orders_stale: u64,
     /// Pairs that this batch completed.
     pub pairs_complete: u64,
-    /// Pairs that this batch opened with one half.
+    /// Pairs that this batch opened with one leg.
     pub pairs_incomplete: u64,
-    /// Pairs this batch completed, or brought a further half of, that are not to be believed at once.
+    /// Pairs this batch completed, or brought a further leg of, that are not to be believed at once.
     pub flagged: FlaggedPairs,
     /// Ledger events with a `related_id` of another kind than a payment order.
     pub skipped_related: u64,

@@ -77,7 +77,7 @@ statements! {
     UPSERT_LEDGER = "upsert_ledger_entries", include_str!("../sql/upsert_ledger_entries.sql");
     UPSERT_ORDERS = "upsert_payment_orders", include_str!("../sql/upsert_payment_orders.sql");
     CORRECTED_ENTRIES = "corrected_entries", include_str!("../sql/corrected_entries.sql");
-    KEEP_FORMER_HALVES = "keep_former_halves", include_str!("../sql/keep_former_halves.sql");
+    KEEP_FORMER_LEGS = "keep_former_legs", include_str!("../sql/keep_former_legs.sql");
     OPEN_PAIRS = "open_pairs", include_str!("../sql/open_pairs.sql");
     RECOMPUTE_PAIRS = "recompute_pairs", include_str!("../sql/recompute_pairs.sql");
     KNOWN_PAIRS = "known_pairs", include_str!("../sql/known_pairs.sql");

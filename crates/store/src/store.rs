@@ -51,7 +51,7 @@ impl fmt::Debug for Shared {
 /// How pairing stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PairingHealth {
-    /// Pairs with one half.
+    /// Pairs with one leg.
     pub incomplete: u64,
     /// `event_time` of the oldest of them.
     pub oldest: Option<UtcMicros>,
@@ -141,7 +141,7 @@ impl Store {
         DeadLetters::new(self.clone())
     }
 
-    /// How many pairs wait for their other half, and since when.
+    /// How many pairs wait for their other leg, and since when.
     ///
     /// # Errors
     /// When the database does not answer.

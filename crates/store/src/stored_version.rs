@@ -14,7 +14,7 @@ use crate::apply::Writer;
 use crate::audit::AuditRow;
 use crate::audit_columns::AuditColumns;
 use crate::error::StoreError;
-use crate::fold::Halves;
+use crate::fold::Legs;
 use crate::statements;
 use crate::store::Store;
 use crate::wire::Instant;
@@ -111,15 +111,15 @@ impl Writer<'_> {
         Ok(Correction::Made(former))
     }
 
-    /// The pair carries the latest time of its halves and its order.
+    /// The pair carries the latest time of its legs and its order.
     async fn follow(&mut self, order: Option<&str>) -> Result<(), StoreError> {
         let Some(order) = order else { return Ok(()) };
         if self.known(&[order]).await?.is_empty() {
             return Ok(());
         }
-        let unsettled = Halves {
+        let unsettled = Legs {
             unsettled: true,
-            ..Halves::default()
+            ..Legs::default()
         };
         self.pairs(&BTreeMap::from([(order, unsettled)]), false)
             .await

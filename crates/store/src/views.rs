@@ -34,9 +34,9 @@ impl EntryView {
         self.related_id.is_some() && matches!(self.related_type.as_deref(), None | Some("PAYMENT_ORDER"))
     }
 
-    /// It is one half of a payment order's pair.
+    /// It is one leg of a payment order's pair.
     #[must_use]
-    pub fn is_half(&self) -> bool {
+    pub fn is_leg(&self) -> bool {
         self.may_be_of_an_order() && matches!(self.entry_type.as_str(), "PAYMENT" | "RECEIVE")
     }
 }
@@ -60,25 +60,25 @@ pub struct OrderInfo {
     pub ingested_at: UtcMicros,
 }
 
-/// The pair of a payment order: the PAYMENT half, the RECEIVE half, or both.
+/// The pair of a payment order: the PAYMENT leg, the RECEIVE leg, or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairView {
-    /// The PAYMENT half.
+    /// The PAYMENT leg.
     pub payment_tx_id: Option<String>,
-    /// The RECEIVE half.
+    /// The RECEIVE leg.
     pub receive_tx_id: Option<String>,
-    /// Wallet of the PAYMENT half.
+    /// Wallet of the PAYMENT leg.
     pub payer_wallet_id: Option<String>,
-    /// Wallet of the RECEIVE half.
+    /// Wallet of the RECEIVE leg.
     pub payee_wallet_id: Option<String>,
-    /// The order's amount when the order is known, else a half's.
+    /// The order's amount when the order is known, else a leg's.
     pub amount: Money,
     /// The order's status when the order is known.
     pub status: Option<String>,
 }
 
 impl PairView {
-    /// Both halves are known.
+    /// Both legs are known.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.payment_tx_id.is_some() && self.receive_tx_id.is_some()
@@ -105,7 +105,7 @@ pub struct TxView {
     pub pair: Option<PairView>,
     /// Looked up only when there is no complete pair.
     pub peer: Option<PeerView>,
-    /// Doubts about the entry and what is shown as its other half.
+    /// Doubts about the entry and what is shown as its other leg.
     pub flags: PairFlags,
 }
 
@@ -119,7 +119,7 @@ pub struct OrderView {
     pub order: OrderInfo,
     /// The page of its ledger entries, newest first, then by `tx_id`.
     pub entries: Vec<EntryView>,
-    /// Its pair; none while no half is known.
+    /// Its pair; none while no leg is known.
     pub pair: Option<PairView>,
     /// Its earliest PAYMENT entry, on whatever page.
     pub payment: Option<PeerView>,

@@ -1,4 +1,4 @@
-//! The two halves of a payment, as far as they are known.
+//! The two legs of a payment, as far as they are known.
 
 use nsc_store::{EntryView, OrderView, PairFlags, PairView, PeerView, TxView};
 use serde::Serialize;
@@ -42,9 +42,9 @@ impl PairingStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PairingFlag {
-    /// The amounts of the two halves differ.
+    /// The amounts of the two legs differ.
     AmountDiffers,
-    /// The halves are more than 24 hours apart, or one is more than 24 hours before its order was made.
+    /// The legs are more than 24 hours apart, or one is more than 24 hours before its order was made.
     OrderReused,
     /// One `tx_id` was told as both sides of the order: only one of the two is stored.
     SameTx,
@@ -90,7 +90,7 @@ impl Pairing {
     /// Of an entry of an order, as a lookup of the entry alone tells it.
     pub(super) fn within(order: &OrderView, entry: &EntryView) -> Self {
         let pair = order.pair.as_ref();
-        let (opposite, other_half) = match entry.entry_type.as_str() {
+        let (opposite, other_leg) = match entry.entry_type.as_str() {
             PAYMENT => (
                 order.receive.as_ref(),
                 pair.and_then(|p| p.receive_tx_id.as_ref()),
@@ -101,19 +101,19 @@ impl Pairing {
             ),
             _ => (None, None),
         };
-        // What an entry was before a correction is not its own other half.
-        let pair = pair.filter(|_| other_half != Some(&entry.tx_id));
+        // What an entry was before a correction is not its own other leg.
+        let pair = pair.filter(|_| other_leg != Some(&entry.tx_id));
         let peer = opposite.filter(|_| !pair.is_some_and(PairView::is_complete));
         Self::new(entry, true, pair, peer)
     }
 
-    /// The other half is the pair's; without a complete pair, the opposite entry.
+    /// The other leg is the pair's; without a complete pair, the opposite entry.
     fn new(entry: &EntryView, order_known: bool, pair: Option<&PairView>, peer: Option<&PeerView>) -> Self {
         let of_an_order = is_of_an_order(entry, order_known);
         let own = Some(entry.wallet_id.clone());
         let pair = pair.filter(|_| of_an_order);
         let peer = peer.filter(|_| of_an_order);
-        let half = |tx_id: Option<&String>, wallet: Option<&String>| {
+        let leg = |tx_id: Option<&String>, wallet: Option<&String>| {
             (
                 tx_id.or(peer.map(|p| &p.tx_id)).cloned(),
                 wallet.or(peer.map(|p| &p.wallet_id)).cloned(),
@@ -130,7 +130,7 @@ impl Pairing {
         };
         match entry.entry_type.as_str() {
             PAYMENT => {
-                let (paired_tx_id, payee) = half(receive, pair.and_then(|p| p.payee_wallet_id.as_ref()));
+                let (paired_tx_id, payee) = leg(receive, pair.and_then(|p| p.payee_wallet_id.as_ref()));
                 Self {
                     status: status(true, paired_tx_id.is_some()),
                     sender_wallet_id: own,
@@ -139,7 +139,7 @@ impl Pairing {
                 }
             }
             RECEIVE => {
-                let (paired_tx_id, payer) = half(payment, pair.and_then(|p| p.payer_wallet_id.as_ref()));
+                let (paired_tx_id, payer) = leg(payment, pair.and_then(|p| p.payer_wallet_id.as_ref()));
                 Self {
                     status: status(paired_tx_id.is_some(), true),
                     sender_wallet_id: payer,
@@ -147,7 +147,7 @@ impl Pairing {
                     paired_tx_id,
                 }
             }
-            // No half itself: the money leaves or enters its wallet, and where the other end is nobody says.
+            // No leg itself: the money leaves or enters its wallet, and where the other end is nobody says.
             other => {
                 let sign = nsc_core::sign_of(other).unwrap_or(0);
                 Self {
@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn order_with(payment: Option<&str>, receive: Option<&str>, pair: Option<PairView>) -> OrderView {
-        let half = |tx_id: &str| PeerView {
+        let leg = |tx_id: &str| PeerView {
             tx_id: tx_id.to_owned(),
             wallet_id: format!("w-{tx_id}"),
         };
@@ -214,8 +214,8 @@ mod tests {
             order: order("po".to_owned()),
             entries: vec![],
             pair,
-            payment: payment.map(half),
-            receive: receive.map(half),
+            payment: payment.map(leg),
+            receive: receive.map(leg),
             flags: PairFlags::default(),
         }
     }
@@ -244,7 +244,7 @@ mod tests {
         let p = Pairing::of(&view);
         let or_dash = |id: Option<String>| id.unwrap_or_else(|| "-".to_owned());
         format!(
-            "{:?} {} -> {}, other half {}",
+            "{:?} {} -> {}, other leg {}",
             p.status,
             or_dash(p.sender_wallet_id),
             or_dash(p.receiver_wallet_id),
@@ -258,35 +258,32 @@ mod tests {
         let payment = entry("PAYMENT", Some("po"), Some("PAYMENT_ORDER"));
         assert_eq!(
             shown(payment, both(), None),
-            "Complete w-own -> w-other, other half other"
+            "Complete w-own -> w-other, other leg other"
         );
         let both = Some(pair(Some("other"), Some("own")));
         let receive = entry("RECEIVE", Some("po"), None);
         assert_eq!(
             shown(receive, both, None),
-            "Complete w-other -> w-own, other half other"
+            "Complete w-other -> w-own, other leg other"
         );
     }
 
     #[test]
-    fn without_a_complete_pair_the_opposite_entry_is_the_other_half() {
+    fn without_a_complete_pair_the_opposite_entry_is_the_other_leg() {
         let payment = || entry("PAYMENT", Some("po"), None);
         assert_eq!(
             shown(payment(), Some(pair(Some("own"), None)), None),
-            "Incomplete w-own -> -, other half -"
+            "Incomplete w-own -> -, other leg -"
         );
         assert_eq!(
             shown(payment(), Some(pair(Some("own"), None)), Some("peer")),
-            "Complete w-own -> w-peer, other half peer"
+            "Complete w-own -> w-peer, other leg peer"
         );
         assert_eq!(
             shown(payment(), None, Some("peer")),
-            "Complete w-own -> w-peer, other half peer"
+            "Complete w-own -> w-peer, other leg peer"
         );
-        assert_eq!(
-            shown(payment(), None, None),
-            "Incomplete w-own -> -, other half -"
-        );
+        assert_eq!(shown(payment(), None, None), "Incomplete w-own -> -, other leg -");
     }
 
     #[test]
@@ -295,7 +292,7 @@ mod tests {
         let first = Some(pair(Some("first"), Some("other")));
         assert_eq!(
             shown(second, first, None),
-            "Complete w-own -> w-other, other half other"
+            "Complete w-own -> w-other, other leg other"
         );
     }
 
@@ -307,20 +304,20 @@ mod tests {
         ] {
             assert_eq!(
                 shown(lone, Some(pair(Some("own"), Some("other"))), Some("peer")),
-                "Unknown w-own -> -, other half -"
+                "Unknown w-own -> -, other leg -"
             );
         }
         assert_eq!(
             shown(entry("CHARGE", None, None), None, None),
-            "Unknown - -> w-own, other half -"
+            "Unknown - -> w-own, other leg -"
         );
         assert_eq!(
             shown(entry("WITHDRAW", None, None), None, None),
-            "Unknown w-own -> -, other half -"
+            "Unknown w-own -> -, other leg -"
         );
         assert_eq!(
             shown(entry("HOLD", None, None), None, None),
-            "Unknown - -> -, other half -"
+            "Unknown - -> -, other leg -"
         );
     }
 
@@ -330,23 +327,23 @@ mod tests {
         let nameless = entry("PAYMENT", Some("po"), None);
         assert_eq!(
             shown_with(None, nameless, both(), Some("peer")),
-            "Unknown w-own -> -, other half -"
+            "Unknown w-own -> -, other leg -"
         );
         let named = entry("PAYMENT", Some("po"), Some("PAYMENT_ORDER"));
         assert_eq!(
             shown_with(None, named, both(), None),
-            "Complete w-own -> w-other, other half other"
+            "Complete w-own -> w-other, other leg other"
         );
     }
 
     #[test]
-    fn an_entry_that_is_no_half_shows_what_its_order_has() {
+    fn an_entry_that_is_no_leg_shows_what_its_order_has() {
         let refund = entry("REFUND_IN", Some("po"), Some("PAYMENT_ORDER"));
         assert_eq!(
             shown(refund.clone(), Some(pair(Some("p"), Some("r"))), None),
-            "Complete - -> w-own, other half -"
+            "Complete - -> w-own, other leg -"
         );
-        assert_eq!(shown(refund, None, None), "Unknown - -> w-own, other half -");
+        assert_eq!(shown(refund, None, None), "Unknown - -> w-own, other leg -");
     }
 
     #[test]
@@ -359,7 +356,7 @@ mod tests {
         (later.tx_id, later.event_time) = ("r2".to_owned(), UtcMicros::new(1));
         let hold = entry("HOLD", Some("po"), None);
         let entries = [later, receive, payment, hold];
-        // Whatever page the entry is on: the order's earliest halves are known to each.
+        // Whatever page the entry is on: the order's earliest legs are known to each.
         let told = |pair: Option<PairView>| {
             let order = order_with(Some("p"), Some("r"), pair);
             let told = entries.iter().map(|e| {
@@ -384,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_as_complete_as_its_halves_on_whatever_page_they_are() {
+    fn an_order_is_as_complete_as_its_legs_on_whatever_page_they_are() {
         let status = |payment: bool, receive: bool, pair| {
             let (payment, receive) = (payment.then_some("p"), receive.then_some("r"));
             PairingStatus::of_order(&order_with(payment, receive, pair))
@@ -392,9 +389,9 @@ mod tests {
         assert_eq!(status(false, false, None), PairingStatus::Unknown);
         assert_eq!(status(true, false, None), PairingStatus::Incomplete);
         assert_eq!(status(true, true, None), PairingStatus::Complete);
-        let half = Some(pair(Some("p"), None));
-        assert_eq!(status(false, false, half.clone()), PairingStatus::Incomplete);
-        assert_eq!(status(false, true, half), PairingStatus::Complete);
+        let leg = Some(pair(Some("p"), None));
+        assert_eq!(status(false, false, leg.clone()), PairingStatus::Incomplete);
+        assert_eq!(status(false, true, leg), PairingStatus::Complete);
         let both = Some(pair(Some("p"), Some("r")));
         assert_eq!(status(false, false, both), PairingStatus::Complete);
     }

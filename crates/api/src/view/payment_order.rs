@@ -80,7 +80,7 @@ pub(crate) struct OrderEntry {
     status: String,
     #[schema(inline)]
     status_group: StatusGroup,
-    /// The other half of the payment.
+    /// The other leg of the payment.
     #[schema(required, example = "tx-902")]
     paired_tx_id: Option<String>,
     #[schema(inline)]

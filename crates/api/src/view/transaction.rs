@@ -12,7 +12,7 @@ use super::status_group::StatusGroup;
 const PAYMENT_ORDER: &str = "PAYMENT_ORDER";
 const UNKNOWN: &str = "UNKNOWN";
 
-/// A ledger entry, the other half of its payment, and the payment order it belongs to.
+/// A ledger entry, the other leg of its payment, and the payment order it belongs to.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Transaction {
     /// Id of the ledger entry.
@@ -44,7 +44,7 @@ pub(crate) struct Transaction {
     #[schema(required, example = "merchant-7")]
     receiver_wallet_id: Option<String>,
     related: Related,
-    /// The other half of the payment.
+    /// The other leg of the payment.
     #[schema(required, example = "tx-902")]
     paired_tx_id: Option<String>,
     /// From the payment order.
@@ -52,7 +52,7 @@ pub(crate) struct Transaction {
     merchant_name: Option<String>,
     #[schema(inline)]
     pairing_status: PairingStatus,
-    /// Why the other half should be looked at before it is believed; nearly always empty.
+    /// Why the other leg should be looked at before it is believed; nearly always empty.
     #[schema(inline)]
     pairing_flags: Vec<PairingFlag>,
     /// Whole seconds since this entry happened or was stored, whichever is later.

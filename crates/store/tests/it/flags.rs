@@ -82,7 +82,7 @@ async fn legs_of_different_amounts_are_complete_and_marked_in_any_order() {
 }
 
 #[tokio::test]
-async fn an_order_id_used_again_is_marked_where_the_other_half_is_of_another_time() {
+async fn an_order_id_used_again_is_marked_where_the_other_leg_is_of_another_time() {
     let (database, store) = fresh().await;
     let reader = api(&database).await;
     let year = 365 * DAY;
@@ -106,7 +106,7 @@ async fn an_order_id_used_again_is_marked_where_the_other_half_is_of_another_tim
         order_reused: true,
         ..PairFlags::default()
     };
-    // The new payment is shown with last year's other half; and last year's pair with this year's order.
+    // The new payment is shown with last year's other leg; and last year's pair with this year's order.
     assert_eq!(flags(&reader, "o", "p2").await, (reused, reused));
     assert_eq!(flags(&reader, "o", "p1").await, (reused, reused));
     // A payment that comes late after its order is nothing to wonder at, nor are legs of one day.
@@ -127,7 +127,7 @@ async fn an_order_id_used_again_is_marked_where_the_other_half_is_of_another_tim
 }
 
 #[tokio::test]
-async fn one_tx_id_for_both_legs_is_marked_and_not_silently_half() {
+async fn one_tx_id_for_both_legs_is_marked_and_not_silently_leg() {
     let (database, store) = fresh().await;
     let reader = api(&database).await;
     let (one, other) = (

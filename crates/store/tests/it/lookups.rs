@@ -103,7 +103,7 @@ async fn without_a_complete_pair_the_opposite_entry_is_looked_up() {
 }
 
 #[tokio::test]
-async fn an_entry_is_not_its_own_other_half() {
+async fn an_entry_is_not_its_own_other_leg() {
     let (_database, writer, reader) = stores().await;
     let version = |n: i64, side: &str| LedgerRow {
         updated_at: Some(at(n)),
@@ -117,7 +117,7 @@ async fn an_entry_is_not_its_own_other_half() {
     for row in rows {
         writer.apply(&ledger([row]), at(0)).await.unwrap();
     }
-    // What `t` was completes the pair; what it is has no other half.
+    // What `t` was completes the pair; what it is has no other leg.
     let pair = reader.tx("r").await.unwrap().unwrap().pair.unwrap();
     assert_eq!(
         (pair.payment_tx_id.as_deref(), pair.receive_tx_id.as_deref()),
@@ -232,9 +232,9 @@ async fn an_orders_pages_hold_every_entry_once_and_its_status_is_the_whole_order
         let (mut query, mut seen) = (OrderQuery { limit, ..whole("o") }, Vec::new());
         loop {
             let view = reader.order(&query).await.unwrap().unwrap();
-            let first = |half: &Option<PeerView>| half.as_ref().map(|h| h.tx_id.clone()).unwrap_or_default();
-            let halves = (first(&view.payment), first(&view.receive));
-            assert_eq!(halves, ("t001".to_owned(), "t004".to_owned()));
+            let first = |leg: &Option<PeerView>| leg.as_ref().map(|h| h.tx_id.clone()).unwrap_or_default();
+            let legs = (first(&view.payment), first(&view.receive));
+            assert_eq!(legs, ("t001".to_owned(), "t004".to_owned()));
             assert!(view.pair.is_some());
             let Some(last) = view.entries.last() else { break };
             query.after = Some(EntryCursor {

@@ -23,7 +23,7 @@ pub(crate) struct Tables {
     pub(crate) pairs: BTreeMap<String, Pair>,
 }
 
-/// A row of `payment_ledger_pairs`: (tx, wallet) of either half, and the rest.
+/// A row of `payment_ledger_pairs`: (tx, wallet) of either leg, and the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pair {
     pub(crate) payment: Option<(String, String)>,
@@ -53,30 +53,30 @@ fn latest_entry(events: &[&LedgerRow]) -> LedgerRow {
     )
 }
 
-/// The order and the side an event is a half of.
-fn half_of(row: &LedgerRow) -> Option<(&str, &str)> {
+/// The order and the side an event is a leg of.
+fn leg_of(row: &LedgerRow) -> Option<(&str, &str)> {
     let paired = row.related_type.is_none() || row.related_type.as_deref() == Some("PAYMENT_ORDER");
     let side = row.entry_type == "PAYMENT" || row.entry_type == "RECEIVE";
     let order = row.related_id.as_deref()?;
     (paired && side).then_some((order, row.entry_type.as_str()))
 }
 
-/// What an entry is for a side of an order, or, a former half, was before it was corrected.
-struct Half {
+/// What an entry is for a side of an order, or, a former leg, was before it was corrected.
+struct Leg {
     row: LedgerRow,
     former: bool,
 }
 
-/// Which halves make the pair: two different entries if there are two; then as few former halves as can be; then the
+/// Which legs make the pair: two different entries if there are two; then as few former legs as can be; then the
 /// earliest payment and the earliest receipt, and of equally early ones the lowest `tx_id`.
-fn chosen<'h>(payments: &'h [Half], receipts: &'h [Half]) -> (Option<&'h Half>, Option<&'h Half>) {
-    let or_none = |side: &'h [Half]| side.iter().map(Some).chain([None]);
+fn chosen<'h>(payments: &'h [Leg], receipts: &'h [Leg]) -> (Option<&'h Leg>, Option<&'h Leg>) {
+    let or_none = |side: &'h [Leg]| side.iter().map(Some).chain([None]);
     let all = or_none(payments).flat_map(|p| or_none(receipts).map(move |r| (p, r)));
     let possible = all.filter(|pair| match pair {
         (Some(p), Some(r)) => p.row.tx_id != r.row.tx_id,
         (p, r) => p.is_some() || r.is_some(),
     });
-    let rank = |half: Option<&'h Half>| half.map(|h| (h.row.event_time, &h.row.tx_id));
+    let rank = |leg: Option<&'h Leg>| leg.map(|h| (h.row.event_time, &h.row.tx_id));
     let best = possible.min_by_key(|(p, r)| {
         let former = [p, r].into_iter().flatten().filter(|h| h.former).count();
         let (p, r) = (rank(*p), rank(*r));
@@ -90,13 +90,13 @@ pub(crate) fn tables(events: &[Event]) -> Tables {
     let mut entries: BTreeMap<&str, Vec<&LedgerRow>> = BTreeMap::new();
     let mut orders: BTreeMap<&str, Vec<&OrderRow>> = BTreeMap::new();
     // Per order and side, per entry, what any event ever said of it.
-    let mut halves: BTreeMap<(&str, &str), BTreeMap<&str, Vec<&LedgerRow>>> = BTreeMap::new();
+    let mut legs: BTreeMap<(&str, &str), BTreeMap<&str, Vec<&LedgerRow>>> = BTreeMap::new();
     for event in events {
         match event {
             Event::Entry(row) => {
                 entries.entry(&row.tx_id).or_default().push(row);
-                if let Some(half) = half_of(row) {
-                    let of_entry = halves.entry(half).or_default();
+                if let Some(leg) = leg_of(row) {
+                    let of_entry = legs.entry(leg).or_default();
                     of_entry.entry(&row.tx_id).or_default().push(row);
                 }
             }
@@ -120,16 +120,16 @@ pub(crate) fn tables(events: &[Event]) -> Tables {
         .into_iter()
         .map(|(id, rows)| (id.to_owned(), latest_entry(&rows)))
         .collect();
-    let side = |order: &str, side: &str| -> Vec<Half> {
-        let known = halves.get(&(order, side)).into_iter().flatten();
-        let half = |(tx_id, events): (&&str, &Vec<&LedgerRow>)| Half {
+    let side = |order: &str, side: &str| -> Vec<Leg> {
+        let known = legs.get(&(order, side)).into_iter().flatten();
+        let leg = |(tx_id, events): (&&str, &Vec<&LedgerRow>)| Leg {
             row: latest_entry(events),
-            former: half_of(&entries[*tx_id]) != Some((order, side)),
+            former: leg_of(&entries[*tx_id]) != Some((order, side)),
         };
-        known.map(half).collect()
+        known.map(leg).collect()
     };
     let mut pairs = BTreeMap::new();
-    for (id, _) in halves.keys() {
+    for (id, _) in legs.keys() {
         let (payments, receipts) = (side(id, "PAYMENT"), side(id, "RECEIVE"));
         let (payment, receive) = chosen(&payments, &receipts);
         let known: Vec<&LedgerRow> = [payment, receive].into_iter().flatten().map(|h| &h.row).collect();

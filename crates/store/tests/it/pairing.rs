@@ -1,4 +1,4 @@
-//! Pairs: complete whenever both halves exist, following their order, never falling back (serving contract 3).
+//! Pairs: complete whenever both legs exist, following their order, never falling back (serving contract 3).
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ async fn in_step(store: &Store, rounds: usize, writers: &[fn(usize) -> Batch]) {
 }
 
 #[tokio::test]
-async fn halves_processed_at_the_same_instant_always_find_each_other() {
+async fn legs_processed_at_the_same_instant_always_find_each_other() {
     const ORDERS: usize = 500;
     let (database, store) = fresh().await;
     let writers: [fn(usize) -> Batch; 3] = [
@@ -154,16 +154,16 @@ async fn only_payment_orders_are_paired_and_the_rest_is_counted() {
 }
 
 #[tokio::test]
-async fn of_several_halves_the_earliest_counts_and_then_the_lowest_tx_id() {
+async fn of_several_legs_the_earliest_counts_and_then_the_lowest_tx_id() {
     let (database, store) = fresh().await;
-    let half = |tx: &str, side: &str, time: i64| LedgerRow {
+    let leg = |tx: &str, side: &str, time: i64| LedgerRow {
         event_time: at(time),
         ..entry(tx, side, Some("o"))
     };
     for rows in [
-        [half("p3", "PAYMENT", 5), half("r2", "RECEIVE", 7)],
-        [half("p1", "PAYMENT", 6), half("r1", "RECEIVE", 7)],
-        [half("p2", "PAYMENT", 5), half("r0", "RECEIVE", 8)],
+        [leg("p3", "PAYMENT", 5), leg("r2", "RECEIVE", 7)],
+        [leg("p1", "PAYMENT", 6), leg("r1", "RECEIVE", 7)],
+        [leg("p2", "PAYMENT", 5), leg("r0", "RECEIVE", 8)],
     ] {
         store.apply(&ledger(rows), at(0)).await.unwrap();
     }
@@ -174,7 +174,7 @@ async fn of_several_halves_the_earliest_counts_and_then_the_lowest_tx_id() {
 }
 
 #[tokio::test]
-async fn a_correction_that_moves_a_half_away_leaves_the_pair_complete_in_any_order() {
+async fn a_correction_that_moves_a_leg_away_leaves_the_pair_complete_in_any_order() {
     let (database, store) = fresh().await;
     let mut eye = superuser(&database.url()).await;
     for (case, order) in permutations(5).iter().enumerate() {
@@ -222,8 +222,8 @@ async fn a_correction_that_moves_a_half_away_leaves_the_pair_complete_in_any_ord
     }
 }
 
-/// A half of an order in some version, and when it happened.
-fn half(tx_id: &str, side: &str, order: &str, version: i64, time: i64) -> LedgerRow {
+/// A leg of an order in some version, and when it happened.
+fn leg(tx_id: &str, side: &str, order: &str, version: i64, time: i64) -> LedgerRow {
     LedgerRow {
         event_time: at(time),
         source_version: Some(version),
@@ -248,20 +248,20 @@ async fn whatever_comes_first(events: &[LedgerRow], expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn an_entry_corrected_to_the_other_side_is_not_both_halves() {
-    let (was, is) = (half("t", "PAYMENT", "o", 1, 0), half("t", "RECEIVE", "o", 2, 0));
+async fn an_entry_corrected_to_the_other_side_is_not_both_legs() {
+    let (was, is) = (leg("t", "PAYMENT", "o", 1, 0), leg("t", "RECEIVE", "o", 2, 0));
     whatever_comes_first(&[was.clone(), is.clone()], &["o|-|t|-|wallet-of-t|1000.00|-"]).await;
-    let payment = half("p", "PAYMENT", "o", 1, 5);
+    let payment = leg("p", "PAYMENT", "o", 1, 5);
     let expected = ["o|p|t|wallet-of-p|wallet-of-t|1000.00|-"];
     whatever_comes_first(&[was, is, payment], &expected).await;
 }
 
 #[tokio::test]
-async fn an_entry_that_comes_back_to_the_other_side_is_not_both_halves() {
+async fn an_entry_that_comes_back_to_the_other_side_is_not_both_legs() {
     let events = [
-        half("t", "RECEIVE", "o", 1, 0),
-        half("t", "REFUND_OUT", "o", 2, 0),
-        half("t", "PAYMENT", "o", 3, 0),
+        leg("t", "RECEIVE", "o", 1, 0),
+        leg("t", "REFUND_OUT", "o", 2, 0),
+        leg("t", "PAYMENT", "o", 3, 0),
     ];
     whatever_comes_first(&events, &["o|t|-|wallet-of-t|-|1000.00|-"]).await;
 }
@@ -269,26 +269,26 @@ async fn an_entry_that_comes_back_to_the_other_side_is_not_both_halves() {
 #[tokio::test]
 async fn an_entry_that_was_both_sides_and_is_none_stays_one_of_them() {
     let events = [
-        half("t", "PAYMENT", "o", 1, 0),
-        half("t", "RECEIVE", "o", 2, 0),
-        half("t", "REFUND_OUT", "o", 3, 0),
+        leg("t", "PAYMENT", "o", 1, 0),
+        leg("t", "RECEIVE", "o", 2, 0),
+        leg("t", "REFUND_OUT", "o", 3, 0),
     ];
     whatever_comes_first(&events, &["o|t|-|wallet-of-t|-|1000.00|-"]).await;
 }
 
 #[tokio::test]
-async fn a_current_half_comes_before_a_former_one() {
+async fn a_current_leg_comes_before_a_former_one() {
     let events = [
         LedgerRow {
             amount: won("1"),
-            ..half("t", "PAYMENT", "o", 1, 0)
+            ..leg("t", "PAYMENT", "o", 1, 0)
         },
-        half("t", "PAYMENT", "x", 2, 0),
+        leg("t", "PAYMENT", "x", 2, 0),
         LedgerRow {
             amount: won("2"),
-            ..half("p", "PAYMENT", "o", 1, 5)
+            ..leg("p", "PAYMENT", "o", 1, 5)
         },
-        half("r", "RECEIVE", "o", 1, 5),
+        leg("r", "RECEIVE", "o", 1, 5),
     ];
     let expected = [
         "o|p|r|wallet-of-p|wallet-of-r|2.00|-",
@@ -298,12 +298,12 @@ async fn a_current_half_comes_before_a_former_one() {
 }
 
 #[tokio::test]
-async fn a_pair_that_only_a_former_half_completes_stays_complete() {
-    // Without the former half there is no payment; with `t` as receipt, as it is now, it would be both.
+async fn a_pair_that_only_a_former_leg_completes_stays_complete() {
+    // Without the former leg there is no payment; with `t` as receipt, as it is now, it would be both.
     let events = [
-        half("t", "PAYMENT", "o", 1, 0),
-        half("t", "RECEIVE", "o", 2, 0),
-        half("r", "RECEIVE", "o", 1, 5),
+        leg("t", "PAYMENT", "o", 1, 0),
+        leg("t", "RECEIVE", "o", 2, 0),
+        leg("r", "RECEIVE", "o", 1, 5),
     ];
     whatever_comes_first(&events, &["o|t|r|wallet-of-t|wallet-of-r|1000.00|-"]).await;
 }
@@ -320,79 +320,76 @@ async fn a_correction_is_counted_as_what_it_makes_of_its_pairs() {
             applied.pairs_complete,
         )
     };
-    let (was, is) = (half("t", "PAYMENT", "o", 1, 0), half("t", "RECEIVE", "o", 2, 0));
+    let (was, is) = (leg("t", "PAYMENT", "o", 1, 0), leg("t", "RECEIVE", "o", 2, 0));
     assert_eq!(counts(vec![was.clone()]).await, (1, 0, 1, 0));
     assert_eq!(counts(vec![is.clone()]).await, (1, 0, 0, 0));
     assert_eq!(counts(vec![was, is]).await, (0, 2, 0, 0));
-    assert_eq!(counts(vec![half("p", "PAYMENT", "o", 1, 0)]).await, (1, 0, 0, 1));
+    assert_eq!(counts(vec![leg("p", "PAYMENT", "o", 1, 0)]).await, (1, 0, 0, 1));
     // It opens one pair and leaves another, which stays complete.
     assert_eq!(
-        counts(vec![half("t", "RECEIVE", "other", 3, 0)]).await,
+        counts(vec![leg("t", "RECEIVE", "other", 3, 0)]).await,
         (1, 0, 1, 0)
     );
     // Of an order that nobody has heard of.
-    let (was, is) = (
-        half("u", "PAYMENT", "new", 1, 0),
-        half("u", "RECEIVE", "new", 2, 0),
-    );
+    let (was, is) = (leg("u", "PAYMENT", "new", 1, 0), leg("u", "RECEIVE", "new", 2, 0));
     assert_eq!(counts(vec![is.clone(), was.clone()]).await, (1, 1, 1, 0));
     let rows = vec![
-        half("v", "PAYMENT", "newer", 1, 0),
-        half("v", "RECEIVE", "newer", 2, 0),
-        half("w", "RECEIVE", "newer", 1, 0),
+        leg("v", "PAYMENT", "newer", 1, 0),
+        leg("v", "RECEIVE", "newer", 2, 0),
+        leg("w", "RECEIVE", "newer", 1, 0),
     ];
     assert_eq!(counts(rows).await, (2, 1, 0, 1));
 }
 
 #[tokio::test]
-async fn corrections_and_halves_processed_at_the_same_instant_end_alike() {
+async fn corrections_and_legs_processed_at_the_same_instant_end_alike() {
     const ORDERS: usize = 200;
     let (database, store) = fresh().await;
     let right = async |sql: &str| {
         let sql = format!("SELECT count(*) FROM bo.payment_ledger_pairs WHERE {sql}");
         assert_eq!(value::<i64>(&database, &sql).await, ORDERS as i64, "{sql}");
     };
-    // A side that only a former half holds.
+    // A side that only a former leg holds.
     for n in 0..ORDERS {
         for (order, version) in [("a", 1), ("elsewhere", 2)] {
-            let row = half(&format!("t{n}"), "PAYMENT", &format!("{order}{n}"), version, 0);
+            let row = leg(&format!("t{n}"), "PAYMENT", &format!("{order}{n}"), version, 0);
             store.apply(&ledger([row]), at(0)).await.unwrap();
         }
     }
     let writers: [fn(usize) -> Batch; 4] = [
-        |n| ledger([half(&format!("p{n}"), "PAYMENT", &format!("a{n}"), 1, 5)]),
-        |n| ledger([half(&format!("r{n}"), "RECEIVE", &format!("a{n}"), 1, 5)]),
-        |n| ledger([half(&format!("t{n}"), "PAYMENT", &format!("a{n}"), 1, 0)]),
+        |n| ledger([leg(&format!("p{n}"), "PAYMENT", &format!("a{n}"), 1, 5)]),
+        |n| ledger([leg(&format!("r{n}"), "RECEIVE", &format!("a{n}"), 1, 5)]),
+        |n| ledger([leg(&format!("t{n}"), "PAYMENT", &format!("a{n}"), 1, 0)]),
         |n| orders([order(&format!("a{n}"), "SETTLED")]),
     ];
     in_step(&store, ORDERS, &writers).await;
     right("payment_order_id LIKE 'a%' AND payment_tx_id LIKE 'p%' AND receive_tx_id LIKE 'r%' AND status = 'SETTLED'")
         .await;
 
-    // A half that leaves while the one that takes its place comes.
+    // A leg that leaves while the one that takes its place comes.
     for n in 0..ORDERS {
-        let row = half(&format!("u{n}"), "PAYMENT", &format!("b{n}"), 1, 0);
+        let row = leg(&format!("u{n}"), "PAYMENT", &format!("b{n}"), 1, 0);
         store.apply(&ledger([row]), at(0)).await.unwrap();
     }
     let writers: [fn(usize) -> Batch; 4] = [
-        |n| ledger([half(&format!("u{n}"), "PAYMENT", &format!("c{n}"), 2, 0)]),
-        |n| ledger([half(&format!("q{n}"), "PAYMENT", &format!("b{n}"), 1, 5)]),
-        |n| ledger([half(&format!("s{n}"), "RECEIVE", &format!("b{n}"), 1, 5)]),
-        |n| ledger([half(&format!("x{n}"), "RECEIVE", &format!("c{n}"), 1, 5)]),
+        |n| ledger([leg(&format!("u{n}"), "PAYMENT", &format!("c{n}"), 2, 0)]),
+        |n| ledger([leg(&format!("q{n}"), "PAYMENT", &format!("b{n}"), 1, 5)]),
+        |n| ledger([leg(&format!("s{n}"), "RECEIVE", &format!("b{n}"), 1, 5)]),
+        |n| ledger([leg(&format!("x{n}"), "RECEIVE", &format!("c{n}"), 1, 5)]),
     ];
     in_step(&store, ORDERS, &writers).await;
     right("payment_order_id LIKE 'b%' AND payment_tx_id LIKE 'q%' AND receive_tx_id LIKE 's%'").await;
     right("payment_order_id LIKE 'c%' AND payment_tx_id LIKE 'u%' AND receive_tx_id LIKE 'x%'").await;
 
-    // A half that changes sides while the one that takes its place comes.
+    // A leg that changes sides while the one that takes its place comes.
     for n in 0..ORDERS {
-        let row = half(&format!("v{n}"), "PAYMENT", &format!("d{n}"), 1, 0);
+        let row = leg(&format!("v{n}"), "PAYMENT", &format!("d{n}"), 1, 0);
         store.apply(&ledger([row]), at(0)).await.unwrap();
     }
     let writers: [fn(usize) -> Batch; 3] = [
-        |n| ledger([half(&format!("v{n}"), "RECEIVE", &format!("d{n}"), 2, 0)]),
-        |n| ledger([half(&format!("y{n}"), "PAYMENT", &format!("d{n}"), 1, 5)]),
-        |n| ledger([half(&format!("z{n}"), "RECEIVE", &format!("d{n}"), 1, 5)]),
+        |n| ledger([leg(&format!("v{n}"), "RECEIVE", &format!("d{n}"), 2, 0)]),
+        |n| ledger([leg(&format!("y{n}"), "PAYMENT", &format!("d{n}"), 1, 5)]),
+        |n| ledger([leg(&format!("z{n}"), "RECEIVE", &format!("d{n}"), 1, 5)]),
     ];
     in_step(&store, ORDERS, &writers).await;
     right("payment_order_id LIKE 'd%' AND payment_tx_id LIKE 'y%' AND receive_tx_id LIKE 'v%'").await;
@@ -419,18 +416,18 @@ pub(crate) fn permutations(n: usize) -> Vec<Vec<usize>> {
 async fn health_counts_the_pairs_that_wait_and_knows_the_oldest() {
     let (_database, store) = fresh().await;
     assert_eq!(store.pairing_health().await.unwrap(), PairingHealth::default());
-    let half = |tx: &str, side: &str, order: &str, time: i64| LedgerRow {
+    let leg = |tx: &str, side: &str, order: &str, time: i64| LedgerRow {
         event_time: at(time),
         ..entry(tx, side, Some(order))
     };
     let rows = [
-        half("a", "PAYMENT", "o1", 3),
-        half("b", "RECEIVE", "o2", 2),
-        half("c", "PAYMENT", "o3", 1),
+        leg("a", "PAYMENT", "o1", 3),
+        leg("b", "RECEIVE", "o2", 2),
+        leg("c", "PAYMENT", "o3", 1),
     ];
     store.apply(&ledger(rows), at(0)).await.unwrap();
     store
-        .apply(&ledger([half("d", "RECEIVE", "o3", 9)]), at(0))
+        .apply(&ledger([leg("d", "RECEIVE", "o3", 9)]), at(0))
         .await
         .unwrap();
     let health = store.pairing_health().await.unwrap();
@@ -444,7 +441,7 @@ async fn health_counts_the_pairs_that_wait_and_knows_the_oldest() {
 }
 
 #[tokio::test]
-async fn a_half_that_joins_while_the_order_changes_does_not_take_the_order_back() {
+async fn a_leg_that_joins_while_the_order_changes_does_not_take_the_order_back() {
     const ORDERS: usize = 300;
     let (database, store) = fresh().await;
     for n in 0..ORDERS {
@@ -472,7 +469,7 @@ async fn a_half_that_joins_while_the_order_changes_does_not_take_the_order_back(
 }
 
 #[tokio::test]
-async fn a_half_that_joins_together_with_a_newer_order_brings_the_order_along() {
+async fn a_leg_that_joins_together_with_a_newer_order_brings_the_order_along() {
     let (database, store) = fresh().await;
     let first = Batch {
         ledger: vec![entry("p", "PAYMENT", Some("o"))],

@@ -1,4 +1,4 @@
-//! What is measured of the two halves of a payment.
+//! What is measured of the two legs of a payment.
 
 use std::fmt;
 
@@ -10,9 +10,9 @@ use super::level::Level;
 /// What a write left a pair as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PairOutcome {
-    /// Both halves are known.
+    /// Both legs are known.
     Complete,
-    /// One half is known.
+    /// One leg is known.
     Incomplete,
 }
 
@@ -30,11 +30,11 @@ impl PairOutcome {
 /// Why a pair should be looked at before it is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PairFlag {
-    /// The amounts of its halves differ.
+    /// The amounts of its legs differ.
     AmountDiffers,
-    /// Its halves are too far apart to be one payment's.
+    /// Its legs are too far apart to be one payment's.
     OrderReused,
-    /// One `tx_id` was told as both halves.
+    /// One `tx_id` was told as both legs.
     SameTx,
 }
 
@@ -50,7 +50,7 @@ impl PairFlag {
     }
 }
 
-/// Pairs written, and those that still wait for a half.
+/// Pairs written, and those that still wait for a leg.
 #[derive(Clone)]
 pub struct PairingMetrics {
     pairs: Counter<u64>,
@@ -69,12 +69,12 @@ impl PairingMetrics {
                 .build(),
             incomplete: meter
                 .u64_counter("pairing_incomplete_total")
-                .with_description("Pairs written with one half only (the other may follow)")
+                .with_description("Pairs written with one leg only (the other may follow)")
                 .build(),
             incomplete_age: Level::new(
                 meter,
                 "pairing_incomplete_age_seconds",
-                "Age of the oldest pair that still has one half; 0 when none has",
+                "Age of the oldest pair that still has one leg; 0 when none has",
             ),
             skipped: meter
                 .u64_counter("pairing_skipped_non_payment_order_total")
@@ -83,7 +83,7 @@ impl PairingMetrics {
             flagged: meter
                 .u64_counter("pairing_flagged_total")
                 .with_description(
-                    "Pairs that got a half and should be looked at, by why; a lower bound under a flood",
+                    "Pairs that got a leg and should be looked at, by why; a lower bound under a flood",
                 )
                 .build(),
         }
@@ -113,7 +113,7 @@ impl PairingMetrics {
         self.skipped.add(n, &[]);
     }
 
-    /// `n` pairs that got a half carry a flag. With 0 too, so that the series is there before the first.
+    /// `n` pairs that got a leg carry a flag. With 0 too, so that the series is there before the first.
     pub fn flagged(&self, flag: PairFlag, n: u64) {
         self.flagged.add(n, &[KeyValue::new("flag", flag.name())]);
     }

@@ -1,6 +1,6 @@
 -- What an entry was, for an order, according to an event that is not the newest of its tx_id.
 -- Grain: one row per order, side and tx_id, folded by the caller. Contract: serving 3.
--- Only where the stored row is another half or none: else the stored row is the newer version of this very half. The
+-- Only where the stored row is another leg or none: else the stored row is the newer version of this very leg. The
 -- stored rows are locked by this transaction, so that nobody moves them meanwhile.
 INSERT INTO bo.moved_halves AS kept (
     payment_order_id, entry_type, tx_id, wallet_id, amount, event_time, updated_at, source_version, payload_hash
@@ -25,12 +25,12 @@ CROSS JOIN LATERAL (
     SELECT
         e.related_id = former.payment_order_id
         AND e.entry_type = former.entry_type
-        AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER') AS is_this_half
+        AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER') AS is_this_leg
     FROM bo.ledger_entries AS e
     WHERE e.tx_id = former.tx_id
     LIMIT 1
 ) AS entry
-WHERE entry.is_this_half IS NOT TRUE
+WHERE entry.is_this_leg IS NOT TRUE
 ORDER BY former.tx_id COLLATE "C", former.payment_order_id COLLATE "C", former.entry_type COLLATE "C"
 ON CONFLICT (payment_order_id, entry_type, tx_id) DO UPDATE SET
     wallet_id = EXCLUDED.wallet_id,
