@@ -10,8 +10,8 @@ use nsc_store::AuditRow;
 
 use crate::app::App;
 use crate::context::RequestContext;
+use crate::endpoint::{Endpoint, QUERY_NAMES, id_segment};
 use crate::params::{self, MAX_ID_CHARS};
-use crate::routes::{Endpoint, QUERY_NAMES, id_segment};
 
 /// Whatever a client sends is kept in part: enough to recognise it by, too little to fill a disk.
 const MAX_PATH_CHARS: usize = 1_024;
@@ -147,7 +147,7 @@ fn cut(text: &str, chars: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::{cut, kept_roles, resource_id};
-    use crate::routes::Endpoint;
+    use crate::endpoint::Endpoint;
 
     #[test]
     fn texts_are_cut_between_characters() {

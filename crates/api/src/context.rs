@@ -9,7 +9,7 @@ use nsc_core::UtcMicros;
 use nsc_telemetry::correlation::{CORRELATION_HEADERS, TRACE_PARENT_HEADER};
 use nsc_telemetry::{CorrelationId, TraceParent};
 
-use crate::routes::Endpoint;
+use crate::endpoint::Endpoint;
 
 pub(crate) struct RequestContext {
     pub(crate) correlation_id: CorrelationId,

@@ -7,7 +7,7 @@
 use nsc_auth::base64url;
 use nsc_core::UtcMicros;
 
-use crate::params::MAX_ID_CHARS;
+use crate::endpoint::MAX_ID_CHARS;
 
 /// Layout: version, sum, event time in microseconds (big-endian), tx id.
 const VERSION: u8 = 1;

@@ -21,7 +21,7 @@ use crate::error::ApiError;
 use crate::gauges;
 use crate::options::ApiOptions;
 use crate::readiness::Readiness;
-use crate::routes::router;
+use crate::router::router;
 use crate::tls::Tls;
 
 /// hyper reads no more of a request's head than this; our own limits are below and answer with a problem.

@@ -8,8 +8,9 @@ mod query;
 mod time;
 mod wallet;
 
+pub use crate::endpoint::MAX_ID_CHARS;
 pub use order::{OrderParameters, order_parameters};
-pub use path_id::{MAX_ID_CHARS, path_id};
+pub use path_id::path_id;
 pub use query::no_query;
 pub use wallet::{DEFAULT_LIMIT, MAX_LIMIT, WalletParameters, wallet_parameters};
 

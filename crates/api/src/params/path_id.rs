@@ -2,9 +2,7 @@
 
 use super::percent::decoded;
 use super::{ParameterError, Place};
-
-/// The longest id there can be, in characters (contract section 1: longer ones are never stored).
-pub const MAX_ID_CHARS: usize = 255;
+use crate::endpoint::MAX_ID_CHARS;
 
 /// The id that a path segment stands for.
 ///

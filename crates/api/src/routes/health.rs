@@ -33,7 +33,7 @@ pub(crate) async fn healthz() -> Result<Response, Problem> {
 #[utoipa::path(get, path = "/readyz", operation_id = "getReadiness", tag = "operation",
     responses((status = 200, description = "They can.", body = Health)))]
 pub(crate) async fn readyz(State(app): State<Shared>) -> Result<Response, Problem> {
-    match app.readiness.check(&app).await {
+    match app.readiness.check(&app.auth, &app.store, &app.shutdown).await {
         Ok(()) => found(&OK, 0),
         Err(reason) => Err(Problem::new(ProblemKind::NotReady, reason)),
     }

@@ -5,9 +5,10 @@ use axum::response::Response;
 use http::Uri;
 use nsc_store::{EntryCursor, OrderQuery};
 
-use super::{found, id_segment, not_found, store_failed};
+use super::{found, not_found, store_failed};
 use crate::app::Shared;
 use crate::cursor::{Cursor, Position};
+use crate::endpoint::id_segment;
 use crate::params::{order_parameters, path_id};
 use crate::problem::Problem;
 use crate::view::PaymentOrder;

@@ -4,8 +4,9 @@ use axum::extract::State;
 use axum::response::Response;
 use http::Uri;
 
-use super::{found, id_segment, not_found, store_failed};
+use super::{found, not_found, store_failed};
 use crate::app::Shared;
+use crate::endpoint::id_segment;
 use crate::params::{no_query, path_id};
 use crate::problem::Problem;
 use crate::view::Transaction;

@@ -5,9 +5,10 @@ use axum::response::Response;
 use http::Uri;
 use nsc_store::{EntryCursor, WalletQuery};
 
-use super::{found, id_segment, store_failed};
+use super::{found, store_failed};
 use crate::app::Shared;
 use crate::cursor::{Cursor, Position};
+use crate::endpoint::id_segment;
 use crate::params::{path_id, wallet_parameters};
 use crate::problem::Problem;
 use crate::view::{Transaction, WalletTransactions};
