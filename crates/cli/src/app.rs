@@ -13,10 +13,10 @@ use nsc_telemetry::LogOptions;
 #[cfg(feature = "lakehouse")]
 use secrecy::ExposeSecret;
 
-use crate::args::Cli;
-use crate::config::{self, Config, Scope};
+use crate::config::{self, Config, Flags, Scope};
 use crate::environment::Environment;
 use crate::failure::{Outcome, Refusal};
+use crate::global_args::GlobalArgs;
 use crate::output::{Look, Printer};
 use crate::progress::{self, LogBesideBars};
 use crate::terminal::Terminal;
@@ -39,13 +39,16 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Reads the configuration and starts the log.
-    pub(crate) fn new(cli: &Cli, env: Environment, terminal: Terminal) -> Outcome<Self> {
-        let global = &cli.global;
+    /// Reads the configuration and starts the log. `flags` are those of the command line, `scope` is what the command goes by.
+    pub(crate) fn new(
+        global: &GlobalArgs,
+        flags: &Flags,
+        scope: Scope,
+        env: Environment,
+        terminal: Terminal,
+    ) -> Outcome<Self> {
         let file = config::find(global.config.as_deref(), &env)?;
-        let mut flags = global.flags();
-        cli.command.add_to(&mut flags);
-        let config = config::resolve(&flags, &env, file, cli.command.scope())?;
+        let config = config::resolve(flags, &env, file, scope)?;
         let bars = progress::bars(terminal);
         let log = LogOptions {
             format: config.log.format.value,
@@ -61,7 +64,7 @@ impl App {
         }
         // What is only shown is shown with everything that is wrong with it.
         if let Some(objection) = &config.objection
-            && cli.command.scope() != Scope::All
+            && scope != Scope::All
         {
             return Err(objection.clone().into());
         }
@@ -144,7 +147,7 @@ impl App {
     /// As [`Self::lake`], `None` when its local root does not exist.
     pub(crate) fn lake_if_any(&self) -> Outcome<Option<Lake>> {
         let root = &self.config.lake.root.value;
-        let is_absent = !root.contains("://") && !std::path::Path::new(root).exists();
+        let is_absent = !root.contains("://") && matches!(std::path::Path::new(root).try_exists(), Ok(false));
         (!is_absent).then(|| self.lake_or_new()).transpose()
     }
 

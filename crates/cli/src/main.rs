@@ -19,6 +19,7 @@ mod config;
 mod environment;
 mod failure;
 mod failure_text;
+mod global_args;
 mod output;
 mod progress;
 mod signals;

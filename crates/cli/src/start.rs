@@ -41,8 +41,10 @@ fn execute(cli: Cli, env: Environment, terminal: Terminal) -> Outcome<ExitStatus
             return outcome;
         }
     }
-    let app = App::new(&cli, env, terminal)?;
-    let args::Cli { command, .. } = cli;
+    let args::Cli { global, command } = cli;
+    let mut flags = global.flags();
+    command.add_to(&mut flags);
+    let app = App::new(&global, &flags, command.scope(), env, terminal)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(app.config.resources.threads.value)
         .enable_all()
