@@ -5,6 +5,7 @@ mod calendar;
 mod changes;
 mod data_file;
 mod data_reader;
+mod day_values;
 mod days;
 mod days_changed;
 mod each_file;

@@ -88,7 +88,7 @@ pub(crate) async fn days_of(
     let ids = orders.iter().map(|order| Some(*order));
     let refs = in_memory(ctx, vec![column("order_ref", ids)?])?;
     let stored = run.table("silver.order_events").await?;
-    let files = files_of_orders(ctx, &stored, refs).await?;
+    let files = files_of_orders(run, ctx, &stored, refs).await?;
     let mut days: BTreeSet<DateKst> = files.iter().filter_map(DataFile::partition_date).collect();
     let earlier = quarantined(run, ctx).await?.into_iter();
     let earlier = earlier.filter(|r| orders.contains(&r.order_id));

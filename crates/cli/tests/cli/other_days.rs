@@ -7,6 +7,7 @@ mod every_way;
 mod far_apart;
 mod far_away;
 mod few_of_many;
+mod late_orders;
 mod records_of_loads;
 mod taken_back;
 mod too_large;
@@ -475,12 +476,6 @@ fn random_night(random: &mut Lcg, night: usize) -> Night {
         format!("2026-01-{:02}T{:02}:{minute:02}:00Z", day + hour / 24, hour % 24)
     };
     let at = |night: usize, n: usize| format!("2026-01-{:02}T15:01:{n:02}Z", 5 + night);
-    if night == 0 {
-        // An order that comes days after its entries is found when their days are run again: all are known early.
-        let first = "2026-01-04T15:00:00Z";
-        let known = (0..5).map(|n| order(&format!("PO{n}"), Some("PENDING"), first, first));
-        lines.insert("payment_orders", known.collect());
-    }
     for n in 0..12 {
         let wallet = format!("u{}", random.below(3));
         let kind = [

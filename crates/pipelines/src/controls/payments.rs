@@ -88,7 +88,7 @@ impl Payments<'_> {
         let files = if missing.iter().all(|b| b.num_rows() == 0) {
             Vec::new()
         } else {
-            scope::files_of_orders(ctx, &orders, in_memory(ctx, missing.clone())?).await?
+            scope::files_of_orders(run, ctx, &orders, in_memory(ctx, missing.clone())?).await?
         };
         let stored = orders
             .rows_with(ctx, files, &["order_ref"], &missing, scope::VERSIONED)

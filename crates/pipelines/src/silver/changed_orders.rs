@@ -12,7 +12,7 @@ use nsc_lake::{DataFile, Scope, StagedUpsert, Table, Upsert};
 use nsc_transforms::silver::OF_ORDER;
 
 use super::drain::stamp;
-use super::scope::named_orders;
+use super::scope::{files_with, named_orders};
 use super::stage::{SilverRules, in_memory};
 use crate::exceptions::metadata;
 use crate::loads;
@@ -50,15 +50,19 @@ impl ChangedOrders {
     /// Of some files of the ledger those of days with an entry that names one of the orders.
     pub(super) async fn files_naming(
         &self,
+        run: &RunContext,
         ctx: &SessionContext,
         ledger: &Table,
         files: Vec<DataFile>,
     ) -> Result<Vec<DataFile>, PipelineError> {
-        if self.is_empty() {
-            return Ok(Vec::new());
-        }
-        let refs = in_memory(ctx, self.0.clone())?.select_columns(&["order_ref"])?;
-        Ok(ledger.files_holding(ctx, files, "related_id", refs).await?)
+        let refs = self
+            .0
+            .iter()
+            .filter_map(|b| Some((b, b.schema().index_of("order_ref").ok()?)));
+        let refs = refs
+            .map(|(b, at)| b.project(&[at]))
+            .collect::<Result<Vec<_>, _>>()?;
+        files_with(run, ctx, ledger, files, "related_id", &refs).await
     }
 
     /// Gives the stored entries of a scope that name one of the orders what they take from it; without one, their own status.

@@ -61,22 +61,20 @@ fn reaching_refused(bad: StagedUpsert, refused: BTreeSet<DateKst>) -> StagedUpse
     bad.reaching(refused.into_iter().filter(|_| is_new).collect())
 }
 
-/// Files of stored entries that may name the window's changed orders: on any day when orders were known before. A new
-/// order can be named by an entry that is a moment older, on the day before, and in the window itself where that was
-/// added to.
+/// Files of stored entries that may name the window's orders: an entry may be older than its order by any time, and newer where
+/// the window is run again. Entries of the window itself were staged beside new orders, unless they had been before.
 async fn naming_files(
     run: &RunContext,
     window: UtcWindow,
     has_base: bool,
     orders: &StagedUpsert,
 ) -> Result<Vec<DataFile>, PipelineError> {
-    let table = run.table("silver.ledger_entries").await?;
-    if orders.outcome().updated > 0 {
-        return Ok(table.files()?);
+    let mut files = run.table("silver.ledger_entries").await?.files()?;
+    if !has_base && orders.outcome().updated == 0 {
+        let days: BTreeSet<DateKst> = window.dates_kst().collect();
+        files.retain(|f| f.partition_date().is_none_or(|d| !days.contains(&d)));
     }
-    let mut days = vec![window.start.date_kst().previous()];
-    days.extend(window.dates_kst().filter(|_| has_base));
-    Ok(table.files_of(&days)?)
+    Ok(files)
 }
 
 async fn commit_one(

@@ -185,7 +185,7 @@ impl Convergence<'_> {
         }
         let orders = self.run.table(ORDERS).await?;
         let named = counting.clone().select_columns(&["related_id"])?;
-        let files = scope::files_of_orders(self.ctx, &orders, named).await?;
+        let files = scope::files_of_orders(self.run, self.ctx, &orders, named).await?;
         let stored = scope::payment_versions(self.ctx.read_table(orders.scan(files))?)?;
         Ok(match scope::orders_named_by(counting, vec![stored], None)? {
             Some(named) => with_named_orders(rows, named)?,

@@ -181,7 +181,8 @@ impl Late {
             // Late orders were merged before.
             let orders = run.table("silver.order_events").await?;
             let files =
-                scope::files_of_orders(ctx, &orders, bronze.clone().select_columns(&["related_id"])?).await?;
+                scope::files_of_orders(run, ctx, &orders, bronze.clone().select_columns(&["related_id"])?)
+                    .await?;
             let stored = scope::payment_versions(ctx.read_table(orders.scan(files))?)?;
             if let Some(named) = scope::orders_named_by(bronze, vec![stored], None)? {
                 rows = with_named_orders(rows, named)?;
@@ -205,7 +206,7 @@ pub(super) async fn restate(
         return Ok(());
     }
     let table = run.table("silver.ledger_entries").await?;
-    let files = orders.files_naming(ctx, &table, files).await?;
+    let files = orders.files_naming(run, ctx, &table, files).await?;
     affected.note(files.iter().filter_map(DataFile::partition_date));
     let scope = Scope::of(files, Conflict::Newest);
     orders

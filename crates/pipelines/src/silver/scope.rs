@@ -125,6 +125,7 @@ pub(crate) fn named_orders(orders: DataFrame) -> Result<DataFrame, PipelineError
 
 /// The files of the days that hold an order of those refs, found by the orders' keys alone.
 pub(crate) async fn files_of_orders(
+    run: &RunContext,
     ctx: &SessionContext,
     orders: &Table,
     refs: DataFrame,
@@ -132,10 +133,24 @@ pub(crate) async fn files_of_orders(
     let column = refs.schema().field(0).name().clone();
     let wanted = refs
         .filter(col(&column).is_not_null())?
-        .select(vec![text_key(col(&column)).alias("wanted")])?;
-    Ok(orders
-        .files_holding(ctx, orders.files()?, "order_key", wanted)
-        .await?)
+        .select(vec![text_key(col(&column)).alias("wanted")])?
+        .collect()
+        .await?;
+    files_with(run, ctx, orders, orders.files()?, "order_key", &wanted).await
+}
+
+/// Of some files of a table those of days that may hold some values in a column.
+pub(super) async fn files_with(
+    run: &RunContext,
+    ctx: &SessionContext,
+    table: &Table,
+    files: Vec<DataFile>,
+    column: &str,
+    wanted: &[RecordBatch],
+) -> Result<Vec<DataFile>, PipelineError> {
+    let values = |files| ctx.read_table(table.scan(files))?.select_columns(&[column]);
+    let name = format!("{}.{column}", table.name());
+    Ok(run.lake.files_of_days_with(&name, files, values, wanted).await?)
 }
 
 /// The days of some orders (the first column).
@@ -149,7 +164,7 @@ pub(super) async fn days_of_orders(
         return Ok(Vec::new());
     }
     let orders = run.table(ORDERS).await?;
-    let files = files_of_orders(ctx, &orders, refs).await?;
+    let files = files_of_orders(run, ctx, &orders, refs).await?;
     Ok(files.iter().filter_map(DataFile::partition_date).collect())
 }
 

@@ -300,6 +300,7 @@ impl Staging {
         };
         let mut others = Vec::new();
         let files = scope::files_of_orders(
+            &self.run,
             &self.ctx,
             &table,
             entries.clone().select_columns(&["related_id"])?,
