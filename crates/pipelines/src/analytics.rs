@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use async_trait::async_trait;
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::SessionContext;
@@ -9,35 +10,71 @@ use nsc_core::DateKst;
 use nsc_lake::Table;
 use nsc_transforms::analytics::payment_fact;
 
+use crate::cursors::{Input, input};
+use crate::daily::{self, Daily};
 use crate::derivation::{self, Derivation, UNCHANGED};
-use crate::due::{Extent, Work};
 use crate::exceptions::metadata;
-use crate::gate::{self, ANALYTICS};
+use crate::pipeline::{Extent, Pipeline};
 use crate::silver::scope;
 use crate::{Period, PipelineError, RunContext, RunReport, Salt};
 
 const FACT: &str = "gold.fact_payment_anonymized";
 const DUMMY_NOTE: &str = "user_key is made with the published dummy salt local-salt-v1, which hides nobody: for trying things out only";
 
-/// Runs Pipeline C.
-pub(crate) async fn run(
-    run: &RunContext,
-    period: Period,
-    extent: Extent,
-    report: &mut RunReport,
-) -> Result<(), PipelineError> {
-    let ctx = run.session()?;
-    let work = Work::of(run, &ctx, ANALYTICS, period, extent).await?;
-    report.windows.extend(work.windows());
-    gate::assert_silver_ready(run, &ctx, &work.days).await?;
-    if run.settings.salt.as_ref().is_some_and(Salt::is_dummy) {
-        tracing::warn!("{DUMMY_NOTE}");
-        report.notes.push(DUMMY_NOTE.to_owned());
+/// Pipeline C.
+#[derive(Debug, Clone, Copy)]
+pub struct Analytics;
+
+#[async_trait]
+impl Pipeline for Analytics {
+    fn name(&self) -> &'static str {
+        Self::NAME
     }
-    for day in &work.days {
-        day_fact(run, *day, report).await?;
+
+    async fn run(
+        &self,
+        run: &RunContext,
+        period: Period,
+        extent: Extent,
+        report: &mut RunReport,
+    ) -> Result<(), PipelineError> {
+        daily::run::<Self>(run, period, extent, report).await
     }
-    gate::succeeded(run, &ctx, work.success(ANALYTICS), |_| {}).await
+}
+
+impl Daily for Analytics {
+    const NAME: &'static str = "pipeline_c";
+    const INPUTS: &'static [Input] = &[
+        Input {
+            reach: false,
+            ..input("silver.order_events")
+        },
+        Input {
+            days: false,
+            ..input("silver.order_items")
+        },
+        Input {
+            days: false,
+            ..input("silver.products")
+        },
+    ];
+
+    async fn begin(run: &RunContext, report: &mut RunReport) -> Result<Self, PipelineError> {
+        if run.settings.salt.as_ref().is_some_and(Salt::is_dummy) {
+            tracing::warn!("{DUMMY_NOTE}");
+            report.notes.push(DUMMY_NOTE.to_owned());
+        }
+        Ok(Self)
+    }
+
+    async fn day(
+        &self,
+        run: &RunContext,
+        date: DateKst,
+        report: &mut RunReport,
+    ) -> Result<(), PipelineError> {
+        day_fact(run, date, report).await
+    }
 }
 
 async fn day_fact(run: &RunContext, day: DateKst, report: &mut RunReport) -> Result<(), PipelineError> {

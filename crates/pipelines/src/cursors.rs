@@ -10,26 +10,26 @@ use nsc_core::DateKst;
 use nsc_lake::{Days, DaysChanged, Table};
 use nsc_transforms::silver::OF_ORDER;
 
-use crate::gate::ANALYTICS;
 use crate::{PipelineError, RunContext};
 
-const SNAPSHOTS: &str = "silver.wallet_snapshot";
+pub(crate) const SNAPSHOTS: &str = "silver.wallet_snapshot";
 /// What a log may leave open of the time of a snapshot on midnight.
 const OPENING_MICROS: i64 = 1000;
 
 /// What the rows of a table mean for a day's result.
 #[derive(Debug, Clone, Copy)]
-struct Input {
-    table: &'static str,
+pub(crate) struct Input {
+    pub(crate) table: &'static str,
     /// The day's rows are read.
-    days: bool,
+    pub(crate) days: bool,
     /// What a commit says of other days counts.
-    reach: bool,
+    pub(crate) reach: bool,
     /// Every later day follows from the day's rows as well: positions and supply chain.
-    chains: bool,
+    pub(crate) chains: bool,
 }
 
-const fn input(table: &'static str) -> Input {
+/// A table of which the day's rows are read, and what a commit says of other days.
+pub(crate) const fn input(table: &'static str) -> Input {
     Input {
         table,
         days: true,
@@ -38,47 +38,11 @@ const fn input(table: &'static str) -> Input {
     }
 }
 
-const OF_CONTROLS: [Input; 4] = [
-    Input {
-        chains: true,
-        reach: false,
-        ..input("silver.ledger_entries")
-    },
-    Input {
-        chains: true,
-        ..input(SNAPSHOTS)
-    },
-    input("silver.order_events"),
-    Input {
-        days: false,
-        ..input("silver.bad_records")
-    },
-];
-
-const OF_ANALYTICS: [Input; 3] = [
-    Input {
-        reach: false,
-        ..input("silver.order_events")
-    },
-    Input {
-        days: false,
-        ..input("silver.order_items")
-    },
-    Input {
-        days: false,
-        ..input("silver.products")
-    },
-];
-
 /// The tables a pipeline reads, as they are when its run begins.
 pub(crate) struct Inputs(Vec<(Input, Table)>);
 
 impl Inputs {
-    pub(crate) async fn open(run: &RunContext, pipeline: &str) -> Result<Self, PipelineError> {
-        let all: &[Input] = match pipeline {
-            ANALYTICS => &OF_ANALYTICS,
-            _ => &OF_CONTROLS,
-        };
+    pub(crate) async fn open(run: &RunContext, all: &[Input]) -> Result<Self, PipelineError> {
         let mut tables = Vec::new();
         for input in all {
             if let Some(table) = run.existing(input.table).await? {

@@ -8,17 +8,10 @@ use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{Days, PipelineStates};
 
 use crate::cursors::Inputs;
+use crate::daily::Daily;
 use crate::gate::{SILVER, Success};
+use crate::pipeline::Extent;
 use crate::{Period, PipelineError, RunContext};
-
-/// How far a run of B or C reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Extent {
-    /// The period's days and nothing else: what an operator names.
-    Period,
-    /// The days that are due as well: a scheduled run, or a step of the chain.
-    WithDue,
-}
 
 /// The days of one run.
 pub(crate) struct Work {
@@ -38,10 +31,10 @@ struct Owed {
 }
 
 impl Owed {
-    async fn of(run: &RunContext, states: &PipelineStates, pipeline: &str) -> Result<Self, PipelineError> {
-        let own = states.get(pipeline);
+    async fn of<P: Daily>(run: &RunContext, states: &PipelineStates) -> Result<Self, PipelineError> {
+        let own = states.get(P::NAME);
         let done = own.map(|s| s.processed_dates.clone()).unwrap_or_default();
-        let inputs = Inputs::open(run, pipeline).await?;
+        let inputs = Inputs::open(run, P::INPUTS).await?;
         let with_rows = inputs.days_with_rows()?;
         let first = done.iter().next();
         let never_done = |d: &&DateKst| first.is_none_or(|first| first < **d) && !done.contains(**d);
@@ -67,10 +60,9 @@ impl Owed {
 }
 
 impl Work {
-    pub(crate) async fn of(
+    pub(crate) async fn of<P: Daily>(
         run: &RunContext,
         ctx: &SessionContext,
-        pipeline: &str,
         period: Period,
         extent: Extent,
     ) -> Result<Self, PipelineError> {
@@ -79,7 +71,7 @@ impl Work {
         let silver = states.get(SILVER);
         let mut cursors = None;
         if extent == Extent::WithDue {
-            let owed = Owed::of(run, &states, pipeline).await?;
+            let owed = Owed::of::<P>(run, &states).await?;
             let is_ready = |d: &DateKst| silver.is_some_and(|s| s.processed_dates.contains(*d));
             let (ready, left): (BTreeSet<_>, BTreeSet<_>) = owed
                 .days

@@ -101,9 +101,6 @@ pub enum PipelineError {
         /// The day.
         date: DateKst,
     },
-    /// A chain where one pipeline was meant: a defect of this program, and no success.
-    #[error("a chain of pipelines has no lock of its own")]
-    NotOnePipeline,
     /// The dummy salt outside the local environment.
     #[error("the local dummy salt is refused in environment {environment}")]
     DummySalt {
@@ -262,7 +259,7 @@ impl OperatorError for PipelineError {
             Self::OutputGone { .. } | Self::SourceGone { .. } => ErrorCode::DataFilesLost,
             Self::DummySalt { .. } => ErrorCode::Configuration,
             Self::SaltMissing { .. } => ErrorCode::SaltMissing,
-            Self::Transform(_) | Self::Task(_) | Self::NotOnePipeline => ErrorCode::Unexpected,
+            Self::Transform(_) | Self::Task(_) => ErrorCode::Unexpected,
         }
     }
 

@@ -10,12 +10,6 @@ use crate::{PipelineError, RunContext};
 
 /// Name of Pipeline Silver in `gold.pipeline_state`.
 pub(crate) const SILVER: &str = "pipeline_silver";
-/// Name of Pipeline A.
-pub(crate) const GUARDRAIL: &str = "pipeline_a";
-/// Name of Pipeline B.
-pub(crate) const CONTROLS: &str = "pipeline_b";
-/// Name of Pipeline C.
-pub(crate) const ANALYTICS: &str = "pipeline_c";
 
 /// `assert_pipeline_ready`: the state table exists, has Silver's row, and Silver succeeded for each very day.
 pub(crate) async fn assert_silver_ready(

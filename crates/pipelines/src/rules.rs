@@ -1,10 +1,44 @@
 //! `sync_rules`: the rules file into `gold.dim_rule_scd2`, as SCD2.
 
+use std::time::Instant;
+
+use async_trait::async_trait;
 use nsc_contracts::rule::{KnownMetric, Rule, RuleError, RuleSet, RuleVersion, default_rules, plan_sync};
 use nsc_lake::session;
 use serde::Serialize;
 
-use crate::{PipelineError, RunContext};
+use crate::pipeline::{Extent, Pipeline};
+use crate::{Period, PipelineError, RunContext, RunReport};
+
+/// The rules sync, with the wanted rules.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncRules(pub RuleSource);
+
+#[async_trait]
+impl Pipeline for SyncRules {
+    fn name(&self) -> &'static str {
+        "sync_rules"
+    }
+
+    fn follows_from_sources(&self) -> bool {
+        false
+    }
+
+    async fn run(
+        &self,
+        run: &RunContext,
+        _: Period,
+        _: Extent,
+        report: &mut RunReport,
+    ) -> Result<(), PipelineError> {
+        let begun = Instant::now();
+        let done = sync_rules(run, &self.0, false).await?;
+        let rows = done.unchanged as u64 + done.opened.len() as u64;
+        report.step("sync rules", begun, rows, 0);
+        report.rules = Some(done);
+        Ok(())
+    }
+}
 
 /// What a sync did.
 #[derive(Debug, Clone, Default, Serialize)]

@@ -10,23 +10,25 @@ mod verdicts;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use async_trait::async_trait;
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::Decimal128Type;
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::control::{CONTROLS, Control, SUPPLY, Stage};
 use nsc_contracts::exception::ExceptionType;
 use nsc_contracts::rule::RuleSet;
-use nsc_core::Money;
+use nsc_core::{DateKst, Money};
 use nsc_lake::{Conflict, Days, Scope, Table, Upsert, UpsertOutcome};
 use nsc_transforms::controls::{self as plans, ControlDay, ControlRules, positions_next, wallet_day};
 use nsc_transforms::vocabulary::Aliases;
 use nsc_transforms::{Parameter, TransformError, money};
 
+use crate::cursors::{Input, SNAPSHOTS, input};
+use crate::daily::{self, Daily};
 use crate::derivation::{self, Derivation, UNCHANGED};
-use crate::due::{Extent, Work};
 use crate::exceptions::{self, Judged, metadata};
-use crate::gate::{self, CONTROLS as PIPELINE};
 use crate::loads;
+use crate::pipeline::{Extent, Pipeline};
 use crate::{Period, PipelineError, RunContext, RunReport};
 
 use pairing::Pairing;
@@ -55,43 +57,93 @@ impl Judging {
     }
 }
 
-/// Runs Pipeline B, day after day.
-pub(crate) async fn run(
-    run: &RunContext,
-    period: Period,
-    extent: Extent,
-    report: &mut RunReport,
-) -> Result<(), PipelineError> {
-    let ctx = run.session()?;
-    let work = Work::of(run, &ctx, PIPELINE, period, extent).await?;
-    report.windows.extend(work.windows());
-    gate::assert_silver_ready(run, &ctx, &work.days).await?;
-    let rules = report.judging_by(run.rules(&ctx).await?);
-    let judging = Judging::of(&rules)?;
-    let history = History::open(run).await?;
-    report.read(&history.ledger);
-    report.read(&history.snapshots);
-    for date in &work.days {
-        let dq_tag = gating_tag(run, &ctx, &rules, *date).await?;
+/// Pipeline B.
+#[derive(Debug, Clone, Copy)]
+pub struct Controls;
+
+#[async_trait]
+impl Pipeline for Controls {
+    fn name(&self) -> &'static str {
+        Run::NAME
+    }
+
+    async fn run(
+        &self,
+        run: &RunContext,
+        period: Period,
+        extent: Extent,
+        report: &mut RunReport,
+    ) -> Result<(), PipelineError> {
+        daily::run::<Run>(run, period, extent, report).await
+    }
+}
+
+/// What all days of a run share.
+struct Run {
+    ctx: SessionContext,
+    rules: RuleSet,
+    judging: Judging,
+    history: History,
+}
+
+impl Daily for Run {
+    const NAME: &'static str = "pipeline_b";
+    const INPUTS: &'static [Input] = &[
+        Input {
+            chains: true,
+            reach: false,
+            ..input("silver.ledger_entries")
+        },
+        Input {
+            chains: true,
+            ..input(SNAPSHOTS)
+        },
+        input("silver.order_events"),
+        Input {
+            days: false,
+            ..input("silver.bad_records")
+        },
+    ];
+
+    async fn begin(run: &RunContext, report: &mut RunReport) -> Result<Self, PipelineError> {
+        let ctx = run.session()?;
+        let rules = report.judging_by(run.rules(&ctx).await?);
+        let judging = Judging::of(&rules)?;
+        let history = History::open(run).await?;
+        report.read(&history.ledger);
+        report.read(&history.snapshots);
+        Ok(Self {
+            ctx,
+            rules,
+            judging,
+            history,
+        })
+    }
+
+    async fn day(
+        &self,
+        run: &RunContext,
+        date: DateKst,
+        report: &mut RunReport,
+    ) -> Result<(), PipelineError> {
         let day = ControlDay {
-            date: *date,
+            date,
             run_id: run.run_id.clone(),
-            dq_tag,
+            dq_tag: gating_tag(run, &self.ctx, &self.rules, date).await?,
         };
         let day = Day {
             run,
             day: &day,
-            rules: &judging,
-            history: &history,
+            rules: &self.judging,
+            history: &self.history,
         };
         match day.run(report).await {
             Err(PipelineError::AmountOverflow { what, .. }) => {
-                return Err(overflow::named(run, &history, *date, what).await);
+                Err(overflow::named(run, &self.history, date, what).await)
             }
-            done => done?,
+            done => done,
         }
     }
-    gate::succeeded(run, &ctx, work.success(PIPELINE), |_| {}).await
 }
 
 /// One day's controls.

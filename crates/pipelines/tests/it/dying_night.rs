@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nsc_lake::Lake;
-use nsc_pipelines::{Period, Pipeline, RuleSource};
+use nsc_pipelines::{Analytics, Controls, Period, Pipeline, RuleSource, Silver, SyncRules};
 use nsc_testkit::{FaultPlan, FaultStore};
 use serde_json::{Value, json};
 
@@ -82,7 +82,7 @@ pub(crate) async fn load_night(lake: &Lake, dir: &Path, night: usize) {
     }
 }
 
-pub(crate) async fn run(lake: &Lake, pipeline: &Pipeline, night: usize) -> Result<(), String> {
+pub(crate) async fn run(lake: &Lake, pipeline: &dyn Pipeline, night: usize) -> Result<(), String> {
     let name = format!("{}-{night}", pipeline.name());
     let context = context(lake.clone(), &name, &now(night));
     let (_, outcome) = nsc_pipelines::run(&context, pipeline, Period::Scheduled).await;
@@ -106,11 +106,11 @@ pub(crate) async fn before_the_second_night(dir: &Path) -> PathBuf {
     let root = dir.join("before");
     let lake = open(&root, None);
     let rules = nsc_contracts::rule::default_rules().unwrap();
-    let sync = Pipeline::SyncRules(RuleSource::File(rules));
+    let sync = SyncRules(RuleSource::File(rules));
     run(&lake, &sync, 0).await.unwrap();
     load_night(&lake, dir, 0).await;
-    for pipeline in [Pipeline::Silver, Pipeline::Controls, Pipeline::Analytics] {
-        run(&lake, &pipeline, 0).await.unwrap();
+    for pipeline in [&Silver as &dyn Pipeline, &Controls, &Analytics] {
+        run(&lake, pipeline, 0).await.unwrap();
     }
     load_night(&lake, dir, 1).await;
     root
@@ -122,9 +122,9 @@ async fn a_night_that_dies_after_any_write_loses_no_row_and_no_day() {
     let before = before_the_second_night(dir.path()).await;
     let calm = dir.path().join("calm");
     copy(&before, &calm);
-    run(&open(&calm, None), &Pipeline::Silver, 1).await.unwrap();
+    run(&open(&calm, None), &Silver, 1).await.unwrap();
     let wanted_of_silver = dump(&open(&calm, None)).await;
-    run(&open(&calm, None), &Pipeline::Controls, 1).await.unwrap();
+    run(&open(&calm, None), &Controls, 1).await.unwrap();
     let wanted = dump(&open(&calm, None)).await;
     // Both days are in what B computed: the entry moved, the late one arrived, the contradiction was found.
     let issued = &wanted["gold.ledger_supply_balance_daily"];
@@ -145,17 +145,17 @@ async fn a_night_that_dies_after_any_write_loses_no_row_and_no_day() {
         copy(&before, &tried);
         let plan = FaultPlan::new(dies_at, true);
         let dying = open(&tried, Some(Arc::new(FaultStore::wrapper(&plan))));
-        let outcome = run(&dying, &Pipeline::Silver, 1).await;
+        let outcome = run(&dying, &Silver, 1).await;
         if !plan.has_struck() {
             outcome.unwrap();
             assert!(dies_at > 25, "only {dies_at} deaths");
             break;
         }
-        run(&open(&tried, None), &Pipeline::Silver, 1).await.unwrap();
+        run(&open(&tried, None), &Silver, 1).await.unwrap();
         // What B computes follows from what Silver leaves, the days that are due included: now and then it is looked at.
         let with_controls = dies_at % 8 == 0;
         if with_controls {
-            run(&open(&tried, None), &Pipeline::Controls, 1).await.unwrap();
+            run(&open(&tried, None), &Controls, 1).await.unwrap();
         }
         let found = dump(&open(&tried, None)).await;
         for (table, rows) in if with_controls { &wanted } else { &wanted_of_silver } {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use nsc_core::UtcMicros;
 use nsc_lake::{Lake, LoadRecord, LoadState, SessionOptions, session};
-use nsc_pipelines::Pipeline;
+use nsc_pipelines::{Analytics, Controls, Pipeline, Silver};
 use nsc_testkit::{FaultPlan, FaultStore};
 
 use super::dying_night::{before_the_second_night, copy, run};
@@ -36,8 +36,8 @@ async fn retract(lake: &Lake) {
 async fn before_the_retraction(dir: &Path) -> PathBuf {
     let root = before_the_second_night(dir).await;
     let lake = open(&root, None);
-    for pipeline in [Pipeline::Silver, Pipeline::Controls, Pipeline::Analytics] {
-        run(&lake, &pipeline, 1).await.unwrap();
+    for pipeline in [&Silver as &dyn Pipeline, &Controls, &Analytics] {
+        run(&lake, pipeline, 1).await.unwrap();
     }
     retract(&lake).await;
     root
@@ -49,9 +49,9 @@ async fn a_retraction_that_dies_after_any_write_is_carried_out_by_the_next_run()
     let before = before_the_retraction(dir.path()).await;
     let calm = dir.path().join("calm");
     copy(&before, &calm);
-    run(&open(&calm, None), &Pipeline::Silver, 1).await.unwrap();
+    run(&open(&calm, None), &Silver, 1).await.unwrap();
     let wanted_of_silver = dump(&open(&calm, None)).await;
-    run(&open(&calm, None), &Pipeline::Controls, 1).await.unwrap();
+    run(&open(&calm, None), &Controls, 1).await.unwrap();
     let wanted = dump(&open(&calm, None)).await;
     let issued = &wanted["gold.ledger_supply_balance_daily"];
     assert!(issued.iter().all(|row| row.contains(" 60.00 ")), "{issued:?}");
@@ -69,16 +69,16 @@ async fn a_retraction_that_dies_after_any_write_is_carried_out_by_the_next_run()
         copy(&before, &tried);
         let plan = FaultPlan::new(dies_at, true);
         let dying = open(&tried, Some(Arc::new(FaultStore::wrapper(&plan))));
-        let outcome = run(&dying, &Pipeline::Silver, 1).await;
+        let outcome = run(&dying, &Silver, 1).await;
         if !plan.has_struck() {
             outcome.unwrap();
             assert!(dies_at > 15, "only {dies_at} deaths");
             break;
         }
-        run(&open(&tried, None), &Pipeline::Silver, 1).await.unwrap();
+        run(&open(&tried, None), &Silver, 1).await.unwrap();
         let with_controls = dies_at % 8 == 0;
         if with_controls {
-            run(&open(&tried, None), &Pipeline::Controls, 1).await.unwrap();
+            run(&open(&tried, None), &Controls, 1).await.unwrap();
         }
         let found = dump(&open(&tried, None)).await;
         for (table, rows) in if with_controls { &wanted } else { &wanted_of_silver } {

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nsc_contracts::SOURCES;
 use nsc_core::{DateKst, RunId, UtcMicros};
 use nsc_lake::{Lake, LakeOptions, SessionOptions, StoreWrapper, session};
-use nsc_pipelines::{Invocation, Period, Pipeline, PipelineError, RuleSource, RunContext, RunSettings, Salt};
+use nsc_pipelines::{
+    Analytics, Controls, Guardrail, Invocation, Period, Pipeline, PipelineError, RuleSource, RunContext,
+    RunSettings, Salt, Silver, SyncRules,
+};
 
 pub(crate) const DAY: &str = "2026-01-05";
 
@@ -14,7 +18,7 @@ pub(crate) const DAY: &str = "2026-01-05";
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Ingest(&'static str),
-    Run(Pipeline, Period),
+    Run(Arc<dyn Pipeline>, Period),
 }
 
 pub(crate) fn world(dir: &Path) -> PathBuf {
@@ -68,12 +72,14 @@ pub(crate) fn steps() -> Vec<Step> {
     let guard = Period::window(day.start(), day.start().plus(7_200_000_000)).unwrap();
     let whole = Period::dates(day, day).unwrap();
     let mut steps: Vec<Step> = SOURCES.iter().map(|s| Step::Ingest(s.name)).collect();
-    steps.push(Step::Run(
-        Pipeline::SyncRules(RuleSource::File(rules)),
-        Period::Scheduled,
-    ));
-    steps.push(Step::Run(Pipeline::Guardrail, guard));
-    steps.extend([Pipeline::Silver, Pipeline::Controls, Pipeline::Analytics].map(|p| Step::Run(p, whole)));
+    let run = |pipeline: Arc<dyn Pipeline>, period| Step::Run(pipeline, period);
+    steps.extend([
+        run(Arc::new(SyncRules(RuleSource::File(rules))), Period::Scheduled),
+        run(Arc::new(Guardrail), guard),
+        run(Arc::new(Silver), whole),
+        run(Arc::new(Controls), whole),
+        run(Arc::new(Analytics), whole),
+    ]);
     steps
 }
 
@@ -81,7 +87,9 @@ pub(crate) fn steps() -> Vec<Step> {
 pub(crate) async fn act(lake: &Lake, world: &Path, step: &Step) -> Result<(), String> {
     match step {
         Step::Ingest(name) => load(lake, world, name, "2026-01-06T00:00:00Z").await,
-        Step::Run(pipeline, period) => run(lake, pipeline, *period).await.map_err(|e| e.to_string()),
+        Step::Run(pipeline, period) => run(lake, pipeline.as_ref(), *period)
+            .await
+            .map_err(|e| e.to_string()),
     }
 }
 
@@ -103,7 +111,7 @@ pub(crate) async fn load(lake: &Lake, folder: &Path, name: &str, at: &str) -> Re
     loaded.map(|_| ()).map_err(|e| e.to_string())
 }
 
-pub(crate) async fn run(lake: &Lake, pipeline: &Pipeline, period: Period) -> Result<(), PipelineError> {
+pub(crate) async fn run(lake: &Lake, pipeline: &dyn Pipeline, period: Period) -> Result<(), PipelineError> {
     let context = context(lake.clone(), pipeline.name(), "2026-01-20T00:00:00Z");
     nsc_pipelines::run(&context, pipeline, period).await.1
 }

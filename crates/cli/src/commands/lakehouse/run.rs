@@ -11,7 +11,8 @@ use nsc_contracts::rule::Severity;
 use nsc_core::{DateKst, ExitStatus, RunId, UtcMicros};
 use nsc_lake::Lake;
 use nsc_pipelines::{
-    Invocation, Pipeline, PipelineError, RuleSource, RunContext, RunReport, RunSettings, Salt, run,
+    Analytics, Controls, Guardrail, Invocation, Period, Pipeline, PipelineError, RuleSource, RunContext,
+    RunReport, RunSettings, Salt, Silver, SyncRules,
 };
 use secrecy::ExposeSecret;
 
@@ -104,6 +105,43 @@ fn run_id_of_the_job(app: &App) -> Outcome<Option<RunId>> {
     })
 }
 
+/// What is to be run.
+enum Wanted {
+    One(Box<dyn Pipeline>),
+    Chain(RuleSource),
+}
+
+fn wanted(pipeline: PipelineName, file: Option<PathBuf>) -> Outcome<Wanted> {
+    let one: Box<dyn Pipeline> = match pipeline {
+        PipelineName::Silver => Box::new(Silver),
+        PipelineName::A => Box::new(Guardrail),
+        PipelineName::B => Box::new(Controls),
+        PipelineName::C => Box::new(Analytics),
+        PipelineName::SyncRules => Box::new(SyncRules(RuleSource::File(rules::wanted(file)?))),
+        PipelineName::E2e if file.is_none() => {
+            return Ok(Wanted::Chain(RuleSource::Shipped(rules::wanted(None)?)));
+        }
+        PipelineName::E2e => return Ok(Wanted::Chain(RuleSource::File(rules::wanted(file)?))),
+    };
+    Ok(Wanted::One(one))
+}
+
+impl Wanted {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::One(pipeline) => pipeline.name(),
+            Self::Chain(_) => nsc_pipelines::CHAIN,
+        }
+    }
+
+    async fn run(self, context: &RunContext, period: Period) -> (RunReport, Result<(), PipelineError>) {
+        match self {
+            Self::One(pipeline) => nsc_pipelines::run(context, pipeline.as_ref(), period).await,
+            Self::Chain(rules) => nsc_pipelines::run_chain(context, rules, period).await,
+        }
+    }
+}
+
 pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> {
     let now = app.now(args.now);
     let run_id = args
@@ -116,17 +154,7 @@ pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> 
             .with_hint("Run `nsc rules sync FILE` first.")
             .into());
     }
-    let pipeline = match args.pipeline {
-        PipelineName::Silver => Pipeline::Silver,
-        PipelineName::A => Pipeline::Guardrail,
-        PipelineName::B => Pipeline::Controls,
-        PipelineName::C => Pipeline::Analytics,
-        PipelineName::SyncRules => Pipeline::SyncRules(RuleSource::File(rules::wanted(args.rules)?)),
-        PipelineName::E2e if args.rules.is_none() => {
-            Pipeline::Chain(RuleSource::Shipped(rules::wanted(None)?))
-        }
-        PipelineName::E2e => Pipeline::Chain(RuleSource::File(rules::wanted(args.rules)?)),
-    };
+    let wanted = wanted(args.pipeline, args.rules)?;
     // Rules are brought in; anything else would find nothing in a lakehouse it made itself.
     let lake = match args.pipeline {
         PipelineName::SyncRules => app.lake_or_new()?,
@@ -137,10 +165,10 @@ pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> 
         ..context(app, lake, run_id, Some(now), args.rules_as_of)?
     };
     let stop = signal()?;
-    let spinner = progress::spinner(&app.bars, pipeline.name());
+    let spinner = progress::spinner(&app.bars, wanted.name());
     let ended = tokio::select! {
         biased;
-        ended = Box::pin(run(&context, &pipeline, period)) => Ok(ended),
+        ended = Box::pin(wanted.run(&context, period)) => Ok(ended),
         name = stop => Err(name),
     };
     spinner.finish_and_clear();
