@@ -27,6 +27,8 @@ pub enum SchemaDifference {
     },
     /// Null may stand where the contract forbids it.
     Nullable(String),
+    /// Null may not stand where the contract allows it.
+    Required(String),
     /// A column the contract does not know.
     Unknown(String),
 }
@@ -42,6 +44,7 @@ impl fmt::Display for SchemaDifference {
                 found,
             } => write!(f, "column {column} is {found}, the contract says {expected}"),
             Self::Nullable(c) => write!(f, "column {c} may be null, the contract forbids it"),
+            Self::Required(c) => write!(f, "column {c} may not be null, the contract allows it"),
             Self::Unknown(c) => write!(f, "column {c} is not in the contract"),
         }
     }
@@ -71,6 +74,9 @@ impl TableContract {
             if field.is_nullable() && !column.nullable {
                 found.push(SchemaDifference::Nullable(column.name.to_owned()));
             }
+            if !field.is_nullable() && column.nullable {
+                found.push(SchemaDifference::Required(column.name.to_owned()));
+            }
         }
         let is_former = |name: &str| FORMER.contains(&(self.name, name));
         let declared = |name: &str| self.columns.iter().any(|c| c.name == name) || is_former(name);
@@ -83,6 +89,8 @@ impl TableContract {
                     expected: ColumnType::Text.name().to_owned(),
                     found: field.data_type().to_string(),
                 });
+            } else if !field.is_nullable() {
+                found.push(SchemaDifference::Required(field.name().clone()));
             }
         }
         found
@@ -119,6 +127,8 @@ mod tests {
         fields.retain(|f| f.name() != "category");
         fields[0] = Field::new("product_id", DataType::Utf8, true);
         fields.push(Field::new("colour", DataType::Utf8, true));
+        let price = fields.iter_mut().find(|f| f.name() == "price_krw").unwrap();
+        price.set_nullable(false);
         let found: Vec<String> = contract
             .differences(&Schema::new(fields))
             .iter()
@@ -130,6 +140,7 @@ mod tests {
                 "column product_id is Utf8, the contract says bigint",
                 "column product_id may be null, the contract forbids it",
                 "column category is missing",
+                "column price_krw may not be null, the contract allows it",
                 "column colour is not in the contract",
             ]
         );
@@ -142,11 +153,13 @@ mod tests {
     #[test]
     fn bronze_grows_by_text_columns_only() {
         let contract = crate::table("products_raw").unwrap();
-        let with = |ty| {
+        let with = |ty, nullable| {
             let mut fields: Vec<Field> = contract.columns.iter().map(crate::Column::arrow_field).collect();
-            fields.push(Field::new("colour", ty, true));
+            fields.push(Field::new("colour", ty, nullable));
             contract.differences(&Schema::new(fields)).len()
         };
-        assert_eq!((with(DataType::Utf8), with(DataType::Int64)), (0, 1));
+        assert_eq!((with(DataType::Utf8, true), with(DataType::Int64, true)), (0, 1));
+        // Its lines need not have it.
+        assert_eq!(with(DataType::Utf8, false), 1);
     }
 }

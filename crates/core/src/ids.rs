@@ -74,6 +74,17 @@ impl LoadId {
         Self(least.map_or(fresh, |least| fresh.max(least)).to_string())
     }
 
+    /// The greatest id that begins like a text: statistics of other programs keep only the beginning. `None` when it is no
+    /// beginning of an id.
+    #[must_use]
+    pub fn greatest_like(text: &str) -> Option<Self> {
+        let hex: String = text.chars().filter(|c| *c != '-').collect();
+        let hex: String = hex.chars().take_while(char::is_ascii_hexdigit).take(32).collect();
+        // Less than its time says nothing.
+        let id = u128::from_str_radix(&format!("{hex:f<32}"), 16).ok()?;
+        (hex.len() >= 12).then(|| Self(uuid::Uuid::from_u128(id).to_string()))
+    }
+
     /// The text as it is stored.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -90,6 +101,18 @@ impl fmt::Display for LoadId {
 #[cfg(test)]
 mod tests {
     use super::{LoadId, RunId};
+
+    #[test]
+    fn of_a_shortened_id_the_greatest_is_meant() {
+        let id = LoadId("019c18a5-1111-7222-8333-444455556666".to_owned());
+        assert_eq!(LoadId::greatest_like(id.as_str()), Some(id.clone()));
+        // As other programs shorten it: thirty-two characters, and one that is greater than whatever followed.
+        let shortened = LoadId::greatest_like("019c18a5-1111-7222-8333-44445555\u{10ffff}").unwrap();
+        assert_eq!(shortened.as_str(), "019c18a5-1111-7222-8333-44445555ffff");
+        assert!(id < LoadId::after(Some(&shortened)));
+        assert_eq!(LoadId::greatest_like("part-7"), None);
+        assert_eq!(LoadId::greatest_like("019c18a5"), None);
+    }
 
     #[test]
     fn each_load_id_is_greater_than_the_one_before_whatever_the_clock_says() {

@@ -135,10 +135,10 @@ impl Load<'_> {
         let known = async |app_id: String| self.table.application_version(&app_id).await;
         let is_same = known(delivery.app_id()).await?.is_some()
             || delivery.is_unmarked() && known(former_app_id(content)).await?.is_some();
-        let reason = if is_same {
-            Reason::Forced
-        } else {
-            Reason::NewDelivery
+        let reason = match is_same {
+            true if self.request.force => Reason::Forced,
+            true => Reason::RowsGone,
+            false => Reason::NewDelivery,
         };
         Ok((None, reason))
     }

@@ -61,14 +61,17 @@ pub async fn load(
     }
     observer.started(inputs.iter().map(|i| i.size).sum());
     let progress = Arc::new(Progress::default());
+    let table = open(lake, contract).await?;
+    // A later load is newer, on whatever machine and however its clock was set meanwhile.
+    let last = table.newest_load()?.and_then(|id| LoadId::greatest_like(&id));
     let mut load = Load {
         lake,
         request: &request,
         begun,
-        table: open(lake, contract).await?,
+        table,
         known,
         committed: HashMap::new(),
-        last: None,
+        last,
         progress: Arc::clone(&progress),
     };
     let mut files = Vec::with_capacity(inputs.len());
@@ -385,7 +388,7 @@ impl Load<'_> {
                 .is_some())
     }
 
-    /// The load that brought this very delivery, as far as the table's version at hand knows.
+    /// The load that brought this very delivery and whose rows are there, as far as the table's version at hand knows.
     pub(crate) async fn earlier(
         &self,
         delivery: &Delivery,
@@ -399,7 +402,9 @@ impl Load<'_> {
             return Ok(None);
         }
         if let Some(version) = self.table.application_version(&app_id).await? {
-            return Ok(Some(Earlier::Load(load_prefix(version))));
+            let prefix = load_prefix(version);
+            let stands = self.lake.load_stands(&self.table, &prefix).await?;
+            return Ok(stands.then_some(Earlier::Load(prefix)));
         }
         let is_former = delivery.is_unmarked()
             && self

@@ -29,6 +29,8 @@ pub enum Reason {
     NewDelivery,
     /// The table knew this very delivery, and was told to take it once more.
     Forced,
+    /// The table knew this very delivery, and none of its rows is there any more.
+    RowsGone,
     /// Skipped: the same content with the same marks.
     SameDelivery,
     /// Skipped unread: the file looks as it did when this delivery was loaded.

@@ -154,7 +154,10 @@ impl Table {
         let mut commit = LoggedCommit::default();
         for action in get_actions(number, &bytes).map_err(failed)? {
             match action {
-                Action::CommitInfo(info) => commit.info = info.info.into_iter().collect(),
+                Action::CommitInfo(info) => {
+                    commit.operation = info.operation;
+                    commit.info = info.info.into_iter().collect();
+                }
                 Action::Add(add) => commit.added.push(add),
                 Action::Remove(file) => commit.removed.push(file),
                 _ => {}
@@ -167,6 +170,7 @@ impl Table {
 /// What a commit says.
 #[derive(Debug, Default)]
 pub(crate) struct LoggedCommit {
+    pub(crate) operation: Option<String>,
     pub(crate) info: serde_json::Map<String, Value>,
     pub(crate) added: Vec<Add>,
     pub(crate) removed: Vec<Remove>,

@@ -116,6 +116,12 @@ impl DataFile {
         value.filter(|_| is_one)
     }
 
+    /// The greatest value of a text column, as far as the log says.
+    #[must_use]
+    pub fn greatest_text(&self, column: &str) -> Option<&str> {
+        self.max.get(column).and_then(Value::as_str)
+    }
+
     /// Whether a value of an integer column between `low` and `high` (inclusive) may be in the file.
     #[must_use]
     pub fn may_hold_integer(&self, column: &str, low: i64, high: i64) -> bool {

@@ -19,6 +19,14 @@ pub enum LakeError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A directory of the lakehouse that may not be looked at.
+    #[error("{path} cannot be looked at: {reason}")]
+    Forbidden {
+        /// The directory.
+        path: String,
+        /// What the system says.
+        reason: String,
+    },
     /// The table was never created.
     #[error("table {table} does not exist yet")]
     Missing {
@@ -272,6 +280,7 @@ impl OperatorError for LakeError {
             _ if self.is_of_content() => ErrorCode::DataFilesLost,
             Self::Null { .. } | Self::Engine(_) | Self::Arrow(_) | Self::Task(_) => ErrorCode::Unexpected,
             Self::Root { .. }
+            | Self::Forbidden { .. }
             | Self::Corrupt { .. }
             | Self::Delta { .. }
             | Self::Store(_)
@@ -299,6 +308,9 @@ impl OperatorError for LakeError {
         let hint = match self {
             Self::Root { .. } => {
                 "name a directory you may write to, or an abfss:// URL with its credentials in the configuration"
+            }
+            Self::Forbidden { .. } => {
+                "let the account that runs nsc enter and read every directory of the lakehouse (chown, chmod); nsc doctor looks at every table"
             }
             Self::Missing { .. } => "ingest a source or run the pipeline that writes the table first",
             Self::Schema { differences, .. }

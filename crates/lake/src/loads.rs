@@ -19,7 +19,7 @@ use nsc_core::UtcMicros;
 use crate::{DataFile, Lake, LakeError, Table};
 
 /// The column of a Bronze table that names a row's load.
-const LOAD_ID: &str = "load_id";
+pub(crate) const LOAD_ID: &str = "load_id";
 
 /// What became of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -55,7 +55,7 @@ impl Lake {
         let Some(column) = contract.partition.first() else {
             return Ok(Vec::new());
         };
-        if self.has_no_directory_of(contract) {
+        if self.has_no_directory_of(contract)? {
             return Err(LakeError::Missing { table });
         }
         let store = self.log_files(contract)?;

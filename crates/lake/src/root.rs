@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -77,6 +78,7 @@ impl Lake {
             root: root.to_owned(),
             reason,
         };
+        check_form(root).map_err(unusable)?;
         if !root.contains("://") {
             std::fs::create_dir_all(root).map_err(|e| unusable(e.to_string()))?;
         } else if root.starts_with("abfs") || root.starts_with("az") {
@@ -169,7 +171,7 @@ impl Lake {
         contract: &'static TableContract,
         version: Option<u64>,
     ) -> Result<Option<Table>, LakeError> {
-        if self.has_no_directory_of(contract) {
+        if self.has_no_directory_of(contract)? {
             return Ok(None);
         }
         let newest = version.is_none();
@@ -241,12 +243,23 @@ impl Lake {
         Place::new(&format!("{}{}", self.root, contract.full_name()), hidden.clone())
     }
 
-    /// Looking for a table leaves no empty directory behind.
-    pub(crate) fn has_no_directory_of(&self, contract: &TableContract) -> bool {
-        let dir = self
-            .local_dir()
-            .map(|root| root.join(contract.layer.name()).join(contract.name));
-        dir.is_some_and(|dir| !dir.exists())
+    /// Looking for a table leaves no empty directory behind. One that may not be looked at is not absent.
+    ///
+    /// # Errors
+    /// [`LakeError::Forbidden`].
+    pub(crate) fn has_no_directory_of(&self, contract: &TableContract) -> Result<bool, LakeError> {
+        let Some(root) = self.local_dir() else {
+            return Ok(false);
+        };
+        let dir = root.join(contract.layer.name()).join(contract.name);
+        match std::fs::metadata(&dir) {
+            Ok(_) => Ok(false),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(true),
+            Err(e) => Err(LakeError::Forbidden {
+                path: dir.display().to_string(),
+                reason: e.to_string(),
+            }),
+        }
     }
 
     fn tables(&self) -> MutexGuard<'_, HashMap<String, Table>> {
@@ -342,6 +355,36 @@ impl Lake {
     }
 }
 
+/// Refuses what would be another place than the one that was meant: a URL that lost its container (a variable that was never
+/// set) is a path of this machine to the libraries, and so is one of another program's file system.
+fn check_form(root: &str) -> Result<(), String> {
+    let Some((scheme, rest)) = root.split_once(':') else {
+        return Ok(());
+    };
+    let is_scheme = scheme.len() > 1
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "+.-".contains(c));
+    if !is_scheme || !rest.starts_with('/') {
+        return Ok(());
+    }
+    let Some(place) = rest.strip_prefix("//") else {
+        return Err(format!(
+            "{scheme}:/ is no form of a root: it is a directory, or a URL such as abfss://.."
+        ));
+    };
+    match scheme {
+        "file" => Ok(()),
+        "memory" => Err("what is kept in memory is gone with the process".to_owned()),
+        _ => {
+            let authority = place.split('/').next().unwrap_or_default();
+            let is_whole = !authority.is_empty() && authority.split('@').all(|part| !part.is_empty());
+            let missing = "the URL lacks its container or account; was a variable in it never set?";
+            is_whole.then_some(()).ok_or_else(|| missing.to_owned())
+        }
+    }
+}
+
 /// The table of a log at a version, the newest when there is none; `None` when it was never created.
 async fn loaded(log: &LogStoreRef, version: Option<u64>) -> Result<Option<DeltaTable>, DeltaTableError> {
     let mut delta = DeltaTable::new(Arc::clone(log));
@@ -353,4 +396,35 @@ async fn loaded(log: &LogStoreRef, version: Option<u64>) -> Result<Option<DeltaT
         Some(version) => delta.load_version(version).await?,
     }
     Ok(Some(delta))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_form;
+
+    #[test]
+    fn a_root_is_a_directory_or_a_whole_url() {
+        for whole in [
+            "lake",
+            "./a:b/c",
+            "/lake/2026:01",
+            "file:///lake",
+            "az://container/lake",
+            "abfss://c@account.dfs.core.windows.net/lake",
+        ] {
+            assert_eq!(check_form(whole), Ok(()), "{whole}");
+        }
+        for lacking in [
+            "az:///lake",
+            "az://",
+            "abfss:///lake",
+            "abfss://@account.dfs.core.windows.net/lake",
+            "abfss://c@/lake",
+            "memory:///lake",
+            "dbfs:/lake",
+            "s3:/lake",
+        ] {
+            assert!(check_form(lacking).is_err(), "{lacking}");
+        }
+    }
 }

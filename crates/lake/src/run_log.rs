@@ -23,6 +23,23 @@ fn derivation_path(name: &str) -> Path {
     Path::from_iter(["derivations", &format!("{name}.json")])
 }
 
+/// What a name means among the stored runs.
+#[derive(Debug)]
+pub enum NamedRun {
+    /// One run.
+    One(Box<RunLogEntry>),
+    /// No run.
+    None,
+    /// The ids of so many runs begin with it.
+    Several(usize),
+}
+
+impl From<Option<RunLogEntry>> for NamedRun {
+    fn from(entry: Option<RunLogEntry>) -> Self {
+        entry.map_or(Self::None, |entry| Self::One(Box::new(entry)))
+    }
+}
+
 impl Lake {
     /// Stores what is known of a run that begins. The report of an earlier run of that id is kept as `<run id>.<n>`.
     ///
@@ -95,6 +112,26 @@ impl Lake {
             name: name.to_owned(),
             report,
         }))
+    }
+
+    /// The run that a person names: `last` is the newest, any other text the id or its beginning.
+    ///
+    /// # Errors
+    /// As [`Lake::run`].
+    pub async fn run_named(&self, name: &str) -> Result<NamedRun, LakeError> {
+        if name == "last" {
+            return Ok(self.runs(1, |_| true).await?.pop().into());
+        }
+        if let Some(entry) = self.run(name).await? {
+            return Ok(NamedRun::One(Box::new(entry)));
+        }
+        let mut found = self.run_names().await?;
+        found.retain(|id| id.starts_with(name));
+        Ok(match found.as_slice() {
+            [one] => self.run(one).await?.into(),
+            [] => NamedRun::None,
+            several => NamedRun::Several(several.len()),
+        })
     }
 
     /// The record of how a result was derived, when there is one.

@@ -25,6 +25,9 @@ pub(crate) struct StoredRows {
     versions: Vec<Box<[u8]>>,
     /// When the newest row of each identity was written, in microseconds (`Append` only).
     times: Vec<i64>,
+    /// Keys of which more than one row is stored, with the files they stand in (`Replace` only): another program added copies.
+    /// None of the rows is met by a new one; all of them go.
+    copied: FingerprintMap<Vec<u32>>,
     /// One bit a row: some new row has its key.
     seen: Vec<AtomicU64>,
     /// Identity and content of rows appended by this very upsert (`Append` only).
@@ -85,6 +88,7 @@ impl StoredRows {
             files: Vec::with_capacity(count),
             versions: Vec::new(),
             times: Vec::new(),
+            copied: FingerprintMap::default(),
             seen: Vec::new(),
             appended: Mutex::default(),
         };
@@ -112,6 +116,9 @@ impl StoredRows {
                 }
                 self.times.push(time);
             }
+            if conflict == Conflict::Replace && self.is_copy(key, number) {
+                continue;
+            }
             let position = Position::try_from(self.contents.len()).map_err(|_| too_many())?;
             self.by_key.insert(key, position);
             self.contents.push(content);
@@ -119,6 +126,21 @@ impl StoredRows {
         }
         self.versions.extend(file.versions);
         Ok(())
+    }
+
+    /// Whether a row of this key was met before; then all of them are copies.
+    fn is_copy(&mut self, key: u128, number: u32) -> bool {
+        if let Some(files) = self.copied.get_mut(&key) {
+            files.push(number);
+            return true;
+        }
+        let Some(first) = self.by_key.remove(&key) else {
+            return false;
+        };
+        let first = self.files.get(first as usize).copied();
+        self.copied
+            .insert(key, first.into_iter().chain([number]).collect());
+        true
     }
 
     /// Whether a row of this identity and content is the first of this upsert.
@@ -152,7 +174,7 @@ impl StoredRows {
         })
     }
 
-    /// Rows no new row has met: (key, file).
+    /// Rows no new row has met: (key, file). Copies are among them.
     pub(crate) fn unmet(&self) -> impl Iterator<Item = (u128, u32)> + '_ {
         let met = |p: usize| {
             self.seen
@@ -163,6 +185,11 @@ impl StoredRows {
             .iter()
             .filter(move |(_, p)| !met(**p as usize))
             .filter_map(|(key, p)| Some((*key, *self.files.get(*p as usize)?)))
+            .chain(
+                self.copied
+                    .iter()
+                    .flat_map(|(key, files)| files.iter().map(|file| (*key, *file))),
+            )
     }
 }
 

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::taken_away::{emptied, live};
 use super::world::{lake, rows};
 use super::{nsc, stderr, stdout};
 
@@ -304,4 +305,195 @@ fn a_table_no_engine_opens_is_shown_and_mended() {
     assert!(count().status.success());
     lake(&root, &["ingest", "transaction_ledger", &file, "--force"]);
     assert_eq!(rows(&root, "bronze.transaction_ledger_raw", &[]).len(), 1);
+}
+
+/// Adds a commit of another program to a table.
+fn committed(table: &Path, actions: &[Value]) {
+    let (_, last) = live(table);
+    let lines: Vec<String> = actions.iter().map(Value::to_string).collect();
+    let commit = table.join(format!("_delta_log/{:020}.json", last + 1));
+    std::fs::write(commit, lines.join("\n") + "\n").unwrap();
+}
+
+fn night(root: &Path, now: &str) -> Value {
+    let output = lake(root, &["--format", "json", "run", "silver", "--now", now]);
+    serde_json::from_str(&stdout(&output)).unwrap()
+}
+
+#[test]
+fn a_file_is_loaded_again_once_its_rows_are_gone_and_not_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = begun(dir.path());
+    let bronze = root.join("bronze/transaction_ledger_raw");
+    let files = ["t1", "t2"].map(|tx| entry(dir.path(), tx, "u1", "2026-01-05"));
+    let ingest = |file: &str| stdout(&lake(&root, &["ingest", "transaction_ledger", file]));
+    files.iter().for_each(|file| _ = ingest(file));
+    night(&root, "2026-01-05T15:30:00Z");
+    let entries = || rows(&root, "silver.ledger_entries", &[]).len();
+    assert_eq!(entries(), 2);
+    // Put together they are still there, whatever the log says of single loads.
+    lake(&root, &["table", "optimize", "bronze.transaction_ledger_raw"]);
+    for file in &files {
+        assert!(ingest(file).contains("was loaded before"), "{file}");
+    }
+    emptied(&bronze);
+    let report = night(&root, "2026-01-05T15:40:00Z");
+    let notes = report["notes"].to_string();
+    assert!(
+        notes.contains("took rows out of bronze.transaction_ledger_raw (RESTORE, version 4)"),
+        "{notes}"
+    );
+    assert_eq!(entries(), 0);
+    let doctor = stdout(&with_root(&root, &["doctor"]));
+    assert!(doctor.contains("of 2 loads no row is in the table"), "{doctor}");
+    for file in &files {
+        assert!(ingest(file).contains("its rows were gone"), "{file}");
+        assert!(ingest(file).contains("was loaded before"), "{file}");
+    }
+    let report = night(&root, "2026-01-05T15:50:00Z");
+    assert!(report["notes"].is_null(), "{}", report["notes"]);
+    assert_eq!(entries(), 2);
+    let doctor = stdout(&with_root(&root, &["doctor"]));
+    assert!(!doctor.contains("no row is in the table"), "{doctor}");
+}
+
+#[test]
+fn a_load_without_rows_is_loaded_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = begun(dir.path());
+    let file = dir.path().join("blank.jsonl");
+    std::fs::write(&file, "\n\n").unwrap();
+    let file = file.to_string_lossy();
+    let ingest = || stdout(&lake(&root, &["ingest", "orders", &file]));
+    assert!(ingest().contains("2 blank"));
+    assert!(ingest().contains("was loaded before"));
+}
+
+#[test]
+fn copies_of_rows_that_another_program_added_are_gone_after_the_next_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = begun(dir.path());
+    for tx in ["t1", "t2"] {
+        let file = entry(dir.path(), tx, "u1", "2026-01-05");
+        lake(&root, &["ingest", "transaction_ledger", &file]);
+    }
+    let day = |pipeline: &str| {
+        let run = [
+            "run",
+            pipeline,
+            "--date-kst",
+            "2026-01-05",
+            "--now",
+            "2026-01-05T15:30:00Z",
+        ];
+        lake(&root, &run)
+    };
+    day("silver");
+    day("b");
+    let tables = ["silver.ledger_entries", "gold.ledger_supply_balance_daily"];
+    let wanted = tables.map(|table| rows(&root, table, &["run_id"]));
+    for (copies, table) in [1, 2].into_iter().flat_map(|n| tables.map(|table| (n, table))) {
+        let place = root.join(table.replace('.', "/"));
+        let (files, _) = live(&place);
+        let mut actions =
+            vec![json!({"commitInfo": {"timestamp": 1_767_600_000_000_i64, "operation": "WRITE"}})];
+        for (path, add) in &files {
+            for copy in 0..copies {
+                let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+                let copied = format!("{folder}/copy-{copy}-{name}")
+                    .trim_start_matches('/')
+                    .to_owned();
+                let decoded = |path: &str| place.join(path.replace("%3D", "="));
+                std::fs::copy(decoded(path), decoded(&copied)).unwrap();
+                let mut add = add.clone();
+                add["path"] = json!(copied);
+                actions.push(json!({"add": add}));
+            }
+        }
+        committed(&place, &actions);
+        let before = rows(&root, table, &[]).len();
+        assert!(
+            before > 1 && before.is_multiple_of(copies + 1),
+            "{table}: {before}"
+        );
+        day("silver");
+        day("b");
+        assert_eq!(
+            tables.map(|table| rows(&root, table, &["run_id"])),
+            wanted,
+            "{copies} of {table}"
+        );
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_looked_at_is_not_an_absent_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = begun(dir.path());
+    let file = entry(dir.path(), "t1", "u1", "2026-01-05");
+    lake(&root, &["ingest", "transaction_ledger", &file]);
+    night(&root, "2026-01-05T15:30:00Z");
+    // A file in the place of the directory: it hinders root as well, whom no permission does.
+    for (layer, arguments) in [
+        ("gold", &["rules", "list"][..]),
+        ("gold", &["findings", "list"]),
+        ("ops", &["loads", "list"]),
+        ("ops", &["run", "silver", "--now", "2026-01-05T15:40:00Z"]),
+        ("bronze", &["run", "silver", "--now", "2026-01-05T15:40:00Z"]),
+    ] {
+        let (place, aside) = (root.join(layer), root.join("aside"));
+        std::fs::rename(&place, &aside).unwrap();
+        std::fs::write(&place, "").unwrap();
+        let refused = with_root(&root, arguments);
+        let doctor = with_root(&root, &["doctor"]);
+        let list = with_root(&root, &["table", "list"]);
+        std::fs::remove_file(&place).unwrap();
+        std::fs::rename(&aside, &place).unwrap();
+        let said = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(6), "{layer} {arguments:?}: {said}");
+        assert!(said.contains("NSC0101") && said.contains(layer), "{said}");
+        assert_eq!(doctor.status.code(), Some(6), "{layer}: {}", stdout(&doctor));
+        // The other tables are shown.
+        let listed = stdout(&list);
+        assert!(
+            listed.contains("unreadable") && listed.contains(" ok "),
+            "{listed}"
+        );
+        assert_eq!(list.status.code(), Some(6));
+    }
+    night(&root, "2026-01-05T15:50:00Z");
+    assert_eq!(rows(&root, "silver.ledger_entries", &[]).len(), 1);
+}
+
+#[test]
+fn a_later_load_is_newer_whatever_the_clock_of_the_one_before_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = begun(dir.path());
+    let file = entry(dir.path(), "t1", "u1", "2026-01-05");
+    lake(&root, &["ingest", "transaction_ledger", &file]);
+    let commit = root.join("bronze/transaction_ledger_raw/_delta_log/00000000000000000001.json");
+    let log = std::fs::read_to_string(&commit).unwrap();
+    let first = rows(&root, "bronze.transaction_ledger_raw", &[]);
+    let first: Value = serde_json::from_str(&first[0]).unwrap();
+    let id = first["load_id"].as_str().unwrap();
+    // As if it had been loaded by a machine whose clock runs ahead; other programs keep thirty-two characters.
+    let ahead = "09000000-0000-7000-8000-00000000";
+    std::fs::write(
+        &commit,
+        log.replace(
+            &format!("\\\"load_id\\\":\\\"{id}\\\""),
+            &format!("\\\"load_id\\\":\\\"{ahead}\\\""),
+        ),
+    )
+    .unwrap();
+    let second = entry(dir.path(), "t2", "u1", "2026-01-05");
+    lake(&root, &["ingest", "transaction_ledger", &second]);
+    let ids = rows(&root, "bronze.transaction_ledger_raw", &[]);
+    let greatest = ids.iter().map(|r| {
+        serde_json::from_str::<Value>(r).unwrap()["load_id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    });
+    assert!(greatest.max().unwrap().as_str() > ahead);
 }

@@ -37,7 +37,7 @@ fn directory(root: &Path, table: &str) -> PathBuf {
 }
 
 /// The files of a table that its log names, with the actions that added them, and the number of the last commit.
-fn live(table: &Path) -> (BTreeMap<String, Value>, u64) {
+pub(super) fn live(table: &Path) -> (BTreeMap<String, Value>, u64) {
     let (mut files, mut last) = (BTreeMap::new(), 0);
     for version in 0.. {
         let Ok(commit) = std::fs::read_to_string(table.join(format!("_delta_log/{version:020}.json"))) else {
@@ -58,7 +58,7 @@ fn live(table: &Path) -> (BTreeMap<String, Value>, u64) {
 }
 
 /// Takes all rows out, as a `DELETE` or a `RESTORE` of another engine does: one commit that removes the files.
-fn emptied(table: &Path) {
+pub(super) fn emptied(table: &Path) {
     let (files, last) = live(table);
     let mut lines = vec![json!({"commitInfo": {"timestamp": 1_767_600_000_000_i64, "operation": "RESTORE"}})];
     lines.extend(files.iter().map(|(path, add)| {

@@ -217,6 +217,9 @@ pub(super) async fn inputs(
             report.read(table);
             let files = table.files()?;
             if scheduled {
+                if let Some(seen) = before.get(&name).copied() {
+                    tell_removals(table, seen, report).await?;
+                }
                 let new = new_files(table, before.get(&name).copied()).await?;
                 let missed = missed.ranges().map(|(first, last)| UtcWindow {
                     start: first.start(),
@@ -254,6 +257,22 @@ pub(super) async fn inputs(
         inputs.push(input);
     }
     Ok(inputs)
+}
+
+/// Says that rows of a Bronze table, which only grows, are gone: what was computed from them goes as well.
+async fn tell_removals(table: &Table, seen: u64, report: &mut RunReport) -> Result<(), PipelineError> {
+    for removal in table.removals_since(seen).await? {
+        let told = format!(
+            "another program took rows out of {} ({}, version {}) since the last run; what was computed from them goes with them. \
+             Was it not meant, load the files again: nsc doctor names the loads whose rows are gone",
+            table.name(),
+            removal.operation,
+            removal.version
+        );
+        tracing::warn!("{told}");
+        report.notes.push(told);
+    }
+    Ok(())
 }
 
 /// The Bronze versions of a run's inputs, by table.

@@ -4,7 +4,7 @@ use nsc_contracts::Layer;
 use nsc_contracts::rule::{RuleSet, default_rules, plan_sync};
 use nsc_contracts::status::STARTED;
 use nsc_core::{DateKst, MICROS_PER_SECOND, UtcMicros};
-use nsc_lake::{Direction, Lake, LoadStates, PipelineStates, RunLogEntry, Table, session};
+use nsc_lake::{Direction, Lake, LakeError, LoadStates, PipelineStates, RunLogEntry, Table, session};
 use nsc_pipelines::PipelineError;
 use serde_json::Value;
 
@@ -238,21 +238,45 @@ async fn runs(lake: &Lake, running: &[String], findings: &mut Findings) {
     }
 }
 
-/// Whether the records of loads that Silver has seen are still there.
+/// Whether the records of loads that Silver has seen are still there, and the rows of the loads that are recorded.
 async fn load_records(app: &App, lake: &Lake, states: &PipelineStates, findings: &mut Findings) {
-    let loads = match session(&app.session_options()) {
-        Ok(ctx) => LoadStates::read(lake, &ctx).await,
-        Err(e) => Err(e),
-    };
-    let seen = states.get("pipeline_silver").map(|s| &s.input_versions);
-    match loads {
-        Ok(loads) => {
-            if let Some(lost) = seen.and_then(|seen| loads.lost(seen)) {
-                findings.warn("loads", lost);
-            }
-        }
-        Err(e) => findings.fail("loads", &e),
+    if let Err(e) = looked_at_loads(app, lake, states, findings).await {
+        findings.fail("loads", &e);
     }
+}
+
+async fn looked_at_loads(
+    app: &App,
+    lake: &Lake,
+    states: &PipelineStates,
+    findings: &mut Findings,
+) -> Result<(), LakeError> {
+    const NAMED: usize = 3;
+    let ctx = session(&app.session_options())?;
+    let loads = LoadStates::read(lake, &ctx).await?;
+    let seen = states.get("pipeline_silver").map(|s| &s.input_versions);
+    if let Some(lost) = seen.and_then(|seen| loads.lost(seen)) {
+        findings.warn("loads", lost);
+    }
+    let lost = lake.lost_loads(&ctx).await?;
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let named = lost.iter().take(NAMED);
+    let named = named.map(|r| format!("{} ({})", r.load_id, r.input.as_deref().unwrap_or("-")));
+    let mut named = named.collect::<Vec<_>>().join(", ");
+    if let Some(more) = lost.len().checked_sub(NAMED).filter(|n| *n > 0) {
+        named = format!("{named} and {more} more");
+    }
+    findings.warn(
+        "loads",
+        format!(
+            "of {} loads no row is in the table: a load that was cut off, or rows that another program took out: {named}. nsc ingest \
+             of their files loads them again",
+            lost.len()
+        ),
+    );
+    Ok(())
 }
 
 /// The last business day that the schedule has processed by now (lakehouse contract 4, "Schedule"): the night's runs have

@@ -204,6 +204,7 @@ fn why(file: &FileSummary) -> String {
         Reason::NewContent => format!("new content ({marks})"),
         Reason::NewDelivery => format!("new delivery of known content ({marks})"),
         Reason::Forced => format!("forced once more ({marks})"),
+        Reason::RowsGone => format!("loaded again, for its rows were gone from the table ({marks})"),
         Reason::SameDelivery => format!("was loaded before{by} (same content, {marks})"),
         Reason::SameFile => format!("was loaded before{by} (file unchanged since, not read; {marks})"),
         Reason::SameContent => {

@@ -26,30 +26,41 @@ pub(super) async fn list(app: &mut App) -> Outcome {
         ],
         rows: Vec::new(),
     };
+    let mut unreadable = None;
     for contract in nsc_contracts::open_tables() {
         let mut row = vec![Cell::Text(contract.full_name())];
-        row.extend(stored_cells(lake.as_ref(), contract).await?);
+        let cells = stored_cells(lake.as_ref(), contract).await;
+        row.extend(cells.unwrap_or_else(|error| {
+            unreadable.get_or_insert(error);
+            not_known("unreadable")
+        }));
         row.extend([
             Cell::text(contract.write.name()),
             Cell::text(contract.description),
         ]);
         sheet.push(row);
     }
-    Ok(app.printer.sheet(&sheet)?)
+    app.printer.sheet(&sheet)?;
+    // The others are shown all the same.
+    unreadable.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// The cells of a table of which nothing is known but its state.
+fn not_known(state: &str) -> [Cell; 5] {
+    [Cell::text(state), Cell::Null, Cell::Null, Cell::Null, Cell::Null]
 }
 
 /// state, version, rows, files, bytes
-async fn stored_cells(lake: Option<&Lake>, contract: &'static TableContract) -> Outcome<[Cell; 5]> {
-    let unknown = |state: &str| [Cell::text(state), Cell::Null, Cell::Null, Cell::Null, Cell::Null];
+async fn stored_cells(lake: Option<&Lake>, contract: &'static TableContract) -> Result<[Cell; 5], LakeError> {
     let Some(lake) = lake else {
-        return Ok(unknown("absent"));
+        return Ok(not_known("absent"));
     };
     let table = match lake.existing(contract).await {
         Ok(Some(table)) => table,
-        Ok(None) => return Ok(unknown("absent")),
-        Err(LakeError::Schema { .. }) => return Ok(unknown("disagrees")),
-        Err(LakeError::Unsupported { .. }) => return Ok(unknown("unsupported")),
-        Err(e) => return Err(e.into()),
+        Ok(None) => return Ok(not_known("absent")),
+        Err(LakeError::Schema { .. }) => return Ok(not_known("disagrees")),
+        Err(LakeError::Unsupported { .. }) => return Ok(not_known("unsupported")),
+        Err(e) => return Err(e),
     };
     let size = Size::of(&table)?;
     Ok([
