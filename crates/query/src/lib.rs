@@ -2,7 +2,7 @@
 //! exactly or not at all.
 //!
 //! [`Engine`] is a session over a lake. Tables are opened when a statement names them, at their newest version or as they
-//! were (`version_of`, `as_of`).
+//! were (`version_of`, `as_of`, `as_of_run`).
 
 mod catalog;
 mod engine;

@@ -1,4 +1,4 @@
-//! A table as it was: `version_of('silver.x', 12)` and `as_of('silver.x', '2026-01-05T15:00:00Z')`.
+//! A table as it was: `version_of('silver.x', 12)`, `as_of('silver.x', '2026-01-05T15:00:00Z')` and `as_of_run('silver.x', 'last')`.
 
 use std::sync::Arc;
 
@@ -9,24 +9,30 @@ use datafusion::logical_expr::Expr;
 use datafusion::prelude::SessionContext;
 use nsc_contracts::TableContract;
 use nsc_core::UtcMicros;
-use nsc_lake::{Lake, LakeError};
+use nsc_lake::{Lake, LakeError, NamedRun};
+use serde_json::Value;
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     Version,
     Instant,
+    Run,
 }
 
-/// One of the two functions.
+/// One of the functions.
 #[derive(Debug)]
 struct TimeTravel {
     lake: Lake,
     kind: Kind,
 }
 
-/// Makes both functions known to a session.
+/// Makes the functions known to a session.
 pub(crate) fn register(ctx: &SessionContext, lake: &Lake) {
-    for (name, kind) in [("version_of", Kind::Version), ("as_of", Kind::Instant)] {
+    for (name, kind) in [
+        ("version_of", Kind::Version),
+        ("as_of", Kind::Instant),
+        ("as_of_run", Kind::Run),
+    ] {
         ctx.register_udtf(
             name,
             Arc::new(TimeTravel {
@@ -43,6 +49,9 @@ impl TableFunctionImpl for TimeTravel {
             Kind::Version => {
                 plan_error("version_of takes a table and a version: version_of('silver.ledger_entries', 12)")
             }
+            Kind::Run => plan_error(
+                "as_of_run takes a table and a run, by its id or the beginning of it: as_of_run('gold.recon_daily_snapshot_flow', 'last')",
+            ),
             Kind::Instant => plan_error(
                 "as_of takes a table and a time: as_of('silver.ledger_entries', '2026-01-05T15:00:00Z')",
             ),
@@ -55,6 +64,7 @@ impl TableFunctionImpl for TimeTravel {
             .ok_or_else(|| plan_error(&format!("the contract has no table {name}")))?;
         let point = match (self.kind, point) {
             (Kind::Version, point) => Point::Version(version_of(point).ok_or_else(usage)?),
+            (Kind::Run, point) => Point::Run(text_of(point).ok_or_else(usage)?),
             (Kind::Instant, point) => Point::Instant(
                 text_of(point)
                     .and_then(|t| UtcMicros::parse(&t))
@@ -68,10 +78,40 @@ impl TableFunctionImpl for TimeTravel {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Point {
     Version(u64),
     Instant(UtcMicros),
+    Run(String),
+}
+
+/// The version that a run, or the last of its steps that says so, wrote of a table; else the one it read.
+async fn version_of_run(lake: &Lake, table: &str, run: &str) -> Result<u64> {
+    let entry = match lake
+        .run_named(run)
+        .await
+        .map_err(|e| DataFusionError::External(Box::new(e)))?
+    {
+        NamedRun::One(entry) => entry,
+        NamedRun::None => {
+            return Err(plan_error(&format!(
+                "no report of a run {run} is stored (nsc runs list)"
+            )));
+        }
+        NamedRun::Several(count) => {
+            return Err(plan_error(&format!(
+                "{count} runs have ids that begin with {run}; give more of it"
+            )));
+        }
+    };
+    let parts = entry.report.get("parts").and_then(Value::as_array);
+    let reports = || std::iter::once(&entry.report).chain(parts.into_iter().flatten());
+    let said = |key: &str| {
+        let versions = reports().filter_map(|r| r.get(key)?.get(table)?.as_u64());
+        versions.max()
+    };
+    let version = said("versions_written").or_else(|| said("versions_read"));
+    version.ok_or_else(|| plan_error(&format!("the run {} neither wrote nor read {table}", entry.name)))
 }
 
 async fn open(lake: &Lake, contract: &'static TableContract, point: Point) -> Result<Arc<dyn TableProvider>> {
@@ -87,19 +127,20 @@ async fn open(lake: &Lake, contract: &'static TableContract, point: Point) -> Re
         .map_err(external)?
         .ok_or_else(missing)?;
     let version = match point {
-        Point::Version(version) if version > newest.version() => {
-            return Err(plan_error(&format!(
-                "{} has no version {version}; its newest is {}",
-                contract.full_name(),
-                newest.version()
-            )));
-        }
         Point::Version(version) => version,
+        Point::Run(run) => version_of_run(lake, &contract.full_name(), &run).await?,
         Point::Instant(at) => {
             let found = newest.version_at(at).await.map_err(external)?;
             found.ok_or_else(|| plan_error(&format!("{} has no version at {at}", contract.full_name())))?
         }
     };
+    if version > newest.version() {
+        return Err(plan_error(&format!(
+            "{} has no version {version}; its newest is {}",
+            contract.full_name(),
+            newest.version()
+        )));
+    }
     let table = lake
         .unchecked(contract, Some(version))
         .await

@@ -1,4 +1,5 @@
 //! A run leaves its beginning and its end, whatever ends it; and waits for whoever holds a pipeline when told to.
+//! Follows lakehouse contract 4.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -296,4 +297,53 @@ fn runs_are_found_by_pipeline_status_time_and_the_beginning_of_their_id() {
     assert_eq!(shown("night.silver").as_deref(), Some("pipeline_silver"));
     assert_eq!(shown("nig.a").as_deref(), Some("pipeline_a"));
     assert_eq!(shown("nobody"), None);
+}
+
+#[test]
+fn a_table_is_read_as_a_run_left_it_or_read_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("lake");
+    lake(&root, &["run", "sync-rules", "--now", "2026-01-01T00:00:00Z"]);
+    for (n, run) in ["first", "second"].into_iter().enumerate() {
+        let file = dir.path().join(format!("{run}.jsonl"));
+        let line = format!(
+            r#"{{"tx_id":"t{n}","wallet_id":"u1","type":"CHARGE","amount":"1.00","created_at":"2026-01-05T01:00:00Z"}}"#
+        );
+        std::fs::write(&file, line + "\n").unwrap();
+        lake(&root, &["ingest", "transaction_ledger", &file.to_string_lossy()]);
+        for pipeline in ["silver", "b"] {
+            let id = format!("{run}-{pipeline}");
+            let day = ["--date-kst", "2026-01-05", "--now", "2026-01-05T15:30:00Z"];
+            lake(&root, &[&["run", pipeline, "--run-id", &id], &day[..]].concat());
+        }
+    }
+    let count = |run: &str| {
+        let sql = format!("SELECT count(*) FROM as_of_run('silver.ledger_entries', '{run}')");
+        let output = lake(&root, &["--format", "csv", "sql", &sql]);
+        stdout(&output).lines().nth(1).unwrap().to_owned()
+    };
+    // What the first wrote, what B read of it, the beginning of an id, the newest run.
+    let found = ["first-silver", "first-b", "second-s", "last"].map(count);
+    assert_eq!(found, ["1", "1", "2", "2"]);
+    let root_text = root.to_string_lossy();
+    for (run, said) in [
+        ("nobody", "no report of a run nobody"),
+        ("first", "2 runs have ids"),
+        ("second-silver', 'x", "takes a table and a run"),
+    ] {
+        let sql = format!("SELECT 1 FROM as_of_run('silver.ledger_entries', '{run}')");
+        let refused = nsc(dir.path(), &["--root", &root_text, "sql", &sql]);
+        assert!(
+            refused.status.code() == Some(2) && stderr(&refused).contains(said),
+            "{}",
+            stderr(&refused)
+        );
+    }
+    let sql = "SELECT 1 FROM as_of_run('gold.admin_tx_search', 'first-silver')";
+    let refused = nsc(dir.path(), &["--root", &root_text, "sql", sql]);
+    assert!(
+        stderr(&refused).contains("neither wrote nor read"),
+        "{}",
+        stderr(&refused)
+    );
 }

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use nsc_contracts::status::{FAILURE, INTERRUPTED, STARTED, SUCCESS};
 use nsc_core::{ErrorCode, ExitStatus, UtcMicros};
-use nsc_lake::{Lake, RunLogEntry};
+use nsc_lake::{Lake, NamedRun, RunLogEntry};
 use serde_json::Value;
 
 use crate::app::App;
@@ -140,22 +140,14 @@ async fn named(lake: &Lake, run: &str) -> Outcome<Option<RunLogEntry>> {
             .with_hint("nsc runs list shows the ids; `last` is the newest run.")
             .into());
     }
-    if run == "last" {
-        return Ok(lake.runs(1, |_| true).await?.pop());
-    }
-    if let Some(entry) = lake.run(run).await? {
-        return Ok(Some(entry));
-    }
-    let mut found = lake.run_names().await?;
-    found.retain(|name| name.starts_with(run));
-    match found.as_slice() {
-        [one] => Ok(lake.run(one).await?),
-        [] => Ok(None),
-        several => Err(
-            Refusal::usage(format!("{} runs have ids that begin with {run}", several.len()))
-                .with_hint("Give more of the id; nsc runs list shows them.")
-                .into(),
-        ),
+    match lake.run_named(run).await? {
+        NamedRun::One(entry) => Ok(Some(*entry)),
+        NamedRun::None => Ok(None),
+        NamedRun::Several(count) => Err(Refusal::usage(format!(
+            "{count} runs have ids that begin with {run}"
+        ))
+        .with_hint("Give more of the id; nsc runs list shows them.")
+        .into()),
     }
 }
 

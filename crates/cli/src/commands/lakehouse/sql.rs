@@ -27,6 +27,7 @@ gold.open_findings is a view: the newest row of each finding that is still open.
 A table as it was:
   version_of('silver.ledger_entries', 12)
   as_of('silver.ledger_entries', '2026-01-05T15:00:00Z')
+  as_of_run('gold.recon_daily_snapshot_flow', 'last')      as a run left it, or read it; by its id or the beginning of it
 
 Several statements are separated by semicolons; none is run unless all of them are queries. Their results follow one another: one
 JSON array after the other. A table may be named without its layer. Times are shown in --tz in tables; AT TIME ZONE 'Asia/Seoul' shows them so in every format.

@@ -56,6 +56,7 @@ const FUNCTIONS: &[&str] = &[
     "date_trunc(",
     "version_of('",
     "as_of('",
+    "as_of_run('",
 ];
 const COMMANDS: &[&str] = &["\\d", "\\x", "\\i", "\\timing", "\\q", "\\?"];
 

@@ -31,7 +31,8 @@ const HELP: &str = "\
 \\timing      show seconds on/off \\q or ^D    leave
 A statement ends with a semicolon and may run over several lines. Tab completes.
 ^C ends a statement that runs, a second one the session.
-A table as it was: version_of('silver.x', 12), as_of('silver.x', '2026-01-05T15:00:00Z').
+A table as it was: version_of('silver.x', 12), as_of('silver.x', '2026-01-05T15:00:00Z'),
+as_of_run('silver.x', 'last').
 ";
 
 /// Reads statements until the operator leaves; an error ends a statement, not the session.
