@@ -46,7 +46,7 @@ pub async fn exceptions(engine: &Engine, args: &Wanted) -> Result<Sections, Quer
         ))
         .await?;
     if found.count() == 0 {
-        return none_found(&finder, args.date_kst).await;
+        return none_found(&finder, args).await;
     }
     let mut sections = Sections::default();
     let rules = finder.rules(&found.texts("rule_id")).await?;
@@ -85,7 +85,8 @@ fn of_controls() -> String {
 }
 
 /// A day without an exception that matches: what was judged of it, or the error that nothing was.
-async fn none_found(finder: &Finder<'_>, date: DateKst) -> Result<Sections, QueryError> {
+async fn none_found(finder: &Finder<'_>, args: &Wanted) -> Result<Sections, QueryError> {
+    let date = args.date_kst;
     let day = date_literal(date);
     let judged = format!(
         "SELECT date_kst, verdict, reconciled_cnt AS wallets_judged, dq_tag, rule_id, run_id \
@@ -102,10 +103,41 @@ async fn none_found(finder: &Finder<'_>, date: DateKst) -> Result<Sections, Quer
         ));
         return Err(refusal.into());
     }
+    if let Some(subject) = &args.subject {
+        assert_known(finder, date, subject).await?;
+    }
     let mut sections = Sections::default();
     sections.push("exceptions", Rows::none());
     sections.push_records("judged", judged);
     Ok(sections)
+}
+
+/// Refuses a subject that nothing of the day is called: a name that is misspelt is not clean.
+async fn assert_known(finder: &Finder<'_>, date: DateKst, subject: &str) -> Result<(), QueryError> {
+    let (day, name) = (date_literal(date), literal(subject));
+    for wanted in [
+        format!("gold.recon_daily_snapshot_flow WHERE date_kst = {day} AND user_id = {name}"),
+        format!(
+            "silver.ledger_entries WHERE event_date_kst = {day} AND (tx_id = {name} OR wallet_id = {name})"
+        ),
+        format!("gold.ops_payment_failure_daily WHERE date_kst = {day} AND merchant_name = {name}"),
+    ] {
+        if finder
+            .rows(&format!("SELECT 1 AS found FROM {wanted} LIMIT 1"))
+            .await?
+            .count()
+            > 0
+        {
+            return Ok(());
+        }
+    }
+    let refusal = Refusal::new(
+        ErrorCode::Usage,
+        format!("{subject} is no wallet, tx_id or merchant of {date}"),
+    );
+    Err(refusal
+        .with_hint("Names are compared exactly; without --subject all exceptions of the day are shown.")
+        .into())
 }
 
 /// What some types say, and what to look at first.

@@ -175,6 +175,10 @@ fn a_day_without_findings_says_what_was_judged_and_one_that_was_not_judged_says_
     assert_eq!(first["shown"][0]["shown"], 2);
     assert_eq!(first["shown"][0]["found"], 3);
     assert_eq!(explain("2026-01-05", &["--limit", "0"]).status.code(), Some(2));
+    // A name that nothing has is not clean.
+    let nobody = explain("2026-01-05", &["--subject", "nobody"]);
+    assert_eq!(nobody.status.code(), Some(2), "{}", stdout(&nobody));
+    assert!(stderr(&nobody).contains("nobody is no wallet, tx_id or merchant of 2026-01-05"));
     let misspelt = explain("2026-01-05", &["--type", "SUPPLY_MISMATH"]);
     assert_eq!(misspelt.status.code(), Some(2));
     assert!(

@@ -63,7 +63,7 @@ impl LoadsCommand {
 
 #[derive(Debug, Args)]
 struct ListArgs {
-    /// Only loads of this Bronze table
+    /// Only loads of this Bronze table, by its name or that of its source
     #[arg(long, value_name = "TABLE")]
     table: Option<String>,
     /// Only loads that were recorded, or changed, at this time or later

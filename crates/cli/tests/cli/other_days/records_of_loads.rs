@@ -183,3 +183,35 @@ fn a_load_whose_record_is_lost_is_listed_and_taken_back_anew() {
     lake(&root, &words(silver));
     assert_eq!(entries(), 1);
 }
+
+#[test]
+fn loads_are_looked_for_by_their_table_or_its_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("lake");
+    let file = dir.path().join("orders.jsonl");
+    std::fs::write(&file, r#"{"order_id":1}"#).unwrap();
+    lake(&root, &["ingest", "orders", &file.to_string_lossy()]);
+    let of = |table: &str| {
+        let listed = stdout(&lake(
+            &root,
+            &words(&format!("loads list --table {table} --format csv")),
+        ));
+        listed.lines().count() - 1
+    };
+    assert_eq!(["orders", "orders_raw", "bronze.orders_raw"].map(of), [1, 1, 1]);
+    // The source of that name is meant, and not the table of Silver.
+    assert_eq!(of("products"), 0);
+    let root_text = root.to_string_lossy();
+    let refused = nsc(
+        dir.path(),
+        &[
+            "--root",
+            &root_text,
+            "loads",
+            "list",
+            "--table",
+            "silver.products",
+        ],
+    );
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+}

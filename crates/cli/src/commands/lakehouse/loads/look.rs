@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::prelude::SessionContext;
+use nsc_contracts::{Layer, Source, TableContract};
 use nsc_lake::{Lake, LoadState};
 use nsc_pipelines::rows_by_day;
 
@@ -10,7 +11,7 @@ use super::{ListArgs, Load, StateName};
 use crate::app::App;
 use crate::commands::lakehouse::run::context;
 use crate::commands::lakehouse::table::named;
-use crate::failure::Outcome;
+use crate::failure::{Outcome, Refusal};
 use crate::output::{Cell, Column, Sections, Sheet};
 
 pub(super) async fn list(
@@ -20,8 +21,8 @@ pub(super) async fn list(
     loads: Vec<Load>,
     args: &ListArgs,
 ) -> Outcome {
-    let table = args.table.as_deref().map(named).transpose()?;
-    let table = table.map(nsc_contracts::TableContract::full_name);
+    let table = args.table.as_deref().map(loaded).transpose()?;
+    let table = table.map(TableContract::full_name);
     let mut sheet = Sheet::of_text(&["load_id", "table", "state", "input", "delivery"]);
     sheet.columns.extend(["rows", "malformed"].map(Column::number));
     sheet
@@ -71,6 +72,23 @@ pub(super) async fn list(
         ]);
     }
     Ok(app.printer.sheet(&sheet)?)
+}
+
+/// The Bronze table that an operator names, by its own name or that of its source.
+fn loaded(name: &str) -> Outcome<&'static TableContract> {
+    if let Some(contract) = Source::named(name).and_then(Source::bronze_contract) {
+        return Ok(contract);
+    }
+    let contract = named(name)?;
+    if contract.layer != Layer::Bronze {
+        let refusal = Refusal::usage(format!("no load brings rows into {}", contract.full_name()));
+        let sources = nsc_contracts::SOURCES.iter().map(|s| s.name);
+        let sources = sources.collect::<Vec<_>>().join(", ");
+        return Err(refusal
+            .with_hint(format!("Name a Bronze table or its source: {sources}."))
+            .into());
+    }
+    Ok(contract)
 }
 
 pub(super) async fn show(app: &mut App, lake: &Lake, load: &Load) -> Outcome {
