@@ -129,7 +129,7 @@ impl Poller {
         while begun.elapsed() < pause && !self.stop.is_cancelled() {
             let failed = self.client.poll(POLL).and_then(Result::err);
             if let Some(error) = failed {
-                self.trouble(&error)?;
+                self.tell_or_fail(&error)?;
             }
         }
         Ok(())
@@ -162,7 +162,7 @@ impl Poller {
                         self.deliver(partition, &message);
                     }
                 }
-                Err(error) => self.trouble(&error)?,
+                Err(error) => self.tell_or_fail(&error)?,
             }
         }
         Ok(())
@@ -192,7 +192,7 @@ impl Poller {
                 {
                     None => break,
                     Some(Ok(())) => moved = true,
-                    Some(Err(error)) => self.trouble(&error)?,
+                    Some(Err(error)) => self.tell_or_fail(&error)?,
                 }
             }
         }
@@ -260,8 +260,9 @@ impl Poller {
         }
     }
 
-    /// Whatever is wrong with brokers or topics is waited for; the library tries again by itself.
-    fn trouble(&mut self, error: &KafkaError) -> Result<(), ConsumerError> {
+    /// Everything but a fatal error is waited for and told: the library tries again by itself. A topic that is not there yet is such an
+    /// error.
+    fn tell_or_fail(&mut self, error: &KafkaError) -> Result<(), ConsumerError> {
         let code = match error {
             KafkaError::MessageConsumptionFatal(code) => {
                 return Err(ConsumerError::Broker {

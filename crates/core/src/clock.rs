@@ -25,7 +25,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the one place that reads the machine's clock"
+        reason = "this is the one place that reads the clock as a time; ids only take their order from it"
     )]
     fn now(&self) -> UtcMicros {
         UtcMicros::new(chrono::Utc::now().timestamp_micros())

@@ -1,4 +1,5 @@
 //! A directory as an input: the files it stands for, and every other entry with why it is left out.
+//! Follows lakehouse contract 2.
 //!
 //! Nothing that may be data is left out in silence. What could be read under another name is named, since it may be a copy
 //! in progress; what is data in a form that cannot be read refuses the directory, as it does when it is named by itself.
@@ -162,6 +163,23 @@ fn without_compression(name: &str) -> &str {
 fn is_input(name: &str) -> bool {
     let name = without_compression(name);
     ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
+/// Refuses a file that was named by itself and whose name says a form that is not read, unless it holds JSON lines all the same.
+pub(crate) fn refuse_other_form(path: &Path) -> Result<(), IngestError> {
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_ascii_lowercase();
+    let has_data = std::fs::metadata(path).is_ok_and(|known| known.is_file() && known.len() > 0);
+    match other_form(&name).filter(|_| has_data) {
+        Some(found) if !matches!(look_at(path), Ok(Look::JsonLines)) => Err(IngestError::NotText {
+            input: path.display().to_string(),
+            found,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn other_form(name: &str) -> Option<&'static str> {

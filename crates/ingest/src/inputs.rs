@@ -134,6 +134,7 @@ fn locate_path(path: &Path, found: &mut Found) -> Result<(), IngestError> {
             Ok(())
         }
         Ok(_) => {
+            directory::refuse_other_form(path)?;
             found.inputs.push(file_at(path.to_owned())?);
             Ok(())
         }

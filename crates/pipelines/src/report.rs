@@ -1,4 +1,4 @@
-//! What a run says of itself: printed, stored, and read back by `nsc runs`.
+//! What a run says of itself: printed, stored, and read back by `nsc runs` (lakehouse contract 4).
 
 use std::collections::BTreeMap;
 use std::time::Instant;

@@ -22,7 +22,7 @@ use super::{addresses, credentials, foreign, misspelt, resolve_serving};
 use crate::environment::Environment;
 use crate::failure::Refusal;
 
-/// The salt of a developer's machine; refused anywhere else (lakehouse contract, Pipeline C).
+/// The salt of a developer's machine; refused anywhere else (lakehouse contract 4, "Pipeline C").
 pub(crate) const DUMMY_SALT: &str = "local-salt-v1";
 /// Below this the engine cannot sort one batch of each of its threads.
 const LEAST_MEMORY: ByteSize = ByteSize::new(64 << 20);

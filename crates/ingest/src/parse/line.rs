@@ -146,8 +146,8 @@ impl Line {
         let (key, colon) = self.key(chunk, at)?;
         let start = skip_blank(bytes, colon + 1);
         let column = self.text(chunk, &key).and_then(|name| keys.get(name));
-        let is_judged = column.is_some_and(|column| keys.is_declared(column));
-        let (place, end) = self.value(chunk, start, is_judged)?;
+        let is_declared = column.is_some_and(|column| keys.is_declared(column));
+        let (place, end) = self.value(chunk, start, is_declared)?;
         match column {
             Some(column) => {
                 keys.expect(*before, column);
@@ -191,15 +191,15 @@ impl Line {
         Some((place, quoted.close + 1))
     }
 
-    /// Reads any value; returns the place of its own text and the offset behind it. A string that no text says is kept as it
-    /// is written, quotes included, unless it is judged.
+    /// Reads any value; returns the place of its own text and the offset behind it. A string with half a surrogate pair, which no
+    /// text can spell, is kept as it is written, quotes included, unless its field is declared.
     #[inline]
-    fn value(&mut self, chunk: &str, at: usize, is_judged: bool) -> Option<(Place, usize)> {
+    fn value(&mut self, chunk: &str, at: usize, is_declared: bool) -> Option<(Place, usize)> {
         let bytes = chunk.as_bytes();
         let end = match bytes.get(at)? {
             b'"' => {
                 let (text, end) = self.string(chunk, at)?;
-                let written = (!is_judged).then_some(Place::Chunk(at..end));
+                let written = (!is_declared).then_some(Place::Chunk(at..end));
                 return Some((text.or(written)?, end));
             }
             b'n' => return scan::literal(bytes, at).map(|end| (Place::Null, end)),

@@ -1,4 +1,4 @@
-//! Turns the lines of chunks into rows.
+//! Turns the lines of chunks into rows (lakehouse contract 2).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -195,7 +195,7 @@ impl ChunkParser {
                 Some(_) if is_blank(text) => {}
                 Some(load_field) => {
                     let (rows, extracted) = (&mut self.rows, &mut self.extracted);
-                    if load_value(*load_field, field.column, text, rows, extracted) {
+                    if take_load_field(*load_field, field.column, text, rows, extracted) {
                         is_marked |= load_field.marks_delivery();
                     } else {
                         match self.registry.set_aside(self.chunk, *load_field)? {
@@ -283,7 +283,7 @@ impl ChunkParser {
 
 /// Takes what a line carries of a load field; `false` for a time that is none.
 #[inline]
-fn load_value(
+fn take_load_field(
     field: LoadField,
     column: usize,
     text: &str,

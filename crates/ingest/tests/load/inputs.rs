@@ -75,6 +75,7 @@ async fn inputs_are_checked_before_the_first_is_loaded() {
         // A form that is not read is refused however it is named.
         ("mixed", ErrorCode::InputNotText),
         ("csv", ErrorCode::InputNotText),
+        ("c.csv", ErrorCode::InputNotText),
         ("a***", ErrorCode::Usage),
     ] {
         let error = world
@@ -93,7 +94,10 @@ async fn inputs_are_checked_before_the_first_is_loaded() {
         assert_eq!(refused.code(), ErrorCode::InputNotText, "{pattern}: {refused}");
     }
     let alone = world.load([world.dir.path().join("c.csv")]).await.unwrap_err();
-    assert_eq!(alone.code(), ErrorCode::InputOfOtherTable);
+    assert_eq!(
+        (alone.code(), alone.detail().unwrap().as_str()),
+        (ErrorCode::InputNotText, "CSV")
+    );
     assert_eq!(world.data_files(), 0);
     let mixed = world.load([world.dir.path().join("mixed")]).await.unwrap_err();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! B-3 to B-6 over small tables.
+//! B-3 to B-6 over small tables. Holds lakehouse contract 4, B-3, lakehouse contract 4, B-5 and lakehouse contract 4, B-6.
 
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::control::{Control, ORDER_SEARCH, PAIRING_QUALITY, PAYMENT_FAILURE, PAYMENT_REFUND};
