@@ -47,7 +47,7 @@ impl ChangedOrders {
         self.0.iter().all(|b| b.num_rows() == 0)
     }
 
-    /// Of some files of the ledger those of days with an entry that names one of the orders.
+    /// Of some files of the ledger those of days that may have an entry that names one of the orders.
     pub(super) async fn files_naming(
         &self,
         run: &RunContext,
@@ -55,14 +55,30 @@ impl ChangedOrders {
         ledger: &Table,
         files: Vec<DataFile>,
     ) -> Result<Vec<DataFile>, PipelineError> {
+        files_with(run, ctx, ledger, files, "related_id", &self.refs()?).await
+    }
+
+    /// The same for days that this run changes, of which no set of values would last: their rows are looked at.
+    pub(super) async fn files_naming_now(
+        &self,
+        ctx: &SessionContext,
+        ledger: &Table,
+        files: Vec<DataFile>,
+    ) -> Result<Vec<DataFile>, PipelineError> {
+        if self.is_empty() {
+            return Ok(Vec::new());
+        }
+        let refs = in_memory(ctx, self.refs()?)?;
+        Ok(ledger.files_holding(ctx, files, "related_id", refs).await?)
+    }
+
+    fn refs(&self) -> Result<Vec<RecordBatch>, PipelineError> {
         let refs = self
             .0
             .iter()
             .filter_map(|b| Some((b, b.schema().index_of("order_ref").ok()?)));
-        let refs = refs
-            .map(|(b, at)| b.project(&[at]))
-            .collect::<Result<Vec<_>, _>>()?;
-        files_with(run, ctx, ledger, files, "related_id", &refs).await
+        let refs = refs.map(|(b, at)| b.project(&[at]));
+        Ok(refs.collect::<Result<_, _>>()?)
     }
 
     /// Gives the stored entries of a scope that name one of the orders what they take from it; without one, their own status.

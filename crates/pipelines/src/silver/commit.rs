@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use datafusion::prelude::SessionContext;
 use nsc_contracts::exception;
 use nsc_contracts::rule::Severity;
 use nsc_core::{DateKst, UtcWindow};
 use nsc_lake::{DataFile, Days, StagedUpsert, UpsertOutcome};
 
 use super::affected::Affected;
-use super::changed_orders::ORDERS;
+use super::changed_orders::{ChangedOrders, ORDERS};
 use super::extend::Base;
-use super::late::Late;
+use super::late::{Late, restate};
 use super::stage::{Offender, SilverRules, Staging};
 use super::tally::{LoadTally, Tally};
 use crate::error::BadLoad;
@@ -47,8 +48,10 @@ pub(super) async fn all(
     }
     for (name, upsert) in orders {
         affected.staged(name, &upsert, None).await?;
-        let files = naming_files(run, window, base.is_some(), &upsert).await?;
-        late.restate(run, &ctx, files, &upsert, affected, report).await?;
+        let changed = ChangedOrders::of(&ctx, &upsert).await?;
+        let is_staged_before = base.is_some() || upsert.outcome().updated > 0;
+        let files = naming_files(run, &ctx, window, is_staged_before, &changed).await?;
+        restate(run, &ctx, files, &changed, &late.rules, affected, report).await?;
         let upsert = upsert.reaching(Days::default());
         commit_one(run, name, upsert, base.as_ref(), report).await?;
     }
@@ -62,17 +65,21 @@ fn reaching_refused(bad: StagedUpsert, refused: BTreeSet<DateKst>) -> StagedUpse
 }
 
 /// Files of stored entries that may name the window's orders: an entry may be older than its order by any time, and newer where
-/// the window is run again. Entries of the window itself were staged beside new orders, unless they had been before.
+/// the window is run again. Entries of the window itself were staged beside its new orders, unless they had been before.
 async fn naming_files(
     run: &RunContext,
+    ctx: &SessionContext,
     window: UtcWindow,
-    has_base: bool,
-    orders: &StagedUpsert,
+    is_staged_before: bool,
+    orders: &ChangedOrders,
 ) -> Result<Vec<DataFile>, PipelineError> {
-    let mut files = run.table("silver.ledger_entries").await?.files()?;
-    if !has_base && orders.outcome().updated == 0 {
-        let days: BTreeSet<DateKst> = window.dates_kst().collect();
-        files.retain(|f| f.partition_date().is_none_or(|d| !days.contains(&d)));
+    let ledger = run.table("silver.ledger_entries").await?;
+    let days: BTreeSet<DateKst> = window.dates_kst().collect();
+    let is_own = |f: &DataFile| f.partition_date().is_some_and(|d| days.contains(&d));
+    let (own, others): (Vec<_>, Vec<_>) = ledger.files()?.into_iter().partition(is_own);
+    let mut files = orders.files_naming(run, ctx, &ledger, others).await?;
+    if is_staged_before {
+        files.extend(orders.files_naming_now(ctx, &ledger, own).await?);
     }
     Ok(files)
 }

@@ -161,7 +161,10 @@ impl Convergence<'_> {
         if plan.source == "payment_orders" {
             // Before the orders, for the reason of `commit::all`.
             let orders = self.orders_now(lost, rows).await?;
-            let files = self.run.table("silver.ledger_entries").await?.files()?;
+            let ledger = self.run.table("silver.ledger_entries").await?;
+            let files = orders
+                .files_naming(self.run, self.ctx, &ledger, ledger.files()?)
+                .await?;
             restate(self.run, self.ctx, files, &orders, self.rules, affected, report).await?;
         }
         let staged = staged.reaching(beyond.into_iter().collect());

@@ -13,7 +13,7 @@ use datafusion::logical_expr::{Expr, col, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
-use nsc_lake::{Conflict, DataFile, Scope, StagedUpsert, Table, Upsert};
+use nsc_lake::{Conflict, DataFile, Scope, Table, Upsert};
 use nsc_transforms::silver::{Kind, Selection, classified, with_named_orders};
 
 use super::affected::Affected;
@@ -145,20 +145,6 @@ impl Late {
         conflicts.record(run, ledger, words, report).await
     }
 
-    /// Gives stored entries in some files of the ledger what they take from the orders that a change brings.
-    pub(super) async fn restate(
-        &self,
-        run: &RunContext,
-        ctx: &SessionContext,
-        files: Vec<DataFile>,
-        orders: &StagedUpsert,
-        affected: &mut Affected,
-        report: &mut RunReport,
-    ) -> Result<(), PipelineError> {
-        let orders = ChangedOrders::of(ctx, orders).await?;
-        restate(run, ctx, files, &orders, &self.rules, affected, report).await
-    }
-
     /// The valid newest late rows of a source.
     async fn plan(
         &self,
@@ -206,7 +192,6 @@ pub(super) async fn restate(
         return Ok(());
     }
     let table = run.table("silver.ledger_entries").await?;
-    let files = orders.files_naming(run, ctx, &table, files).await?;
     affected.note(files.iter().filter_map(DataFile::partition_date));
     let scope = Scope::of(files, Conflict::Newest);
     orders
@@ -275,10 +260,13 @@ impl LateRows<'_> {
         let beyond = affected.staged(self.silver, &staged, None).await?;
         if self.silver == ORDERS {
             // Before the orders, for the reason of `commit::all`.
-            let files = self.run.table("silver.ledger_entries").await?.files()?;
-            self.late
-                .restate(self.run, self.ctx, files, &staged, affected, report)
+            let orders = ChangedOrders::of(self.ctx, &staged).await?;
+            let ledger = self.run.table("silver.ledger_entries").await?;
+            let files = orders
+                .files_naming(self.run, self.ctx, &ledger, ledger.files()?)
                 .await?;
+            let rules = &self.late.rules;
+            restate(self.run, self.ctx, files, &orders, rules, affected, report).await?;
         }
         let (table, outcome) = staged.reaching(beyond).commit(metadata(self.run)).await?;
         report.committed(&table, outcome);
