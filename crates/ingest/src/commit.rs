@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::delivery::{Delivery, content_app_id, former_app_id, version_of};
 use crate::files::add_columns;
-use crate::inputs::Located;
 use crate::load::{Incoming, Load};
+use crate::located::Located;
 use crate::parse::LineCounts;
 use crate::pipeline::{Streamed, discard};
 use crate::summary::{FileOutcome, FileSummary, Reason, per_second};
@@ -125,7 +125,7 @@ impl Load<'_> {
         &self,
         delivery: &Delivery,
         content: &str,
-    ) -> Result<(Option<crate::load::Earlier>, Reason), LakeError> {
+    ) -> Result<(Option<crate::summary::Earlier>, Reason), LakeError> {
         if !self.knows(content).await? {
             return Ok((None, Reason::NewContent));
         }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::compressed::Compression;
 use crate::error::IngestError;
-use crate::inputs::Located;
+use crate::located::Located;
 
 /// So much of the text is looked at before it is believed to be text.
 const HEAD_BYTES: u64 = 8 << 10;

@@ -8,7 +8,7 @@ use std::fmt;
 use nsc_core::{LoadId, UtcMicros};
 use serde_json::json;
 
-use crate::inputs::Located;
+use crate::located::Located;
 use crate::request::LoadRequest;
 
 /// What tells the deliveries of one content apart.

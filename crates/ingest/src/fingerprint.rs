@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::compressed::Compression;
 use crate::error::IngestError;
-use crate::inputs::Located;
+use crate::located::Located;
 
 /// Plain bytes read at once to fingerprint them: small enough to stay in the cache.
 const HASH_READ: usize = 256 << 10;

@@ -10,7 +10,7 @@ use nsc_core::{MICROS_PER_SECOND, UtcMicros};
 use nsc_lake::Lake;
 use serde::{Deserialize, Serialize};
 
-use crate::inputs::{FileStamp, Located};
+use crate::located::{FileStamp, Located};
 
 /// A file that was written less than this before it was read may have been written again without looking different.
 const RACY: i64 = 2 * MICROS_PER_SECOND;

@@ -26,6 +26,7 @@ mod inputs;
 mod known_files;
 mod left_out;
 mod load;
+mod located;
 mod parse;
 mod pipeline;
 mod request;

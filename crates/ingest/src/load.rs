@@ -13,13 +13,14 @@ use crate::content;
 use crate::delivery::{Delivery, content_app_id, former_app_id, load_prefix, version_of};
 use crate::error::IngestError;
 use crate::fingerprint::{self, Identity};
-use crate::inputs::{Found, Located, locate};
+use crate::inputs::{Found, locate};
 use crate::known_files::{KnownFile, KnownFiles};
 use crate::left_out::LeftOutReason;
+use crate::located::Located;
 use crate::parse::LoadStamp;
 use crate::pipeline::{Progress, discard, stream};
 use crate::request::{LoadObserver, LoadRequest};
-use crate::summary::{FileSummary, LoadSummary, Reason};
+use crate::summary::{Earlier, FileSummary, LoadSummary, Reason};
 use crate::survey;
 
 /// How often an observer is told of progress.
@@ -153,15 +154,6 @@ async fn observed<T>(
             return result;
         }
     }
-}
-
-/// The load that a delivery was brought in by.
-#[derive(Debug, Clone)]
-pub(crate) enum Earlier {
-    /// One whose id begins so.
-    Load(String),
-    /// One from before deliveries were told apart.
-    Former,
 }
 
 /// One input on its way.

@@ -17,7 +17,7 @@ use crate::content;
 use crate::error::IngestError;
 use crate::files::{Files, Target};
 use crate::fingerprint::Fingerprinting;
-use crate::inputs::Located;
+use crate::located::Located;
 use crate::parse::{Chunk, ChunkParser, LineCounts, LoadStamp, ParseError};
 use crate::survey::Seen;
 

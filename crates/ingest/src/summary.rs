@@ -4,7 +4,6 @@ use nsc_core::LoadId;
 use serde::Serialize;
 
 use crate::left_out::LeftOut;
-use crate::load::Earlier;
 use crate::parse::LineCounts;
 
 /// How an input ended.
@@ -37,6 +36,15 @@ pub enum Reason {
     SameFile,
     /// Skipped: the content was loaded before deliveries were told apart, and nothing says that this is another.
     SameContent,
+}
+
+/// The load that a delivery was brought in by.
+#[derive(Debug, Clone)]
+pub(crate) enum Earlier {
+    /// One whose id begins so.
+    Load(String),
+    /// One from before deliveries were told apart.
+    Former,
 }
 
 /// What became of one input. The counts of a skipped input are 0.

@@ -12,7 +12,7 @@ use crate::chunk::Chunker;
 use crate::columns::Registry;
 use crate::content;
 use crate::error::IngestError;
-use crate::inputs::Located;
+use crate::located::Located;
 use crate::parse::{ChunkParser, LoadStamp, ParseError};
 
 /// Bytes looked at before more are: a file of the right table is recognised by its first lines.
