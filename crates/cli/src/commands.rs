@@ -10,25 +10,3 @@ pub(crate) mod lakehouse;
 pub(crate) mod sample;
 #[cfg(feature = "serving")]
 pub(crate) mod serving;
-
-use nsc_core::ExitStatus;
-
-use crate::app::App;
-use crate::args::Command;
-use crate::failure::Outcome;
-
-/// Runs the command.
-pub(crate) async fn dispatch(command: Command, mut app: App) -> Outcome<ExitStatus> {
-    let app = &mut app;
-    match command {
-        #[cfg(feature = "lakehouse")]
-        Command::Lakehouse(command) => lakehouse::dispatch(command, app).await,
-        Command::Sample(args) => sample::handle(args, app).await,
-        #[cfg(feature = "serving")]
-        Command::Serving(command) => serving::dispatch(command, app).await,
-        Command::Explain(args) => explain::handle(args, app).await,
-        Command::Config(args) => config::handle(&args, app),
-        Command::Doctor(args) => doctor::handle(args, app).await,
-        Command::Completions(args) => completions::handle(&args, app),
-    }
-}

@@ -16,6 +16,7 @@ mod args;
 mod arguments;
 mod commands;
 mod config;
+mod dispatch;
 mod environment;
 mod failure;
 mod failure_text;

@@ -13,6 +13,7 @@ use nsc_core::ExitStatus;
 
 use crate::app::App;
 use crate::args::Cli;
+use crate::dispatch::dispatch;
 use crate::environment::Environment;
 use crate::failure::{Failure, Outcome, Refusal};
 use crate::failure_text::{self, FailureStyle};
@@ -51,9 +52,7 @@ fn execute(cli: Cli, env: Environment, terminal: Terminal) -> Outcome<ExitStatus
         .build()
         .map_err(|e| Failure::unexpected("starting the runtime", e))?;
     signals::end_the_first_process(grace_of(&command));
-    let dispatched = catch_unwind(AssertUnwindSafe(|| {
-        runtime.block_on(commands::dispatch(command, app))
-    }));
+    let dispatched = catch_unwind(AssertUnwindSafe(|| runtime.block_on(dispatch(command, app))));
     let outcome = dispatched.unwrap_or_else(|panic| Err(defect(panic.as_ref())));
     // Whatever still runs in the background (a lock's renewal) has nothing more to say.
     runtime.shutdown_timeout(Duration::from_millis(200));

@@ -1,11 +1,10 @@
 //! `nsc completions`.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 use nsc_core::ExitStatus;
 
 use crate::app::App;
-use crate::args::Cli;
 use crate::failure::Outcome;
 
 /// Print a completion script for a shell
@@ -20,9 +19,9 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(crate) fn handle(args: &CompletionsArgs, app: &mut App) -> Outcome<ExitStatus> {
+pub(crate) fn handle(args: &CompletionsArgs, mut program: Command, app: &mut App) -> Outcome<ExitStatus> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "nsc", &mut script);
+    clap_complete::generate(args.shell, &mut program, "nsc", &mut script);
     app.printer.text(&String::from_utf8_lossy(&script))?;
     Ok(ExitStatus::Ok)
 }

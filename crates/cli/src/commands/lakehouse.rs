@@ -7,6 +7,7 @@ mod init;
 mod loads;
 pub(crate) mod rules;
 mod run;
+mod run_context;
 mod runs;
 mod sql;
 mod table;
@@ -48,7 +49,7 @@ impl LakehouseCommand {
 }
 
 /// Runs the command.
-pub(super) async fn dispatch(command: LakehouseCommand, app: &mut App) -> Outcome<ExitStatus> {
+pub(crate) async fn dispatch(command: LakehouseCommand, app: &mut App) -> Outcome<ExitStatus> {
     match command {
         LakehouseCommand::Init(args) => init::handle(args, app).await,
         LakehouseCommand::Ingest(args) => ingest::handle(args, app).await,

@@ -48,7 +48,7 @@ impl ServingCommand {
 }
 
 /// Runs the command.
-pub(super) async fn dispatch(command: ServingCommand, app: &mut App) -> Outcome<ExitStatus> {
+pub(crate) async fn dispatch(command: ServingCommand, app: &mut App) -> Outcome<ExitStatus> {
     match command {
         ServingCommand::Migrate(args) => migrate::handle(args, app).await,
         ServingCommand::Consume(args) => consume::handle(args, app).await,

@@ -9,7 +9,7 @@ use nsc_lake::session;
 use nsc_pipelines::{RuleSource, SyncReport, sync_rules};
 
 use crate::app::App;
-use crate::commands::lakehouse::run::context;
+use crate::commands::lakehouse::run_context::context;
 use crate::failure::{Outcome, Refusal};
 use crate::output::{Cell, Column, Sheet};
 

@@ -4,22 +4,21 @@ mod period;
 mod report_text;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 use nsc_contracts::rule::Severity;
 use nsc_core::{DateKst, ExitStatus, RunId, UtcMicros};
-use nsc_lake::Lake;
 use nsc_pipelines::{
-    Analytics, Controls, Guardrail, Invocation, Period, Pipeline, PipelineError, RuleSource, RunContext,
-    RunReport, RunSettings, Salt, Silver, SyncRules,
+    Analytics, Controls, Guardrail, Period, Pipeline, PipelineError, RuleSource, RunContext, RunReport,
+    Silver, SyncRules,
 };
-use secrecy::ExposeSecret;
 
 pub(crate) use report_text::report_text;
 
 use crate::app::App;
 use crate::commands::lakehouse::rules;
+use crate::commands::lakehouse::run_context::context;
 use crate::failure::{Failure, Outcome, Refusal};
 use crate::progress;
 
@@ -236,40 +235,6 @@ fn found(report: &RunReport, fail_on: Option<FailOn>) -> ExitStatus {
         (Some(_), Some(FailOn::Warn)) => ExitStatus::FoundWarning,
         _ => ExitStatus::Ok,
     }
-}
-
-/// The context of a run; the pipelines take everything from it.
-pub(crate) fn context(
-    app: &App,
-    lake: Lake,
-    run_id: Option<RunId>,
-    now: Option<UtcMicros>,
-    rules_as_of: Option<UtcMicros>,
-) -> Outcome<RunContext> {
-    Ok(RunContext {
-        lake,
-        settings: RunSettings {
-            session: app.session_options(),
-            salt: salt(app)?,
-        },
-        run_id: run_id.unwrap_or_else(RunId::fresh),
-        now: app.now(now),
-        clock: app.now(None),
-        begun: Instant::now(),
-        invocation: Invocation {
-            invoked_by: Some(app.actor()),
-            configuration: Some(app.config.hash()),
-        },
-        rules_as_of,
-        wait: None,
-    })
-}
-
-fn salt(app: &App) -> Outcome<Option<Salt>> {
-    let environment = app.config.environment.value.name();
-    let salt = app.config.analytics.salt.as_ref();
-    let salt = salt.map(|salt| Salt::new(salt.value.expose_secret(), environment));
-    Ok(salt.transpose()?)
 }
 
 /// The business day before the one `now` is in.

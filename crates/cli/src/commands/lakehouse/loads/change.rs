@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{ChangeArgs, Load};
 use crate::app::App;
-use crate::commands::lakehouse::run::context;
+use crate::commands::lakehouse::run_context::context;
 use crate::failure::{Outcome, Refusal};
 
 pub(super) async fn to(

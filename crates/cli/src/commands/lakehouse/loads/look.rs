@@ -9,7 +9,7 @@ use nsc_pipelines::rows_by_day;
 
 use super::{ListArgs, Load, StateName};
 use crate::app::App;
-use crate::commands::lakehouse::run::context;
+use crate::commands::lakehouse::run_context::context;
 use crate::commands::lakehouse::table::named;
 use crate::failure::{Outcome, Refusal};
 use crate::output::{Cell, Column, Sections, Sheet};
