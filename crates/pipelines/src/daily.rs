@@ -31,7 +31,7 @@ pub(crate) async fn run<P: Daily>(
     report: &mut RunReport,
 ) -> Result<(), PipelineError> {
     let ctx = run.session()?;
-    let work = Work::of::<P>(run, &ctx, period, extent).await?;
+    let work = Work::of(run, &ctx, (P::NAME, P::INPUTS), period, extent).await?;
     report.windows.extend(work.windows());
     gate::assert_silver_ready(run, &ctx, &work.days).await?;
     let pipeline = P::begin(run, report).await?;

@@ -7,8 +7,7 @@ use datafusion::prelude::SessionContext;
 use nsc_core::{DateKst, UtcMicros, UtcWindow};
 use nsc_lake::{Days, PipelineStates};
 
-use crate::cursors::Inputs;
-use crate::daily::Daily;
+use crate::cursors::{Input, Inputs};
 use crate::gate::{SILVER, Success};
 use crate::pipeline::Extent;
 use crate::{Period, PipelineError, RunContext};
@@ -31,10 +30,14 @@ struct Owed {
 }
 
 impl Owed {
-    async fn of<P: Daily>(run: &RunContext, states: &PipelineStates) -> Result<Self, PipelineError> {
-        let own = states.get(P::NAME);
+    async fn of(
+        run: &RunContext,
+        states: &PipelineStates,
+        (pipeline, inputs): (&str, &[Input]),
+    ) -> Result<Self, PipelineError> {
+        let own = states.get(pipeline);
         let done = own.map(|s| s.processed_dates.clone()).unwrap_or_default();
-        let inputs = Inputs::open(run, P::INPUTS).await?;
+        let inputs = Inputs::open(run, inputs).await?;
         let with_rows = inputs.days_with_rows()?;
         let first = done.iter().next();
         let never_done = |d: &&DateKst| first.is_none_or(|first| first < **d) && !done.contains(**d);
@@ -60,9 +63,11 @@ impl Owed {
 }
 
 impl Work {
-    pub(crate) async fn of<P: Daily>(
+    /// The days of a pipeline of that name, which reads those inputs.
+    pub(crate) async fn of(
         run: &RunContext,
         ctx: &SessionContext,
+        pipeline: (&str, &[Input]),
         period: Period,
         extent: Extent,
     ) -> Result<Self, PipelineError> {
@@ -71,7 +76,7 @@ impl Work {
         let silver = states.get(SILVER);
         let mut cursors = None;
         if extent == Extent::WithDue {
-            let owed = Owed::of::<P>(run, &states).await?;
+            let owed = Owed::of(run, &states, pipeline).await?;
             let is_ready = |d: &DateKst| silver.is_some_and(|s| s.processed_dates.contains(*d));
             let (ready, left): (BTreeSet<_>, BTreeSet<_>) = owed
                 .days

@@ -17,6 +17,7 @@ mod exceptions;
 mod gaps;
 mod gate;
 mod guardrail;
+mod held_rows;
 mod loads;
 mod period;
 mod pipeline;

@@ -17,7 +17,7 @@ use nsc_transforms::controls::{ControlDay, PairingCounts, pairing_counts};
 use serde::{Deserialize, Serialize};
 
 use crate::derivation::{self, PLANS};
-use crate::silver::in_memory;
+use crate::held_rows::in_memory;
 use crate::{PipelineError, RunContext, RunReport};
 
 use super::{Day, upsert};

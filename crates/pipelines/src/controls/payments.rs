@@ -17,8 +17,9 @@ use nsc_lake::{DataFile, Table};
 use nsc_transforms::controls::{payment_day, payment_orders_of_day};
 use nsc_transforms::vocabulary::Aliases;
 
+use crate::held_rows::in_memory;
 use crate::loads;
-use crate::silver::{self, in_memory, scope};
+use crate::silver::{self, scope};
 use crate::{PipelineError, RunContext, RunReport, refused};
 
 use super::{Day, materialise};

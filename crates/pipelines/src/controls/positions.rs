@@ -20,6 +20,7 @@ use nsc_core::{DateKst, Money, RunId};
 use nsc_lake::{DataFile, FilesTable, Table};
 use nsc_transforms::controls::{ControlDay, empty_positions, positions_next, wallet_day};
 
+use crate::held_rows::in_memory;
 use crate::silver::scope::instant;
 use crate::{PipelineError, RunContext};
 
@@ -333,7 +334,7 @@ pub(crate) async fn store(
             continue;
         }
         table
-            .overwrite(&ctx, files, crate::silver::in_memory(&ctx, rows)?, Vec::new())
+            .overwrite(&ctx, files, in_memory(&ctx, rows)?, Vec::new())
             .await?;
     }
     Ok(())

@@ -13,8 +13,9 @@ use nsc_transforms::silver::OF_ORDER;
 
 use super::drain::stamp;
 use super::scope::{files_with, named_orders};
-use super::stage::{SilverRules, in_memory};
+use super::stage::SilverRules;
 use crate::exceptions::metadata;
+use crate::held_rows::in_memory;
 use crate::loads;
 use crate::{PipelineError, RunContext, RunReport, TableReport};
 

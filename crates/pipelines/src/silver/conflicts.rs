@@ -23,8 +23,8 @@ use nsc_transforms::silver::{conflicts_among_copies, disagreeing_with_stored, ke
 use nsc_transforms::vocabulary::Vocabulary;
 
 use super::bronze::BronzeInput;
-use super::stage::in_memory;
 use crate::exceptions::{self, Finding, Judged};
+use crate::held_rows::in_memory;
 use crate::{PipelineError, RunContext, RunReport};
 
 /// One tx_id whose copies disagree.

@@ -27,8 +27,9 @@ use super::conflicts::Conflicts;
 use super::drain::stamp;
 use super::late::restate;
 use super::scope::{self, ITEMS, PRODUCTS, days_of_orders, days_that_sold};
-use super::stage::{SilverRules, in_memory};
+use super::stage::SilverRules;
 use crate::exceptions::metadata;
+use crate::held_rows::in_memory;
 use crate::loads;
 use crate::{PipelineError, RunContext, RunReport};
 

@@ -22,8 +22,9 @@ use super::changed_orders::{ChangedOrders, ORDERS};
 use super::conflicts::Conflicts;
 use super::drain::stamp;
 use super::scope;
-use super::stage::{SilverRules, in_memory, repeated};
+use super::stage::{SilverRules, repeated};
 use crate::exceptions::metadata;
+use crate::held_rows::in_memory;
 use crate::{PipelineError, RunContext, RunReport};
 
 /// Days merged in one change: each has a file open.

@@ -31,7 +31,6 @@ use crate::{Period, PipelineError, RunContext, RunReport};
 use bronze::BronzeInput;
 use extend::Base;
 use silver_run::SilverRun;
-pub(crate) use stage::{in_memory, renamed};
 
 /// Pipeline Silver.
 #[derive(Debug, Clone, Copy)]

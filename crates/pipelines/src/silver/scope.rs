@@ -12,7 +12,7 @@ use nsc_transforms::silver::text_key;
 
 use super::bronze::BronzeInput;
 use super::changed_orders::ORDERS;
-use super::stage::in_memory;
+use crate::held_rows::in_memory;
 use crate::{PipelineError, RunContext};
 
 /// The table items stand in.

@@ -1,12 +1,9 @@
 //! Classifies, and writes the new data files of every Silver table without committing them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
-use datafusion::arrow::compute;
-use datafusion::arrow::datatypes::{DataType, Schema, SchemaRef};
-use datafusion::datasource::MemTable;
+use datafusion::arrow::datatypes::DataType;
 use datafusion::logical_expr::{cast, col, ident, lit};
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::rule::RuleSet;
@@ -24,6 +21,7 @@ use super::drain::consume;
 use super::extend::Base;
 use super::scope;
 use super::tally::{LoadTally, Tally};
+use crate::held_rows::{in_memory, renamed};
 use crate::{PipelineError, RunContext, RunReport};
 
 /// Sources that end in one table are staged as one change of it; orders come before the ledger.
@@ -462,41 +460,6 @@ pub(super) async fn repeated(
     Ok(some_rows(repeated_keys(plan, rows.clone())?.collect().await?))
 }
 
-/// The first column of some batches under another name.
-pub(crate) fn renamed(batches: &[RecordBatch], name: &str) -> Result<Vec<RecordBatch>, PipelineError> {
-    let renamed = batches
-        .iter()
-        .map(|b| RecordBatch::try_from_iter([(name, Arc::clone(b.column(0)))]));
-    Ok(renamed.collect::<Result<_, _>>()?)
-}
-
 fn some_rows(batches: Vec<RecordBatch>) -> Option<Vec<RecordBatch>> {
     batches.iter().any(|b| b.num_rows() > 0).then_some(batches)
-}
-
-pub(crate) fn in_memory(ctx: &SessionContext, batches: Vec<RecordBatch>) -> Result<DataFrame, PipelineError> {
-    let fields = batches.first().map(|b| {
-        b.schema()
-            .fields()
-            .iter()
-            .map(|f| f.as_ref().clone().with_nullable(true))
-            .collect::<Vec<_>>()
-    });
-    let schema = Arc::new(Schema::new(fields.unwrap_or_default()));
-    let batches = batches
-        .iter()
-        .map(|b| in_schema(b, &schema))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(ctx.read_table(Arc::new(MemTable::try_new(schema, vec![batches])?))?)
-}
-
-/// The same rows in another spelling of the schema (nullability, form of text).
-fn in_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, PipelineError> {
-    let columns = batch
-        .columns()
-        .iter()
-        .zip(schema.fields())
-        .map(|(c, f)| compute::cast(c, f.data_type()))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }
