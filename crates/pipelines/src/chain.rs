@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use nsc_contracts::status;
 
-use crate::engine::step;
+use crate::engine::{ended, step};
 use crate::{
     Analytics, Controls, Guardrail, Period, PipelineError, RuleSource, RunContext, RunReport, Silver,
     SyncRules, record,
@@ -27,13 +27,7 @@ pub async fn run_chain(
         Ok(()) => chain(run, SyncRules(rules), period, &mut report).await,
         Err(e) => Err(e),
     };
-    report.end(begun, &outcome);
-    report.peak_memory_bytes = nsc_telemetry::peak_memory_bytes();
-    // One that could not even take the first lock has not begun.
-    if !report.parts.is_empty() || !matches!(outcome, Err(PipelineError::Held { .. })) {
-        record::keep(run, &report).await;
-    }
-    (report, outcome)
+    ended(run, begun, report, outcome).await
 }
 
 async fn chain(

@@ -20,10 +20,19 @@ pub async fn run(
     let begun = Instant::now();
     let mut report = RunReport::new(run, pipeline.name());
     let outcome = alone(run, pipeline, period, &mut report).await;
+    ended(run, begun, report, outcome).await
+}
+
+/// The end of what was run, kept in the run log unless nothing of it has begun: what is held has not.
+pub(crate) async fn ended(
+    run: &RunContext,
+    begun: Instant,
+    mut report: RunReport,
+    outcome: Result<(), PipelineError>,
+) -> (RunReport, Result<(), PipelineError>) {
     report.end(begun, &outcome);
     report.peak_memory_bytes = nsc_telemetry::peak_memory_bytes();
-    // One that is held has not begun.
-    if !matches!(outcome, Err(PipelineError::Held { .. })) {
+    if !report.parts.is_empty() || !matches!(outcome, Err(PipelineError::Held { .. })) {
         record::keep(run, &report).await;
     }
     (report, outcome)

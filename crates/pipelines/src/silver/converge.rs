@@ -25,7 +25,7 @@ use super::bronze::BronzeInput;
 use super::changed_orders::{ChangedOrders, ORDERS};
 use super::conflicts::Conflicts;
 use super::drain::stamp;
-use super::late::restate;
+use super::late::restate_everywhere;
 use super::scope::{self, ITEMS, PRODUCTS, days_of_orders, days_that_sold};
 use super::stage::SilverRules;
 use crate::exceptions::metadata;
@@ -162,11 +162,7 @@ impl Convergence<'_> {
         if plan.source == "payment_orders" {
             // Before the orders, for the reason of `commit::all`.
             let orders = self.orders_now(lost, rows).await?;
-            let ledger = self.run.table("silver.ledger_entries").await?;
-            let files = orders
-                .files_naming(self.run, self.ctx, &ledger, ledger.files()?)
-                .await?;
-            restate(self.run, self.ctx, files, &orders, self.rules, affected, report).await?;
+            restate_everywhere(self.run, self.ctx, &orders, self.rules, affected, report).await?;
         }
         let staged = staged.reaching(beyond.into_iter().collect());
         let (table, outcome) = staged.commit(metadata(self.run)).await?;

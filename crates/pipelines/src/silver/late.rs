@@ -200,6 +200,20 @@ pub(super) async fn restate(
         .await
 }
 
+/// The same on whatever day they stand.
+pub(super) async fn restate_everywhere(
+    run: &RunContext,
+    ctx: &SessionContext,
+    orders: &ChangedOrders,
+    rules: &SilverRules,
+    affected: &mut Affected,
+    report: &mut RunReport,
+) -> Result<(), PipelineError> {
+    let ledger = run.table("silver.ledger_entries").await?;
+    let files = orders.files_naming(run, ctx, &ledger, ledger.files()?).await?;
+    restate(run, ctx, files, orders, rules, affected, report).await
+}
+
 impl LateRows<'_> {
     /// Merges the rows, some days at a time.
     async fn merge(&self, affected: &mut Affected, report: &mut RunReport) -> Result<(), PipelineError> {
@@ -262,12 +276,7 @@ impl LateRows<'_> {
         if self.silver == ORDERS {
             // Before the orders, for the reason of `commit::all`.
             let orders = ChangedOrders::of(self.ctx, &staged).await?;
-            let ledger = self.run.table("silver.ledger_entries").await?;
-            let files = orders
-                .files_naming(self.run, self.ctx, &ledger, ledger.files()?)
-                .await?;
-            let rules = &self.late.rules;
-            restate(self.run, self.ctx, files, &orders, rules, affected, report).await?;
+            restate_everywhere(self.run, self.ctx, &orders, &self.late.rules, affected, report).await?;
         }
         let (table, outcome) = staged.reaching(beyond).commit(metadata(self.run)).await?;
         report.committed(&table, outcome);
