@@ -10,7 +10,7 @@ use crate::load::{Incoming, Load};
 use crate::located::Located;
 use crate::parse::LineCounts;
 use crate::pipeline::{Streamed, discard};
-use crate::summary::{FileOutcome, FileSummary, Reason, per_second};
+use crate::summary::{Earlier, FileOutcome, FileSummary, Reason, per_second};
 
 impl Load<'_> {
     /// Commits the files of an input, unless its delivery turns out to be in the table already.
@@ -122,10 +122,10 @@ impl Load<'_> {
 
     /// The load that brought this delivery, if any, and what it is otherwise.
     async fn standing(
-        &self,
+        &mut self,
         delivery: &Delivery,
         content: &str,
-    ) -> Result<(Option<crate::summary::Earlier>, Reason), LakeError> {
+    ) -> Result<(Option<Earlier>, Reason), LakeError> {
         if !self.knows(content).await? {
             return Ok((None, Reason::NewContent));
         }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nsc_contracts::TableContract;
 use nsc_core::{LoadId, UtcMicros};
-use nsc_lake::{Lake, LakeError, Retry, Table};
+use nsc_lake::{Lake, LakeError, Retry, StandingLoads, Table};
 
 use crate::content;
 use crate::delivery::{Delivery, content_app_id, former_app_id, load_prefix, version_of};
@@ -72,6 +72,7 @@ pub async fn load(
         table,
         known,
         committed: HashMap::new(),
+        standing: StandingLoads::default(),
         last,
         progress: Arc::clone(&progress),
     };
@@ -195,6 +196,8 @@ pub(crate) struct Load<'a> {
     known: KnownFiles,
     /// Deliveries committed by this very request, which not even `force` loads twice.
     pub(crate) committed: HashMap<String, LoadId>,
+    /// Which of the loads that the table's log names have their rows in it.
+    standing: StandingLoads,
     /// The load before this one.
     last: Option<LoadId>,
     progress: Arc<Progress>,
@@ -382,7 +385,7 @@ impl Load<'_> {
 
     /// The load that brought this very delivery and whose rows are there, as far as the table's version at hand knows.
     pub(crate) async fn earlier(
-        &self,
+        &mut self,
         delivery: &Delivery,
         content: &str,
     ) -> Result<Option<Earlier>, LakeError> {
@@ -395,7 +398,7 @@ impl Load<'_> {
         }
         if let Some(version) = self.table.application_version(&app_id).await? {
             let prefix = load_prefix(version);
-            let stands = self.lake.load_stands(&self.table, &prefix).await?;
+            let stands = self.standing.has(self.lake, &self.table, &prefix).await?;
             return Ok(stands.then_some(Earlier::Load(prefix)));
         }
         let is_former = delivery.is_unmarked()

@@ -28,6 +28,24 @@ pub struct Changes {
     pub removed: Vec<DataFile>,
 }
 
+/// What came to a table since one of its versions.
+#[derive(Debug)]
+pub struct Arrivals {
+    /// Files with rows that were not there.
+    pub new: Vec<DataFile>,
+    /// Commits of other programs that took rows out.
+    pub removals: Vec<Removal>,
+}
+
+/// A commit of another program that took rows out of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// The version it made.
+    pub version: u64,
+    /// What it called it, e.g. `RESTORE`.
+    pub operation: String,
+}
+
 /// The metadata of an upsert's commit.
 pub(crate) fn metadata(rows: UpsertOutcome, moved: u64) -> (String, Value) {
     (ROWS.to_owned(), json!({ "rows": rows, "moved": moved }))
@@ -106,26 +124,34 @@ impl Table {
         Ok((version <= self.version()).then_some(changes))
     }
 
-    /// Files of this version with rows that were not there at `version`; all files when the log does not tell. A file that
-    /// other files were put together into (`dataChange` is false) is new when one of those was: its other rows are then
-    /// taken for new as well.
+    /// What came to this version since `version`, and what other programs took out of it. A file that other files were put
+    /// together into (`dataChange` is false) is new when one of those was: its other rows are then taken for new as well. Where
+    /// the log does not tell, all files are new.
     ///
     /// # Errors
     /// Storage errors.
-    pub async fn files_new_since(&self, version: u64) -> Result<Vec<DataFile>, LakeError> {
-        let files = self.files()?;
+    pub async fn arrivals_since(&self, version: u64) -> Result<Arrivals, LakeError> {
+        let mut arrivals = Arrivals {
+            new: self.files()?,
+            removals: Vec::new(),
+        };
+        if self.version() < version {
+            arrivals.removals.push(Removal {
+                version: self.version(),
+                operation: "an earlier copy in its place".to_owned(),
+            });
+            return Ok(arrivals);
+        }
         let mut new = BTreeSet::new();
         // A file that is taken out and put back holds what it held.
         let mut known = BTreeSet::new();
+        let mut is_whole = true;
         for number in version + 1..=self.version() {
             let Some(commit) = self.commit_of(number).await? else {
-                tracing::warn!(
-                    table = self.name(),
-                    version,
-                    "the log does not reach back so far; all files are taken as new"
-                );
-                return Ok(files);
+                is_whole = false;
+                continue;
             };
+            arrivals.removals.extend(commit.removal(number));
             if !commit.changes_rows() {
                 commit.rearrange(&mut new, Mixed::New);
                 continue;
@@ -138,11 +164,16 @@ impl Table {
             let added = commit.added.into_iter().map(|add| add.path);
             new.extend(added.filter(|path| !known.contains(path)));
         }
-        if version > self.version() {
-            return Ok(files);
+        if is_whole {
+            arrivals.new.retain(|f| new.contains(&f.path));
+        } else {
+            tracing::warn!(
+                table = self.name(),
+                version,
+                "the log does not reach back so far; all files are taken as new"
+            );
         }
-        let is_new = |f: &DataFile| new.contains(&f.path);
-        Ok(files.into_iter().filter(is_new).collect())
+        Ok(arrivals)
     }
 
     /// One commit of the log, when it is still there.
@@ -189,6 +220,19 @@ impl LoggedCommit {
     /// Whether any row is another one afterwards; files may have been put together all the same, by any engine.
     pub(crate) fn changes_rows(&self) -> bool {
         self.added.iter().any(|add| add.data_change) || self.removed.iter().any(|file| file.data_change)
+    }
+
+    /// That another program took rows out, if it did.
+    fn removal(&self, version: u64) -> Option<Removal> {
+        let is_of_others = !self.info.contains_key(RUN_ID);
+        let takes_out = is_of_others && self.removed.iter().any(|file| file.data_change);
+        takes_out.then(|| Removal {
+            version,
+            operation: self
+                .operation
+                .clone()
+                .unwrap_or_else(|| "it does not say how".to_owned()),
+        })
     }
 
     /// Files of a commit that changes no row: those of a partition in which new files were put together are new. False when

@@ -47,13 +47,13 @@ mod time_travel;
 mod upsert;
 mod writer;
 
-pub use changes::{Changes, RUN_ID};
+pub use changes::{Arrivals, Changes, RUN_ID, Removal};
 pub use data_file::DataFile;
 pub use days::Days;
 pub use days_changed::DaysChanged;
 pub use error::LakeError;
 pub use features::Direction;
-pub use load_presence::Removal;
+pub use load_presence::StandingLoads;
 pub use loads::{LoadRecord, LoadState, LoadStates};
 pub use lock::{Holder, PipelineLock};
 pub use maintenance::{Compacted, Expired};

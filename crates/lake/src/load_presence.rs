@@ -3,20 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use datafusion::prelude::{SessionContext, col, lit};
+use arrow::array::AsArray;
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use datafusion::prelude::SessionContext;
 use nsc_contracts::{Layer, TableContract};
 
-use crate::changes::RUN_ID;
 use crate::loads::LOAD_ID;
-use crate::{Lake, LakeError, LoadRecord, SessionOptions, Table, session};
+use crate::{DataFile, Lake, LakeError, LoadRecord, SessionOptions, Table, session};
 
-/// A commit of another program that took rows out of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removal {
-    /// The version it made.
-    pub version: u64,
-    /// What it called it, e.g. `RESTORE`.
-    pub operation: String,
+/// The loads of a table as its log tells them.
+struct LoggedLoads {
+    /// Those that have a file for themselves.
+    loads: BTreeSet<String>,
+    /// Files of several loads, and of rows without one.
+    mixed: Vec<DataFile>,
 }
 
 impl Table {
@@ -25,79 +26,114 @@ impl Table {
     /// # Errors
     /// When the table is not loaded.
     pub fn newest_load(&self) -> Result<Option<String>, LakeError> {
-        let files = self.files()?;
-        let greatest = files.iter().filter_map(|f| f.greatest_text(LOAD_ID));
+        let greatest = self
+            .known_files()?
+            .iter()
+            .filter_map(|f| f.greatest_text(LOAD_ID));
         Ok(greatest.max().map(str::to_owned))
     }
 
-    /// Whether a load whose id begins with `prefix` has rows here. Mostly the log knows; only files of several loads are read.
-    async fn holds_load(&self, prefix: &str) -> Result<bool, LakeError> {
-        let end = format!("{prefix}~");
-        let mut mixed = Vec::new();
-        for file in self.files()? {
-            match file.only_text(LOAD_ID) {
-                Some(load) if load.starts_with(prefix) => return Ok(true),
-                Some(_) => {}
-                None if file.may_hold_text(LOAD_ID, prefix, &end) => mixed.push(file),
-                None => {}
-            }
-        }
-        if mixed.is_empty() {
-            return Ok(false);
-        }
-        let ctx = session(&SessionOptions::default())?;
-        let found = ctx
-            .read_table(self.scan(mixed))?
-            .filter(col(LOAD_ID).between(lit(prefix), lit(end)))?
-            .select_columns(&[LOAD_ID])?
-            .limit(0, Some(1))?;
-        Ok(found.count().await? > 0)
+    fn knows_loads(&self) -> bool {
+        self.schema().field_with_name(LOAD_ID).is_ok()
     }
 
-    /// The commits since `version` by which other programs took rows out; of a table that was put back to an earlier version, that.
-    ///
-    /// # Errors
-    /// Storage errors.
-    pub async fn removals_since(&self, version: u64) -> Result<Vec<Removal>, LakeError> {
-        if self.version() < version {
-            let operation = "an earlier copy in its place".to_owned();
-            return Ok(vec![Removal {
-                version: self.version(),
-                operation,
-            }]);
-        }
-        let mut removals = Vec::new();
-        for number in version + 1..=self.version() {
-            let Some(commit) = self.commit_of(number).await? else {
-                continue;
-            };
-            if commit.removed.iter().any(|file| file.data_change) && !commit.info.contains_key(RUN_ID) {
-                let operation = commit
-                    .operation
-                    .unwrap_or_else(|| "it does not say how".to_owned());
-                removals.push(Removal {
-                    version: number,
-                    operation,
-                });
+    fn logged_loads(&self) -> Result<LoggedLoads, LakeError> {
+        let mut logged = LoggedLoads {
+            loads: BTreeSet::new(),
+            mixed: Vec::new(),
+        };
+        if self.knows_loads() {
+            for file in self.known_files()? {
+                match file.only_text(LOAD_ID) {
+                    Some(load) => _ = logged.loads.insert(load.to_owned()),
+                    None => logged.mixed.push(file.clone()),
+                }
             }
         }
-        Ok(removals)
+        Ok(logged)
+    }
+
+    /// The loads that have rows in some files, which are read.
+    async fn loads_among(
+        &self,
+        ctx: &SessionContext,
+        files: Vec<DataFile>,
+    ) -> Result<BTreeSet<String>, LakeError> {
+        let mut loads = BTreeSet::new();
+        if files.is_empty() {
+            return Ok(loads);
+        }
+        let ids = ctx.read_table(self.scan(files))?.select_columns(&[LOAD_ID])?;
+        for batch in ids.distinct()?.collect().await? {
+            let ids = cast(batch.column(0), &DataType::Utf8)?;
+            loads.extend(ids.as_string::<i32>().iter().flatten().map(str::to_owned));
+        }
+        Ok(loads)
+    }
+}
+
+/// Which loads stand in one table, for whoever asks of many: what was found once is not looked for again.
+#[derive(Debug, Default)]
+pub struct StandingLoads {
+    /// Loads that were found.
+    loads: BTreeSet<String>,
+    /// The version of the table whose log was looked at.
+    version: Option<u64>,
+    /// Files of several loads that were read.
+    read: BTreeSet<String>,
+    /// The loads that brought no row are among `loads`.
+    has_empty: bool,
+}
+
+impl StandingLoads {
+    /// Whether what a load brought stands in the table as it is now: its rows, or nothing where it brought none. `prefix` is how
+    /// its id begins.
+    ///
+    /// # Errors
+    /// Storage and engine errors.
+    pub async fn has(&mut self, lake: &Lake, table: &Table, prefix: &str) -> Result<bool, LakeError> {
+        if !table.knows_loads() || self.knows(prefix) {
+            return Ok(true);
+        }
+        if self.version != Some(table.version()) {
+            let LoggedLoads { loads, mut mixed } = table.logged_loads()?;
+            self.loads.extend(loads);
+            mixed.retain(|f| self.read.insert(f.path.clone()));
+            let ctx = session(&SessionOptions::default())?;
+            self.loads.extend(table.loads_among(&ctx, mixed).await?);
+            self.version = Some(table.version());
+        }
+        if !self.knows(prefix) && !self.has_empty {
+            let records = lake.load_records(&session(&SessionOptions::default())?).await?;
+            let empty = records.into_iter().filter(|r| r.rows == Some(0));
+            self.loads.extend(empty.map(|r| r.load_id));
+            self.has_empty = true;
+        }
+        Ok(self.knows(prefix))
+    }
+
+    fn knows(&self, prefix: &str) -> bool {
+        let first = self.loads.range(prefix.to_owned()..).next();
+        first.is_some_and(|load| load.starts_with(prefix))
     }
 }
 
 impl Lake {
-    /// Whether what a load brought stands in its table: its rows, or nothing where it brought none. `prefix` is how its id begins.
+    /// The loads that have rows in a Bronze table: mostly the log knows, only files of several loads are read.
     ///
     /// # Errors
-    /// Storage and engine errors.
-    pub async fn load_stands(&self, table: &Table, prefix: &str) -> Result<bool, LakeError> {
-        if table.schema().field_with_name(LOAD_ID).is_err() || table.holds_load(prefix).await? {
-            return Ok(true);
-        }
-        let records = self.load_records(&session(&SessionOptions::default())?).await?;
-        Ok(records
-            .iter()
-            .any(|r| r.rows == Some(0) && r.load_id.starts_with(prefix)))
+    /// Storage errors.
+    pub async fn loads_in(
+        &self,
+        ctx: &SessionContext,
+        contract: &'static TableContract,
+    ) -> Result<BTreeSet<String>, LakeError> {
+        let Some(table) = self.unchecked(contract, None).await? else {
+            return Ok(BTreeSet::new());
+        };
+        let LoggedLoads { mut loads, mixed } = table.logged_loads()?;
+        loads.extend(table.loads_among(ctx, mixed).await?);
+        Ok(loads)
     }
 
     /// The loads that are recorded with rows of which none is in their table, unless the same delivery was loaded again: rows

@@ -123,37 +123,6 @@ impl Lake {
         };
         records_in(&table, table.files()?, ctx).await
     }
-
-    /// The loads that have rows in a Bronze table: mostly the log knows, only files of several loads are read.
-    ///
-    /// # Errors
-    /// Storage errors.
-    pub async fn loads_in(
-        &self,
-        ctx: &SessionContext,
-        contract: &'static TableContract,
-    ) -> Result<BTreeSet<String>, LakeError> {
-        let mut loads = BTreeSet::new();
-        let Some(table) = self.unchecked(contract, None).await? else {
-            return Ok(loads);
-        };
-        if table.schema().field_with_name(LOAD_ID).is_err() {
-            return Ok(loads);
-        }
-        let mut mixed = Vec::new();
-        for file in table.files()? {
-            match file.only_text(LOAD_ID) {
-                Some(load) => _ = loads.insert(load.to_owned()),
-                None => mixed.push(file),
-            }
-        }
-        let ids = ctx.read_table(table.scan(mixed))?.select_columns(&[LOAD_ID])?;
-        for batch in ids.distinct()?.collect().await? {
-            let ids = cast(batch.column(0), &DataType::Utf8)?;
-            loads.extend(ids.as_string::<i32>().iter().flatten().map(str::to_owned));
-        }
-        Ok(loads)
-    }
 }
 
 impl Lake {

@@ -119,6 +119,9 @@ impl Lake {
     /// # Errors
     /// As [`Lake::run`].
     pub async fn run_named(&self, name: &str) -> Result<NamedRun, LakeError> {
+        if nsc_core::is_blank(name) {
+            return Ok(NamedRun::None);
+        }
         if name == "last" {
             return Ok(self.runs(1, |_| true).await?.pop().into());
         }

@@ -257,7 +257,8 @@ impl Table {
         Ok(self.known_files()?.to_vec())
     }
 
-    fn known_files(&self) -> Result<&[DataFile], LakeError> {
+    /// The same, not copied.
+    pub(crate) fn known_files(&self) -> Result<&[DataFile], LakeError> {
         if let Some(files) = self.files.get() {
             return Ok(files);
         }

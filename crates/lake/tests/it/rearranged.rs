@@ -15,7 +15,7 @@ async fn open(lake: &Lake) -> Table {
 }
 
 async fn rows_new_since(lake: &Lake, version: u64) -> u64 {
-    let new = open(lake).await.files_new_since(version).await.unwrap();
+    let new = open(lake).await.arrivals_since(version).await.unwrap().new;
     new.iter().filter_map(|f| f.rows).sum()
 }
 
@@ -84,7 +84,15 @@ async fn another_engines_compaction_makes_no_row_new() {
         .collect();
     std::fs::write(commit_file(dir.path(), seen + 1), theirs.join("\n")).unwrap();
     let fresh = lake(dir.path());
-    assert!(open(&fresh).await.files_new_since(seen).await.unwrap().is_empty());
+    assert!(
+        open(&fresh)
+            .await
+            .arrivals_since(seen)
+            .await
+            .unwrap()
+            .new
+            .is_empty()
+    );
     let changes = open(&fresh).await.changes_since(seen).await.unwrap().unwrap();
     assert!(changes.added.is_empty() && changes.removed.is_empty() && changes.runs.is_empty());
 }

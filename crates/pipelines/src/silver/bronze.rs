@@ -7,7 +7,7 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_contracts::Source;
 use nsc_core::{MICROS_PER_DAY, UtcMicros, UtcWindow};
-use nsc_lake::{DataFile, Days, PipelineState, PipelineStates, Table};
+use nsc_lake::{Arrivals, DataFile, Days, PipelineState, PipelineStates, Removal, Table};
 use nsc_transforms::silver::{PLANS, SourcePlan};
 
 use super::load_changes::LoadChanges;
@@ -217,10 +217,7 @@ pub(super) async fn inputs(
             report.read(table);
             let files = table.files()?;
             if scheduled {
-                if let Some(seen) = before.get(&name).copied() {
-                    tell_removals(table, seen, report).await?;
-                }
-                let new = new_files(table, before.get(&name).copied()).await?;
+                let new = new_files(table, before.get(&name).copied(), report).await?;
                 let missed = missed.ranges().map(|(first, last)| UtcWindow {
                     start: first.start(),
                     end: last.end(),
@@ -260,19 +257,16 @@ pub(super) async fn inputs(
 }
 
 /// Says that rows of a Bronze table, which only grows, are gone: what was computed from them goes as well.
-async fn tell_removals(table: &Table, seen: u64, report: &mut RunReport) -> Result<(), PipelineError> {
-    for removal in table.removals_since(seen).await? {
-        let told = format!(
-            "another program took rows out of {} ({}, version {}) since the last run; what was computed from them goes with them. \
-             Was it not meant, load the files again: nsc doctor names the loads whose rows are gone",
-            table.name(),
-            removal.operation,
-            removal.version
-        );
-        tracing::warn!("{told}");
-        report.notes.push(told);
-    }
-    Ok(())
+fn tell_removal(table: &Table, removal: &Removal, report: &mut RunReport) {
+    let told = format!(
+        "another program took rows out of {} ({}, version {}) since the last run; what was computed from them goes with them. \
+         Was it not meant, load the files again: nsc doctor names the loads whose rows are gone",
+        table.name(),
+        removal.operation,
+        removal.version
+    );
+    tracing::warn!("{told}");
+    report.notes.push(told);
 }
 
 /// The Bronze versions of a run's inputs, by table.
@@ -286,9 +280,19 @@ pub(super) fn versions(inputs: &[BronzeInput]) -> BTreeMap<String, u64> {
 
 /// Files with rows that came since the version the last success read. Where that cannot be told, every file counts as new:
 /// merging a row twice changes nothing.
-async fn new_files(table: &Table, version: Option<u64>) -> Result<HashSet<String>, PipelineError> {
+async fn new_files(
+    table: &Table,
+    version: Option<u64>,
+    report: &mut RunReport,
+) -> Result<HashSet<String>, PipelineError> {
     let new = match version {
-        Some(version) => table.files_new_since(version).await?,
+        Some(version) => {
+            let Arrivals { new, removals } = table.arrivals_since(version).await?;
+            for removal in &removals {
+                tell_removal(table, removal, report);
+            }
+            new
+        }
         None => table.files()?,
     };
     Ok(new.into_iter().map(|f| f.path).collect())
