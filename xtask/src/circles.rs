@@ -1,32 +1,35 @@
-//! Modules that form a circle: of crates that have none, none may come back. A module of a crate is a file or a folder
-//! beside its `lib.rs`; it knows another when its code names `crate::other`.
+//! Modules that form a circle: no crate has one. A module of a crate is a file or a folder beside its `lib.rs`; it knows
+//! another when its code names `crate::other`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Component, Path};
+use std::path::Path;
 
 use crate::tree;
 
-/// Crates whose modules form no circle.
-pub const STRAIGHT: [&str; 4] = ["api", "auth", "consumer", "kafka"];
+/// The one crate that may have a circle: its world is one value, and what happens in it is written beside what it happens to.
+const ONE_WORLD: &str = "sample";
 
 /// Module -> the modules it knows.
 pub type Known = BTreeMap<String, BTreeSet<String>>;
 
-/// One sentence for each crate of [`STRAIGHT`] with a circle.
+/// One sentence for each crate with a circle.
 ///
 /// # Errors
 /// When the tree cannot be read.
 pub fn check(root: &Path) -> io::Result<Vec<String>> {
     let files = tree::files(root)?;
     let mut found = Vec::new();
-    for name in STRAIGHT {
-        let source = Path::new("crates").join(name).join("src");
-        let mut texts = Vec::new();
-        for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "rs")) {
-            if let Ok(inside) = file.strip_prefix(&source) {
-                texts.push((module_of(inside), std::fs::read_to_string(root.join(file))?));
-            }
+    let mut crates: BTreeMap<&str, Vec<(Option<String>, String)>> = BTreeMap::new();
+    for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "rs")) {
+        if let Some((name, module)) = place_of(file) {
+            let text = std::fs::read_to_string(root.join(file))?;
+            crates.entry(name).or_default().push((module, text));
+        }
+    }
+    for (name, texts) in crates {
+        if name == ONE_WORLD {
+            continue;
         }
         if let Some(circle) = circle(&known(&texts)) {
             found.push(format!(
@@ -38,15 +41,20 @@ pub fn check(root: &Path) -> io::Result<Vec<String>> {
     Ok(found)
 }
 
-/// `landing/outcome.rs` is of `landing`; the root of a crate may know everything and is none.
-fn module_of(inside: &Path) -> Option<String> {
-    let first = inside.components().next()?;
-    let Component::Normal(first) = first else {
+/// The crate and the module of a source file: `crates/consumer/src/landing/outcome.rs` is of `landing`. The root of a crate
+/// may know everything and is no module of it; files of tests are of none.
+fn place_of(file: &Path) -> Option<(&str, Option<String>)> {
+    let names: Vec<&str> = file.iter().filter_map(|name| name.to_str()).collect();
+    let ["crates", name, "src", first, ref rest @ ..] = names[..] else {
         return None;
     };
-    let name = first.to_string_lossy();
-    let name = name.strip_suffix(".rs").unwrap_or(&name);
-    (name != "lib" && name != "main").then(|| name.to_owned())
+    let is_test = |name: &&str| *name == "tests" || name.ends_with("tests.rs");
+    if is_test(&first) || rest.iter().any(|name| is_test(&name)) {
+        return None;
+    }
+    let module = first.strip_suffix(".rs").unwrap_or(first);
+    let is_root = module == "lib" || module == "main";
+    Some((name, (!is_root).then(|| module.to_owned())))
 }
 
 /// Which module knows which, tests aside.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::tidy::Finding;
+use crate::finding::Finding;
 
 /// Where the table is kept.
 pub const PAGE: &str = "docs/clauses.md";

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::tidy::Finding;
+use crate::finding::Finding;
 
 /// What others say (the seed) or what was so once (the changelog) may name what is not here.
 const NOT_OURS: [&str; 2] = ["docs/contract/seed-architecture.ko.md", "CHANGELOG.md"];

@@ -3,6 +3,7 @@
 pub mod circles;
 pub mod clauses;
 pub mod doc_names;
+pub mod finding;
 pub mod layers;
 pub mod subjects;
 pub mod tidy;

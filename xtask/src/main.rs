@@ -11,7 +11,7 @@ usage: cargo run -p xtask -- TASK
   tidy       what neither rustfmt nor clippy looks at: module headers, file sizes, leftovers, machine paths, what the
              docs name, the subjects of commits
   contracts  writes docs/contracts.md from the table contracts
-  circles    do the modules of a crate that shall have none form a circle?
+  circles    do the modules of a crate form a circle?
   clauses    writes docs/clauses.md from what modules and tests say they follow
   layers     does every crate depend on what the plan allows, and on nothing else?";
 

@@ -1,10 +1,10 @@
 //! What neither rustfmt nor clippy looks at: a file's path and text to its findings. What concerns several files at once is in
 //! `doc_names`, `clauses` and `subjects`.
 
-use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::finding::Finding;
 use crate::{clauses, doc_names, tree};
 
 /// A file longer than this is not read in one sitting.
@@ -42,26 +42,6 @@ const REGISTRY_HOSTS: [&str; 9] = [
     concat!("archive.", "ubuntu.com"),
     concat!("proxy.", "golang.org"),
 ];
-
-/// One thing to put right.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// The file, relative to the root.
-    pub path: PathBuf,
-    /// The line, from 1; 0 when the file as a whole is meant.
-    pub line: usize,
-    /// What is wrong, and what to do.
-    pub message: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(f, "{}: {}", self.path.display(), self.message),
-            line => write!(f, "{}:{line}: {}", self.path.display(), self.message),
-        }
-    }
-}
 
 /// Checks the whole tree under `root`.
 ///

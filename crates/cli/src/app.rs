@@ -68,7 +68,7 @@ impl App {
         {
             return Err(objection.clone().into());
         }
-        let printer = Printer::to_stdout(global.format, Look::of(terminal, &config));
+        let printer = Printer::to_stdout(global.format, Look::of(terminal, config.display.time_zone.value));
         Ok(Self {
             config,
             environment: env,
@@ -82,7 +82,7 @@ impl App {
 
     /// How results look to whoever runs this.
     pub(crate) fn look(&self) -> Look {
-        Look::of(self.terminal, &self.config)
+        Look::of(self.terminal, self.config.display.time_zone.value)
     }
 
     /// The time a command works with: the one given, else the machine's.

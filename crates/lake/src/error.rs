@@ -1,5 +1,7 @@
 //! What can go wrong between the pipelines and the stored tables.
 
+use std::fmt::Display;
+
 use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
 use deltalake::kernel::transaction::TransactionError;
@@ -359,4 +361,18 @@ impl OperatorError for LakeError {
         };
         Some(hint.to_owned())
     }
+}
+
+/// The error of a file that is there and is not what was written.
+pub(crate) fn damaged(table: &str, file: &str, reason: &impl Display) -> LakeError {
+    LakeError::DataFileDamaged {
+        table: table.to_owned(),
+        file: file.to_owned(),
+        reason: reason.to_string(),
+    }
+}
+
+/// Why a file that has another size than the log says cannot be what was written.
+pub(crate) fn other_size(found: u64, logged: u64) -> String {
+    format!("it has {found} bytes and the log says {logged}")
 }

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::LakeError;
-use crate::lock::Holder;
+use crate::holder::Holder;
 use crate::writer::wall_clock_millis;
 
 /// A holder renews this often within the duration of its lease.

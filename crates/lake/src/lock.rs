@@ -7,8 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use crate::holder::{Holder, LEASE_MILLIS};
 use crate::lease::{self, Lease};
 use crate::writer::wall_clock_millis;
 use crate::{Lake, LakeError};
@@ -17,36 +16,6 @@ use crate::{Lake, LakeError};
 const PROBE: &str = "(probe)";
 /// How often a taker waits for a look to end.
 const PROBE_RETRIES: usize = 10;
-/// How long the lease of a holder that does not say lasts.
-const LEASE_MILLIS: i64 = 60_000;
-
-/// Who holds a pipeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// The run.
-    pub run_id: String,
-    /// Its process.
-    pub pid: u32,
-    /// When the lease was last renewed, milliseconds since the epoch.
-    pub renewed_millis: i64,
-    /// How long it outlives that, in milliseconds.
-    #[serde(default = "lease_millis")]
-    pub lease_millis: i64,
-    /// Tells this taking of the lease from any other.
-    #[serde(default)]
-    pub token: String,
-}
-
-fn lease_millis() -> i64 {
-    LEASE_MILLIS
-}
-
-impl Holder {
-    /// Whether the lease has not run out, by the clock of this machine.
-    pub(crate) fn is_alive(&self) -> bool {
-        wall_clock_millis() < self.renewed_millis.saturating_add(self.lease_millis)
-    }
-}
 
 /// A held pipeline. Dropped, the lock of a local root is free at once, and a lease is given back in the background, if the
 /// process lives so long; [`Self::release`] makes sure of it.

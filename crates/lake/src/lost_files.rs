@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use futures::TryStreamExt;
@@ -15,6 +14,7 @@ use nsc_contracts::ops::LOAD;
 use nsc_contracts::{SOURCES, TableContract};
 use object_store::Error as StoreError;
 
+use crate::error::{damaged, other_size};
 use crate::log_guard::LOG;
 use crate::opened_file::OpenedFile;
 use crate::{DataFile, Lake, LakeError, Table};
@@ -42,20 +42,6 @@ impl LakeError {
         }
         None
     }
-}
-
-/// The error of a file that is there and is not what was written.
-pub(crate) fn damaged(table: &str, file: &str, reason: &impl Display) -> LakeError {
-    LakeError::DataFileDamaged {
-        table: table.to_owned(),
-        file: file.to_owned(),
-        reason: reason.to_string(),
-    }
-}
-
-/// Why a file that has another size than the log says cannot be what was written.
-pub(crate) fn other_size(found: u64, logged: u64) -> String {
-    format!("it has {found} bytes and the log says {logged}")
 }
 
 /// The table a path lies in, and the file in it; `None` for a file of a log.

@@ -17,7 +17,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 
-use crate::lost_files::{damaged, other_size};
+use crate::error::{damaged, other_size};
 use crate::{DataFile, LakeError, Table, fingerprint};
 
 /// A data file of a table, all its bytes at hand.

@@ -22,7 +22,6 @@ mod loads;
 mod period;
 mod pipeline;
 mod record;
-mod refused;
 mod report;
 mod rules;
 mod silver;

@@ -1,7 +1,7 @@
 //! The wallets, their balances and their ids; and the numbers given out so far.
 
-use crate::calendar::ascii;
 use crate::emit::Holder;
+use crate::text::ascii;
 use crate::text::push_padded;
 
 /// Balances of all wallets, in hundredths. Users come first, then merchants, then later sign-ups.
@@ -120,4 +120,12 @@ impl Numbers {
         self.push_tx_id(&mut out);
         ascii(out)
     }
+}
+
+/// An open hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hold {
+    pub(crate) wallet: usize,
+    pub(crate) cents: i64,
+    pub(crate) number: u64,
 }

@@ -1,6 +1,6 @@
 //! Civil dates and the text of instants. Instants are microseconds since 1970-01-01T00:00:00Z.
 
-use crate::text::{push_padded, push_unsigned};
+use crate::text::{ascii, push_padded, push_unsigned};
 
 pub(crate) const SECOND_US: i64 = 1_000_000;
 pub(crate) const MINUTE_US: i64 = 60 * SECOND_US;
@@ -134,11 +134,6 @@ pub(crate) fn product_batch(date: CivilDate) -> String {
     let mut out = vec![b'p'];
     push_unsigned(&mut out, u64::from(date.compact()));
     ascii(out)
-}
-
-/// Only digits and punctuation were pushed, so nothing is ever replaced.
-pub(crate) fn ascii(bytes: Vec<u8>) -> String {
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

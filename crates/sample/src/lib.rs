@@ -41,6 +41,7 @@ mod options;
 mod output;
 mod owned;
 mod payments;
+mod recent_payments;
 mod record;
 mod report;
 mod rng;

@@ -1,20 +1,13 @@
 //! What a wallet does on its own: it is funded, topped up, emptied, and holds money back.
 //! Each move changes the balances and writes the lines that say so.
 
+use crate::accounts::Hold;
 use crate::emit::{Entry, EntryKind, Related, Snapshot};
 use crate::faults::Target;
 use crate::world::World;
 
 /// A wallet signs up this long before its first charge.
 const FIRST_CHARGE_AFTER_US: i64 = 1500;
-
-/// An open hold.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Hold {
-    wallet: usize,
-    cents: i64,
-    number: u64,
-}
 
 impl World<'_> {
     /// A wallet's first money.

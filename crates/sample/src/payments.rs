@@ -15,37 +15,6 @@ const COMMERCE_SHARE: f64 = 0.30;
 /// Draws above this bring an unpaid order along.
 const UNPAID_ABOVE: f64 = 0.94;
 
-/// The last few thousand payments; a refunded one leaves an empty slot behind.
-#[derive(Default)]
-pub(crate) struct RecentPayments {
-    slots: Vec<Option<OrderVersion>>,
-    oldest: usize,
-}
-
-impl RecentPayments {
-    const KEPT: usize = 4096;
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.slots.is_empty()
-    }
-
-    fn remember(&mut self, payment: OrderVersion) {
-        if self.slots.len() < Self::KEPT {
-            self.slots.push(Some(payment));
-        } else {
-            self.slots[self.oldest] = Some(payment);
-            self.oldest = (self.oldest + 1) % Self::KEPT;
-        }
-    }
-
-    fn forget_slot(&mut self, slot: usize) {
-        self.slots.swap_remove(slot);
-        if self.oldest >= self.slots.len() {
-            self.oldest = 0;
-        }
-    }
-}
-
 /// The two entries of a payment or a refund: who gives and who gets, by wallet.
 struct Transfer {
     at_us: i64,

@@ -61,7 +61,12 @@ pub(crate) fn push_money(out: &mut Vec<u8>, cents: i128) {
 pub(crate) fn money(cents: i128) -> String {
     let mut out = Vec::with_capacity(24);
     push_money(&mut out, cents);
-    crate::calendar::ascii(out)
+    ascii(out)
+}
+
+/// Only digits and punctuation were pushed, so nothing is ever replaced.
+pub(crate) fn ascii(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! The state of the world: everything the generator knows between two lines.
 
-use crate::accounts::{Accounts, Numbers};
+use crate::accounts::{Accounts, Hold, Numbers};
 use crate::clock_text::{Arrival, Gap};
 use crate::emit::Shelf;
 use crate::faults::{Detail, FaultQueue, Journal};
-use crate::money_moves::Hold;
 use crate::options::Plan;
 use crate::output::Output;
-use crate::payments::RecentPayments;
+use crate::recent_payments::RecentPayments;
 use crate::record::Record;
 use crate::rng::Draws;
 use crate::shape::{Curve, Popularity, PricePoints};

@@ -1,6 +1,6 @@
 //! Audit rows as columns, everything a client chose cut to what its column and its index entries can hold.
 
-use crate::audit::AuditRow;
+use crate::audit_row::AuditRow;
 use crate::columns::bounded;
 use crate::statements::{self, Bound};
 use crate::wire::Instant;

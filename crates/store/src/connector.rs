@@ -56,7 +56,7 @@ impl Connector {
         let endpoint = self.endpoint();
         crate::tls::choose_provider();
         let connected = self.options(&endpoint).connect().await;
-        connected.map_err(|source| StoreError::of_connect(source, &endpoint))
+        connected.map_err(|source| endpoint.failed(source))
     }
 
     fn endpoint(&self) -> Endpoint {

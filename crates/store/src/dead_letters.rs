@@ -49,11 +49,15 @@ pub struct DeadLetters {
     store: Store,
 }
 
-impl DeadLetters {
-    pub(crate) const fn new(store: Store) -> Self {
-        Self { store }
+impl Store {
+    /// The dead letters kept in the database.
+    #[must_use]
+    pub fn dead_letters(&self) -> DeadLetters {
+        DeadLetters { store: self.clone() }
     }
+}
 
+impl DeadLetters {
     /// Those that match, by id.
     ///
     /// # Errors

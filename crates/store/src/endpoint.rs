@@ -9,7 +9,7 @@ use std::str::FromStr;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use crate::error::StoreError;
+use crate::error::{Said, StoreError};
 
 const DEFAULT_PORT: u16 = 5432;
 /// Parameters of the query that are obeyed. Any other is refused: one that asks for more safety must not be dropped without
@@ -74,8 +74,21 @@ impl Endpoint {
         })
     }
 
+    /// Why a connection could not be made, in words that hold nothing of the URL.
+    pub(crate) fn failed(&self, cause: sqlx::Error) -> StoreError {
+        let said = self.without_url(&StoreError::said(&cause));
+        // What a pooler answers to settings that it does not pass on.
+        if said.contains("unsupported startup parameter") {
+            return StoreError::Pooler { reason: said };
+        }
+        StoreError::Connect {
+            said: Said(said),
+            cause,
+        }
+    }
+
     /// A text of the server or the driver without what the URL says.
-    pub(crate) fn without_url(&self, text: &str) -> String {
+    fn without_url(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (secret, shown) in self.secrets.iter().filter(|(secret, _)| !secret.is_empty()) {
             for quote in ['"', '\'', '`'] {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nsc_core::{ErrorCode, OperatorError};
 
-use crate::endpoint::Endpoint;
+use crate::schema_version::SCHEMA_VERSION;
 
 /// Why PostgreSQL cannot hold a row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +21,7 @@ pub struct Unstorable {
 /// What the driver or the server said of a connection, without what the URL says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Said(String);
+pub struct Said(pub(crate) String);
 
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
@@ -197,19 +197,6 @@ impl StoreError {
         }
     }
 
-    /// Why a connection could not be made, in words that hold nothing of the URL.
-    pub(crate) fn of_connect(source: sqlx::Error, endpoint: &Endpoint) -> Self {
-        let said = endpoint.without_url(&Self::said(&source));
-        // What a pooler answers to settings that it does not pass on.
-        if said.contains("unsupported startup parameter") {
-            return Self::Pooler { reason: said };
-        }
-        Self::Connect {
-            cause: source,
-            said: Said(said),
-        }
-    }
-
     /// The outcome of a statement. A missing schema, table or column says that migrations have not been run.
     pub(crate) fn of_statement(what: &'static str, source: sqlx::Error) -> Self {
         let code = source
@@ -218,7 +205,7 @@ impl StoreError {
         match code.as_deref() {
             Some("3F000" | "42P01" | "42703") => Self::Schema {
                 found: None,
-                needed: crate::migrate::SCHEMA_VERSION,
+                needed: SCHEMA_VERSION,
             },
             // A statement that was prepared on this connection is not there, or is there already: it is another one.
             Some("26000" | "42P05") => Self::Pooler {
@@ -229,7 +216,7 @@ impl StoreError {
     }
 
     /// What the driver or the server said, for logs and operators. Without the values of a row.
-    fn said(source: &sqlx::Error) -> String {
+    pub(crate) fn said(source: &sqlx::Error) -> String {
         match source {
             sqlx::Error::Database(e) => {
                 format!("{} (SQLSTATE {})", e.message(), e.code().unwrap_or_default())

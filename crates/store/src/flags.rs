@@ -5,8 +5,6 @@ use std::ops::{BitOr, BitOrAssign};
 
 use nsc_core::{MICROS_PER_SECOND, Money, UtcMicros};
 
-use crate::rows::LedgerRow;
-
 /// The legs of one payment, and their order, are no further apart than this, in microseconds.
 const ONE_INSTANCE_MICROS: i64 = 24 * 3_600 * MICROS_PER_SECOND;
 
@@ -15,16 +13,6 @@ const ONE_INSTANCE_MICROS: i64 = 24 * 3_600 * MICROS_PER_SECOND;
 pub(crate) struct Leg {
     pub(crate) amount: Money,
     pub(crate) event_time: UtcMicros,
-}
-
-impl LedgerRow {
-    /// What of this event is compared with its other leg.
-    pub(crate) const fn leg(&self) -> Leg {
-        Leg {
-            amount: self.amount,
-            event_time: self.event_time,
-        }
-    }
 }
 
 /// Doubts about a pair; none for nearly all.

@@ -7,6 +7,7 @@
 mod apply;
 mod audit;
 mod audit_columns;
+mod audit_row;
 mod columns;
 mod connector;
 mod corrections;
@@ -22,6 +23,7 @@ mod pool;
 mod probe;
 mod roles;
 mod rows;
+mod schema_version;
 #[doc(hidden)]
 pub mod statements;
 mod store;
@@ -31,16 +33,18 @@ mod version;
 mod views;
 mod wire;
 
-pub use audit::{AuditError, AuditLog, AuditOptions, AuditRow};
+pub use audit::{AuditError, AuditLog, AuditOptions};
+pub use audit_row::AuditRow;
 pub use dead_letters::{DeadLetterFilter, DeadLetters, StoredDeadLetter};
 pub use error::{Said, StoreError, Unstorable};
 pub use flags::{FlaggedPairs, PairFlags};
 #[doc(hidden)]
 pub use migrate::migrate_to;
-pub use migrate::{Migrated, SCHEMA_VERSION, migrate, schema_version};
+pub use migrate::{Migrated, migrate, schema_version};
 pub use options::{DatabaseUrl, StoreOptions};
 pub use roles::RoleNames;
 pub use rows::{Applied, Batch, DeadLetter, LedgerRow, MAX_TEXT_CHARS, OrderRow, Place};
+pub use schema_version::SCHEMA_VERSION;
 pub use store::{PairingHealth, PoolStatus, Store};
 pub use stored_version::{Correction, StoredKind, StoredVersion};
 pub use views::{

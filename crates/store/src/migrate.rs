@@ -5,15 +5,12 @@
 
 use secrecy::SecretString;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection, PgConnection, Row, SqlSafeStr};
 
 use crate::endpoint::Endpoint;
 use crate::error::StoreError;
 use crate::roles::{self, RoleNames};
-
-/// The newest schema version this program knows, and the one it needs. It runs on every later one too, up to a migration
-/// that takes something away: those say "(contract)" at the end of their names.
-pub const SCHEMA_VERSION: i64 = 4;
+use crate::schema_version::SCHEMA_VERSION;
 
 /// Every migration: version, name, text.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -192,10 +189,7 @@ async fn connected(url: &SecretString) -> Result<PgConnection, StoreError> {
         // An index of a large table takes its time, whatever the database sets for others.
         .options([("statement_timeout", "0"), ("plan_cache_mode", "force_generic_plan")])
         .disable_statement_logging();
-    options
-        .connect()
-        .await
-        .map_err(|source| StoreError::of_connect(source, &endpoint))
+    options.connect().await.map_err(|source| endpoint.failed(source))
 }
 
 async fn found_by(connection: &mut PgConnection) -> Result<Found, StoreError> {
@@ -250,14 +244,6 @@ fn failed(error: MigrateError) -> StoreError {
 
 fn statement(what: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
     move |source| StoreError::Statement { what, source }
-}
-
-/// Runs text that holds no value from outside but checked role names.
-pub(crate) async fn execute(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(AssertSqlSafe(sql))
-        .execute(connection)
-        .await
-        .map(drop)
 }
 
 #[cfg(test)]

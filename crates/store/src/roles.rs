@@ -3,10 +3,9 @@
 //! The roles carry privileges and are made without a login. Either let them log in (`ALTER ROLE nsc_api LOGIN PASSWORD
 //! ...`) or give login roles of your own membership (`GRANT nsc_api TO my_login`). A role that exists is taken as it is.
 
-use sqlx::PgConnection;
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::error::StoreError;
-use crate::migrate::execute;
 
 /// The names of the three roles. They belong to the whole server: two installations on one server that must not share
 /// logins use different names.
@@ -176,6 +175,14 @@ fn for_an_administrator(roles: &RoleNames) -> String {
          CREATE ROLE {migrator}; CREATE ROLE {consumer}; CREATE ROLE {api}; GRANT {migrator} TO <this login> \
          (from PostgreSQL 16 on: WITH SET TRUE); GRANT CREATE ON DATABASE <this database> TO {migrator}"
     )
+}
+
+/// Runs text that holds no value from outside but checked role names.
+async fn execute(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use nsc_core::{Money, UtcMicros};
 
 use crate::error::Unstorable;
-use crate::flags::FlaggedPairs;
+use crate::flags::{FlaggedPairs, Leg};
 
 /// Longest id, type, status or name the database keeps, in characters (serving contract 1).
 pub const MAX_TEXT_CHARS: usize = 255;
@@ -126,6 +126,16 @@ pub struct Applied {
     pub skipped_related: u64,
     /// Dead letters stored (one already stored is not stored again).
     pub dead_letters: u64,
+}
+
+impl LedgerRow {
+    /// What of this event is compared with its other leg.
+    pub(crate) const fn leg(&self) -> Leg {
+        Leg {
+            amount: self.amount,
+            event_time: self.event_time,
+        }
+    }
 }
 
 impl Batch {

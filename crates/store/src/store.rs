@@ -13,7 +13,6 @@ use sqlx::{Either, Execute, Executor};
 use tokio::time::timeout;
 
 use crate::connector::Connector;
-use crate::dead_letters::DeadLetters;
 use crate::error::StoreError;
 use crate::migrate::{self, Found};
 use crate::options::StoreOptions;
@@ -133,12 +132,6 @@ impl Store {
             Some(lacking) => Err(StoreError::Privilege { lacking }),
             None => Ok(()),
         }
-    }
-
-    /// The dead letters kept in the database.
-    #[must_use]
-    pub fn dead_letters(&self) -> DeadLetters {
-        DeadLetters::new(self.clone())
     }
 
     /// How many pairs wait for their other leg, and since when.

@@ -11,8 +11,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{Connection, Row};
 
 use crate::apply::Writer;
-use crate::audit::AuditRow;
 use crate::audit_columns::AuditColumns;
+use crate::audit_row::AuditRow;
 use crate::error::StoreError;
 use crate::fold::Legs;
 use crate::statements;

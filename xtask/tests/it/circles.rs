@@ -1,4 +1,4 @@
-//! Circles of modules: there are none where there shall be none, and one is found.
+//! Circles of modules: no crate has one, and one is found.
 
 use xtask::circles::{check, circle, known};
 use xtask::tree;
@@ -12,7 +12,7 @@ fn found(modules: &[(&str, &str)]) -> Option<Vec<String>> {
 }
 
 #[test]
-fn straight_crates_have_no_circle() -> std::io::Result<()> {
+fn no_crate_has_a_circle() -> std::io::Result<()> {
     let found = check(&tree::root())?;
     assert!(found.is_empty(), "{}", found.join("\n"));
     Ok(())

@@ -6,7 +6,6 @@ use std::str::FromStr;
 use chrono::{DateTime, SecondsFormat};
 use chrono_tz::Tz;
 
-use crate::config::Config;
 use crate::terminal::Terminal;
 
 /// What a table is drawn for.
@@ -21,11 +20,11 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// On this terminal, as it is configured.
-    pub(crate) fn of(terminal: Terminal, config: &Config) -> Self {
+    /// On this terminal, in the zone that is configured.
+    pub(crate) const fn of(terminal: Terminal, zone: Zone) -> Self {
         Self {
             width: terminal.stdout_width,
-            zone: config.display.time_zone.value,
+            zone,
             as_records: false,
         }
     }

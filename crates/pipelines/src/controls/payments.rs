@@ -19,8 +19,9 @@ use nsc_transforms::vocabulary::Aliases;
 
 use crate::held_rows::in_memory;
 use crate::loads;
+use crate::silver::refused;
 use crate::silver::{self, scope};
-use crate::{PipelineError, RunContext, RunReport, refused};
+use crate::{PipelineError, RunContext, RunReport};
 
 use super::{Day, materialise};
 

@@ -12,16 +12,14 @@ use nsc_lake::{DataFile, Scope, StagedUpsert, Table, Upsert};
 use nsc_transforms::silver::OF_ORDER;
 
 use super::drain::stamp;
+use super::rules::SilverRules;
 use super::scope::{files_with, named_orders};
-use super::stage::SilverRules;
 use crate::exceptions::metadata;
 use crate::held_rows::in_memory;
 use crate::loads;
 use crate::{PipelineError, RunContext, RunReport, TableReport};
 
 const ENTRIES: &str = "silver.ledger_entries";
-/// The table orders stand in.
-pub(super) const ORDERS: &str = "silver.order_events";
 
 /// Payment orders as they are now: `order_ref`, `order_status`, `order_merchant`, `is_known`.
 #[derive(Debug, Default)]

@@ -9,14 +9,17 @@ use nsc_core::{DateKst, UtcWindow};
 use nsc_lake::{DataFile, Days, StagedUpsert, UpsertOutcome};
 
 use super::affected::Affected;
-use super::changed_orders::{ChangedOrders, ORDERS};
+use super::changed_orders::ChangedOrders;
 use super::extend::Base;
 use super::late::{Late, restate};
-use super::stage::{Offender, SilverRules, Staging};
+use super::refused;
+use super::rules::SilverRules;
+use super::scope::ORDERS;
+use super::stage::{Offender, Staging};
 use super::tally::{LoadTally, Tally};
 use crate::error::BadLoad;
 use crate::exceptions::{self, Finding, Judged, metadata};
-use crate::{PipelineError, RunContext, RunReport, TableReport, refused};
+use crate::{PipelineError, RunContext, RunReport, TableReport};
 
 /// Commits quarantine and tables; returns what is still to be merged by version.
 ///

@@ -22,12 +22,13 @@ use nsc_transforms::silver::{
 
 use super::affected::Affected;
 use super::bronze::BronzeInput;
-use super::changed_orders::{ChangedOrders, ORDERS};
+use super::changed_orders::ChangedOrders;
 use super::conflicts::Conflicts;
 use super::drain::stamp;
 use super::late::restate_everywhere;
+use super::rules::SilverRules;
+use super::scope::ORDERS;
 use super::scope::{self, ITEMS, PRODUCTS, days_of_orders, days_that_sold};
-use super::stage::SilverRules;
 use crate::exceptions::metadata;
 use crate::held_rows::in_memory;
 use crate::loads;

@@ -19,10 +19,11 @@ use nsc_lake::{Upsert, UpsertPart, UpsertWriter};
 use nsc_transforms::silver::Kind;
 
 use super::bronze::BronzeInput;
-use super::stage::SilverRules;
+use super::refused;
+use super::rules::SilverRules;
 use super::tally::Tally;
 use crate::loads::LOAD_ID;
-use crate::{PipelineError, RunContext, refused};
+use crate::{PipelineError, RunContext};
 
 /// What a stream of classified rows became.
 #[derive(Default)]

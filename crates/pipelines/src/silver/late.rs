@@ -18,11 +18,13 @@ use nsc_transforms::silver::{Kind, Selection, classified, with_named_orders};
 
 use super::affected::Affected;
 use super::bronze::BronzeInput;
-use super::changed_orders::{ChangedOrders, ORDERS};
+use super::changed_orders::ChangedOrders;
 use super::conflicts::Conflicts;
 use super::drain::stamp;
+use super::rules::SilverRules;
 use super::scope;
-use super::stage::{SilverRules, repeated};
+use super::scope::ORDERS;
+use super::stage::repeated;
 use crate::exceptions::metadata;
 use crate::held_rows::in_memory;
 use crate::{PipelineError, RunContext, RunReport};

@@ -14,6 +14,8 @@ mod extend;
 mod late;
 mod load_changes;
 mod outputs;
+pub(crate) mod refused;
+mod rules;
 pub(crate) mod scope;
 mod silver_run;
 mod stage;

@@ -11,10 +11,11 @@ use nsc_lake::{Conflict, DataFile, Scope, Table};
 use nsc_transforms::silver::text_key;
 
 use super::bronze::BronzeInput;
-use super::changed_orders::ORDERS;
 use crate::held_rows::in_memory;
 use crate::{PipelineError, RunContext};
 
+/// The table orders stand in.
+pub(super) const ORDERS: &str = "silver.order_events";
 /// The table items stand in.
 pub(super) const ITEMS: &str = "silver.order_items";
 /// The table products stand in.

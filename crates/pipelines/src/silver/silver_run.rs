@@ -11,11 +11,13 @@ use super::bronze::{self, BronzeInput};
 use super::converge::{Convergence, Reach};
 use super::extend::{self, Base};
 use super::load_changes::LoadChanges;
-use super::stage::{SilverRules, Staging};
+use super::refused;
+use super::rules::SilverRules;
+use super::stage::Staging;
 use super::{commit, conflicts, outputs};
 use crate::derivation::Derivation;
 use crate::gate::{self, SILVER, Success};
-use crate::{Period, PipelineError, RunContext, RunReport, exceptions, refused};
+use crate::{Period, PipelineError, RunContext, RunReport, exceptions};
 
 /// One run of Silver: what it begins with, and its steps.
 pub(super) struct SilverRun<'a> {

@@ -13,12 +13,12 @@ use nsc_transforms::rules::Threshold;
 use nsc_transforms::silver::{
     Kind, Selection, SourcePlan, classified, key_column, repeated_keys, with_named_orders,
 };
-use nsc_transforms::vocabulary::Vocabulary;
 
 use super::bronze::BronzeInput;
 use super::conflicts::Conflicts;
 use super::drain::consume;
 use super::extend::Base;
+use super::rules::SilverRules;
 use super::scope;
 use super::tally::{LoadTally, Tally};
 use crate::held_rows::{in_memory, renamed};
@@ -32,28 +32,6 @@ const GROUPS: &[&[&str]] = &[
     &["order_items"],
     &["products"],
 ];
-
-/// The rules Silver validates by.
-#[derive(Debug, Clone)]
-pub(super) struct SilverRules {
-    pub(super) words: Vocabulary,
-    pub(super) allowed_rule: String,
-    pub(super) rate_rule: String,
-    pub(super) rate: f64,
-}
-
-impl SilverRules {
-    pub(super) fn of(rules: &RuleSet) -> Result<Self, PipelineError> {
-        let types = rules.for_metric("silver", "entry_type_allowed", None)?;
-        let rate = rules.for_metric("silver", "bad_records_rate", None)?;
-        Ok(Self {
-            words: Vocabulary::of(rules)?,
-            allowed_rule: types.rule_id.clone(),
-            rate_rule: rate.rule_id.clone(),
-            rate: rate.fail()?,
-        })
-    }
-}
 
 /// Everything a run has staged.
 pub(super) struct Staging {

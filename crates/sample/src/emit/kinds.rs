@@ -1,6 +1,6 @@
 //! What a ledger entry is about: its kind, whose it is, and what it relates to.
 
-use crate::calendar::ascii;
+use crate::text::ascii;
 use crate::text::{push_padded, push_unsigned};
 
 /// Kinds of ledger entries.

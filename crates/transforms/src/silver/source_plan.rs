@@ -1,6 +1,6 @@
 //! Each source as data: its check, key, and how the Silver columns follow from Bronze and the check.
 
-use super::check::Check;
+use super::checked_columns::Check;
 use super::plan_columns::checked;
 
 /// How one source becomes Silver rows.

@@ -16,10 +16,9 @@ use nsc_core::{DateKst, UtcMicros};
 use nsc_lake::{DataFile, Table};
 use serde_json::Value;
 
+use super::scope::files_of_orders;
 use crate::held_rows::{in_memory, renamed};
 use crate::loads;
-use crate::silver::scope::files_of_orders;
-
 use crate::{PipelineError, RunContext};
 
 const PAYMENT_ORDERS: &str = "payment_orders_raw";
