@@ -82,10 +82,16 @@ addresses() {
   [ -s "$home/ports" ] || new_addresses
   # shellcheck disable=SC1091
   . "$home/ports"
+  # Made by an earlier version, it lacks this one.
+  if [ -z "${AUDITOR_PASSWORD:-}" ]; then
+    AUDITOR_PASSWORD=$(secret)
+    echo "AUDITOR_PASSWORD=$AUDITOR_PASSWORD" >>"$home/ports"
+  fi
   local at=127.0.0.1:$PG_PORT/bo
   MIGRATOR_URL=postgres://nsc:$PG_PASSWORD@$at
   CONSUMER_URL=postgres://nsc_consumer:$CONSUMER_PASSWORD@$at
   API_URL=postgres://nsc_api:$API_PASSWORD@$at
+  AUDITOR_URL=postgres://nsc_auditor:$AUDITOR_PASSWORD@$at
   (
     umask 077
     cat >"$home/env" <<ENV
@@ -94,6 +100,7 @@ export KAFKA_BROKERS=127.0.0.1:$BROKER_PORT
 export DATABASE_URL=$CONSUMER_URL
 export DEMO_MIGRATOR_URL=$MIGRATOR_URL
 export DEMO_API_URL=$API_URL
+export DEMO_AUDITOR_URL=$AUDITOR_URL
 export DEMO_API=http://127.0.0.1:$API_PORT
 export NSC_ENV=local
 ENV
@@ -133,6 +140,7 @@ start_database() {
   "${psql[@]}" -d bo <<SQL
 alter role nsc_consumer login password '$CONSUMER_PASSWORD';
 alter role nsc_api login password '$API_PASSWORD';
+alter role nsc_auditor login password '$AUDITOR_PASSWORD';
 SQL
   unset PGPASSWORD
   ok "PostgreSQL on 127.0.0.1:$PG_PORT"

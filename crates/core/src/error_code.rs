@@ -142,6 +142,8 @@ registry! {
     UnknownTable = NSC0205, Usage, "unknown table";
     /// The lines of an input are those of another table.
     InputOfOtherTable = NSC0206, Usage, "input is of another table";
+    /// A file that was to be written and cannot be.
+    OutputUnwritable = NSC0207, Usage, "output cannot be written";
     /// The id of a load that is not recorded, or the beginning of several.
     UnknownLoad = NSC0220, Usage, "unknown load";
     /// A load that is to become what it is.
@@ -168,6 +170,8 @@ registry! {
     AmountOverflow = NSC0405, DataQuality, "amount overflow in a control";
     /// The root is absent, or holds none of a lakehouse's tables.
     LakeMissing = NSC0406, Usage, "no lakehouse at the root";
+    /// A stored report says something else than its run recorded.
+    ReportChanged = NSC0407, Storage, "report differs from its record";
 
     /// A query that the engine refused or could not finish.
     Sql = NSC0501, Usage, "query failed";
@@ -188,6 +192,8 @@ registry! {
     DatabaseEncoding = NSC0603, Usage, "database not in UTF-8";
     /// A pooler between this program and PostgreSQL gives it no session of its own.
     DatabasePooler = NSC0604, Usage, "database behind a pooler without sessions";
+    /// A row of the audit log was removed or changed.
+    AuditBroken = NSC0605, Storage, "audit log changed";
     /// The Kafka brokers refused, or the client could not be set up.
     Broker = NSC0611, Storage, "broker not usable";
     /// Topics, aliases or a profile that do not say which event is which.

@@ -8,6 +8,7 @@ mod apply;
 mod audit;
 mod audit_columns;
 mod audit_row;
+mod audit_trail;
 mod columns;
 mod connector;
 mod corrections;
@@ -35,6 +36,7 @@ mod wire;
 
 pub use audit::{AuditError, AuditLog, AuditOptions};
 pub use audit_row::AuditRow;
+pub use audit_trail::{AuditFilter, AuditTrail, ChainCheck, StoredAuditRow};
 pub use dead_letters::{DeadLetterFilter, DeadLetters, StoredDeadLetter};
 pub use error::{Said, StoreError, Unstorable};
 pub use flags::{FlaggedPairs, PairFlags};

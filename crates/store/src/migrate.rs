@@ -34,6 +34,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "places of events",
         include_str!("../../../migrations/0004_places_of_events.sql"),
     ),
+    (
+        5,
+        "audit chain",
+        include_str!("../../../migrations/0005_audit_chain.sql"),
+    ),
 ];
 /// Where it is written which were run.
 const TABLE: &str = "bo.schema_migrations";
@@ -49,6 +54,8 @@ pub struct Migrated {
     pub to: i64,
     /// Migrations that were run, in order; empty when there was nothing to do.
     pub ran: Vec<String>,
+    /// There is no role for auditors, and this login may not make it.
+    pub lacks_auditor: bool,
 }
 
 /// Brings the schema to [`SCHEMA_VERSION`]. Running it again changes nothing.
@@ -85,14 +92,16 @@ pub async fn migrate_to(url: &SecretString, roles: &RoleNames, version: i64) -> 
             from,
             to: newer,
             ran: Vec::new(),
+            lacks_auditor: false,
         });
     }
     migrator()
         .run_to(version, &mut connection)
         .await
         .map_err(failed)?;
+    let mut lacks_auditor = false;
     if version == SCHEMA_VERSION {
-        roles::grant(&mut connection, roles).await?;
+        lacks_auditor = !roles::grant(&mut connection, roles).await?;
     }
     let to = found_by(&mut connection).await?.version.unwrap_or_default();
     let ran = MIGRATIONS
@@ -102,7 +111,12 @@ pub async fn migrate_to(url: &SecretString, roles: &RoleNames, version: i64) -> 
         .map(|(version, name, _)| format!("{version:04} {name}"))
         .collect();
     connection.close().await.map_err(statement("close"))?;
-    Ok(Migrated { from, to, ran })
+    Ok(Migrated {
+        from,
+        to,
+        ran,
+        lacks_auditor,
+    })
 }
 
 /// The version of the schema; none when there is none.

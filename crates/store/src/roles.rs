@@ -1,4 +1,4 @@
-//! The three database roles and what each may do (serving contract 5: least privilege).
+//! The four database roles and what each may do (serving contract 5: least privilege).
 //!
 //! The roles carry privileges and are made without a login. Either let them log in (`ALTER ROLE nsc_api LOGIN PASSWORD
 //! ...`) or give login roles of your own membership (`GRANT nsc_api TO my_login`). A role that exists is taken as it is.
@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::error::StoreError;
 
-/// The names of the three roles. They belong to the whole server: two installations on one server that must not share
+/// The names of the four roles. They belong to the whole server: two installations on one server that must not share
 /// logins use different names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleNames {
@@ -17,6 +17,8 @@ pub struct RoleNames {
     pub consumer: String,
     /// Reads what the consumer wrote; adds audit rows, and cannot change them.
     pub api: String,
+    /// Reads the audit log, and nothing else.
+    pub auditor: String,
 }
 
 impl Default for RoleNames {
@@ -25,6 +27,7 @@ impl Default for RoleNames {
             migrator: "nsc_migrator".to_owned(),
             consumer: "nsc_consumer".to_owned(),
             api: "nsc_api".to_owned(),
+            auditor: "nsc_auditor".to_owned(),
         }
     }
 }
@@ -32,7 +35,7 @@ impl Default for RoleNames {
 impl RoleNames {
     /// Only plain identifiers, so that a name can stand in a statement.
     pub(crate) fn check(&self) -> Result<(), StoreError> {
-        for name in [&self.migrator, &self.consumer, &self.api] {
+        for name in [&self.migrator, &self.consumer, &self.api, &self.auditor] {
             let plain = name
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
@@ -54,6 +57,11 @@ pub(crate) async fn prepare(connection: &mut PgConnection, roles: &RoleNames) ->
     let run = async {
         for role in [&roles.migrator, &roles.consumer, &roles.api] {
             create(connection, role).await?;
+        }
+        // It came later than the others: where it may not be made, an upgrade goes on without it.
+        match create(connection, &roles.auditor).await {
+            Err(error) if is_forbidden(&error) => {}
+            made => made?,
         }
         become_possible(connection, &roles.migrator).await?;
         if !may_create(connection, &roles.migrator).await? {
@@ -84,8 +92,7 @@ pub(crate) async fn prepare(connection: &mut PgConnection, roles: &RoleNames) ->
 }
 
 async fn create(connection: &mut PgConnection, role: &str) -> Result<(), sqlx::Error> {
-    let exists = "SELECT count(*) > 0 FROM pg_roles WHERE rolname = $1";
-    if holds(connection, exists, role).await? {
+    if exists(connection, role).await? {
         return Ok(());
     }
     // Another database of the server may be migrated at this moment.
@@ -125,14 +132,36 @@ async fn may_create(connection: &mut PgConnection, migrator: &str) -> Result<boo
     holds(connection, creates, migrator).await
 }
 
-/// Gives the roles their privileges, and takes any others away.
-pub(crate) async fn grant(connection: &mut PgConnection, roles: &RoleNames) -> Result<(), StoreError> {
+/// Gives the roles their privileges, and takes any others away. Whether there is a role for auditors: `nsc migrate` may have
+/// been run by a login that makes none.
+pub(crate) async fn grant(connection: &mut PgConnection, roles: &RoleNames) -> Result<bool, StoreError> {
+    let granted = granted(connection, roles).await;
+    granted.map_err(|source| refused(source, roles))
+}
+
+async fn granted(connection: &mut PgConnection, roles: &RoleNames) -> Result<bool, sqlx::Error> {
     let grants = include_str!("../sql/grants.sql")
         .replace("{consumer}", &format!("\"{}\"", roles.consumer))
         .replace("{api}", &format!("\"{}\"", roles.api));
-    execute(connection, grants)
-        .await
-        .map_err(|source| refused(source, roles))
+    execute(connection, grants).await?;
+    let has_auditor = exists(connection, &roles.auditor).await?;
+    if has_auditor {
+        let auditor = format!("\"{}\"", roles.auditor);
+        let grants = include_str!("../sql/grants_auditor.sql").replace("{auditor}", &auditor);
+        execute(connection, grants).await?;
+    }
+    Ok(has_auditor)
+}
+
+async fn exists(connection: &mut PgConnection, role: &str) -> Result<bool, sqlx::Error> {
+    let exists = "SELECT count(*) > 0 FROM pg_roles WHERE rolname = $1";
+    holds(connection, exists, role).await
+}
+
+/// The login may not do it.
+fn is_forbidden(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|e| e.code());
+    code.is_some_and(|code| code == "42501")
 }
 
 async fn holds(
@@ -148,10 +177,7 @@ async fn holds(
 
 /// What the login may not do, it cannot be told how to by the database alone.
 fn refused(source: sqlx::Error, roles: &RoleNames) -> StoreError {
-    let code = source
-        .as_database_error()
-        .and_then(|e| e.code().map(|code| code.into_owned()));
-    if code.as_deref() != Some("42501") {
+    if !is_forbidden(&source) {
         return StoreError::Statement {
             what: "roles",
             source,
@@ -169,10 +195,11 @@ fn for_an_administrator(roles: &RoleNames) -> String {
         migrator,
         consumer,
         api,
+        auditor,
     } = roles;
     format!(
         "run it once as a login that may create roles and owns the database, or let an administrator run: \
-         CREATE ROLE {migrator}; CREATE ROLE {consumer}; CREATE ROLE {api}; GRANT {migrator} TO <this login> \
+         CREATE ROLE {migrator}; CREATE ROLE {consumer}; CREATE ROLE {api}; CREATE ROLE {auditor}; GRANT {migrator} TO <this login> \
          (from PostgreSQL 16 on: WITH SET TRUE); GRANT CREATE ON DATABASE <this database> TO {migrator}"
     )
 }

@@ -91,6 +91,9 @@ statements! {
     MARK_REPLAYED = "mark_replayed", include_str!("../sql/mark_replayed.sql");
     PURGE_DEAD_LETTERS = "purge_dead_letters", include_str!("../sql/purge_dead_letters.sql");
     INSERT_AUDIT_ROWS = "insert_audit_rows", include_str!("../sql/insert_audit_rows.sql");
+    LIST_AUDIT_ROWS = "list_audit_rows", include_str!("../sql/list_audit_rows.sql");
+    NEWEST_AUDIT_ROWS = "newest_audit_rows", include_str!("../sql/newest_audit_rows.sql");
+    AUDIT_CHAIN = "audit_chain", include_str!("../sql/audit_chain.sql");
     TX = "tx_lookup", include_str!("../sql/tx.sql");
     ORDER = "order_lookup", include_str!("../sql/order.sql");
     WALLET_ENTRIES = "wallet_entries", include_str!("../sql/wallet_entries.sql");

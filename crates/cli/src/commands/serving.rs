@@ -1,5 +1,6 @@
 //! The commands of serving: from events to an administrator's answer.
 
+mod audit;
 mod backfill;
 mod consume;
 mod correct_version;
@@ -9,6 +10,9 @@ mod migrate;
 pub(crate) mod publish;
 mod serve;
 mod wiring;
+
+pub(crate) use serve::who_is_let_in;
+pub(crate) use wiring::{kafka, services};
 
 use clap::Subcommand;
 use nsc_core::ExitStatus;
@@ -30,6 +34,8 @@ pub(crate) enum ServingCommand {
     Dlq(dlq::DlqArgs),
     /// Lower the version of a stored entry or order, so that right events are taken again
     CorrectVersion(correct_version::CorrectVersionArgs),
+    /// See who looked at what, and whether the record is whole
+    Audit(audit::AuditArgs),
     /// Serve the admin API
     Serve(serve::ServeArgs),
 }
@@ -38,7 +44,7 @@ impl ServingCommand {
     /// Adds a command's own flags that the configuration takes.
     pub(crate) fn add_to(&self, flags: &mut Flags) {
         match self {
-            Self::Migrate(_) | Self::CorrectVersion(_) => {}
+            Self::Migrate(_) | Self::CorrectVersion(_) | Self::Audit(_) => {}
             Self::Consume(args) => args.add_to(flags),
             Self::Backfill(args) => args.add_to(flags),
             Self::Dlq(args) => args.add_to(flags),
@@ -55,6 +61,7 @@ pub(crate) async fn dispatch(command: ServingCommand, app: &mut App) -> Outcome<
         ServingCommand::Backfill(args) => backfill::handle(args, app).await,
         ServingCommand::Dlq(args) => dlq::handle(args, app).await,
         ServingCommand::CorrectVersion(args) => correct_version::handle(args, app).await,
+        ServingCommand::Audit(args) => audit::handle(args, app).await,
         ServingCommand::Serve(args) => serve::handle(args, app).await,
     }
 }

@@ -14,6 +14,7 @@ fn names(prefix: &str) -> RoleNames {
         migrator: format!("{prefix}_migrator"),
         consumer: format!("{prefix}_consumer"),
         api: format!("{prefix}_api"),
+        auditor: format!("{prefix}_auditor"),
     }
 }
 
@@ -99,7 +100,14 @@ async fn a_member_that_may_make_no_roles_migrates_when_it_may_become_the_migrato
             let grant = format!("GRANT {} TO plain WITH SET TRUE", names.migrator);
             database.execute(&grant).await.unwrap();
         }
-        assert_eq!(migrate(&url, &names).await.unwrap().to, SCHEMA_VERSION);
+        // The role of the auditors came later: an upgrade does not wait for somebody who may make it.
+        let upgraded = migrate(&url, &names).await.unwrap();
+        assert_eq!((upgraded.to, upgraded.lacks_auditor), (SCHEMA_VERSION, true));
+        database
+            .execute(&format!("CREATE ROLE {}", names.auditor))
+            .await
+            .unwrap();
+        assert!(!migrate(&url, &names).await.unwrap().lacks_auditor);
     }
 }
 

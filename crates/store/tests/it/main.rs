@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod audit_chain;
 mod dead_letters;
 mod flags;
 mod logins;

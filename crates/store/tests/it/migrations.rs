@@ -84,7 +84,8 @@ async fn from_every_earlier_version(postgres: &Postgres) {
             "0001 backoffice",
             "0002 moved halves",
             "0003 lookup indexes",
-            "0004 places of events"
+            "0004 places of events",
+            "0005 audit chain"
         ]
     );
     let expected = shape(&newest).await;
@@ -360,6 +361,7 @@ async fn who_may_not_make_roles_is_told_what_to_ask_for() {
         migrator: "other_migrator".to_owned(),
         consumer: "other_consumer".to_owned(),
         api: "other_api".to_owned(),
+        auditor: "other_auditor".to_owned(),
     };
     let error = migrate(&url, &roles).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::DatabaseSchema);

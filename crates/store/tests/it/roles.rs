@@ -9,6 +9,7 @@ use crate::support::{migrated, migrated_in, servers};
 
 const CONSUMER: &str = "nsc_consumer";
 const API: &str = "nsc_api";
+const AUDITOR: &str = "nsc_auditor";
 const MIGRATOR: &str = "nsc_migrator";
 
 /// (role, statement, allowed)
@@ -105,6 +106,29 @@ const TABLE: &[(&str, &str, bool)] = &[
     (API, "DROP TABLE bo.admin_audit_logs", false),
     (API, "SET ROLE nsc_migrator", false),
     (API, "SET ROLE nsc_consumer", false),
+    (API, "SELECT bo.chain_audit_row()", false),
+    (
+        API,
+        "SELECT bo.audit_row_hash(''::bytea, NULL::bo.admin_audit_logs)",
+        false,
+    ),
+    // the auditor reads the audit log, and nothing of what was looked at
+    (AUDITOR, "SELECT * FROM bo.admin_audit_logs", true),
+    (
+        AUDITOR,
+        "SELECT bo.audit_row_hash(l.prev_hash, l) FROM bo.admin_audit_logs AS l",
+        true,
+    ),
+    (AUDITOR, "SELECT * FROM bo.schema_migrations", true),
+    (AUDITOR, "UPDATE bo.admin_audit_logs SET result = 'x'", false),
+    (AUDITOR, "DELETE FROM bo.admin_audit_logs", false),
+    (AUDITOR, "INSERT INTO bo.admin_audit_logs DEFAULT VALUES", false),
+    (AUDITOR, "SELECT * FROM bo.ledger_entries", false),
+    (AUDITOR, "SELECT * FROM bo.payment_orders", false),
+    (AUDITOR, "SELECT * FROM bo.payment_ledger_pairs", false),
+    (AUDITOR, "SELECT * FROM bo.moved_halves", false),
+    (AUDITOR, "SELECT * FROM bo.consumer_dlq_events", false),
+    (AUDITOR, "SET ROLE nsc_api", false),
     // the migrator owns the schema, and nothing of the server
     (
         MIGRATOR,
@@ -130,7 +154,7 @@ async fn each_role_may_do_what_its_program_does_and_is_refused_the_rest() {
 /// The lines of the table that do not hold.
 async fn wrongly_allowed_or_refused(database: &Database) -> Vec<String> {
     let mut wrong = Vec::new();
-    for role in [CONSUMER, API, MIGRATOR] {
+    for role in [CONSUMER, API, AUDITOR, MIGRATOR] {
         let mut connection = PgConnection::connect(&database.url_of(role).await.unwrap())
             .await
             .unwrap();
@@ -164,7 +188,7 @@ async fn wrongly_allowed_or_refused(database: &Database) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_table_of_the_schema_is_judged_for_both_programs() {
+async fn every_table_of_the_schema_is_judged_for_every_role() {
     let database = migrated().await;
     let tables = crate::support::lines(
         &database,
@@ -173,7 +197,7 @@ async fn every_table_of_the_schema_is_judged_for_both_programs() {
     )
     .await;
     for table in tables {
-        for role in [CONSUMER, API] {
+        for role in [CONSUMER, API, AUDITOR] {
             let judged = TABLE
                 .iter()
                 .any(|(of, sql, _)| *of == role && sql.contains(&format!("bo.{table}")));

@@ -23,6 +23,7 @@ const NAME: &str = "nsc-dlq";
 
 /// Look at and replay events that could not be stored
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  nsc dlq list --open\n  nsc dlq replay --dry-run")]
 pub(crate) struct DlqArgs {
     #[command(subcommand)]
     command: DlqCommand,

@@ -22,6 +22,7 @@ const FIRST_LOOK: Duration = Duration::from_secs(2);
 
 /// Serve the admin API
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  AUTH_MODE=disabled nsc serve api")]
 pub(crate) struct ServeArgs {
     #[command(subcommand)]
     command: ServeCommand,
@@ -78,6 +79,18 @@ async fn refuse_faults_of_the_set_up(store: &Store) -> Outcome<()> {
         Ok(Err(error)) if error.is_fault_of_set_up() => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// How the API tells who asks, in words; an error where it would refuse to start.
+pub(crate) fn who_is_let_in(config: &Config) -> Outcome<String> {
+    let options = options(config)?;
+    let said = match &options.auth {
+        AuthOptions::Disabled { .. } => "authentication is disabled".to_owned(),
+        AuthOptions::Oidc(oidc) => format!("tokens of {}", oidc.issuer),
+    };
+    let services = wiring::services(config, NAME)?;
+    Api::new(options, services.store, services.metrics, services.clock)?;
+    Ok(said)
 }
 
 fn options(config: &Config) -> Outcome<ApiOptions> {
