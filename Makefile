@@ -10,7 +10,7 @@ SCENARIOS ?= first rerun correction
 RUNS ?= 3
 PEERS ?= duckdb polars
 
-.PHONY: help up down test bench ci lint style clippy tidy halves fmt doc clean
+.PHONY: help up down test bench ci lint style clippy tidy halves fmt doc docs clean
 
 help: ## show this list
 	@echo 'make up and make test install what is missing, build and run. The rest:'
@@ -60,6 +60,9 @@ fmt: ## format the tree
 
 doc: ## the API documentation, into target/doc
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps --locked
+
+docs: ## the documentation as web pages, into target/site
+	cargo run --release --locked --quiet --package xtask -- site
 
 clean: ## remove what was built, the sample lake, the test environments and the bench data
 	@scripts/services.sh remove

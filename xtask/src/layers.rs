@@ -93,7 +93,7 @@ pub const LAYERS: [Layer; 18] = [
     },
     Layer {
         name: "explain",
-        inside: &["core", "contracts", "query"],
+        inside: &["core", "contracts", "lake", "query"],
         never: &SERVING,
         not_even_through_others: &[],
     },

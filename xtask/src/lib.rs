@@ -2,9 +2,11 @@
 
 pub mod circles;
 pub mod clauses;
+pub mod dbt;
 pub mod doc_names;
 pub mod finding;
 pub mod layers;
+pub mod site;
 pub mod subjects;
 pub mod tidy;
 pub mod tree;

@@ -3,16 +3,17 @@
 use std::io;
 use std::process::ExitCode;
 
-use xtask::{circles, clauses, layers, subjects, tidy, tree};
+use xtask::{circles, clauses, dbt, layers, site, subjects, tidy, tree};
 
 const HELP: &str = "\
 usage: cargo run -p xtask -- TASK
 
   tidy       what neither rustfmt nor clippy looks at: module headers, file sizes, leftovers, machine paths, what the
              docs name, the subjects of commits
-  contracts  writes docs/contracts.md from the table contracts
+  contracts  writes docs/contracts.md and docs/dbt/sources.yml from the table contracts
   circles    do the modules of a crate form a circle?
   clauses    writes docs/clauses.md from what modules and tests say they follow
+  site       writes the documentation as web pages into target/site
   layers     does every crate depend on what the plan allows, and on nothing else?";
 
 #[expect(clippy::disallowed_methods, reason = "a binary reads its own command line")]
@@ -22,11 +23,8 @@ fn main() -> ExitCode {
         ["circles"] => circles::check(&tree::root()),
         ["tidy"] => tidy(),
         ["layers"] => layers::check(&tree::root()),
-        ["contracts"] => std::fs::write(
-            tree::root().join("docs/contracts.md"),
-            nsc_contracts::reference_page(),
-        )
-        .map(|()| Vec::new()),
+        ["contracts"] => write_contracts(),
+        ["site"] => write_site(),
         ["clauses"] => write_clauses(),
         _ => {
             eprintln!("{HELP}");
@@ -50,6 +48,21 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn write_contracts() -> io::Result<Vec<String>> {
+    let docs = tree::root().join("docs");
+    std::fs::write(docs.join("contracts.md"), nsc_contracts::reference_page())?;
+    std::fs::write(docs.join("dbt/sources.yml"), dbt::sources())?;
+    Ok(Vec::new())
+}
+
+fn write_site() -> io::Result<Vec<String>> {
+    let root = tree::root();
+    let out = root.join("target/site");
+    let count = site::write(&root, &out)?;
+    println!("{count} pages in {}", out.display());
+    Ok(Vec::new())
 }
 
 fn tidy() -> io::Result<Vec<String>> {
