@@ -49,7 +49,7 @@ fn place_of(file: &Path) -> Option<(&str, Option<String>)> {
         return None;
     };
     let is_test = |name: &&str| *name == "tests" || name.ends_with("tests.rs");
-    if is_test(&first) || rest.iter().any(|name| is_test(&name)) {
+    if is_test(&first) || rest.iter().any(is_test) {
         return None;
     }
     let module = first.strip_suffix(".rs").unwrap_or(first);

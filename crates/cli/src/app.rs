@@ -17,6 +17,8 @@ use crate::config::{self, Config, Flags, Scope};
 use crate::environment::Environment;
 use crate::failure::{Outcome, Refusal};
 use crate::global_args::GlobalArgs;
+#[cfg(feature = "lakehouse")]
+use crate::machine_user;
 use crate::output::{Look, Printer};
 use crate::progress::{self, LogBesideBars};
 use crate::terminal::Terminal;
@@ -68,7 +70,7 @@ impl App {
         {
             return Err(objection.clone().into());
         }
-        let printer = Printer::to_stdout(global.format, Look::of(terminal, config.display.time_zone.value));
+        let printer = Printer::to_stdout(global.format, look(terminal, &config));
         Ok(Self {
             config,
             environment: env,
@@ -82,7 +84,7 @@ impl App {
 
     /// How results look to whoever runs this.
     pub(crate) fn look(&self) -> Look {
-        Look::of(self.terminal, self.config.display.time_zone.value)
+        look(self.terminal, &self.config)
     }
 
     /// The time a command works with: the one given, else the machine's.
@@ -90,7 +92,8 @@ impl App {
         given.unwrap_or_else(|| SystemClock.now())
     }
 
-    /// Who runs this command, `user@host`, as far as the environment says.
+    /// Who runs this command, `user@host`: the user the process runs as, whatever the environment calls itself; that one only
+    /// where the system does not say.
     #[cfg(feature = "lakehouse")]
     pub(crate) fn actor(&self) -> String {
         let named = |names: &[&str]| {
@@ -102,10 +105,11 @@ impl App {
             let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
             Some(host.trim().to_owned())
         });
+        let user = machine_user::name().or_else(|| named(&["USER", "LOGNAME", "USERNAME"]));
         let unknown = || "unknown".to_owned();
         format!(
             "{}@{}",
-            named(&["USER", "LOGNAME", "USERNAME"]).unwrap_or_else(unknown),
+            user.unwrap_or_else(unknown),
             host.unwrap_or_else(unknown)
         )
     }
@@ -181,4 +185,13 @@ impl App {
             runtime: self.runtime.clone(),
         }
     }
+}
+
+/// How results look on a terminal, as it is configured.
+const fn look(terminal: Terminal, config: &Config) -> Look {
+    Look::of(
+        terminal,
+        config.display.time_zone.value,
+        config.display.language.value,
+    )
 }

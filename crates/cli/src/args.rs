@@ -49,6 +49,7 @@ impl Command {
             #[cfg(feature = "serving")]
             Self::Serving(_) => Scope::Serving,
             Self::Sample(args) => args.scope(),
+            Self::Doctor(args) => args.scope(),
             Self::Config(_) => Scope::All,
             _ => Scope::Lakehouse,
         }
@@ -74,6 +75,8 @@ pub(crate) enum Command {
     Doctor(commands::doctor::DoctorArgs),
     /// Print a completion script for a shell
     Completions(commands::completions::CompletionsArgs),
+    /// Print the manual page, or write those of all commands
+    Man(commands::man::ManArgs),
 }
 
 #[cfg(test)]

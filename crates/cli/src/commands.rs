@@ -7,6 +7,7 @@ pub(crate) mod doctor;
 pub(crate) mod explain;
 #[cfg(feature = "lakehouse")]
 pub(crate) mod lakehouse;
+pub(crate) mod man;
 pub(crate) mod sample;
 #[cfg(feature = "serving")]
 pub(crate) mod serving;

@@ -29,6 +29,7 @@ use secrecy::ExposeSecret;
 use secrecy::SecretString;
 
 use crate::failure::Refusal;
+use crate::language::Language;
 use crate::output::Zone;
 
 pub(crate) use find::find;
@@ -134,6 +135,8 @@ pub(crate) struct ResourcesConfig {
 pub(crate) struct DisplayConfig {
     /// The zone of times in tables and reports.
     pub(crate) time_zone: Setting<Zone>,
+    /// The language of reports and explanations.
+    pub(crate) language: Setting<Language>,
 }
 
 /// The log.

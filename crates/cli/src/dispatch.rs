@@ -9,7 +9,7 @@ use crate::args::{Cli, Command};
 use crate::commands::lakehouse;
 #[cfg(feature = "serving")]
 use crate::commands::serving;
-use crate::commands::{completions, config, doctor, explain, sample};
+use crate::commands::{completions, config, doctor, explain, man, sample};
 use crate::failure::Outcome;
 
 /// Runs the command.
@@ -24,6 +24,7 @@ pub(crate) async fn dispatch(command: Command, mut app: App) -> Outcome<ExitStat
         Command::Explain(args) => explain::handle(args, app).await,
         Command::Config(args) => config::handle(&args, app),
         Command::Doctor(args) => doctor::handle(args, app).await,
+        Command::Man(args) => man::handle(&args, Cli::command(), app),
         Command::Completions(args) => completions::handle(&args, Cli::command(), app),
     }
 }

@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use nsc_core::OperatorError;
 use serde_json::json;
 
+use crate::error_pages::title;
+use crate::language::Language;
 use crate::output::visible;
 
 /// How to print a failure.
@@ -15,6 +17,8 @@ pub(crate) enum FailureStyle {
     Text {
         /// Use ANSI colours.
         color: bool,
+        /// In Korean the title stands before the message.
+        language: Language,
     },
     /// One JSON object on one line.
     Json,
@@ -27,7 +31,7 @@ const RESET: &str = "\x1b[0m";
 /// Prints a failure.
 pub(crate) fn print(out: &mut dyn Write, error: &dyn OperatorError, style: FailureStyle) -> io::Result<()> {
     match style {
-        FailureStyle::Text { color } => print_text(out, error, color),
+        FailureStyle::Text { color, language } => print_text(out, error, color, language),
         FailureStyle::Json => writeln!(out, "{}", as_json(error)),
     }
 }
@@ -47,7 +51,12 @@ pub(crate) fn as_json(error: &dyn OperatorError) -> serde_json::Value {
     }})
 }
 
-fn print_text(out: &mut dyn Write, error: &dyn OperatorError, color: bool) -> io::Result<()> {
+fn print_text(
+    out: &mut dyn Write,
+    error: &dyn OperatorError,
+    color: bool,
+    language: Language,
+) -> io::Result<()> {
     let paint = |style: &str, text: &str| {
         if color {
             format!("{style}{text}{RESET}")
@@ -56,9 +65,13 @@ fn print_text(out: &mut dyn Write, error: &dyn OperatorError, color: bool) -> io
         }
     };
     let message = error.to_string();
+    let title = match language {
+        Language::English => String::new(),
+        Language::Korean => format!(" {}", title(error.code(), language)),
+    };
     writeln!(
         out,
-        "{} {}: {}",
+        "{} {}{title}: {}",
         paint(RED_BOLD, "ERROR"),
         error.code(),
         visible(&message)
@@ -111,6 +124,12 @@ mod tests {
 
     use super::{FailureStyle, print};
     use crate::failure::{Failure, Refusal};
+    use crate::language::Language;
+
+    const ENGLISH: FailureStyle = FailureStyle::Text {
+        color: false,
+        language: Language::English,
+    };
 
     fn printed(failure: &Failure, style: FailureStyle) -> String {
         let mut out = Vec::new();
@@ -124,7 +143,7 @@ mod tests {
             .with_detail("threshold: 1 -> 2\nseverity_map.crit: 1 -> 2")
             .with_hint("Give the rule a new id.");
         let failure = Failure::from(refusal);
-        insta::assert_snapshot!(printed(&failure, FailureStyle::Text { color: false }), @r"
+        insta::assert_snapshot!(printed(&failure, ENGLISH), @r"
         ERROR NSC0303: rule x is stored with another definition
         DETAIL: threshold: 1 -> 2
                 severity_map.crit: 1 -> 2
@@ -132,8 +151,14 @@ mod tests {
         nsc explain error NSC0303
         ");
         assert!(
-            printed(&failure, FailureStyle::Text { color: true })
-                .starts_with("\u{1b}[1;31mERROR\u{1b}[0m NSC0303")
+            printed(
+                &failure,
+                FailureStyle::Text {
+                    color: true,
+                    language: Language::English
+                }
+            )
+            .starts_with("\u{1b}[1;31mERROR\u{1b}[0m NSC0303")
         );
         insta::assert_snapshot!(printed(&failure, FailureStyle::Json));
     }
@@ -144,7 +169,7 @@ mod tests {
         let refusal = Refusal::usage("\u{1b}]0;owned\u{7}no")
             .with_detail("a\nb\u{1b}[2J")
             .with_hint("\u{9b}1m");
-        let said = printed(&Failure::from(refusal), FailureStyle::Text { color: false });
+        let said = printed(&Failure::from(refusal), ENGLISH);
         assert_eq!(
             said,
             "ERROR NSC0002: \\u{1b}]0;owned\\u{7}no\nDETAIL: a\n        b\\u{1b}[2J\nHINT: \\u{9b}1m\nnsc explain error NSC0002\n"
@@ -155,7 +180,7 @@ mod tests {
     fn what_nobody_foresaw_tells_its_causes() {
         let cause = std::io::Error::other("disk on fire");
         let failure = Failure::unexpected("writing the report", cause);
-        insta::assert_snapshot!(printed(&failure, FailureStyle::Text { color: false }), @r"
+        insta::assert_snapshot!(printed(&failure, ENGLISH), @r"
         ERROR NSC0001: writing the report
         DETAIL: caused by: disk on fire
         HINT: This looks like a defect of nsc: run again with --log debug and report both.

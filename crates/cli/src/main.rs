@@ -18,9 +18,13 @@ mod commands;
 mod config;
 mod dispatch;
 mod environment;
+mod error_pages;
 mod failure;
 mod failure_text;
 mod global_args;
+mod language;
+#[cfg(feature = "lakehouse")]
+mod machine_user;
 mod output;
 mod progress;
 mod signals;

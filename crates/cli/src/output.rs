@@ -19,11 +19,13 @@ use clap::ValueEnum;
 #[cfg(feature = "lakehouse")]
 pub(crate) use arrow_cells::{BatchCells, columns_of};
 pub(crate) use cell::Cell;
+#[cfg(feature = "lakehouse")]
+pub(crate) use csv::CsvSink;
 pub(crate) use look::{Look, Zone};
 pub(crate) use sections::{Sections, sheet_text};
 pub(crate) use sheet::{Align, Column, RowSink, Sheet};
 pub(crate) use stdout::Printer;
-pub(crate) use visible::{visible, visible_line};
+pub(crate) use visible::{visible, visible_but_painted, visible_line};
 
 /// `--format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

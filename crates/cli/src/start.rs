@@ -87,6 +87,7 @@ fn style_of(json: bool, terminal: Terminal) -> FailureStyle {
     } else {
         FailureStyle::Text {
             color: terminal.stderr_color,
+            language: terminal.language,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use clap::ValueEnum;
 
 use crate::environment::Environment;
+use crate::language::Language;
 
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -29,6 +30,8 @@ pub(crate) struct Terminal {
     pub(crate) stderr_color: bool,
     /// Colours on stdout.
     pub(crate) stdout_color: bool,
+    /// The language of whoever looks at it, as the environment says.
+    pub(crate) language: Language,
 }
 
 impl Terminal {
@@ -50,6 +53,7 @@ impl Terminal {
             stderr_is_terminal: err,
             stderr_color: color(err),
             stdout_color: color(out),
+            language: Language::of_environment(env),
         }
     }
 }

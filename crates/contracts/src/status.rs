@@ -8,6 +8,8 @@ pub const SUCCESS: &str = "success";
 pub const FAILURE: &str = "failure";
 /// The run was told to stop.
 pub const INTERRUPTED: &str = "interrupted";
+/// The report of the run cannot be read.
+pub const UNREADABLE: &str = "unreadable";
 /// A chain went on without this step.
 pub const SKIPPED: &str = "skipped";
 

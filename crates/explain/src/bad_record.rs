@@ -26,8 +26,22 @@ pub async fn bad_record(engine: &Engine, source_ref: &str) -> Result<Sections, Q
     let rules = found.texts("rule_id");
     let reasons = found.texts("reason");
     let mut sections = Sections::default();
+    let said = of_reasons(&reasons);
+    let both = |pick: fn(&Meaning) -> &'static str| said.iter().map(pick).collect::<Vec<_>>().join(" ");
+    let verdict = format!(
+        "SELECT {} AS verdict, {} AS verdict_ko",
+        literal(&format!(
+            "{source_ref} of {table} is quarantined. {}",
+            both(|m| m.means.en)
+        )),
+        literal(&format!(
+            "{table}의 {source_ref}은 격리되었습니다. {}",
+            both(|m| m.means.ko)
+        ))
+    );
+    sections.push_records("verdict", finder.rows(&verdict).await?);
     sections.push_records("bad record", found);
-    sections.push_records("meaning", finder.meaning(of_reasons(&reasons)).await?);
+    sections.push_records("meaning", finder.meaning(said).await?);
     if nsc_contracts::table(&format!("bronze.{table}")).is_some() {
         let source = finder
             .rows(&format!(

@@ -1,6 +1,6 @@
 //! The rows behind an exception, by its type.
 
-use nsc_contracts::control::Control;
+use nsc_contracts::control::{Control, SUPPLY};
 use nsc_contracts::exception::{EXCEPTION_TYPES, Evidence, ExceptionType};
 use nsc_core::{DateKst, ErrorCode, Refusal};
 use nsc_query::{Engine, QueryError, Rows};
@@ -8,6 +8,7 @@ use nsc_query::{Engine, QueryError, Rows};
 use crate::Sections;
 use crate::finder::{Finder, Meaning, date_literal, literal};
 use crate::recon::recon_sections;
+use crate::supply::supply_sections;
 
 /// Which exceptions.
 #[derive(Debug, Clone)]
@@ -48,13 +49,19 @@ pub async fn exceptions(engine: &Engine, args: &Wanted) -> Result<Sections, Quer
     if found.count() == 0 {
         return none_found(&finder, args).await;
     }
-    let mut sections = Sections::default();
     let rules = finder.rules(&found.texts("rule_id")).await?;
     let meaning = finder.meaning(of_types(&found.texts("exception_type"))).await?;
     let asked = controls(&finder, &found.texts("exception_type")).await?;
-    let single = single_subject(&found);
+    let mut evidence = Sections::default();
+    if let Some(subject) = single_subject(&found) {
+        behind(&finder, args.date_kst, &subject, &mut evidence).await?;
+    }
+    let mut sections = Sections::default();
+    // In a sentence and a sum what it is about, then what that means, then the rows.
+    sections.take(&mut evidence, &["verdict", "equation"]);
+    sections.push_records("meaning", meaning);
     let shown = found.count();
-    if found.count() == 1 {
+    if shown == 1 {
         sections.push_records("exceptions", found);
     } else {
         sections.push("exceptions", found);
@@ -66,12 +73,9 @@ pub async fn exceptions(engine: &Engine, args: &Wanted) -> Result<Sections, Quer
         );
         sections.push("shown", finder.rows(&all).await?);
     }
-    sections.push_records("meaning", meaning);
     sections.push_records("control", asked);
     sections.push("rules", rules);
-    if let Some(subject) = single {
-        behind(&finder, args.date_kst, &subject, &mut sections).await?;
-    }
+    sections.append(evidence);
     Ok(sections)
 }
 
@@ -200,7 +204,10 @@ async fn behind(
     let day = date_literal(date);
     let evidence = ExceptionType::named(&what.exception_type).map(|t| t.evidence);
     match (evidence, &what.subject) {
-        (Some(Evidence::Wallet), Some(wallet)) => recon_sections(finder, date, wallet, sections).await?,
+        (Some(Evidence::Wallet), Some(wallet)) => {
+            recon_sections(finder, date, wallet, sections).await?;
+            came_since(finder, &day, wallet, sections).await?;
+        }
         (Some(Evidence::Copies), Some(tx_id)) => {
             let copies = format!(
                 "SELECT * FROM bronze.transaction_ledger_raw WHERE tx_id = {} ORDER BY ingested_at",
@@ -219,7 +226,10 @@ async fn behind(
             };
             let table = control.table.full_name();
             let row = format!("SELECT * FROM {table} WHERE date_kst = {day}");
-            sections.push("numbers of the day", finder.rows(&row).await?);
+            sections.push_records("numbers of the day", finder.rows(&row).await?);
+            if control.id == SUPPLY.id {
+                supply_sections(finder, &day, sections).await?;
+            }
         }
         (Some(Evidence::Reasons), _) => {
             let is = |column: &str, value: &Option<String>| match value {
@@ -248,6 +258,28 @@ async fn behind(
         }
         // Written by another version of the program, or without the subject it is about.
         _ => {}
+    }
+    Ok(())
+}
+
+/// Entries of a wallet's day that came after something was found of it: they may be what closes it.
+async fn came_since(
+    finder: &Finder<'_>,
+    day: &str,
+    wallet: &str,
+    sections: &mut Sections,
+) -> Result<(), QueryError> {
+    let since = format!(
+        "SELECT event_time, tx_id, entry_type, amount_signed, ingested_at, source_ref FROM silver.ledger_entries \
+         WHERE wallet_id = {} AND event_date_kst = {day} AND ingested_at > \
+           (SELECT min(generated_at) FROM gold.exception_ledger WHERE date_kst = {day} AND subject = {} AND state = 'OPEN') \
+         ORDER BY ingested_at, tx_id LIMIT 100",
+        literal(wallet),
+        literal(wallet)
+    );
+    let since = finder.rows(&since).await?;
+    if since.count() > 0 {
+        sections.push("entries that came after it was found", since);
     }
     Ok(())
 }

@@ -24,6 +24,19 @@ impl Sections {
         &self.0
     }
 
+    /// Takes the parts of some titles out of others.
+    pub(crate) fn take(&mut self, others: &mut Self, titles: &[&str]) {
+        let parts = std::mem::take(&mut others.0);
+        let (taken, left) = parts.into_iter().partition(|part| titles.contains(&part.title));
+        self.append(Self(taken));
+        others.0 = left;
+    }
+
+    /// The parts of others after these.
+    pub(crate) fn append(&mut self, others: Self) {
+        self.0.extend(others.0);
+    }
+
     pub(crate) fn push(&mut self, title: &'static str, rows: Rows) {
         self.0.push(Section {
             title,

@@ -122,7 +122,7 @@ async fn open(lake: &Lake, contract: &'static TableContract) -> Result<Table, La
                 let mut table = table.ok_or_else(|| LakeError::Missing {
                     table: contract.full_name(),
                 })?;
-                let added = table.migrate().await?;
+                let added = table.migrate().await?.added;
                 tracing::info!(
                     table = contract.name,
                     ?added,

@@ -22,7 +22,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
 use crate::LakeError;
-use crate::lost_files::{damaged, other_size};
+use crate::error::{damaged, other_size};
 
 /// Makes the readers of one table's files. A file is looked into several times in a run: its footer is read once.
 #[derive(Debug)]

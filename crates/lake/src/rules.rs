@@ -1,6 +1,6 @@
 //! `gold.dim_rule_scd2`: every version of every rule, stored and read back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{
@@ -13,6 +13,7 @@ use datafusion::prelude::SessionContext;
 use nsc_contracts::rule::{Rule, RuleVersion};
 use nsc_contracts::{ColumnType, TableContract, table};
 use nsc_core::UtcMicros;
+use serde_json::Value;
 
 use crate::{Commit, Lake, LakeError, Retry, Table};
 
@@ -34,14 +35,26 @@ impl Lake {
         }
     }
 
+    /// What was said with each change of the rules that is still in the log, the newest first: metadata of its commit.
+    ///
+    /// # Errors
+    /// Storage errors.
+    pub async fn rule_changes(&self) -> Result<Vec<HashMap<String, Value>>, LakeError> {
+        match self.existing(contract()?).await? {
+            Some(table) => table.history(None).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Changes the stored versions in one commit: `plan` gets what is stored and returns what is to be stored
-    /// in its place, or `None` to leave the table alone. A lost race is redone.
+    /// in its place, or `None` to leave the table alone. A lost race is redone. `metadata` stands in the commit.
     ///
     /// # Errors
     /// The plan's error, or storage errors.
     pub async fn change_rules<E: From<LakeError>>(
         &self,
         ctx: &SessionContext,
+        metadata: Vec<(String, Value)>,
         plan: impl Fn(&[RuleVersion]) -> Result<Option<Vec<RuleVersion>>, E>,
     ) -> Result<(), E> {
         let mut retry = Retry::default();
@@ -59,6 +72,7 @@ impl Lake {
                 .commit(Commit {
                     staged,
                     removed,
+                    metadata: metadata.clone(),
                     ..Commit::default()
                 })
                 .await

@@ -1,8 +1,10 @@
 //! Stored run reports: `<root>/_nsc/runs/<run>.json`, written when a run begins, and over that when it has ended.
 
 use futures::TryStreamExt;
+use nsc_contracts::status::UNREADABLE;
 use object_store::{ObjectStoreExt, PutMode, path::Path};
-use serde_json::Value;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{Lake, LakeError};
 
@@ -13,6 +15,35 @@ pub struct RunLogEntry {
     pub name: String,
     /// The report as it was printed with `--format json`.
     pub report: Value,
+}
+
+impl RunLogEntry {
+    /// The version that the run, or the last of its steps that says so, wrote of a table; else the one it read. `None` when it did
+    /// neither.
+    #[must_use]
+    pub fn version_of(&self, table: &str) -> Option<u64> {
+        let parts = self.report.get("parts").and_then(Value::as_array);
+        let reports = || std::iter::once(&self.report).chain(parts.into_iter().flatten());
+        let said = |key: &str| {
+            let versions = reports().filter_map(|r| r.get(key)?.get(table)?.as_u64());
+            versions.max()
+        };
+        said("versions_written").or_else(|| said("versions_read"))
+    }
+}
+
+impl RunLogEntry {
+    fn unreadable(name: String, reason: &str) -> Self {
+        let report = json!({"run_id": name, "status": UNREADABLE, "error": reason});
+        Self { name, report }
+    }
+}
+
+/// When a run began, milliseconds since the epoch, where its id says so: a copy of a lake gives its files other times.
+fn begun(name: &str) -> Option<i64> {
+    let id = Uuid::parse_str(name.split('.').next()?).ok()?;
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    i64::try_from(seconds * 1_000 + u64::from(nanos) / 1_000_000).ok()
 }
 
 fn path_of(name: &str) -> Path {
@@ -161,7 +192,7 @@ impl Lake {
         Ok(())
     }
 
-    /// The newest of the reports that are wanted first, at most `limit`.
+    /// The newest of the reports that are wanted first, at most `limit`. One that cannot be read says so in its status.
     ///
     /// # Errors
     /// As [`Lake::run`].
@@ -175,7 +206,12 @@ impl Lake {
             if entries.len() == limit {
                 break;
             }
-            entries.extend(self.run(&name).await?.filter(&is_wanted));
+            let entry = match self.run(&name).await {
+                // One that is cut does not hide the others.
+                Err(LakeError::Corrupt { reason, .. }) => Some(RunLogEntry::unreadable(name, &reason)),
+                found => found?,
+            };
+            entries.extend(entry.filter(&is_wanted));
         }
         Ok(entries)
     }
@@ -186,15 +222,14 @@ impl Lake {
     /// Storage errors.
     pub async fn run_names(&self) -> Result<Vec<String>, LakeError> {
         let store = self.internal_store()?;
-        let mut found: Vec<_> = store.list(Some(&Path::from("runs"))).try_collect().await?;
-        found.sort_by(|a, b| {
-            b.last_modified
-                .cmp(&a.last_modified)
-                .then_with(|| b.location.cmp(&a.location))
+        let found: Vec<_> = store.list(Some(&Path::from("runs"))).try_collect().await?;
+        let named = found.iter().filter_map(|meta| {
+            let name = meta.location.filename()?.strip_suffix(".json")?;
+            let written = meta.last_modified.timestamp_millis();
+            Some((begun(name).unwrap_or(written), written, name.to_owned()))
         });
-        let names = found
-            .iter()
-            .filter_map(|meta| meta.location.filename()?.strip_suffix(".json"));
-        Ok(names.map(str::to_owned).collect())
+        let mut named: Vec<_> = named.collect();
+        named.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(named.into_iter().map(|(.., name)| name).collect())
     }
 }

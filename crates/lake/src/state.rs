@@ -12,6 +12,7 @@ use nsc_contracts::{TableContract, table};
 use nsc_core::UtcMicros;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{Commit, Days, Lake, LakeError, Retry, Spans, Table};
 
@@ -111,13 +112,14 @@ impl PipelineStates {
         &mut self.0[at]
     }
 
-    /// Changes rows, whatever other pipelines write meanwhile.
+    /// Changes rows, whatever other pipelines write meanwhile. `metadata` stands in the commit.
     ///
     /// # Errors
     /// Storage errors; [`LakeError::Conflict`] after many lost races.
     pub async fn update(
         lake: &Lake,
         ctx: &SessionContext,
+        metadata: Vec<(String, Value)>,
         change: impl Fn(&mut Self),
     ) -> Result<(), LakeError> {
         let mut retry = Retry::default();
@@ -135,6 +137,7 @@ impl PipelineStates {
                 .commit(Commit {
                     staged,
                     removed,
+                    metadata: metadata.clone(),
                     ..Commit::default()
                 })
                 .await

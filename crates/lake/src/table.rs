@@ -5,9 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::execution::object_store::ObjectStoreUrl;
-use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
-use deltalake::kernel::{Action, MetadataExt, Remove, StructField, StructType, Transaction};
+use deltalake::kernel::{Action, Remove, Transaction};
 use deltalake::logstore::LogStoreRef;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::{DeltaTable, TableProperty};
@@ -21,8 +20,9 @@ use crate::data_file::DataFile;
 use crate::features::{Direction, Features};
 use crate::lease::Lease;
 use crate::log_guard::Hidden;
+use crate::schema_change::{described, stored_field};
 use crate::writer::{Staged, StagedWriter};
-use crate::{FilesTable, LakeError, Retry};
+use crate::{FilesTable, LakeError};
 
 /// A checkpoint every ten commits or so keeps opening a table fast however long its history is. Each table has its own
 /// number: most are written once a night, and with one for all every tenth night would write all the checkpoints.
@@ -99,12 +99,16 @@ impl Table {
         contract: &'static TableContract,
     ) -> Result<Self, LakeError> {
         let name = contract.full_name();
-        let schema: StructType = contract.arrow_schema().as_ref().try_into_kernel()?;
+        let columns = contract
+            .columns
+            .iter()
+            .map(|column| stored_field(&column.arrow_field()));
+        let columns = columns.map(|field| field.map(|field| described(contract, field)));
         let created = DeltaTable::new(store)
             .create()
             .with_table_name(contract.name)
             .with_comment(contract.description)
-            .with_columns(schema.fields().cloned().collect::<Vec<_>>())
+            .with_columns(columns.collect::<Result<Vec<_>, _>>()?)
             .with_partition_columns(contract.partition.iter().map(|p| (*p).to_owned()))
             .with_configuration_property(TableProperty::CheckpointInterval, Some(checkpoint_interval(contract).to_string()))
             .with_configuration_property(TableProperty::DataSkippingStatsColumns, Some(contract.statistics.join(",")))
@@ -355,86 +359,6 @@ impl Table {
         Ok(())
     }
 
-    /// Adds nullable text columns (Bronze schema evolution); those that exist are left alone.
-    ///
-    /// # Errors
-    /// Storage errors; a lost race is retried on the newest version.
-    pub async fn add_text_columns(&mut self, names: &[String]) -> Result<(), LakeError> {
-        let fields = names
-            .iter()
-            .map(|n| Field::new(n, DataType::Utf8, true))
-            .collect();
-        self.add_columns(fields).await
-    }
-
-    /// Adds the nullable columns the contract has and the table lacks, and nothing else.
-    /// Returns what was added.
-    ///
-    /// # Errors
-    /// [`LakeError::Schema`] when the table differs in any other way.
-    pub async fn migrate(&mut self) -> Result<Vec<String>, LakeError> {
-        let differences = self.differences()?;
-        let is_missing = |d: &SchemaDifference| matches!(d, SchemaDifference::MissingNullable(_));
-        if !differences.iter().all(is_missing) {
-            return Err(LakeError::Schema {
-                table: self.name(),
-                differences,
-            });
-        }
-        let missing = |name: &str| {
-            differences
-                .iter()
-                .any(|d| matches!(d, SchemaDifference::MissingNullable(c) if c == name))
-        };
-        let columns: Vec<_> = self.contract.columns.iter().filter(|c| missing(c.name)).collect();
-        self.add_columns(columns.iter().map(|c| c.arrow_field()).collect())
-            .await?;
-        Ok(columns.iter().map(|c| c.name.to_owned()).collect())
-    }
-
-    async fn add_columns(&mut self, fields: Vec<Field>) -> Result<(), LakeError> {
-        let name = self.name();
-        let fail = |e| LakeError::delta(&name, e);
-        let mut retry = Retry::default();
-        loop {
-            let schema = self.schema();
-            let new: Vec<&Field> = fields
-                .iter()
-                .filter(|f| schema.field_with_name(f.name()).is_err())
-                .collect();
-            if new.is_empty() {
-                return Ok(());
-            }
-            let added = new
-                .into_iter()
-                .map(|f| f.try_into_kernel())
-                .collect::<Result<Vec<StructField>, _>>()?;
-            self.before_commit().await?;
-            let state = self.delta.snapshot().map_err(fail)?;
-            let stored = state.snapshot().schema();
-            let all = StructType::try_new(stored.fields().cloned().chain(added.iter().cloned()))
-                .map_err(|e| fail(e.into()))?;
-            let metadata = state
-                .metadata()
-                .clone()
-                .with_schema(&all)
-                .map_err(|e| fail(e.into()))?;
-            let committed = CommitBuilder::from(CommitProperties::default())
-                .with_actions(vec![Action::Metadata(metadata)])
-                .build(
-                    Some(state.snapshot()),
-                    self.log_store(),
-                    DeltaOperation::AddColumn { fields: added },
-                )
-                .await;
-            match committed.map_err(fail) {
-                Err(e) if retry.is_worth_it(&e).await => self.reload().await?,
-                Err(e) => return Err(e),
-                Ok(_) => return self.reload().await,
-            }
-        }
-    }
-
     /// A writer of new data files; nothing is visible before they are committed. Several may run at once.
     ///
     /// # Errors
@@ -529,14 +453,14 @@ impl Table {
         Ok(features.is_append_only())
     }
 
-    /// The newest commits first: version, time, operation, metadata.
+    /// The newest commits first, at most so many, or all that the log still has: version, time, operation, metadata.
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub async fn history(&self, limit: usize) -> Result<Vec<HashMap<String, Value>>, LakeError> {
+    pub async fn history(&self, limit: Option<usize>) -> Result<Vec<HashMap<String, Value>>, LakeError> {
         let commits: Vec<_> = self
             .delta
-            .history(Some(limit))
+            .history(limit)
             .try_collect()
             .await
             .map_err(|e| LakeError::delta(&self.name(), e))?;

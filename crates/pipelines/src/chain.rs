@@ -37,16 +37,21 @@ async fn chain(
     report: &mut RunReport,
 ) -> Result<(), PipelineError> {
     let at_once = Duration::ZERO;
-    let synced = step(run, &rules, Period::Scheduled, at_once).await;
+    let at = |place| RunContext {
+        progress: run.progress.at(place),
+        ..run.clone()
+    };
+    let synced = step(&at("1 of 5"), &rules, Period::Scheduled, at_once).await;
     reported(run, synced, report).await?;
-    let judged = step(run, &Guardrail, period, PATIENCE_WITH_A).await;
+    let judged = step(&at("2 of 5"), &Guardrail, period, PATIENCE_WITH_A).await;
     reported(run, or_without(judged), report).await?;
-    let validated = step(run, &Silver, period, at_once).await;
+    let validated = step(&at("3 of 5"), &Silver, period, at_once).await;
     reported(run, validated, report).await?;
     // Side by side, each with the days Silver found it has to compute again.
+    let (fourth, fifth) = (at("4 of 5"), at("5 of 5"));
     let (b, c) = tokio::join!(
-        step(run, &Controls, period, at_once),
-        step(run, &Analytics, period, at_once)
+        step(&fourth, &Controls, period, at_once),
+        step(&fifth, &Analytics, period, at_once)
     );
     report.parts.extend([b.0, c.0]);
     b.1.and(c.1)

@@ -11,6 +11,7 @@ use nsc_core::{RunId, UtcMicros};
 use nsc_lake::{Lake, LakeError, SessionOptions, Table, session};
 
 use crate::PipelineError;
+use crate::progress::Progress;
 
 /// The pseudonymisation salt; never printed.
 #[derive(Clone)]
@@ -66,6 +67,8 @@ pub struct Invocation {
     pub invoked_by: Option<String>,
     /// The effective configuration without its secrets, as a hash: equal where nothing differed.
     pub configuration: Option<String>,
+    /// Why, where that was said: it stands with a change of the rules.
+    pub reason: Option<String>,
 }
 
 /// One run.
@@ -87,6 +90,8 @@ pub struct RunContext {
     pub invocation: Invocation,
     /// Rules in force at this instant instead of the current ones.
     pub rules_as_of: Option<UtcMicros>,
+    /// Who is told what the run is doing.
+    pub progress: Progress,
     /// How long to wait for a run that holds a pipeline; when nothing is said not at all, but for the guardrail of a chain.
     pub wait: Option<Duration>,
 }

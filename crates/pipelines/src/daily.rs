@@ -35,8 +35,9 @@ pub(crate) async fn run<P: Daily>(
     report.windows.extend(work.windows());
     gate::assert_silver_ready(run, &ctx, &work.days).await?;
     let pipeline = P::begin(run, report).await?;
-    for date in &work.days {
+    for (at, date) in work.days.iter().enumerate() {
+        report.begins(&format!("{date}, day {} of {}", at + 1, work.days.len()));
         pipeline.day(run, *date, report).await?;
     }
-    gate::succeeded(run, &ctx, work.success(P::NAME), |_| {}).await
+    gate::succeeded(run, &ctx, work.success(P::NAME), report, |_| {}).await
 }

@@ -110,6 +110,7 @@ async fn held(
         lake: run.lake.under(&lock),
         ..run.clone()
     };
+    report.begins("begun");
     let outcome = recorded(&run, pipeline, period, extent, report).await;
     lock.release().await;
     outcome
@@ -138,9 +139,9 @@ async fn recorded(
     }
     let is_lost = matches!(&outcome, Err(PipelineError::Lake(LakeError::LeaseLost { .. })));
     // The state of a pipeline that another run holds is that run's.
-    if outcome.is_err()
+    if let Err(error) = &outcome
         && !is_lost
-        && let Err(e) = gate::failed(run, &run.session()?, pipeline.name()).await
+        && let Err(e) = gate::failed(run, &run.session()?, report, error).await
     {
         tracing::error!(error = %e, "failure of the run could not be recorded");
     }

@@ -78,7 +78,7 @@ pub enum PipelineError {
     Rule(#[from] RuleError),
     /// A plan cannot be built.
     #[error(transparent)]
-    Transform(#[from] TransformError),
+    Transform(TransformError),
     /// The stored lakehouse.
     #[error(transparent)]
     Lake(LakeError),
@@ -224,6 +224,16 @@ impl From<LakeError> for PipelineError {
                 rows: Vec::new(),
             },
             _ => Self::Lake(e),
+        }
+    }
+}
+
+impl From<TransformError> for PipelineError {
+    /// A rule that is missing is told as such, wherever it was looked up.
+    fn from(e: TransformError) -> Self {
+        match e {
+            TransformError::Rule(rule) => Self::Rule(rule),
+            other => Self::Transform(other),
         }
     }
 }

@@ -323,6 +323,7 @@ mod tests {
             begun: std::time::Instant::now(),
             invocation: crate::Invocation::default(),
             rules_as_of: None,
+            progress: crate::Progress::default(),
             wait: None,
         }
     }

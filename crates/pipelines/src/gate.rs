@@ -6,7 +6,7 @@ use datafusion::prelude::SessionContext;
 use nsc_core::{DateKst, UtcMicros};
 use nsc_lake::{Days, PipelineState, PipelineStates};
 
-use crate::{PipelineError, RunContext};
+use crate::{PipelineError, RunContext, RunReport, evidence};
 
 /// Name of Pipeline Silver in `gold.pipeline_state`.
 pub(crate) const SILVER: &str = "pipeline_silver";
@@ -73,15 +73,17 @@ pub(crate) struct Success<'a> {
     pub(crate) cursors: Option<&'a BTreeMap<String, u64>>,
 }
 
-/// Records a success: status, times, run id and the days processed.
+/// Records a success: status, times, run id, the days processed, and the hash of what the report says.
 pub(crate) async fn succeeded(
     run: &RunContext,
     ctx: &SessionContext,
     success: Success<'_>,
+    report: &RunReport,
     change: impl Fn(&mut PipelineState),
 ) -> Result<(), PipelineError> {
     let now = run.now;
-    Ok(PipelineStates::update(&run.lake, ctx, |states| {
+    let metadata = evidence::metadata(run, report, None);
+    Ok(PipelineStates::update(&run.lake, ctx, metadata, |states| {
         let state = states.row(success.pipeline);
         state.success = true;
         state.last_success_ts = state.last_success_ts.max(Some(now));
@@ -97,14 +99,16 @@ pub(crate) async fn succeeded(
     .await?)
 }
 
-/// Records a failure: status and run id; the two times stay.
+/// Records a failure: status, run id and the hash of what the report says; the two times stay.
 pub(crate) async fn failed(
     run: &RunContext,
     ctx: &SessionContext,
-    pipeline: &str,
+    report: &RunReport,
+    error: &PipelineError,
 ) -> Result<(), PipelineError> {
-    Ok(PipelineStates::update(&run.lake, ctx, |states| {
-        let state = states.row(pipeline);
+    let metadata = evidence::metadata(run, report, Some(error));
+    Ok(PipelineStates::update(&run.lake, ctx, metadata, |states| {
+        let state = states.row(&report.pipeline);
         state.success = false;
         state.last_run_id = Some(run.run_id.to_string());
         state.updated_at = run.now;

@@ -83,7 +83,7 @@ async fn judge_windows(
     let before = states.get(GUARDRAIL);
     let last_end = before.and_then(|s| s.last_processed_end);
     let Some(span) = span(run, period, last_end, report)? else {
-        return gate::succeeded(run, &ctx, success(None), |_| {}).await;
+        return gate::succeeded(run, &ctx, success(None), report, |_| {}).await;
     };
     not_too_early(span)?;
     report.windows.push(span);
@@ -103,7 +103,7 @@ async fn judge_windows(
             .stands(run, &outputs, (UNCHANGED.to_owned(), begun), report)
             .await?
     {
-        return gate::succeeded(run, &ctx, success(None), |_| {}).await;
+        return gate::succeeded(run, &ctx, success(None), report, |_| {}).await;
     }
     let mark = derivation::mark(report);
     let mut judged = Vec::new();
@@ -135,7 +135,7 @@ async fn judge_windows(
         Period::Window(_) => false,
     };
     let end = is_new.then_some(span.end);
-    gate::succeeded(run, &ctx, success(end), |state| {
+    gate::succeeded(run, &ctx, success(end), report, |state| {
         if end.is_some() {
             state.zero_windows.clone_from(&zero);
         }

@@ -10,6 +10,7 @@ use nsc_core::{DateKst, RunId, UtcMicros, UtcWindow};
 use nsc_lake::UpsertOutcome;
 use serde::{Deserialize, Serialize};
 
+use crate::progress::Progress;
 use crate::{PipelineError, RunContext};
 
 /// One source or table of a run.
@@ -148,6 +149,9 @@ pub struct RunReport {
     /// Steps of a chain.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<RunReport>,
+    /// Who is told of each step.
+    #[serde(skip)]
+    progress: Progress,
 }
 
 impl RunReport {
@@ -156,12 +160,15 @@ impl RunReport {
         report.started_at = run.machine_time();
         report.invoked_by.clone_from(&run.invocation.invoked_by);
         report.configuration.clone_from(&run.invocation.configuration);
+        report.progress = run.progress.clone();
         report
     }
 
     /// An empty one, for what runs beside the rest of a run.
     pub(crate) fn beside(of: &Self) -> Self {
-        Self::empty(of.run_id.clone(), of.pipeline.clone(), of.now)
+        let mut beside = Self::empty(of.run_id.clone(), of.pipeline.clone(), of.now);
+        beside.progress = of.progress.clone();
+        beside
     }
 
     fn empty(run_id: RunId, pipeline: String, now: UtcMicros) -> Self {
@@ -190,7 +197,13 @@ impl RunReport {
             seconds: 0.0,
             peak_memory_bytes: None,
             parts: Vec::new(),
+            progress: Progress::default(),
         }
+    }
+
+    /// Says what the run is about to do.
+    pub(crate) fn begins(&self, what: &str) {
+        self.progress.say(&self.pipeline, what);
     }
 
     /// Takes down the rules that the run judges by, and hands them on.
@@ -233,11 +246,14 @@ impl RunReport {
     }
 
     pub(crate) fn step(&mut self, step: impl Into<String>, since: Instant, rows: u64, bytes: u64) {
+        let (step, seconds) = (step.into(), since.elapsed().as_secs_f64());
+        tracing::info!(pipeline = self.pipeline, step, rows, seconds, "done");
+        self.progress.say(&self.pipeline, &format!("{step} done"));
         self.steps.push(StepReport {
-            step: step.into(),
+            step,
             rows,
             bytes,
-            seconds: since.elapsed().as_secs_f64(),
+            seconds,
         });
     }
 
@@ -254,6 +270,11 @@ impl RunReport {
         };
         status.clone_into(&mut self.status);
         self.error = outcome.as_ref().err().map(ToString::to_string);
+        self.merge_tables();
+    }
+
+    /// One line of those that days and steps have left for a table.
+    pub(crate) fn merge_tables(&mut self) {
         let mut tables: Vec<TableReport> = Vec::with_capacity(self.tables.len());
         for line in self.tables.drain(..) {
             match tables.iter_mut().find(|t| t.table == line.table) {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use nsc_contracts::rule::{KnownMetric, Rule, RuleError, RuleSet, RuleVersion, default_rules, plan_sync};
 use nsc_lake::session;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::pipeline::{Extent, Pipeline};
 use crate::{Period, PipelineError, RunContext, RunReport};
@@ -113,6 +114,28 @@ fn is_overridden(rule: &Rule, stored: &[RuleVersion]) -> bool {
         .any(|v| v.rule.rule_id == rule.rule_id && !v.rule.same_definition(rule))
 }
 
+/// When a change of the rules takes effect, in the metadata of its commit.
+pub const EFFECTIVE: &str = "effective";
+/// Who changed the rules, likewise.
+pub const ACTOR: &str = "actor";
+/// Why, likewise.
+pub const REASON: &str = "reason";
+
+/// What stands with a change of the rules: who, why, from when, with which program.
+fn metadata(run: &RunContext) -> Vec<(String, Value)> {
+    let said = [
+        (nsc_lake::RUN_ID, Some(run.run_id.as_str())),
+        (ACTOR, run.invocation.invoked_by.as_deref()),
+        (REASON, run.invocation.reason.as_deref()),
+        ("version", Some(env!("CARGO_PKG_VERSION"))),
+    ];
+    let said = said
+        .into_iter()
+        .filter_map(|(name, text)| Some((name.to_owned(), text?.into())));
+    said.chain([(EFFECTIVE.to_owned(), run.now.to_string().into())])
+        .collect()
+}
+
 /// Syncs the wanted rules; a second sync of the same rules changes nothing.
 ///
 /// # Errors
@@ -127,6 +150,7 @@ pub async fn sync_rules(
     run.lake
         .change_rules(
             &ctx,
+            metadata(run),
             |stored| -> Result<Option<Vec<RuleVersion>>, PipelineError> {
                 let plan = plan_sync(stored, &source.wanted(stored)?, run.now, bump)?;
                 let after = plan.applied(stored);

@@ -9,6 +9,8 @@ use datafusion::prelude::SessionContext;
 use nsc_contracts::{Layer, TableContract};
 use nsc_lake::Lake;
 
+use crate::in_order::InOrder;
+
 /// The view of the findings that are open: it belongs to the session, the lake has no such table.
 pub const OPEN_FINDINGS: &str = "open_findings";
 /// Its table, and how it follows from it: of the rows of one finding the newest counts, and a closed one is not open.
@@ -124,7 +126,7 @@ impl SchemaProvider for LayerSchema {
         if self.is_view(name) {
             return open_findings(rows).await.map(Some);
         }
-        Ok(Some(rows))
+        InOrder::of(rows, contract).map(Some)
     }
 
     fn table_exist(&self, name: &str) -> bool {

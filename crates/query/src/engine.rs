@@ -2,10 +2,14 @@
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, FieldRef, SchemaRef};
+use datafusion::common::Column;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::logical_expr::Expr;
 use datafusion::prelude::{DataFrame, SessionContext};
+use datafusion_functions_json::JSON_UNION_DATA_TYPE;
+use datafusion_functions_json::functions::json_union_to_text;
 use futures::TryStreamExt;
 use nsc_contracts::TableContract;
 use nsc_core::{ErrorCode, OperatorError};
@@ -34,10 +38,11 @@ impl Engine {
     /// # Errors
     /// When the engine cannot use its spill directory.
     pub fn new(lake: Lake, options: &SessionOptions) -> Result<Self, QueryError> {
-        let ctx = session(options)?;
+        let mut ctx = session(options)?;
         catalog::register(&ctx, &lake).map_err(|e| statement::failed(&e))?;
         time_travel::register(&ctx, &lake);
         exact::register(&ctx);
+        datafusion_functions_json::register_all(&mut ctx).map_err(|e| statement::failed(&e))?;
         Ok(Self { ctx, lake })
     }
 
@@ -64,7 +69,8 @@ impl Engine {
         match statement::plan(&state, parsed).await {
             Ok(plan) => {
                 let known = named.iter().filter_map(|r| catalog::known(r.schema(), r.table()));
-                Ok((DataFrame::new(state, plan), known.collect()))
+                let frame = readable(DataFrame::new(state, plan)).map_err(|e| statement::failed(&e))?;
+                Ok((frame, known.collect()))
             }
             Err(refusal) => {
                 let mut refusal = refusal;
@@ -125,6 +131,24 @@ impl Engine {
             .into()),
         }
     }
+}
+
+/// JSON that was picked out of a text (`message->'x'`) as the text it is: it may hold values of any type, which no format shows.
+fn readable(frame: DataFrame) -> Result<DataFrame, DataFusionError> {
+    let is_json = |field: &FieldRef| *field.data_type() == *JSON_UNION_DATA_TYPE;
+    if !frame.schema().fields().iter().any(is_json) {
+        return Ok(frame);
+    }
+    let columns = frame.schema().iter().map(|(qualifier, field)| {
+        let column = Expr::Column(Column::from((qualifier, field)));
+        if is_json(field) {
+            json_union_to_text(column).alias(field.name())
+        } else {
+            column
+        }
+    });
+    let columns: Vec<Expr> = columns.collect();
+    frame.select(columns)
 }
 
 /// The rows of a statement on their way.

@@ -8,6 +8,7 @@ mod catalog;
 mod engine;
 mod error;
 mod exact;
+mod in_order;
 mod split;
 mod statement;
 mod time_travel;

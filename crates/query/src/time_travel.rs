@@ -10,7 +10,8 @@ use datafusion::prelude::SessionContext;
 use nsc_contracts::TableContract;
 use nsc_core::UtcMicros;
 use nsc_lake::{Lake, LakeError, NamedRun};
-use serde_json::Value;
+
+use crate::in_order::InOrder;
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
@@ -85,7 +86,7 @@ enum Point {
     Run(String),
 }
 
-/// The version that a run, or the last of its steps that says so, wrote of a table; else the one it read.
+/// The version of a table that a run is said to have left or read.
 async fn version_of_run(lake: &Lake, table: &str, run: &str) -> Result<u64> {
     let entry = match lake
         .run_named(run)
@@ -104,13 +105,7 @@ async fn version_of_run(lake: &Lake, table: &str, run: &str) -> Result<u64> {
             )));
         }
     };
-    let parts = entry.report.get("parts").and_then(Value::as_array);
-    let reports = || std::iter::once(&entry.report).chain(parts.into_iter().flatten());
-    let said = |key: &str| {
-        let versions = reports().filter_map(|r| r.get(key)?.get(table)?.as_u64());
-        versions.max()
-    };
-    let version = said("versions_written").or_else(|| said("versions_read"));
+    let version = entry.version_of(table);
     version.ok_or_else(|| plan_error(&format!("the run {} neither wrote nor read {table}", entry.name)))
 }
 
@@ -146,7 +141,7 @@ async fn open(lake: &Lake, contract: &'static TableContract, point: Point) -> Re
         .await
         .map_err(external)?
         .ok_or_else(missing)?;
-    Ok(table.scan_all().map_err(external)?)
+    InOrder::of(table.scan_all().map_err(external)?, contract)
 }
 
 fn plan_error(message: &str) -> DataFusionError {

@@ -5,7 +5,7 @@ use crate::emit::OrderVersion;
 /// The last few thousand payments; a refunded one leaves an empty slot behind.
 #[derive(Default)]
 pub(crate) struct RecentPayments {
-    slots: Vec<Option<OrderVersion>>,
+    pub(crate) slots: Vec<Option<OrderVersion>>,
     oldest: usize,
 }
 

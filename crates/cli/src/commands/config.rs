@@ -12,6 +12,7 @@ use crate::failure::{Outcome, Refusal};
 
 /// Show the configuration
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  nsc config show\n  nsc config example > nsc.toml")]
 pub(crate) struct ConfigArgs {
     #[command(subcommand)]
     command: ConfigCommand,

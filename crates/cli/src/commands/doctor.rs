@@ -3,12 +3,14 @@
 #[cfg(feature = "lakehouse")]
 mod lakehouse;
 mod machine;
+#[cfg(feature = "serving")]
+mod serving;
 
 use clap::{Args, ValueEnum};
 use nsc_core::{ExitStatus, OperatorError, UtcMicros};
 
 use crate::app::App;
-use crate::config::EnvironmentName;
+use crate::config::{EnvironmentName, Scope};
 use crate::failure::{Failure, Outcome};
 use crate::output::{Cell, Sheet};
 
@@ -20,14 +22,30 @@ Exit 0 when nothing failed (warnings included, unless --fail-on warn is given: 1
 Examples:
   nsc doctor
   nsc doctor --fail-on warn --format json            for a monitor
+  nsc doctor --serving                               database, brokers and authentication as well
   nsc doctor --root abfss://lake@account.dfs.core.windows.net/nsc --format json")]
 pub(crate) struct DoctorArgs {
     /// The time to check against, instead of the clock
     #[arg(long, value_name = "TIME")]
     now: Option<UtcMicros>,
+    /// Check serving too: the database and its schema, the brokers, who is let in
+    #[cfg(feature = "serving")]
+    #[arg(long)]
+    serving: bool,
     /// Exit 10 when something is to be looked at and nothing failed
     #[arg(long, value_enum, value_name = "RESULT", ignore_case = true)]
     fail_on: Option<FailOn>,
+}
+
+impl DoctorArgs {
+    /// Which half of the configuration must be usable.
+    pub(crate) const fn scope(&self) -> Scope {
+        #[cfg(feature = "serving")]
+        if self.serving {
+            return Scope::All;
+        }
+        Scope::Lakehouse
+    }
 }
 
 /// From which result on the exit code says so.
@@ -89,6 +107,10 @@ pub(crate) async fn handle(args: DoctorArgs, app: &mut App) -> Outcome<ExitStatu
     machine::memory_and_disk(app, &mut findings);
     #[cfg(feature = "lakehouse")]
     lakehouse::lake(app, now, &mut findings).await;
+    #[cfg(feature = "serving")]
+    if args.serving {
+        serving::serving(app, &mut findings).await;
+    }
     machine::clock(now, &mut findings);
     let status = findings.0.iter().find_map(|(_, r, _)| {
         if let Result::Fail(status) = r {

@@ -14,6 +14,7 @@ use super::lakehouse::explain::{self, FindingCommand};
 
 /// Show a finding with its source rows and its rule, or what an error means
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  nsc explain error NSC0401")]
 pub(crate) struct ExplainArgs {
     #[command(subcommand)]
     command: ExplainCommand,

@@ -1,5 +1,6 @@
 //! The commands of the lakehouse.
 
+mod diff;
 pub(crate) mod explain;
 mod findings;
 mod ingest;
@@ -31,6 +32,8 @@ pub(crate) enum LakehouseCommand {
     Run(run::RunArgs),
     /// Look at the reports of past runs
     Runs(runs::RunsArgs),
+    /// Show what changed in a business day
+    Diff(diff::DiffArgs),
     /// List what the controls found
     Findings(findings::FindingsArgs),
     /// Query the tables; without a statement, interactively
@@ -56,6 +59,7 @@ pub(crate) async fn dispatch(command: LakehouseCommand, app: &mut App) -> Outcom
         LakehouseCommand::Loads(args) => loads::handle(args, app).await,
         LakehouseCommand::Run(args) => run::handle(args, app).await,
         LakehouseCommand::Runs(args) => runs::handle(args, app).await,
+        LakehouseCommand::Diff(args) => diff::handle(args, app).await,
         LakehouseCommand::Findings(args) => findings::handle(args, app).await,
         LakehouseCommand::Sql(args) => sql::handle(args, app).await,
         LakehouseCommand::Rules(args) => rules::handle(args, app).await,

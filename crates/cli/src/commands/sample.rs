@@ -15,6 +15,7 @@ use crate::progress;
 
 /// Make sample data
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  nsc sample generate --out data")]
 pub(crate) struct SampleArgs {
     #[command(subcommand)]
     command: SampleCommand,

@@ -130,6 +130,9 @@ keys! {
         .flag("--tz")
         .default("Asia/Seoul")
         .note("in tables and reports; JSON and CSV are in UTC");
+    LANGUAGE = key("display.language", "NSC_LANG", Kind::Text, "language of reports, explanations and error pages: en or ko")
+        .default("en")
+        .note("errors and their pages go by the variable alone: the file may be what they are about");
     DATABASE_URL = key("database.url", "DATABASE_URL", Kind::Secret, "PostgreSQL of the bo schema, with the role of the command")
         .note("`postgres://user@host:5432/bo`");
     DATABASE_URL_FILE = key("database.url_file", "DATABASE_URL_FILE", Kind::SecretFile, "file that holds the URL, as a secret store mounts it").example("/mnt/secrets/database-url")

@@ -79,6 +79,7 @@ pub(crate) fn resolve(
         },
         display: DisplayConfig {
             time_zone: layers.pick(&keys::TIME_ZONE)?,
+            language: layers.pick(&keys::LANGUAGE)?,
         },
         serving,
         environment,

@@ -1,4 +1,4 @@
-//! RFC 4180, with a header; lines end in LF.
+//! RFC 4180, with a header; on a stream lines end in LF, as other tools of a pipe expect.
 
 use std::io::{self, Write};
 
@@ -7,13 +7,30 @@ use super::{Cell, Column, RowSink};
 /// Prints rows as CSV.
 pub(crate) struct CsvSink<W> {
     out: W,
+    line_end: &'static str,
 }
 
 impl<W: Write> CsvSink<W> {
     /// Prints the header.
-    pub(crate) fn begin(mut out: W, columns: &[Column]) -> io::Result<Self> {
-        write_line(&mut out, columns.iter().map(|c| Some(c.name.clone())))?;
-        Ok(Self { out })
+    pub(crate) fn begin(out: W, columns: &[Column]) -> io::Result<Self> {
+        Self::with_line_end(out, columns, "\n")
+    }
+
+    /// The same for a file, with the ends of lines of the RFC.
+    #[cfg(feature = "lakehouse")]
+    pub(crate) fn begin_file(out: W, columns: &[Column]) -> io::Result<Self> {
+        Self::with_line_end(out, columns, "\r\n")
+    }
+
+    fn with_line_end(mut out: W, columns: &[Column], line_end: &'static str) -> io::Result<Self> {
+        write_line(&mut out, columns.iter().map(|c| Some(c.name.clone())), line_end)?;
+        Ok(Self { out, line_end })
+    }
+
+    /// What was written to.
+    #[cfg(feature = "lakehouse")]
+    pub(crate) fn into_inner(self) -> W {
+        self.out
     }
 }
 
@@ -23,6 +40,7 @@ impl<W: Write> RowSink for CsvSink<W> {
         write_line(
             &mut self.out,
             cells.iter().map(|c| (*c != Cell::Null).then(|| c.to_string())),
+            self.line_end,
         )
     }
 
@@ -31,7 +49,11 @@ impl<W: Write> RowSink for CsvSink<W> {
     }
 }
 
-fn write_line(out: &mut dyn Write, fields: impl Iterator<Item = Option<String>>) -> io::Result<()> {
+fn write_line(
+    out: &mut dyn Write,
+    fields: impl Iterator<Item = Option<String>>,
+    line_end: &str,
+) -> io::Result<()> {
     for (at, field) in fields.enumerate() {
         if at > 0 {
             out.write_all(b",")?;
@@ -44,5 +66,5 @@ fn write_line(out: &mut dyn Write, fields: impl Iterator<Item = Option<String>>)
             Some(text) => out.write_all(text.as_bytes())?,
         }
     }
-    out.write_all(b"\n")
+    out.write_all(line_end.as_bytes())
 }

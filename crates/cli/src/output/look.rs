@@ -6,6 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, SecondsFormat};
 use chrono_tz::Tz;
 
+use crate::language::Language;
 use crate::terminal::Terminal;
 
 /// What a table is drawn for.
@@ -15,16 +16,22 @@ pub(crate) struct Look {
     pub(crate) width: Option<u16>,
     /// The zone times are shown in.
     pub(crate) zone: Zone,
+    /// The language of headings and sentences.
+    pub(crate) language: Language,
+    /// Whether what is grave stands out.
+    pub(crate) has_color: bool,
     /// Rows are records, a line per value, whether or not they would fit.
     pub(crate) as_records: bool,
 }
 
 impl Look {
-    /// On this terminal, in the zone that is configured.
-    pub(crate) const fn of(terminal: Terminal, zone: Zone) -> Self {
+    /// On this terminal, in the zone and the language that are configured.
+    pub(crate) const fn of(terminal: Terminal, zone: Zone, language: Language) -> Self {
         Self {
             width: terminal.stdout_width,
             zone,
+            language,
+            has_color: terminal.stdout_color,
             as_records: false,
         }
     }
@@ -34,6 +41,8 @@ impl Look {
         Self {
             width: terminal.stdout_width,
             zone: Zone::UTC,
+            language: terminal.language,
+            has_color: terminal.stdout_color,
             as_records: false,
         }
     }
@@ -51,6 +60,8 @@ impl Look {
         Self {
             width: None,
             zone: Zone::UTC,
+            language: Language::English,
+            has_color: false,
             as_records: false,
         }
     }

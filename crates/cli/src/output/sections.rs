@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::table::TableSink;
 use super::{Cell, Column, Look, RowSink, Sheet};
+use crate::language::Language;
 
 /// Sheets under titles, in order.
 #[derive(Debug, Clone, Default)]
@@ -47,8 +48,8 @@ impl Sections {
                  sideways,
              }| {
                 let body = match (sheet.rows.is_empty(), sideways) {
-                    (true, _) => "(none)\n".to_owned(),
-                    (false, true) => sheet_text(&turned(sheet), look),
+                    (true, _) => look.language.pick("(none)\n", "(없음)\n").to_owned(),
+                    (false, true) => sheet_text(&turned(&in_language(sheet, look.language)), look),
                     (false, false) => sheet_text(sheet, look),
                 };
                 format!("{title}\n{body}")
@@ -70,6 +71,36 @@ pub(crate) fn sheet_text(sheet: &Sheet, look: Look) -> String {
         .and_then(|()| sink.end());
     drop(sink);
     written.map_or_else(|_| String::new(), |()| String::from_utf8_lossy(&out).into_owned())
+}
+
+/// Texts that stand there in both languages (`means` and `means_ko`), in the one that is read.
+fn in_language(sheet: &Sheet, language: Language) -> Sheet {
+    let has = |name: &str| sheet.columns.iter().any(|c| c.name == name);
+    let keeps = |column: &Column| match column.name.strip_suffix("_ko") {
+        Some(base) if has(base) => language == Language::Korean,
+        _ => language == Language::English || !has(&format!("{}_ko", column.name)),
+    };
+    let kept: Vec<bool> = sheet.columns.iter().map(keeps).collect();
+    let columns = sheet
+        .columns
+        .iter()
+        .zip(&kept)
+        .filter(|(_, kept)| **kept)
+        .map(|(column, _)| {
+            let name = column.name.strip_suffix("_ko").unwrap_or(&column.name);
+            Column {
+                name: name.to_owned(),
+                ..column.clone()
+            }
+        });
+    let rows = sheet.rows.iter().map(|row| {
+        let cells = row.iter().zip(&kept).filter(|(_, kept)| **kept);
+        cells.map(|(cell, _)| cell.clone()).collect()
+    });
+    Sheet {
+        columns: columns.collect(),
+        rows: rows.collect(),
+    }
 }
 
 /// One line per value, nulls left out.
@@ -99,6 +130,16 @@ fn turned(sheet: &Sheet) -> Sheet {
     turned
 }
 
+/// A title as machines take it: words joined by underscores, what stands in brackets left out.
+fn key(title: &str) -> String {
+    let title = title.split('(').next().unwrap_or_default();
+    let words: Vec<&str> = title
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|w| !w.is_empty())
+        .collect();
+    words.join("_")
+}
+
 impl Serialize for Sections {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
@@ -115,7 +156,7 @@ impl Serialize for Sections {
                     Value::Object(pairs.collect::<Map<_, _>>())
                 })
                 .collect();
-            map.serialize_entry(title, &rows)?;
+            map.serialize_entry(&key(title), &rows)?;
         }
         map.end()
     }

@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::csv::CsvSink;
 use super::json::JsonSink;
 use super::table::TableSink;
-use super::{Column, Format, Look, RowSink, Sheet, visible};
+use super::{Column, Format, Look, RowSink, Sheet, visible_but_painted};
 use crate::failure::{Outcome, OutputError, Refusal};
+use crate::language::Language;
 
 /// Prints results.
 pub(crate) struct Printer {
@@ -31,6 +32,11 @@ impl Printer {
             format,
             look,
         }
+    }
+
+    /// The language people are answered in.
+    pub(crate) const fn language(&self) -> Language {
+        self.look.language
     }
 
     #[cfg(test)]
@@ -78,7 +84,7 @@ impl Printer {
         let format = self.format;
         let out = self.writer();
         let written = match format {
-            Format::Table => out.write_all(visible(&text()).as_bytes()),
+            Format::Table => out.write_all(visible_but_painted(&text()).as_bytes()),
             Format::Json => serde_json::to_writer_pretty(&mut *out, value)
                 .map_err(io::Error::from)
                 .and_then(|()| out.write_all(b"\n")),
@@ -101,6 +107,12 @@ impl Printer {
     #[cfg(feature = "lakehouse")]
     pub(crate) fn format(&self) -> Format {
         self.format
+    }
+
+    /// Whether a person looks at a terminal.
+    #[cfg(feature = "lakehouse")]
+    pub(crate) fn is_looked_at(&self) -> bool {
+        self.format == Format::Table && self.look.width.is_some()
     }
 
     /// Parts one result from the next, for people.

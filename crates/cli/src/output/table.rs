@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, TableComponent, Width};
 use unicode_width::UnicodeWidthStr;
 
+use super::visible::{PLAIN, RED, YELLOW};
 use super::{Align, Cell, Column, Look, RowSink, visible, visible_line};
 
 /// Rows whose widths are measured together; a longer result repeats its header, in bounded memory.
@@ -111,7 +112,12 @@ impl<W: Write> TableSink<W> {
             }
         }
         for line in table.lines() {
-            writeln!(self.out, "{}", line.trim_end())?;
+            let line = line.trim_end();
+            if self.look.has_color {
+                writeln!(self.out, "{}", painted(line))?;
+            } else {
+                writeln!(self.out, "{line}")?;
+            }
         }
         Ok(())
     }
@@ -126,6 +132,11 @@ impl<W: Write> TableSink<W> {
                 // The lines of a text stand under each other.
                 let below = format!("\n{}", " ".repeat(widest + PADDING));
                 let value = value.trim_end().replace('\n', &below);
+                let value = if self.look.has_color {
+                    painted(&value)
+                } else {
+                    value
+                };
                 let line = format!("{}{blanks}  {value}", column.name);
                 writeln!(self.out, "{}", line.trim_end())?;
             }
@@ -155,6 +166,48 @@ impl<W: Write> RowSink for TableSink<W> {
     }
 }
 
+/// Words that somebody should see first: severities, verdicts, results of checks, ends of runs.
+const ERRORS: [&str; 6] = ["CRITICAL", "FAIL", "CHANGED", "MISSING", "UNKNOWN RUN", "failure"];
+const WARNINGS: [&str; 4] = ["WARN", "interrupted", "no_data", "suppressed"];
+
+/// A line with those words in colour where they stand by themselves.
+fn painted(line: &str) -> String {
+    let mut out = String::with_capacity(line.len() + 16);
+    let mut rest = line;
+    let mut before = ' ';
+    while let Some(first) = rest.chars().next() {
+        let starts = |words: &[&'static str]| {
+            let alone = |word: &&&str| {
+                rest.strip_prefix(**word)
+                    .is_some_and(|after| after.chars().next().is_none_or(char::is_whitespace))
+            };
+            words.iter().find(alone).copied()
+        };
+        let found = before.is_whitespace().then(|| match starts(&ERRORS) {
+            Some(word) => Some((RED, word)),
+            None => starts(&WARNINGS).map(|word| (YELLOW, word)),
+        });
+        let length = match found.flatten() {
+            Some((color, word)) => {
+                out.push_str(color);
+                out.push_str(word);
+                out.push_str(PLAIN);
+                word.len()
+            }
+            None => {
+                out.push(first);
+                first.len_utf8()
+            }
+        };
+        before = rest
+            .get(..length)
+            .and_then(|taken| taken.chars().last())
+            .unwrap_or(first);
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    out
+}
+
 /// A heading may be text of a statement, as a cell may be a stranger's.
 fn heading(column: &Column) -> Column {
     Column {
@@ -167,5 +220,19 @@ fn shown(cell: &Cell, look: Look) -> String {
     match cell {
         Cell::Instant(at) => look.zone.shown(at),
         cell => visible(&cell.to_string()).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::painted;
+
+    #[test]
+    fn grave_words_are_painted_where_they_stand_alone() {
+        assert_eq!(painted("a  CRITICAL  b"), "a  \u{1b}[31mCRITICAL\u{1b}[0m  b");
+        assert_eq!(painted("WARN"), "\u{1b}[33mWARN\u{1b}[0m");
+        for plain in ["NOTCRITICAL", "WARNING", "a failure-mode", "한글 WARN상점"] {
+            assert_eq!(painted(plain), plain);
+        }
     }
 }

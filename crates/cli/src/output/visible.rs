@@ -9,6 +9,39 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     escaped(text, |c| c != '\n' && misleads(c))
 }
 
+/// What we paint ourselves: red, yellow, and back.
+pub(crate) const RED: &str = "\u{1b}[31m";
+pub(crate) const YELLOW: &str = "\u{1b}[33m";
+pub(crate) const PLAIN: &str = "\u{1b}[0m";
+
+/// As [`visible`], but what we have painted stays painted: at worst a stranger's text is red.
+pub(crate) fn visible_but_painted(text: &str) -> Cow<'_, str> {
+    if ![RED, YELLOW, PLAIN].iter().any(|paint| text.contains(paint)) {
+        return visible(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\u{1b}') {
+        let (before, from) = rest.split_at(at);
+        shown.push_str(&visible(before));
+        match [RED, YELLOW, PLAIN]
+            .iter()
+            .find(|paint| from.starts_with(**paint))
+        {
+            Some(paint) => {
+                shown.push_str(paint);
+                rest = from.get(paint.len()..).unwrap_or_default();
+            }
+            None => {
+                shown.push_str(&visible("\u{1b}"));
+                rest = from.get(1..).unwrap_or_default();
+            }
+        }
+    }
+    shown.push_str(&visible(rest));
+    Cow::Owned(shown)
+}
+
 /// The same on one line: ends of lines are escapes too.
 pub(crate) fn visible_line(text: &str) -> Cow<'_, str> {
     escaped(text, misleads)
@@ -41,7 +74,15 @@ fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{visible, visible_line};
+    use super::{PLAIN, RED, visible, visible_but_painted, visible_line};
+
+    #[test]
+    fn what_is_painted_stays_painted_and_nothing_else_moves_a_terminal() {
+        let text = format!("a {RED}CRITICAL{PLAIN} \u{1b}[2J b\u{7}");
+        let shown = format!("a {RED}CRITICAL{PLAIN} \\u{{1b}}[2J b\\u{{7}}");
+        assert_eq!(visible_but_painted(&text), shown);
+        assert_eq!(visible_but_painted("\u{1b}[2J"), "\\u{1b}[2J");
+    }
 
     #[test]
     fn what_a_terminal_or_a_reader_would_be_misled_by_is_an_escape() {

@@ -202,7 +202,7 @@ fn the_same_bad_line_in_a_file_of_one_name_leaves_evidence_of_every_load() {
         &["--format", "json", "explain", "bad-record", "file:ledger.jsonl#1"],
     );
     let explained: serde_json::Value = serde_json::from_str(&stdout(&explained)).unwrap();
-    for section in ["bad record", "source row"] {
+    for section in ["bad_record", "source_row"] {
         assert_eq!(explained[section].as_array().unwrap().len(), 3, "{explained}");
     }
 }

@@ -255,11 +255,11 @@ fn old_bad_records_go_when_asked() {
     let first = bad()[0]["source_ref"].as_str().unwrap().to_owned();
     let explained = json(path, &["explain", "bad-record", &first]);
     assert_eq!(
-        explained["source row"][0]["source_ref"],
+        explained["source_row"][0]["source_ref"],
         first.as_str(),
         "{explained}"
     );
-    let reason = explained["bad record"][0]["reason"].as_str().unwrap();
+    let reason = explained["bad_record"][0]["reason"].as_str().unwrap();
     let meaning = nsc_contracts::reason::Reason::named(reason).unwrap().means;
     assert_eq!(explained["meaning"][0]["means"], meaning.en, "{explained}");
     assert_eq!(explained["meaning"][0]["means_ko"], meaning.ko, "{explained}");
@@ -349,7 +349,7 @@ fn an_unknown_wallet_is_explained_by_every_entry_that_is_pending() {
         ],
     );
     assert_eq!(explained["reconciliation"][0]["pending_flow"], "421.00");
-    let entries = &explained["entries up to the end of the day (pending: no snapshot proves them)"];
+    let entries = &explained["entries_up_to_the_end_of_the_day"];
     let signed: Vec<&str> = (entries.as_array().unwrap().iter())
         .map(|e| e["amount_signed"].as_str().unwrap())
         .collect();

@@ -71,11 +71,9 @@ fn world(dir: &Path) {
         ("products", "exports/products-1.jsonl"),
         ("orders", "orders.jsonl"),
     ] {
-        std::fs::copy(
-            project("config/sample/day").join(format!("{source}.jsonl")),
-            dir.join(name),
-        )
-        .unwrap();
+        // The first line again: a delivery of its own, which the day's numbers do not depend on.
+        let day = read(&format!("config/sample/day/{source}.jsonl"));
+        std::fs::write(dir.join(name), format!("{}\n", day.lines().next().unwrap())).unwrap();
         let zipped = Command::new("gzip").arg(dir.join(name)).status().unwrap();
         assert!(zipped.success());
     }

@@ -103,6 +103,22 @@ rules:
     );
 }
 
+/// The sample day, loaded and computed by the run `first` in the night after it.
+pub(crate) fn demo(dir: &Path) -> PathBuf {
+    let root = dir.join("lake");
+    let day = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/sample/day");
+    for source in SOURCES {
+        let file = day.join(format!("{source}.jsonl")).to_string_lossy().into_owned();
+        lake(&root, &["ingest", source, &file]);
+    }
+    let now = ["--now", "2026-01-05T15:30:00Z", "--run-id", "first"];
+    lake(
+        &root,
+        &[&["run", "e2e", "--date-kst", "2026-01-05"], &now[..]].concat(),
+    );
+    root
+}
+
 pub(crate) fn load_all(root: &Path, world: &Path) {
     for source in SOURCES {
         lake(

@@ -344,7 +344,7 @@ async fn the_commit_says_what_was_loaded() {
         .table(crate::support::source().bronze_contract().unwrap())
         .await
         .unwrap();
-    let history = table.history(1).await.unwrap();
+    let history = table.history(Some(1)).await.unwrap();
     let said = history[0].get("ingest").unwrap().to_string();
     for part in [
         "\"file\":\"a.jsonl\"",

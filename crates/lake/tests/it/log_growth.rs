@@ -9,7 +9,7 @@ async fn a_table_of_many_commits_is_opened_from_a_recent_checkpoint() {
     let lake = Lake::open(&dir.path().to_string_lossy(), LakeOptions::default()).unwrap();
     let ctx = session(&SessionOptions::default()).unwrap();
     for n in 0..130 {
-        PipelineStates::update(&lake, &ctx, |s| {
+        PipelineStates::update(&lake, &ctx, Vec::new(), |s| {
             s.row("pipeline_a").last_processed_end = Some(UtcMicros::new(n));
         })
         .await

@@ -22,7 +22,7 @@ async fn what_another_writer_committed_is_seen_when_the_table_is_opened_again() 
     let mut seen = Vec::new();
     for n in 0..25 {
         let writer = if n % 2 == 0 { &theirs } else { &ours };
-        PipelineStates::update(writer, &ctx, |s| {
+        PipelineStates::update(writer, &ctx, Vec::new(), |s| {
             s.row("pipeline_a").last_processed_end = Some(UtcMicros::new(n));
         })
         .await

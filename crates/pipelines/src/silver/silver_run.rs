@@ -201,7 +201,7 @@ impl<'a> SilverRun<'a> {
             days,
             cursors: None,
         };
-        gate::succeeded(self.run, &self.ctx, success, |state| {
+        gate::succeeded(self.run, &self.ctx, success, report, |state| {
             // Pieces of days are put together: several runs may cover one.
             let whole = state.processed_parts.complete(window);
             state.processed_dates.absorb(&whole);

@@ -8,8 +8,8 @@ use nsc_contracts::SOURCES;
 use nsc_core::{DateKst, RunId, UtcMicros};
 use nsc_lake::{Lake, LakeOptions, SessionOptions, StoreWrapper, session};
 use nsc_pipelines::{
-    Analytics, Controls, Guardrail, Invocation, Period, Pipeline, PipelineError, RuleSource, RunContext,
-    RunSettings, Salt, Silver, SyncRules,
+    Analytics, Controls, Guardrail, Invocation, Period, Pipeline, PipelineError, Progress, RuleSource,
+    RunContext, RunSettings, Salt, Silver, SyncRules,
 };
 
 pub(crate) const DAY: &str = "2026-01-05";
@@ -61,6 +61,7 @@ pub(crate) fn context(lake: Lake, name: &str, now: &str) -> RunContext {
         clock: now,
         begun: std::time::Instant::now(),
         invocation: Invocation::default(),
+        progress: Progress::default(),
         rules_as_of: None,
         wait: None,
     }

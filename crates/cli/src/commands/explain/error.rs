@@ -1,46 +1,38 @@
 //! `nsc explain error`: the page of an error, and the list of all.
 
-use include_dir::{Dir, include_dir};
 use nsc_core::{ErrorCode, ExitStatus, near};
 use serde_json::json;
 
+use crate::error_pages::{page, title};
 use crate::failure::{Outcome, Refusal};
+use crate::language::Language;
 use crate::output::{Cell, Column, Printer, Sheet};
 
-/// Every page, `NSCnnnn.md`. That each code has one is held by a test.
-static PAGES: Dir = include_dir!("$CARGO_MANIFEST_DIR/../../docs/errors");
-
-/// What the operator reads about an error, in Markdown: what happened and why, what to do, an example.
-fn page(code: ErrorCode) -> &'static str {
-    let file = PAGES.get_file(format!("{code}.md"));
-    file.and_then(include_dir::File::contents_utf8)
-        .unwrap_or_default()
-}
-
 pub(super) fn handle(code: Option<&str>, printer: &mut Printer) -> Outcome<ExitStatus> {
+    let language = printer.language();
     match code {
         Some(name) => {
             let code = ErrorCode::named(name).ok_or_else(|| unknown(name))?;
             let document = json!({
                 "code": code.to_string(),
-                "title": code.title(),
+                "title": title(code, language),
                 "exit_code": code.exit_status().number(),
-                "page": page(code),
+                "page": page(code, language),
             });
-            printer.document(&document, || page(code).to_owned())?;
+            printer.document(&document, || page(code, language).to_owned())?;
         }
-        None => printer.sheet(&list(ErrorCode::ALL))?,
+        None => printer.sheet(&list(ErrorCode::ALL, language))?,
     }
     Ok(ExitStatus::Ok)
 }
 
-fn list(codes: &[ErrorCode]) -> Sheet {
+fn list(codes: &[ErrorCode], language: Language) -> Sheet {
     let mut sheet = Sheet::of_text(&["code", "title"]);
     sheet.columns.push(Column::number("exit_code"));
     for code in codes {
         sheet.push([
             Cell::exact(code),
-            Cell::text(code.title()),
+            Cell::text(title(*code, language)),
             Cell::Int(code.exit_status().number().into()),
         ]);
     }
@@ -87,6 +79,7 @@ mod tests {
     use nsc_core::{ErrorCode, OperatorError};
 
     use super::{handle, page, unknown};
+    use crate::language::Language;
     use crate::output::{Format, Printer};
 
     fn printed(code: Option<&str>, format: Format) -> String {
@@ -98,7 +91,7 @@ mod tests {
     #[test]
     fn every_page_is_printed_as_it_is_written() {
         for code in ErrorCode::ALL {
-            let page = page(*code);
+            let page = page(*code, Language::English);
             assert!(page.starts_with(&format!("# {code}: ")), "{code} has no page");
             assert_eq!(printed(Some(&code.to_string()), Format::Table), page);
             let json: serde_json::Value =

@@ -30,6 +30,12 @@ Examples:
   nsc explain exception --date-kst 2026-01-05
   nsc explain exception --date-kst 2026-01-05 --type RECON_DRIFT_HIGH --subject user-17")]
     Exception(ExceptionArgs),
+    /// An entry of the ledger: the lines and loads it came in, its row, its pair, what the controls found of it
+    #[command(after_help = "Examples:\n  nsc explain tx tx-20260105-0313")]
+    Tx {
+        /// The entry's tx_id
+        tx_id: String,
+    },
     /// A wallet's reconciliation of a day: both snapshots, every entry between them, the rule
     #[command(after_help = "Examples:\n  nsc explain recon --date-kst 2026-01-05 --wallet user-17")]
     Recon {
@@ -63,6 +69,7 @@ pub(crate) async fn handle(command: FindingCommand, app: &mut App) -> Outcome<Ex
     let explained = match command {
         FindingCommand::BadRecord { source_ref } => nsc_explain::bad_record(&engine, &source_ref).await?,
         FindingCommand::Exception(args) => nsc_explain::exceptions(&engine, &args.into()).await?,
+        FindingCommand::Tx { tx_id } => nsc_explain::tx(&engine, &tx_id).await?,
         FindingCommand::Recon { date_kst, wallet } => nsc_explain::recon(&engine, date_kst, &wallet).await?,
     };
     let sections = shown(&explained)?;
@@ -82,7 +89,7 @@ impl From<ExceptionArgs> for Wanted {
     }
 }
 
-fn shown(explained: &nsc_explain::Sections) -> Outcome<Sections> {
+pub(crate) fn shown(explained: &nsc_explain::Sections) -> Outcome<Sections> {
     let mut sections = Sections::default();
     for part in explained.parts() {
         let rows = sql::sheet(&part.rows)?;

@@ -11,6 +11,7 @@ use crate::failure::{Outcome, Refusal};
 
 /// List what the controls found
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  nsc findings list --severity critical")]
 pub(crate) struct FindingsArgs {
     #[command(subcommand)]
     command: FindingsCommand,

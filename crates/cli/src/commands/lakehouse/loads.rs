@@ -16,6 +16,7 @@ const LEAST_OF_ID: usize = 8;
 
 /// Look at what was loaded; take a load back, and restore it
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  nsc loads list --table transaction_ledger_raw\n  nsc loads show LOAD")]
 pub(crate) struct LoadsArgs {
     #[command(subcommand)]
     command: LoadsCommand,

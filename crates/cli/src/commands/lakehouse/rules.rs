@@ -1,12 +1,15 @@
 //! `nsc rules`: store, list and check the rules.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueHint};
 use nsc_contracts::rule::{Rule, RuleError, RuleSet, RuleVersion, default_rules, parse_rules, plan_sync};
 use nsc_core::{ErrorCode, ExitStatus, OperatorError, UtcMicros};
 use nsc_lake::session;
-use nsc_pipelines::{RuleSource, SyncReport, sync_rules};
+use nsc_pipelines::{ACTOR, EFFECTIVE, REASON, RuleSource, SyncReport, sync_rules};
+use serde_json::Value;
 
 use crate::app::App;
 use crate::commands::lakehouse::run_context::context;
@@ -15,6 +18,9 @@ use crate::output::{Cell, Column, Sheet};
 
 /// Store, list and check the rules
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nsc rules list\n  nsc rules check my-rules.yaml\n  nsc rules sync my-rules.yaml --bump"
+)]
 pub(crate) struct RulesArgs {
     #[command(subcommand)]
     command: RulesCommand,
@@ -30,6 +36,7 @@ A rule that a pipeline needs and that is neither in the file nor stored is named
 Examples:
   nsc rules sync                      the shipped rules
   nsc rules sync my-rules.yaml --bump changed definitions get the next _vN id
+  nsc rules sync my-rules.yaml --bump --reason 'limit agreed with finance, ticket 4711'
   nsc rules sync my-rules.json --fill a JSON array of rules, and the shipped ones it lacks")]
     Sync(SyncArgs),
     /// The rules in force, now or at an instant
@@ -77,6 +84,9 @@ struct SyncArgs {
     /// Time the changes take effect, instead of now
     #[arg(long, value_name = "TIME")]
     now: Option<UtcMicros>,
+    /// Why the rules change, and who agreed; `nsc rules history` shows it
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    reason: Option<String>,
 }
 
 pub(crate) async fn handle(args: RulesArgs, app: &mut App) -> Outcome<ExitStatus> {
@@ -100,8 +110,12 @@ async fn sync(args: SyncArgs, app: &mut App) -> Outcome<ExitStatus> {
     } else {
         RuleSource::File(wanted)
     };
-    let run = context(app, app.lake_or_new()?, None, args.now, None)?;
+    let mut run = context(app, app.lake_or_new()?, None, args.now, None)?;
+    run.invocation.reason = args.reason;
     let report = sync_rules(&run, &source, args.bump).await?;
+    if run.invocation.reason.is_some() && report.opened.is_empty() && report.closed.is_empty() {
+        tracing::warn!("nothing changed: the reason is not recorded");
+    }
     app.printer.document(&report, || sync_text(&report))?;
     Ok(ExitStatus::Ok)
 }
@@ -160,7 +174,8 @@ async fn history(rule: Option<&str>, app: &mut App) -> Outcome<ExitStatus> {
         .with_hint("`nsc rules history` lists every version.")
         .into());
     }
-    app.printer.sheet(&history_sheet(&found))?;
+    let changes = app.lake()?.rule_changes().await?;
+    app.printer.sheet(&history_sheet(&found, &changes))?;
     Ok(ExitStatus::Ok)
 }
 
@@ -304,15 +319,25 @@ fn list_sheet(set: &RuleSet) -> Sheet {
     }
 }
 
-fn history_sheet(versions: &[&RuleVersion]) -> Sheet {
+/// `by` and `reason` are of the change that brought a version into force, as far as the log is kept.
+fn history_sheet(versions: &[&RuleVersion], changes: &[HashMap<String, Value>]) -> Sheet {
     let mut columns = definition_columns();
-    columns.extend(["effective_start", "effective_end", "is_current"].map(Column::text));
+    columns.extend(["effective_start", "effective_end", "is_current", "by", "reason"].map(Column::text));
+    let said = |version: &RuleVersion, name: &str| {
+        let effective = version.effective_start.to_string();
+        let of_version =
+            |c: &&HashMap<String, Value>| c.get(EFFECTIVE).and_then(Value::as_str) == Some(&effective);
+        let change = changes.iter().find(of_version);
+        Cell::text_or_null(change.and_then(|c| c.get(name)?.as_str()))
+    };
     let rows = versions.iter().map(|v| {
         let mut row = definition(&v.rule).to_vec();
         row.extend([
             Cell::instant(v.effective_start),
-            v.effective_end.map_or(Cell::Null, Cell::exact),
+            v.effective_end.map_or(Cell::Null, Cell::instant),
             Cell::Bool(v.is_current),
+            said(v, ACTOR),
+            said(v, REASON),
         ]);
         row
     });

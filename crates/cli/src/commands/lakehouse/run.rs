@@ -1,5 +1,6 @@
 //! `nsc run`: one pipeline, or the whole chain.
 
+mod metrics_text;
 mod period;
 mod report_text;
 
@@ -10,8 +11,8 @@ use clap::{Args, ValueEnum, ValueHint};
 use nsc_contracts::rule::Severity;
 use nsc_core::{DateKst, ExitStatus, RunId, UtcMicros};
 use nsc_pipelines::{
-    Analytics, Controls, Guardrail, Period, Pipeline, PipelineError, RuleSource, RunContext, RunReport,
-    Silver, SyncRules,
+    Analytics, Controls, Guardrail, Period, Pipeline, PipelineError, Progress, RuleSource, RunContext,
+    RunReport, Silver, SyncRules,
 };
 
 pub(crate) use report_text::report_text;
@@ -57,6 +58,9 @@ pub(crate) struct RunArgs {
     /// and goes on without it
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     wait: Option<Duration>,
+    /// Write what came of the run to a file for the textfile collector of Prometheus' node exporter; each schedule has its own
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    metrics_file: Option<PathBuf>,
     // Last, because its heading covers every flag after it.
     /// The time the run is about
     #[command(flatten)]
@@ -159,12 +163,14 @@ pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> 
         PipelineName::SyncRules => app.lake_or_new()?,
         _ => app.lake_to_run().await?,
     };
+    let spinner = progress::spinner(&app.bars, wanted.name());
+    let told = spinner.clone();
     let context = RunContext {
         wait: args.wait,
+        progress: Progress::to(move |what| told.set_message(what.to_owned())),
         ..context(app, lake, run_id, Some(now), args.rules_as_of)?
     };
     let stop = signal()?;
-    let spinner = progress::spinner(&app.bars, wanted.name());
     let ended = tokio::select! {
         biased;
         ended = Box::pin(wanted.run(&context, period)) => Ok(ended),
@@ -180,7 +186,12 @@ pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> 
     if !report.parts.is_empty() || !matches!(outcome, Err(PipelineError::Held { .. })) {
         print(&report, app)?;
     }
+    let written = args
+        .metrics_file
+        .map_or(Ok(()), |file| metrics_text::write(&report, &file));
+    // Why the run failed is said first.
     outcome?;
+    written?;
     Ok(found(&report, args.fail_on))
 }
 

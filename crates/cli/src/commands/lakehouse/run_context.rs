@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use nsc_core::{RunId, UtcMicros};
 use nsc_lake::Lake;
-use nsc_pipelines::{Invocation, RunContext, RunSettings, Salt};
+use nsc_pipelines::{Invocation, Progress, RunContext, RunSettings, Salt};
 use secrecy::ExposeSecret;
 
 use crate::app::App;
@@ -31,8 +31,10 @@ pub(crate) fn context(
         invocation: Invocation {
             invoked_by: Some(app.actor()),
             configuration: Some(app.config.hash()),
+            reason: None,
         },
         rules_as_of,
+        progress: Progress::default(),
         wait: None,
     })
 }

@@ -1,8 +1,11 @@
 //! `nsc runs`: the stored reports.
 
+mod compare;
+mod verify;
+
 use clap::{Args, Subcommand};
 use nsc_contracts::status::{FAILURE, INTERRUPTED, STARTED, SUCCESS};
-use nsc_core::{ErrorCode, ExitStatus, UtcMicros};
+use nsc_core::{DateKst, ErrorCode, ExitStatus, UtcMicros};
 use nsc_lake::{Lake, NamedRun, RunLogEntry};
 use serde_json::Value;
 
@@ -13,6 +16,7 @@ use crate::output::{Cell, Column, Sheet};
 
 /// Look at the reports of past runs
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  nsc runs list --pipeline e2e\n  nsc runs show last\n  nsc runs verify")]
 pub(crate) struct RunsArgs {
     #[command(subcommand)]
     command: RunsCommand,
@@ -24,7 +28,7 @@ enum RunsCommand {
     #[command(after_help = "\
 Examples:
   nsc runs list
-  nsc runs list --pipeline e2e --since 2026-01-01T00:00:00Z
+  nsc runs list --pipeline e2e --since 2026-01-01
   nsc runs list --status failure --limit 100 --format ndjson")]
     List(ListArgs),
     /// The report of a run, or of one step of a chain
@@ -36,6 +40,29 @@ Examples:
     Show {
         /// The run's id or the beginning of it, or `last`; with `.silver` and so on one step of a chain
         run: String,
+    },
+    /// What two runs say differently: verdicts, findings, rows, rules, versions
+    #[command(after_help = "\
+Examples:
+  nsc runs diff 0199a2b4 last
+  nsc runs diff 0199a2b4.pipeline_b last.pipeline_b")]
+    Diff {
+        /// The run that is compared with; named as for `show`
+        before: String,
+        /// The run that is compared
+        after: String,
+    },
+    /// Are the stored reports those the runs wrote? Each is held against the hash in the log of gold.pipeline_state
+    #[command(after_help = "\
+A run whose log is gone (retention), that has not ended, or of an earlier version is `not recorded`; the rules sync leaves no hash. One
+report that differs, is missing, or is of a run nobody made, ends with exit code 6.
+
+Examples:
+  nsc runs verify
+  nsc runs verify last")]
+    Verify {
+        /// Only this run, named as for `show`; all of them when absent
+        run: Option<String>,
     },
 }
 
@@ -50,9 +77,17 @@ struct ListArgs {
     /// Only runs that ended so: success, failure, interrupted, or started (and has not ended)
     #[arg(long, value_name = "STATUS", value_parser = [SUCCESS, FAILURE, INTERRUPTED, STARTED], ignore_case = true)]
     status: Option<String>,
-    /// Only runs that began at this time or later
-    #[arg(long, value_name = "TIME")]
+    /// Only runs that began at this time, or on this KST day, or later
+    #[arg(long, value_name = "TIME", value_parser = time_or_day)]
     since: Option<UtcMicros>,
+}
+
+/// An instant, or a KST day for its beginning.
+fn time_or_day(text: &str) -> Result<UtcMicros, String> {
+    match text.parse::<DateKst>() {
+        Ok(day) => Ok(day.start()),
+        Err(_) => text.parse::<UtcMicros>().map_err(|e| e.to_string()),
+    }
 }
 
 impl ListArgs {
@@ -111,6 +146,11 @@ pub(crate) async fn handle(args: RunsArgs, app: &mut App) -> Outcome<ExitStatus>
             let look = app.look();
             app.printer.document(&report, || report_text(&report, look))?;
         }
+        RunsCommand::Diff { before, after } => {
+            let (before, after) = (find(&lake, &before).await?, find(&lake, &after).await?);
+            app.printer.sheet(&compare::sheet(&before, &after))?;
+        }
+        RunsCommand::Verify { run } => verify::verify(&lake, run.as_deref(), app).await?,
     }
     Ok(ExitStatus::Ok)
 }
@@ -126,11 +166,19 @@ async fn find(lake: &Lake, run: &str) -> Outcome<Value> {
     {
         return Ok(part.clone());
     }
-    Err(
-        Refusal::new(ErrorCode::Usage, format!("no report of a run {run} is stored"))
-            .with_hint("nsc runs list")
-            .into(),
-    )
+    Err(unknown(run).into())
+}
+
+fn unknown(run: &str) -> Refusal {
+    Refusal::new(ErrorCode::Usage, format!("no report of a run {run} is stored")).with_hint("nsc runs list")
+}
+
+/// A run under its own id, or an error that there is none.
+pub(crate) async fn known(lake: &Lake, run: &str) -> Outcome<RunLogEntry> {
+    match named(lake, run).await? {
+        Some(entry) => Ok(entry),
+        None => Err(unknown(run).into()),
+    }
 }
 
 /// The report of that name, of the newest run (`last`), or of the one run whose id begins so.

@@ -1,8 +1,10 @@
 //! `nsc sql`: read-only queries over the lake, one statement or interactively.
 
 mod completion;
+mod export;
 mod prompt;
 mod repl;
+mod workbook;
 
 use std::collections::HashSet;
 use std::io::IsTerminal;
@@ -12,15 +14,19 @@ use clap::{Args, ValueHint};
 use nsc_core::{ErrorCode, ExitStatus, OperatorError};
 use nsc_query::{Engine, Rows, statements};
 
+use export::Target;
+
 use crate::app::App;
 use crate::failure::{Failure, Outcome, OutputError, Refusal};
-use crate::output::{BatchCells, Printer, Sheet, columns_of};
+use crate::output::{BatchCells, Cell, Column, Printer, Sheet, columns_of};
 
 /// Query the tables; without a statement, interactively
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Tables are bronze.x_raw, silver.x and gold.x. Only queries are allowed: SELECT, WITH, VALUES, SHOW TABLES,
 SHOW COLUMNS, DESCRIBE, EXPLAIN. Amounts are exact in every format (strings in JSON).
+
+The numbers of a finding are JSON: message->>'drift_abs', json_get_int(message, 'n'), message ? 'drift_abs'.
 
 gold.open_findings is a view: the newest row of each finding that is still open.
 
@@ -37,6 +43,7 @@ Examples:
   nsc sql --format csv \"SELECT * FROM gold.ledger_supply_balance_daily ORDER BY date_kst\" > supply.csv
   echo \"SHOW TABLES\" | nsc sql -
   nsc sql -f night.sql
+  nsc sql --out supply.xlsx \"SELECT * FROM gold.ledger_supply_balance_daily\"
   nsc sql                              interactive; \\? lists its commands")]
 pub(crate) struct SqlArgs {
     /// The statement, or several; - reads them from standard input
@@ -47,7 +54,19 @@ pub(crate) struct SqlArgs {
     /// Read the statements from a file; may be given several times
     #[arg(short = 'f', long = "file", value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "statement")]
     files: Vec<PathBuf>,
+    /// Write the rows to a file instead: .csv (lines end in CRLF), .parquet or .xlsx; one statement
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    out: Option<PathBuf>,
+    /// Rows shown on a terminal, 0 for all; in a pipe or file it is always all
+    #[arg(long, value_name = "N", default_value_t = ROWS_ON_A_TERMINAL)]
+    max_rows: u64,
+    /// Begin the .csv with the mark of UTF-8, without which Excel takes Korean for another encoding
+    #[arg(long, requires = "out")]
+    csv_bom: bool,
 }
+
+/// A terminal is for looking at some.
+pub(super) const ROWS_ON_A_TERMINAL: u64 = 1_000;
 
 impl SqlArgs {
     /// The texts that were given to be run, each by itself; `None` for a session.
@@ -147,17 +166,53 @@ impl Placed<'_> {
 
 pub(crate) async fn handle(args: SqlArgs, app: &mut App) -> Outcome<ExitStatus> {
     let engine = engine(app)?;
-    match args.texts()? {
-        None => repl::run(app, &engine).await?,
-        Some(texts) => {
-            print_all(&engine, &texts, &mut app.printer).await?;
+    let max_rows = args.max_rows;
+    let target = args
+        .out
+        .clone()
+        .map(|path| Target::of(path, args.csv_bom))
+        .transpose()?;
+    match (args.texts()?, target) {
+        (None, None) => repl::run(app, &engine).await?,
+        (texts, Some(target)) => return export(&engine, &texts.unwrap_or_default(), &target, app).await,
+        (Some(texts), None) => {
+            let most = (max_rows > 0).then_some(max_rows);
+            print_all(&engine, &texts, most, &mut app.printer).await?;
         }
     }
     Ok(ExitStatus::Ok)
 }
 
+/// Writes the rows of the one statement to a file.
+async fn export(engine: &Engine, texts: &[Text], target: &Target, app: &mut App) -> Outcome<ExitStatus> {
+    let statements = placed(texts);
+    let [placed] = statements.as_slice() else {
+        return Err(Refusal::usage(format!(
+            "--out takes one statement, and {} were given",
+            statements.len()
+        ))
+        .into());
+    };
+    Engine::check(placed.statement).map_err(|e| placed.failed(e.into()))?;
+    let zone = app.config.display.time_zone.value;
+    let written = target.write(engine, placed.statement, zone).await;
+    let Some(count) = written.map_err(|e| placed.failed(e))? else {
+        return Ok(ExitStatus::Interrupted);
+    };
+    let mut sheet = Sheet::of_text(&["file"]);
+    sheet.columns.push(Column::number("rows"));
+    sheet.push([Cell::Text(target.path().display().to_string()), Cell::UInt(count)]);
+    app.printer.sheet(&sheet)?;
+    Ok(ExitStatus::Ok)
+}
+
 /// Runs the statements of texts one after the other; returns how many rows they had. None is run unless all are allowed.
-async fn print_all(engine: &Engine, texts: &[Text], printer: &mut Printer) -> Outcome<u64> {
+async fn print_all(
+    engine: &Engine,
+    texts: &[Text],
+    most: Option<u64>,
+    printer: &mut Printer,
+) -> Outcome<u64> {
     let statements = placed(texts);
     if statements.is_empty() {
         // To be told so.
@@ -171,7 +226,7 @@ async fn print_all(engine: &Engine, texts: &[Text], printer: &mut Printer) -> Ou
         if at > 0 {
             printer.between()?;
         }
-        let printed = print(engine, placed.statement, printer).await;
+        let printed = print(engine, placed.statement, most, printer).await;
         count += printed.map_err(|e| placed.failed(e))?;
     }
     Ok(count)
@@ -182,24 +237,38 @@ pub(crate) fn engine(app: &App) -> Outcome<Engine> {
     Ok(Engine::new(app.lake()?, &app.session_options())?)
 }
 
-/// Runs one statement and prints its rows, streamed batch by batch; returns how many.
-async fn print(engine: &Engine, text: &str, printer: &mut Printer) -> Outcome<u64> {
+/// Runs one statement and prints its rows, streamed batch by batch; returns how many. On a terminal it stops at the most that are
+/// to be shown, and says so.
+async fn print(engine: &Engine, text: &str, most: Option<u64>, printer: &mut Printer) -> Outcome<u64> {
     let mut batches = engine.stream(text).await?;
     if printer.format().is_json() {
         refuse_namesakes(batches.schema())?;
     }
+    let most = most.filter(|_| printer.is_looked_at());
     let mut count = 0;
+    let mut has_more = false;
     let mut sink = printer.rows(&columns_of(batches.schema()))?;
-    while let Some(batch) = batches.next_batch().await? {
+    'rows: while let Some(batch) = batches.next_batch().await? {
         let cells = BatchCells::new(&batch).map_err(unprintable)?;
         for row in cells.rows() {
+            if most.is_some_and(|most| count >= most) {
+                has_more = true;
+                break 'rows;
+            }
             sink.row(row.map_err(unprintable)?).map_err(OutputError)?;
             count += 1;
         }
+        // Rows that come without a wait would leave no moment for ^C.
+        tokio::task::yield_now().await;
     }
     sink.end().map_err(OutputError)?;
     drop(sink);
     printer.flush()?;
+    if has_more {
+        printer.text(&format!(
+            "the first {count} rows; --max-rows 0 shows all of them, --out writes them to a file\n"
+        ))?;
+    }
     Ok(count)
 }
 

@@ -12,6 +12,9 @@ use crate::failure::{Outcome, Refusal};
 
 /// Look at and care for the tables
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  nsc table list\n  nsc table show silver.ledger_entries\n  nsc table optimize bronze.transaction_ledger_raw"
+)]
 pub(crate) struct TableArgs {
     #[command(subcommand)]
     command: TableCommand,

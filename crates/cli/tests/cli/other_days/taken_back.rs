@@ -430,12 +430,12 @@ fn a_wrong_file_stops_every_night_until_it_is_taken_back_and_is_named() {
     let (code, said) = exit_of(&root, &format!("--format json loads show {wrong}"));
     let shown: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(code, Some(0));
-    let states: Vec<&Value> = shown["what became of it"]
+    let states: Vec<&Value> = shown["what_became_of_it"]
         .as_array()
         .unwrap()
         .iter()
         .map(|r| &r["state"])
         .collect();
     assert_eq!(states, ["LOADED", "RETRACTED"]);
-    assert_eq!(shown["its rows in Bronze by business day"][0]["rows"], json!(9));
+    assert_eq!(shown["its_rows_in_Bronze_by_business_day"][0]["rows"], json!(9));
 }

@@ -5,22 +5,11 @@ use nsc_contracts::status::verdict;
 use serde_json::Value;
 
 use crate::config::rounded;
+use crate::language::Language;
 use crate::output::{Cell, Column, Look, Sheet, sheet_text};
 
 /// Every list is cut after so many lines: a run over years is still read by a person. `--format json` has them all.
 const AT_MOST: usize = 25;
-
-/// A list on one line.
-fn in_line(items: &[String], between: &str) -> String {
-    let mut shown = items
-        .get(..AT_MOST.min(items.len()))
-        .unwrap_or_default()
-        .join(between);
-    if items.len() > AT_MOST {
-        shown += &format!("{between}and {} more", items.len() - AT_MOST);
-    }
-    shown
-}
 
 /// How soon a verdict or an exception has to be looked at; 0 first.
 fn rank(row: &Value) -> usize {
@@ -84,6 +73,29 @@ impl Text {
         self.look.zone.shown(&field(report, name))
     }
 
+    /// A word of ours in the language of the reader.
+    const fn word(&self, english: &'static str, korean: &'static str) -> &'static str {
+        self.look.language.pick(english, korean)
+    }
+
+    /// A list on one line.
+    fn in_line(&self, items: &[String], between: &str) -> String {
+        let shown = items.get(..AT_MOST.min(items.len())).unwrap_or_default();
+        let mut shown = shown.join(between);
+        if items.len() > AT_MOST {
+            shown += between;
+            shown += &self.more(items.len() - AT_MOST);
+        }
+        shown
+    }
+
+    fn more(&self, count: usize) -> String {
+        match self.look.language {
+            Language::English => format!("and {count} more"),
+            Language::Korean => format!("외 {count}건"),
+        }
+    }
+
     fn line(&mut self, line: &str) {
         self.out.push_str(line);
         self.out.push('\n');
@@ -99,33 +111,43 @@ impl Text {
         ));
         self.invocation(report);
         if let Some(error) = report.get("error") {
-            self.line(&format!("  error: {}", text(error)));
+            self.line(&format!("  {}: {}", self.word("error", "오류"), text(error)));
         }
         for note in list(report, "notes") {
-            self.line(&format!("  note: {}", text(note)));
+            self.line(&format!("  {}: {}", self.word("note", "참고"), text(note)));
         }
         self.windows(list(report, "windows"));
         let days: Vec<String> = list(report, "affected_days").iter().map(text).collect();
         if !days.is_empty() {
-            self.line(&format!("  other days changed: {}", in_line(&days, ", ")));
+            self.line(&format!(
+                "  {}: {}",
+                self.word("other days changed", "바뀐 다른 날짜"),
+                self.in_line(&days, ", ")
+            ));
         }
         self.rules(report.get("rules"));
         self.tables(list(report, "tables"));
         self.section(
-            "exceptions",
+            self.word("exceptions", "예외"),
             list(report, "exceptions"),
             &["date_kst", "exception_type", "severity", "state"],
             &["count"],
         );
         self.section(
-            "verdicts",
+            self.word("verdicts", "판정"),
             list(report, "verdicts"),
             &["control", "subject", "verdict", "detail"],
             &[],
         );
         self.steps(list(report, "steps"));
-        self.versions("read", report.get("versions_read"));
-        self.versions("written", report.get("versions_written"));
+        self.versions(
+            self.word("versions read", "읽은 버전"),
+            report.get("versions_read"),
+        );
+        self.versions(
+            self.word("versions written", "쓴 버전"),
+            report.get("versions_written"),
+        );
         self.totals(report);
         for part in list(report, "parts") {
             self.out.push('\n');
@@ -139,24 +161,30 @@ impl Text {
             return;
         }
         let configuration = field(report, "configuration");
-        self.line(&format!(
-            "  ran {} to {} by {}, nsc {}, configuration {}",
-            self.time(report, "started_at"),
-            self.time(report, "finished_at"),
-            field(report, "invoked_by"),
-            field(report, "version"),
-            configuration.get(..12).unwrap_or(&configuration)
-        ));
+        let configuration = configuration.get(..12).unwrap_or(&configuration);
+        let (from, to) = (self.time(report, "started_at"), self.time(report, "finished_at"));
+        let (who, version) = (field(report, "invoked_by"), field(report, "version"));
+        self.line(&match self.look.language {
+            Language::English => {
+                format!("  ran {from} to {to} by {who}, nsc {version}, configuration {configuration}")
+            }
+            Language::Korean => {
+                format!("  실행 {from} ~ {to}, 실행자 {who}, nsc {version}, 설정 {configuration}")
+            }
+        });
     }
 
     fn windows(&mut self, windows: &[Value]) {
         let shown = |w: &Value| format!("[{}, {})", self.time(w, "start"), self.time(w, "end"));
         let line = match windows {
             [] => return,
-            [one] => format!("  window {}", shown(one)),
+            [one] => format!("  {} {}", self.word("window", "기간"), shown(one)),
             [first, .., last] => {
                 let (count, first, last) = (windows.len(), shown(first), shown(last));
-                format!("  {count} windows, {first} to {last}")
+                match self.look.language {
+                    Language::English => format!("  {count} windows, {first} to {last}"),
+                    Language::Korean => format!("  기간 {count}개, {first} ~ {last}"),
+                }
             }
         };
         self.line(&line);
@@ -192,7 +220,7 @@ impl Text {
             "deleted",
             "unchanged",
         ];
-        self.section("tables", tables, &["table"], &numbers);
+        self.section(self.word("tables", "테이블"), tables, &["table"], &numbers);
         let mut sheet = Sheet {
             columns: vec![
                 Column::text("table"),
@@ -215,7 +243,7 @@ impl Text {
                 ]);
             }
         }
-        self.sheet("quarantined", sheet);
+        self.sheet(self.word("quarantined", "격리"), sheet);
     }
 
     fn steps(&mut self, steps: &[Value]) {
@@ -247,22 +275,22 @@ impl Text {
                 rate,
             ]);
         }
-        self.sheet("steps", sheet);
+        self.sheet(self.word("steps", "단계"), sheet);
     }
 
-    fn versions(&mut self, what: &str, versions: Option<&Value>) {
+    fn versions(&mut self, what: &'static str, versions: Option<&Value>) {
         let Some(versions) = versions.and_then(Value::as_object).filter(|v| !v.is_empty()) else {
             return;
         };
         let shown: Vec<String> = versions.iter().map(|(table, v)| format!("{table}@{v}")).collect();
-        self.line(&format!("  versions {what}: {}", in_line(&shown, " ")));
+        self.line(&format!("  {what}: {}", self.in_line(&shown, " ")));
     }
 
     fn totals(&mut self, report: &Value) {
         let seconds = report.get("seconds").and_then(Value::as_f64).unwrap_or_default();
         let memory = report.get("peak_memory_bytes").and_then(Value::as_u64);
         let memory = memory
-            .map(|bytes| format!(", peak memory {}", rounded(bytes)))
+            .map(|bytes| format!(", {} {}", self.word("peak memory", "최대 메모리"), rounded(bytes)))
             .unwrap_or_default();
         self.line(&format!("  {seconds:.2} s{memory}"));
     }
@@ -303,7 +331,7 @@ impl Text {
             self.line(&format!("    {line}"));
         }
         if more > 0 {
-            self.line(&format!("    and {more} more"));
+            self.line(&format!("    {}", self.more(more)));
         }
     }
 }
@@ -312,7 +340,7 @@ impl Text {
 mod tests {
     use serde_json::json;
 
-    use super::{Look, report_text};
+    use super::{Language, Look, report_text};
 
     #[test]
     fn a_report_reads_from_top_to_bottom() {
@@ -353,5 +381,23 @@ mod tests {
         assert_eq!(text.matches("and 975 more").count(), 7, "{text}");
         // The gravest come first where some are left out.
         assert!(text.contains("on-900") && text.contains("of-999"), "{text}");
+    }
+
+    #[test]
+    fn a_korean_reads_it_in_korean() {
+        let report = json!({
+            "run_id": "r1", "pipeline": "pipeline_b", "status": "success", "now": "n", "seconds": 0.0,
+            "affected_days": ["2026-01-04"],
+            "verdicts": [{"control": "B-2 supply", "verdict": "ok"}],
+        });
+        let look = Look {
+            language: Language::Korean,
+            ..Look::of_a_pipe()
+        };
+        let text = report_text(&report, look);
+        assert!(
+            text.contains("바뀐 다른 날짜: 2026-01-04") && text.contains("  판정\n"),
+            "{text}"
+        );
     }
 }

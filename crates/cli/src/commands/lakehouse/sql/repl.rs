@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use super::completion::SqlCompleter;
 use super::prompt::{SqlPrompt, UntilSemicolon};
-use super::{Text, print_all};
+use super::{ROWS_ON_A_TERMINAL, Text, print_all};
 use crate::app::App;
 use crate::commands::lakehouse::table::named;
 use crate::failure::{Failure, Outcome};
@@ -31,8 +31,9 @@ const HELP: &str = "\
 \\timing      show seconds on/off \\q or ^D    leave
 A statement ends with a semicolon and may run over several lines. Tab completes.
 ^C ends a statement that runs, a second one the session.
-A table as it was: version_of('silver.x', 12), as_of('silver.x', '2026-01-05T15:00:00Z'),
-as_of_run('silver.x', 'last').
+A table as it was: version_of('silver.products', 1), as_of('silver.products', '2026-01-05T15:00:00Z'),
+as_of_run('silver.products', 'last').
+Times are computed in UTC and shown in --tz: a KST day is (event_time AT TIME ZONE 'Asia/Seoul')::date.
 ";
 
 /// Reads statements until the operator leaves; an error ends a statement, not the session.
@@ -67,6 +68,7 @@ pub(super) async fn run(app: &mut App, engine: &Engine) -> Outcome {
 fn show(app: &App, failure: &Failure) {
     let style = FailureStyle::Text {
         color: app.terminal.stderr_color,
+        language: app.terminal.language,
     };
     // Without stderr there is nobody to tell.
     let _ = failure_text::print(&mut io::stderr(), failure.error(), style);
@@ -182,9 +184,9 @@ impl Session {
         self.interrupts.state.store(RUNNING, Ordering::SeqCst);
         let rows = tokio::select! {
             biased;
-            rows = print_all(engine, &texts, &mut app.printer) => Some(rows),
             // At the prompt the editor takes the key; here it ends the statement and not the session.
             () = interrupted => None,
+            rows = print_all(engine, &texts, Some(ROWS_ON_A_TERMINAL), &mut app.printer) => Some(rows),
         };
         self.interrupts.state.store(IDLE, Ordering::SeqCst);
         let Some(rows) = rows else {

@@ -42,18 +42,34 @@ async fn named(app: &App, contracts: Contracts<'_>) -> Outcome<Vec<Table>> {
 
 pub(super) async fn migrate(app: &mut App, contracts: Contracts<'_>) -> Outcome {
     let mut sheet = Sheet::of_text(&["table", "added"]);
+    sheet.columns.push(Column::number("described"));
+    let mut first = None;
     for mut table in named(app, contracts).await? {
-        let added = table.migrate().await?;
+        let done = match table.migrate().await {
+            Ok(done) => done,
+            // The others are none the worse for it.
+            Err(error @ LakeError::Schema { .. }) => {
+                sheet.push([Cell::Text(table.name()), Cell::text("refused"), Cell::Null]);
+                first.get_or_insert(error);
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         sheet.push([
             Cell::Text(table.name()),
-            if added.is_empty() {
+            if done.added.is_empty() {
                 Cell::Null
             } else {
-                Cell::Text(added.join(", "))
+                Cell::Text(done.added.join(", "))
             },
+            Cell::count(done.described),
         ]);
     }
-    Ok(app.printer.sheet(&sheet)?)
+    app.printer.sheet(&sheet)?;
+    match first {
+        Some(error) => Err(error.into()),
+        None => Ok(()),
+    }
 }
 
 pub(super) async fn optimize(app: &mut App, contracts: Contracts<'_>) -> Outcome {

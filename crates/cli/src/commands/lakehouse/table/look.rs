@@ -205,7 +205,7 @@ pub(super) async fn history(app: &mut App, contract: &'static TableContract, lim
         ],
         rows: Vec::new(),
     };
-    for (back, commit) in table.history(limit).await?.into_iter().enumerate() {
+    for (back, commit) in table.history(Some(limit)).await?.into_iter().enumerate() {
         let version = commit
             .get("version")
             .or_else(|| commit.get("readVersion"))

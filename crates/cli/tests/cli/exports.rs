@@ -1,0 +1,212 @@
+//! Rows, numbers and pages taken elsewhere: files, Prometheus, manuals, another language.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::world::{demo, lake, ok};
+use crate::{nsc, stderr, stdout};
+
+const DAY: &str = "2026-01-05";
+
+fn at(root: &Path, arguments: &[&str]) -> Output {
+    let root_text = root.to_string_lossy().into_owned();
+    nsc(
+        root.parent().unwrap(),
+        &[&["--root", &root_text], arguments].concat(),
+    )
+}
+
+fn as_json(root: &Path, arguments: &[&str]) -> Value {
+    let output = lake(root, &[&["--format", "json"], arguments].concat());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn rows_go_into_files_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = demo(dir.path());
+    let file = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+    let statement = "SELECT user_id, drift_abs, opening_ts, date_kst FROM gold.recon_daily_snapshot_flow ORDER BY user_id";
+    for name in ["r.csv", "r.parquet", "r.xlsx"] {
+        let written = as_json(&root, &["sql", "--out", &file(name), statement]);
+        assert_eq!(written[0]["rows"], 13, "{name}");
+    }
+    let csv = std::fs::read_to_string(file("r.csv")).unwrap();
+    assert!(
+        csv.starts_with("user_id,drift_abs,opening_ts,date_kst\r\n") && csv.ends_with("\r\n"),
+        "{csv}"
+    );
+    assert!(
+        csv.contains("user-1003,100.00,2026-01-04T15:00:00Z,2026-01-05\r\n"),
+        "{csv}"
+    );
+    lake(
+        &root,
+        &[
+            "sql",
+            "--out",
+            &file("bom.csv"),
+            "--csv-bom",
+            "SELECT '가' AS name",
+        ],
+    );
+    assert_eq!(
+        std::fs::read(file("bom.csv")).unwrap(),
+        "\u{feff}name\r\n가\r\n".as_bytes()
+    );
+    let parquet = std::fs::read(file("r.parquet")).unwrap();
+    assert!(parquet.starts_with(b"PAR1") && parquet.ends_with(b"PAR1"));
+    assert!(std::fs::read(file("r.xlsx")).unwrap().starts_with(b"PK"));
+    // Half a result is none, and what was there stays.
+    std::fs::write(file("old.csv"), "old").unwrap();
+    let failed = at(
+        &root,
+        &[
+            "sql",
+            "--out",
+            &file("old.csv"),
+            "SELECT 1 / (n - 3) AS n FROM generate_series(1, 5) AS t(n)",
+        ],
+    );
+    assert_eq!(failed.status.code(), Some(2), "{}", stderr(&failed));
+    assert_eq!(std::fs::read_to_string(file("old.csv")).unwrap(), "old");
+    let left = std::fs::read_dir(dir.path()).unwrap().filter(|e| {
+        e.as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .ends_with(".part")
+    });
+    assert_eq!(left.count(), 0);
+    for (arguments, why) in [
+        (["--out", "x.txt", "SELECT 1"], ".csv, .parquet or .xlsx"),
+        (["--out", "x.csv", "SELECT 1; SELECT 2"], "one statement"),
+        (["--out", "missing/x.csv", "SELECT 1"], "NSC0207"),
+    ] {
+        let refused = at(&root, &[&["sql"], &arguments[..]].concat());
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(stderr(&refused).contains(why), "{}", stderr(&refused));
+    }
+}
+
+#[test]
+fn numbers_of_a_finding_and_columns_of_a_table_are_at_hand() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = demo(dir.path());
+    let finding = "FROM gold.exception_ledger WHERE exception_type = 'RECON_DRIFT_HIGH'";
+    let numbers = as_json(
+        &root,
+        &[
+            "sql",
+            &format!(
+                "SELECT message->>'drift_abs' AS text, message->'drift_abs' AS json, CAST(message->>'drift_abs' AS DECIMAL(38, 2)) AS amount {finding}"
+            ),
+        ],
+    );
+    assert_eq!(
+        numbers,
+        json!([{"text": "100.00", "json": "\"100.00\"", "amount": "100.00"}])
+    );
+    // In the order of the contract, whatever the order of the files.
+    let columns = |statement: &str| {
+        let output = lake(&root, &["--format", "csv", "sql", statement]);
+        stdout(&output).lines().next().unwrap().to_owned()
+    };
+    for of in [
+        "gold.ledger_supply_balance_daily",
+        "version_of('gold.ledger_supply_balance_daily', 1)",
+    ] {
+        assert!(
+            columns(&format!("SELECT * FROM {of}"))
+                .starts_with("date_kst,issued_supply,wallet_total_balance,diff_amount")
+        );
+    }
+    assert!(
+        columns("SELECT * FROM silver.ledger_entries LIMIT 1")
+            .starts_with("tx_id,wallet_id,event_time,event_date_kst,entry_type")
+    );
+}
+
+#[test]
+fn what_a_run_did_is_a_text_that_prometheus_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = demo(dir.path());
+    let file = dir.path().join("nsc.prom");
+    lake(
+        &root,
+        &[
+            "run",
+            "b",
+            "--date-kst",
+            DAY,
+            "--metrics-file",
+            file.to_str().unwrap(),
+        ],
+    );
+    let text = std::fs::read_to_string(&file).unwrap();
+    for line in [
+        "nsc_run_success{run=\"pipeline_b\",pipeline=\"pipeline_b\"} 1",
+        "nsc_run_verdict{run=\"pipeline_b\",pipeline=\"pipeline_b\",control=\"B-2 supply\",subject=\"2026-01-05\",verdict=\"CRITICAL\"} 1",
+    ] {
+        assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+    }
+    // A run that fails says so as well.
+    let failed = at(
+        &root,
+        &[
+            "run",
+            "b",
+            "--date-kst",
+            "2026-01-09",
+            "--metrics-file",
+            file.to_str().unwrap(),
+        ],
+    );
+    assert_eq!(failed.status.code(), Some(3));
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(
+        text.contains("nsc_run_success{run=\"pipeline_b\",pipeline=\"pipeline_b\"} 0"),
+        "{text}"
+    );
+}
+
+#[test]
+fn manual_pages_are_written_for_every_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let printed = ok(nsc(dir.path(), &["man"]));
+    assert!(stdout(&printed).contains(".TH nsc 1"));
+    ok(nsc(dir.path(), &["man", "--out", "man"]));
+    for page in ["nsc.1", "nsc-run.1", "nsc-loads-retract.1", "nsc-explain-tx.1"] {
+        assert!(dir.path().join("man").join(page).exists(), "{page}");
+    }
+}
+
+#[test]
+fn errors_have_a_korean_title_and_page_where_it_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let korean = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_nsc"))
+            .args(arguments)
+            .current_dir(dir.path())
+            .env_clear()
+            .env("NSC_LANG", "ko")
+            .output()
+            .unwrap()
+    };
+    let refused = korean(&["runs", "list"]);
+    assert!(
+        stderr(&refused).starts_with("ERROR NSC0406 루트에 레이크하우스가 없음: "),
+        "{}",
+        stderr(&refused)
+    );
+    let page = korean(&["explain", "error", "NSC0406"]);
+    assert!(stdout(&page).contains("## 할 일"), "{}", stdout(&page));
+    // A machine is answered in one language.
+    let machine = korean(&["--format", "json", "runs", "list"]);
+    let error: Value = serde_json::from_slice(&machine.stderr).unwrap();
+    assert_eq!(error["error"]["title"], "no lakehouse at the root");
+    let wrong = nsc(dir.path(), &["config", "show"]);
+    assert!(stdout(&wrong).contains("display.language"));
+}
