@@ -25,6 +25,7 @@ mod global_args;
 mod language;
 #[cfg(feature = "lakehouse")]
 mod machine_user;
+mod new_file;
 mod output;
 mod progress;
 mod signals;

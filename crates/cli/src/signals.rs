@@ -1,13 +1,19 @@
-//! What a signal does to the first process of a container.
+//! What a signal does: a command that has something to write before it ends waits for it, and the first process of a container
+//! ends by it.
 //!
 //! The kernel gives the process with the id 1 no default action: a `SIGTERM` that it does not handle is ignored, and the
 //! container is killed when the orchestrator's patience is over. So for that process the default is made here.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+#[cfg(feature = "lakehouse")]
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+
+#[cfg(feature = "lakehouse")]
+use crate::failure::{Failure, Outcome};
 
 /// A command that may have something to write before it ends ends by itself within this, or is ended.
 pub(crate) const GRACE: Duration = Duration::from_secs(15);
@@ -18,6 +24,24 @@ static HANDLED: AtomicBool = AtomicBool::new(false);
 /// Says that this command ends by itself when it is asked to.
 pub(crate) fn are_handled() {
     HANDLED.store(true, Ordering::Relaxed);
+}
+
+/// Listens for some signals when it returns; waits for the first that comes, and says which.
+#[cfg(feature = "lakehouse")]
+pub(crate) fn told_to_stop(kinds: &[SignalKind]) -> Outcome<impl Future<Output = SignalKind> + use<>> {
+    let listen = |kind: &SignalKind| {
+        let listening = signal(*kind).map_err(|e| Failure::unexpected("listening for signals", e));
+        listening.map(|listening| (*kind, listening))
+    };
+    let mut listening = kinds.iter().map(listen).collect::<Result<Vec<_>, _>>()?;
+    Ok(std::future::poll_fn(move |context| {
+        for (kind, signal) in &mut listening {
+            if signal.poll_recv(context).is_ready() {
+                return Poll::Ready(*kind);
+            }
+        }
+        Poll::Pending
+    }))
 }
 
 /// Ends the process by `SIGTERM` and `SIGINT` if it is the first one, unless the command does so itself. On a thread of its

@@ -1,12 +1,13 @@
 //! `nsc man`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Command, ValueHint};
-use nsc_core::{ErrorCode, ExitStatus};
+use nsc_core::ExitStatus;
 
 use crate::app::App;
-use crate::failure::{Failure, Outcome, Refusal};
+use crate::failure::{Failure, Outcome};
+use crate::new_file::unwritable;
 use crate::output::{Cell, Column, Sheet};
 
 /// Print the manual page, or write those of all commands
@@ -49,12 +50,4 @@ fn page(command: &Command) -> Outcome<Vec<u8>> {
     let rendered = clap_mangen::Man::new(command.clone()).render(&mut page);
     rendered.map_err(|e| Failure::unexpected("writing a manual page", e))?;
     Ok(page)
-}
-
-fn unwritable(path: &Path, error: std::io::Error) -> Refusal {
-    Refusal::new(
-        ErrorCode::OutputUnwritable,
-        format!("{} cannot be written", path.display()),
-    )
-    .with_detail(error)
 }

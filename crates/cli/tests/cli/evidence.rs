@@ -2,44 +2,13 @@
 //! them. Follows lakehouse contract 4.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::world::{demo, lake};
-use crate::{nsc, stderr, stdout};
+use crate::world::{as_json, at, demo, entry, lake, late};
+use crate::{stderr, stdout};
 
 const DAY: &str = "2026-01-05";
-
-fn at(root: &Path, arguments: &[&str]) -> Output {
-    let root_text = root.to_string_lossy().into_owned();
-    nsc(
-        root.parent().unwrap(),
-        &[&["--root", &root_text], arguments].concat(),
-    )
-}
-
-fn as_json(root: &Path, arguments: &[&str]) -> Value {
-    let output = lake(root, &[&["--format", "json"], arguments].concat());
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// Loads lines as a file of their own, which came after the day.
-fn late(root: &Path, table: &str, name: &str, lines: &[Value]) -> String {
-    let file = root.parent().unwrap().join(name);
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    std::fs::write(&file, text).unwrap();
-    let file = file.to_string_lossy().into_owned();
-    lake(
-        root,
-        &["ingest", table, &file, "--ingested-at", "2026-01-06T01:00:00Z"],
-    );
-    file
-}
-
-fn entry(tx_id: &str, wallet: &str, kind: &str, amount: &str) -> Value {
-    json!({"tx_id": tx_id, "wallet_id": wallet, "type": kind, "amount": amount, "created_at": "2026-01-05T03:00:00Z"})
-}
 
 /// The night after: what came late is taken, and the day computed again.
 fn next_night(root: &Path) {

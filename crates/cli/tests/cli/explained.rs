@@ -1,44 +1,13 @@
 //! Findings and entries explained: a sentence that is true, its equation, the rows behind it.
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::world::{demo, lake};
-use crate::{nsc, stderr, stdout};
+use crate::world::{allow_bad_records_from, as_json, at, demo, entry, lake, late};
+use crate::{stderr, stdout};
 
 const DAY: &str = "2026-01-05";
-
-fn at(root: &Path, arguments: &[&str]) -> Output {
-    let root_text = root.to_string_lossy().into_owned();
-    nsc(
-        root.parent().unwrap(),
-        &[&["--root", &root_text], arguments].concat(),
-    )
-}
-
-fn as_json(root: &Path, arguments: &[&str]) -> Value {
-    let output = lake(root, &[&["--format", "json"], arguments].concat());
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// Loads lines as a file of their own, which came after the day.
-fn late(root: &Path, table: &str, name: &str, lines: &[Value]) -> String {
-    let file = root.parent().unwrap().join(name);
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-    std::fs::write(&file, text).unwrap();
-    let file = file.to_string_lossy().into_owned();
-    lake(
-        root,
-        &["ingest", table, &file, "--ingested-at", "2026-01-06T01:00:00Z"],
-    );
-    file
-}
-
-fn entry(tx_id: &str, wallet: &str, kind: &str, amount: &str) -> Value {
-    json!({"tx_id": tx_id, "wallet_id": wallet, "type": kind, "amount": amount, "created_at": "2026-01-05T03:00:00Z"})
-}
 
 #[test]
 fn a_wallets_day_is_explained_in_a_sentence_and_an_equation() {
@@ -223,17 +192,7 @@ fn a_sentence_about_an_entry_says_all_of_it() {
     let mut next_day = entry("tx-next", "user-1003", "CHARGE", "5.00");
     next_day["created_at"] = json!("2026-01-06T03:00:00Z");
     late(&root, "transaction_ledger", "next.jsonl", &[next_day]);
-    let loose = "
-version: 1
-rules:
-- rule_id: silver_bad_records_loose
-  domain: silver
-  metric: bad_records_rate
-  threshold: 1.0
-  severity_map: {fail: 1.0}
-";
-    std::fs::write(dir.path().join("loose.yaml"), loose).unwrap();
-    lake(&root, &["rules", "sync", "loose.yaml"]);
+    allow_bad_records_from(&root, "2026-01-06T00:00:00Z");
     lake(&root, &["run", "silver", "--now", "2026-01-07T15:30:00Z"]);
     let shared = said("tx-shared");
     assert!(

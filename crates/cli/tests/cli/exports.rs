@@ -1,27 +1,13 @@
 //! Rows, numbers and pages taken elsewhere: files, Prometheus, manuals, another language.
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::world::{demo, lake, ok};
+use crate::world::{as_json, at, demo, lake, ok};
 use crate::{nsc, stderr, stdout};
 
 const DAY: &str = "2026-01-05";
-
-fn at(root: &Path, arguments: &[&str]) -> Output {
-    let root_text = root.to_string_lossy().into_owned();
-    nsc(
-        root.parent().unwrap(),
-        &[&["--root", &root_text], arguments].concat(),
-    )
-}
-
-fn as_json(root: &Path, arguments: &[&str]) -> Value {
-    let output = lake(root, &[&["--format", "json"], arguments].concat());
-    serde_json::from_slice(&output.stdout).unwrap()
-}
 
 #[test]
 fn rows_go_into_files_whole_or_not_at_all() {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use serde_json::{Value, json};
+
 use super::{nsc, stderr, stdout};
 
 /// Source names, in loading order.
@@ -87,6 +89,11 @@ pub(crate) fn lake(root: &Path, arguments: &[impl AsRef<str>]) -> Output {
 
 /// Lets a load consist of bad lines: for stories whose files are too small for one in a hundred.
 pub(crate) fn allow_bad_records(root: &Path) {
+    allow_bad_records_from(root, "2026-01-01T00:00:01Z");
+}
+
+/// The same from some time on, where there are rules already.
+pub(crate) fn allow_bad_records_from(root: &Path, now: &str) {
     let rules = "
 version: 1
 rules:
@@ -97,10 +104,40 @@ rules:
   severity_map: {fail: 1.0}
 ";
     std::fs::write(root.parent().unwrap().join("loose.yaml"), rules).unwrap();
+    lake(root, &["rules", "sync", "loose.yaml", "--now", now]);
+}
+
+/// Runs `nsc --root ROOT ...`, whatever comes of it.
+pub(crate) fn at(root: &Path, arguments: &[&str]) -> Output {
+    let root_text = root.to_string_lossy().into_owned();
+    nsc(
+        root.parent().unwrap(),
+        &[&["--root", &root_text], arguments].concat(),
+    )
+}
+
+/// What a command prints as JSON.
+pub(crate) fn as_json(root: &Path, arguments: &[&str]) -> Value {
+    let output = lake(root, &[&["--format", "json"], arguments].concat());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Loads lines as a file of their own, which came after the day.
+pub(crate) fn late(root: &Path, table: &str, name: &str, lines: &[Value]) -> String {
+    let file = root.parent().unwrap().join(name);
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_string_lossy().into_owned();
     lake(
         root,
-        &["rules", "sync", "loose.yaml", "--now", "2026-01-01T00:00:01Z"],
+        &["ingest", table, &file, "--ingested-at", "2026-01-06T01:00:00Z"],
     );
+    file
+}
+
+/// A line of the ledger on the sample day.
+pub(crate) fn entry(tx_id: &str, wallet: &str, kind: &str, amount: &str) -> Value {
+    json!({"tx_id": tx_id, "wallet_id": wallet, "type": kind, "amount": amount, "created_at": "2026-01-05T03:00:00Z"})
 }
 
 /// The sample day, loaded and computed by the run `first` in the night after it.

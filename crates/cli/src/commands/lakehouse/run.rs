@@ -14,6 +14,7 @@ use nsc_pipelines::{
     Analytics, Controls, Guardrail, Period, Pipeline, PipelineError, Progress, RuleSource, RunContext,
     RunReport, Silver, SyncRules,
 };
+use tokio::signal::unix::SignalKind;
 
 pub(crate) use report_text::report_text;
 
@@ -22,6 +23,7 @@ use crate::commands::lakehouse::rules;
 use crate::commands::lakehouse::run_context::context;
 use crate::failure::{Failure, Outcome, Refusal};
 use crate::progress;
+use crate::signals;
 
 /// Run a pipeline, or the whole chain
 #[derive(Debug, Args)]
@@ -170,17 +172,17 @@ pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> 
         progress: Progress::to(move |what| told.set_message(what.to_owned())),
         ..context(app, lake, run_id, Some(now), args.rules_as_of)?
     };
-    let stop = signal()?;
+    let stop = signals::told_to_stop(&[SignalKind::terminate(), SignalKind::interrupt()])?;
     let ended = tokio::select! {
         biased;
         ended = Box::pin(wanted.run(&context, period)) => Ok(ended),
-        name = stop => Err(name),
+        kind = stop => Err(kind),
     };
     spinner.finish_and_clear();
     let (report, outcome) = match ended {
         Ok(ended) => ended,
         // What was being written is no part of any table; the locks are free.
-        Err(name) => return interrupted(&context, name, app).await,
+        Err(kind) => return interrupted(&context, kind, app).await,
     };
     // A single pipeline that is held did nothing there is to report.
     if !report.parts.is_empty() || !matches!(outcome, Err(PipelineError::Held { .. })) {
@@ -195,21 +197,13 @@ pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> 
     Ok(found(&report, args.fail_on))
 }
 
-/// Waits for SIGTERM or SIGINT, and says which came.
-fn signal() -> Outcome<impl Future<Output = &'static str>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let listen = |kind| signal(kind).map_err(|e| Failure::unexpected("listening for signals", e));
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        }
-    })
-}
-
 /// Leaves word of a run that was told to stop.
-async fn interrupted(context: &RunContext, signal: &str, app: &mut App) -> Outcome<ExitStatus> {
+async fn interrupted(context: &RunContext, kind: SignalKind, app: &mut App) -> Outcome<ExitStatus> {
+    let signal = if kind == SignalKind::interrupt() {
+        "SIGINT"
+    } else {
+        "SIGTERM"
+    };
     if let Some(report) = nsc_pipelines::interrupted(context, signal).await? {
         let look = app.look();
         app.printer.document(&report, || report_text(&report, look))?;

@@ -5,24 +5,17 @@ use std::path::Path;
 
 use nsc_contracts::exception::ExceptionState;
 use nsc_contracts::status::SUCCESS;
-use nsc_core::{ErrorCode, MICROS_PER_SECOND, UtcMicros};
+use nsc_core::{MICROS_PER_SECOND, UtcMicros};
 use nsc_pipelines::RunReport;
 
 use crate::failure::Refusal;
+use crate::new_file::{NewFile, unwritable};
 
 /// Writes the metrics of a run and its steps; a file that is there is replaced at once, for it may be read at any moment.
 pub(super) fn write(report: &RunReport, path: &Path) -> Result<(), Refusal> {
-    let failed = |e: std::io::Error| {
-        Refusal::new(
-            ErrorCode::OutputUnwritable,
-            format!("{} cannot be written", path.display()),
-        )
-        .with_detail(e)
-    };
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let unfinished = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    std::fs::write(&unfinished, text(report)).map_err(failed)?;
-    std::fs::rename(&unfinished, path).map_err(failed)
+    let file = NewFile::of(path);
+    std::fs::write(file.path(), text(report)).map_err(|e| unwritable(path, e))?;
+    file.finish()
 }
 
 /// The series of a run: one family after the other.

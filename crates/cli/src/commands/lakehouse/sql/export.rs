@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use nsc_core::ErrorCode;
 use nsc_query::Engine;
 use parquet::arrow::ArrowWriter;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 
 use super::workbook::Workbook;
-use crate::failure::{Failure, Outcome, Refusal};
+use crate::failure::{Outcome, Refusal};
+use crate::new_file::{NewFile, unwritable};
 use crate::output::{BatchCells, CsvSink, RowSink, Zone, columns_of};
+use crate::signals;
 
 /// Where rows go, and in which form.
 #[derive(Debug)]
@@ -64,14 +65,18 @@ impl Target {
     /// Runs a statement and writes its rows; returns how many, or nothing when it was told to stop. A file of that name is
     /// replaced once all rows are written.
     pub(super) async fn write(&self, engine: &Engine, text: &str, zone: Zone) -> Outcome<Option<u64>> {
-        let stop = stop()?;
+        let stop = signals::told_to_stop(&[
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+        ])?;
         let mut batches = engine.stream(text).await?;
         if matches!(self.form, Form::Parquet) {
             super::refuse_namesakes(batches.schema())?;
         }
-        let unfinished = self.unfinished();
+        let file = NewFile::of(&self.path);
         let written = async {
-            let mut rows = self.begin(&unfinished, batches.schema(), zone)?;
+            let mut rows = self.begin(file.path(), batches.schema(), zone)?;
             let mut count = 0;
             while let Some(batch) = batches.next_batch().await? {
                 rows.batch(&batch)?;
@@ -80,26 +85,14 @@ impl Target {
                 tokio::task::yield_now().await;
             }
             rows.end()?;
-            std::fs::rename(&unfinished, &self.path).map_err(|e| self.failed(&e))?;
+            file.finish()?;
             Ok(count)
         };
-        let written = tokio::select! {
+        tokio::select! {
             biased;
-            () = stop => Ok(None),
+            _ = stop => Ok(None),
             written = written => written.map(Some),
-        };
-        if !matches!(written, Ok(Some(_))) {
-            // What could not be finished is no file of the user's.
-            std::fs::remove_file(&unfinished).ok();
         }
-        written
-    }
-
-    /// Beside the file that is wanted, so that it can take its place at once.
-    fn unfinished(&self) -> PathBuf {
-        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        self.path
-            .with_file_name(format!(".{name}.{}.part", std::process::id()))
     }
 
     fn begin(&self, path: &Path, schema: &SchemaRef, zone: Zone) -> Outcome<Rows<'_>> {
@@ -130,23 +123,13 @@ impl Target {
     }
 
     fn failed(&self, error: &dyn std::fmt::Display) -> Refusal {
-        Refusal::new(
-            ErrorCode::OutputUnwritable,
-            format!("{} cannot be written", self.path.display()),
-        )
-        .with_detail(error)
+        unwritable(&self.path, error)
     }
 }
 
 /// The file itself: a link stays a link, and what it leads to is replaced. What is there and no file is not.
 fn behind_links(path: PathBuf) -> Result<PathBuf, Refusal> {
-    let refused = |why: &str| {
-        Refusal::new(
-            ErrorCode::OutputUnwritable,
-            format!("{} cannot be written", path.display()),
-        )
-        .with_detail(why)
-    };
+    let refused = |why: &str| unwritable(&path, why);
     match (std::fs::metadata(&path), std::fs::symlink_metadata(&path)) {
         (Ok(there), _) if there.is_file() => {
             std::fs::canonicalize(&path).map_err(|e| refused(&e.to_string()))
@@ -155,23 +138,6 @@ fn behind_links(path: PathBuf) -> Result<PathBuf, Refusal> {
         (Err(_), Ok(_)) => Err(refused("it is a link that leads nowhere")),
         (Err(_), Err(_)) => Ok(path),
     }
-}
-
-/// Waits for somebody to end the command.
-fn stop() -> Outcome<impl Future<Output = ()>> {
-    let listen = |kind| signal(kind).map_err(|e| Failure::unexpected("listening for signals", e));
-    let (mut interrupt, mut terminate, mut hangup) = (
-        listen(SignalKind::interrupt())?,
-        listen(SignalKind::terminate())?,
-        listen(SignalKind::hangup())?,
-    );
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    })
 }
 
 /// Rows on their way into a file.
