@@ -5,11 +5,7 @@ SELECT event.place, entry.order_id
 FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS event (tx_id, order_id, entry_type, place)
 CROSS JOIN LATERAL (
     SELECT
-        CASE
-            WHEN e.entry_type IN ('PAYMENT', 'RECEIVE')
-                AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
-                THEN e.related_id
-        END AS order_id,
+        CASE WHEN bo.is_leg(e.related_id, e.entry_type, e.related_type) THEN e.related_id END AS order_id,
         e.entry_type
     FROM bo.ledger_entries AS e
     WHERE e.tx_id = event.tx_id

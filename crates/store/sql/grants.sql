@@ -11,6 +11,7 @@ GRANT SELECT ON bo.schema_migrations TO {consumer}, {api};
 GRANT SELECT, INSERT, UPDATE
     ON bo.ledger_entries, bo.payment_orders, bo.payment_ledger_pairs, bo.moved_halves
     TO {consumer};
+GRANT EXECUTE ON FUNCTION bo.is_leg(varchar, varchar, varchar) TO {consumer};
 GRANT SELECT, INSERT, DELETE ON bo.consumer_dlq_events TO {consumer};
 GRANT UPDATE (replayed_at) ON bo.consumer_dlq_events TO {consumer};
 

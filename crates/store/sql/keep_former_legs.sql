@@ -25,7 +25,7 @@ CROSS JOIN LATERAL (
     SELECT
         e.related_id = former.payment_order_id
         AND e.entry_type = former.entry_type
-        AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER') AS is_this_leg
+        AND bo.is_leg(e.related_id, e.entry_type, e.related_type) AS is_this_leg
     FROM bo.ledger_entries AS e
     WHERE e.tx_id = former.tx_id
     LIMIT 1

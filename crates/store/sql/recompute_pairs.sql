@@ -21,8 +21,7 @@ WITH first AS MATERIALIZED (
         FROM bo.ledger_entries AS e
         WHERE e.related_id = ANY (ARRAY[given.id])
             AND left(e.entry_type, 16) = 'PAYMENT'
-            AND e.related_id IS NOT NULL
-            AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
+            AND bo.is_leg(e.related_id, e.entry_type, e.related_type)
         ORDER BY e.related_id, e.event_time, e.tx_id
         LIMIT 1
     ) AS payment ON true
@@ -31,8 +30,7 @@ WITH first AS MATERIALIZED (
         FROM bo.ledger_entries AS e
         WHERE e.related_id = ANY (ARRAY[given.id])
             AND left(e.entry_type, 16) = 'RECEIVE'
-            AND e.related_id IS NOT NULL
-            AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
+            AND bo.is_leg(e.related_id, e.entry_type, e.related_type)
         ORDER BY e.related_id, e.event_time, e.tx_id
         LIMIT 1
     ) AS receive ON true
@@ -53,8 +51,7 @@ pair AS (
             FROM bo.ledger_entries AS e
             WHERE e.related_id = ANY (ARRAY[first.order_id])
                 AND left(e.entry_type, 16) = 'PAYMENT'
-                AND e.related_id IS NOT NULL
-                AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
+                AND bo.is_leg(e.related_id, e.entry_type, e.related_type)
             ORDER BY e.related_id, e.event_time, e.tx_id
             LIMIT 2
         ),
@@ -63,8 +60,7 @@ pair AS (
             FROM bo.ledger_entries AS e
             WHERE e.related_id = ANY (ARRAY[first.order_id])
                 AND left(e.entry_type, 16) = 'RECEIVE'
-                AND e.related_id IS NOT NULL
-                AND (e.related_type IS NULL OR e.related_type = 'PAYMENT_ORDER')
+                AND bo.is_leg(e.related_id, e.entry_type, e.related_type)
             ORDER BY e.related_id, e.event_time, e.tx_id
             LIMIT 2
         ),
@@ -86,7 +82,7 @@ pair AS (
                     AND (
                         entry.related_id = m.payment_order_id
                         AND entry.entry_type = 'PAYMENT'
-                        AND (entry.related_type IS NULL OR entry.related_type = 'PAYMENT_ORDER')
+                        AND bo.is_leg(entry.related_id, entry.entry_type, entry.related_type)
                     ) IS NOT TRUE
                 ORDER BY m.event_time, m.tx_id
                 LIMIT 2
@@ -108,7 +104,7 @@ pair AS (
                     AND (
                         entry.related_id = m.payment_order_id
                         AND entry.entry_type = 'RECEIVE'
-                        AND (entry.related_type IS NULL OR entry.related_type = 'PAYMENT_ORDER')
+                        AND bo.is_leg(entry.related_id, entry.entry_type, entry.related_type)
                     ) IS NOT TRUE
                 ORDER BY m.event_time, m.tx_id
                 LIMIT 2

@@ -51,12 +51,11 @@ ON CONFLICT (tx_id) DO UPDATE SET
     source_taken_at = EXCLUDED.source_taken_at
 WHERE (
     $14::boolean
-    OR stored.related_id IS NULL
-    OR stored.entry_type NOT IN ('PAYMENT', 'RECEIVE')
-    OR stored.related_type <> 'PAYMENT_ORDER'
-    OR (stored.related_id, stored.entry_type, coalesce(stored.related_type, 'PAYMENT_ORDER'))
-        IS NOT DISTINCT FROM
-        (EXCLUDED.related_id, EXCLUDED.entry_type, coalesce(EXCLUDED.related_type, 'PAYMENT_ORDER'))
+    OR NOT bo.is_leg(stored.related_id, stored.entry_type, stored.related_type)
+    OR (
+        bo.is_leg(EXCLUDED.related_id, EXCLUDED.entry_type, EXCLUDED.related_type)
+        AND (EXCLUDED.related_id, EXCLUDED.entry_type) = (stored.related_id, stored.entry_type)
+    )
 )
 AND CASE
     -- neither version: by arrival, never over a row that has one, and no write when nothing changed

@@ -91,7 +91,7 @@ pub(crate) struct Folded<'a> {
 }
 
 impl LedgerRow {
-    /// Which leg of which pair this event is (serving contract 3).
+    /// Which leg of which pair this event is (serving contract 3); of a stored row `bo.is_leg` says it.
     pub(crate) fn leg_of(&self) -> Option<Leg<'_>> {
         let order = self.order()?;
         matches!(self.entry_type.as_str(), "PAYMENT" | "RECEIVE").then_some((order, self.entry_type.as_str()))

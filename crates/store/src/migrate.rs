@@ -39,6 +39,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "audit chain",
         include_str!("../../../migrations/0005_audit_chain.sql"),
     ),
+    (6, "legs", include_str!("../../../migrations/0006_legs.sql")),
 ];
 /// Where it is written which were run.
 const TABLE: &str = "bo.schema_migrations";

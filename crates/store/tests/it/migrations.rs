@@ -85,7 +85,8 @@ async fn from_every_earlier_version(postgres: &Postgres) {
             "0002 moved halves",
             "0003 lookup indexes",
             "0004 places of events",
-            "0005 audit chain"
+            "0005 audit chain",
+            "0006 legs"
         ]
     );
     let expected = shape(&newest).await;
