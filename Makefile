@@ -10,7 +10,7 @@ SCENARIOS ?= first rerun correction
 RUNS ?= 3
 PEERS ?= duckdb polars
 
-.PHONY: help up down test bench ci lint style clippy tidy halves fmt doc docs clean
+.PHONY: help up down test bench ci lint style clippy tidy halves fmt doc docs dist clean
 
 help: ## show this list
 	@echo 'make up and make test install what is missing, build and run. The rest:'
@@ -60,6 +60,9 @@ fmt: ## format the tree
 
 doc: ## the API documentation, into target/doc
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --workspace --no-deps --locked
+
+dist: ## the program as it is shipped: smaller, told from which commit; target/dist/nsc
+	NSC_BUILD_COMMIT=$$(git rev-parse --short=12 HEAD) cargo build --profile dist --locked --package nsc-cli
 
 docs: ## the documentation as web pages, into target/site
 	cargo run --release --locked --quiet --package xtask -- site

@@ -69,6 +69,14 @@ impl Api {
         })
     }
 
+    /// Asks the issuer for its keys, once: how many of them can be used. `None` where nobody is asked who they are.
+    ///
+    /// # Errors
+    /// When the issuer does not give them.
+    pub async fn ask_issuer(&self) -> Result<Option<usize>, ApiError> {
+        Ok(self.auth.ask_issuer().await?)
+    }
+
     /// Serves until the shutdown, then finishes the requests under way for as long as the drain allows. Must run in
     /// a tokio runtime.
     ///
@@ -89,7 +97,7 @@ impl Api {
             background.spawn(tls.renew(shutdown.clone()));
         }
         background.close();
-        tracing::info!(%address, tls = config.is_some(), "the API serves");
+        tracing::info!(target: nsc_telemetry::SERVICE, %address, tls = config.is_some(), "the API serves");
         let asked = asked_at(shutdown.clone());
         let served = serve(listener, config, &app, drain).await;
         // However the server ended, nothing else may go on.
@@ -102,7 +110,7 @@ impl Api {
         }
         app.audit.shutdown().await;
         background.wait().await;
-        tracing::info!("the API has stopped");
+        tracing::info!(target: nsc_telemetry::SERVICE, "the API has stopped");
         served
     }
 

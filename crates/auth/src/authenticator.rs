@@ -97,6 +97,17 @@ impl Authenticator {
         }
     }
 
+    /// Asks the issuer for its keys, once: how many of them can be used. `None` where nobody is asked who they are.
+    ///
+    /// # Errors
+    /// When the issuer does not give them.
+    pub async fn ask_issuer(&self) -> Result<Option<usize>, AuthError> {
+        match &self.0 {
+            Way::Disabled { .. } => Ok(None),
+            Way::Oidc(oidc) => oidc.keys.ask().await.map(Some),
+        }
+    }
+
     /// What has to go on in the background; returns at the shutdown.
     pub async fn run(&self, shutdown: &CancellationToken) {
         if let Way::Oidc(oidc) = &self.0 {

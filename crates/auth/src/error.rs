@@ -16,6 +16,9 @@ pub enum AuthError {
     /// No HTTPS connection can be made at all.
     #[error("connections to the issuer cannot be set up")]
     HttpClient(String),
+    /// The issuer does not give them now.
+    #[error("the issuer's keys cannot be fetched now")]
+    Fetch(String),
 }
 
 impl OperatorError for AuthError {
@@ -25,7 +28,9 @@ impl OperatorError for AuthError {
 
     fn detail(&self) -> Option<String> {
         match self {
-            Self::KeyUrl { reason, .. } | Self::HttpClient(reason) => Some(reason.clone()),
+            Self::KeyUrl { reason, .. } | Self::HttpClient(reason) | Self::Fetch(reason) => {
+                Some(reason.clone())
+            }
         }
     }
 
@@ -35,6 +40,7 @@ impl OperatorError for AuthError {
             Self::HttpClient(_) => {
                 "check that this machine has certificates of authorities (the package ca-certificates)"
             }
+            Self::Fetch(_) => "check OIDC_ISSUER, and whether this machine reaches it",
         };
         Some(hint.to_owned())
     }

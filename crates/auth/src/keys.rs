@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::error::AuthError;
 use crate::jose::Jose;
 use crate::jwks::{Fitting, KeySet, Unused};
 use crate::source::{FetchError, KeySource};
@@ -113,6 +114,12 @@ impl Keys {
     /// Whether tokens can be verified.
     pub(super) fn ready(&self) -> bool {
         self.usable().is_some()
+    }
+
+    /// Asks the issuer now: how many keys it publishes that can be used.
+    pub(super) async fn ask(&self) -> Result<usize, AuthError> {
+        self.fetch().await.map_err(|e| AuthError::Fetch(e.to_string()))?;
+        Ok(self.usable().map_or(0, |fetched| fetched.keys.len()))
     }
 
     /// Fetches the keys now and again, until the shutdown.

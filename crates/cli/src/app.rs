@@ -15,11 +15,11 @@ use secrecy::ExposeSecret;
 
 use crate::config::{self, Config, Flags, Scope};
 use crate::environment::Environment;
-use crate::failure::{Outcome, Refusal};
+use crate::failure::{OperatorMessage, Outcome};
 use crate::global_args::GlobalArgs;
 #[cfg(feature = "lakehouse")]
 use crate::machine_user;
-use crate::output::{Look, Printer};
+use crate::output::{Look, PagerCommand, Printer};
 use crate::progress::{self, LogBesideBars};
 use crate::terminal::Terminal;
 
@@ -58,7 +58,7 @@ impl App {
             color: terminal.stderr_color,
         };
         nsc_telemetry::init_with_writer(&log, LogBesideBars::new(&bars)).map_err(|e| {
-            Refusal::configuration(format!("the log ({}) cannot be set up", config.log.filter.origin))
+            OperatorMessage::configuration(format!("the log ({}) cannot be set up", config.log.filter.origin))
                 .with_detail(e)
         })?;
         for notice in &config.notices {
@@ -70,7 +70,8 @@ impl App {
         {
             return Err(objection.clone().into());
         }
-        let printer = Printer::to_stdout(global.format, look(terminal, &config));
+        let printer =
+            Printer::to_stdout(global.format, look(terminal, &config)).with_pager(PagerCommand::of(&env));
         Ok(Self {
             config,
             environment: env,
@@ -137,9 +138,9 @@ impl App {
     }
 
     #[cfg(feature = "lakehouse")]
-    fn no_lake(&self) -> Refusal {
+    fn no_lake(&self) -> OperatorMessage {
         let root = &self.config.lake.root;
-        Refusal::new(
+        OperatorMessage::new(
             ErrorCode::LakeMissing,
             format!("there is no lakehouse at {}", root.value),
         )

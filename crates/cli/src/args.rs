@@ -8,7 +8,7 @@ use crate::global_args::GlobalArgs;
 
 /// Lakehouse of a stablecoin payment platform: from raw JSONL to verified financial controls.
 #[derive(Debug, Parser)]
-#[command(name = "nsc", version, propagate_version = false, max_term_width = 110, after_help = EXAMPLES)]
+#[command(name = "nsc", version = crate::build::version(), propagate_version = false, max_term_width = 110, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     /// Flags every command takes.
     #[command(flatten)]

@@ -7,7 +7,7 @@ use clap::{Command, CommandFactory};
 use nsc_core::is_blank;
 
 use crate::args::Cli;
-use crate::failure::Refusal;
+use crate::failure::OperatorMessage;
 
 /// The parameters of `nsc run` whose value is blank are left out: a job passes all it knows, those without a value as `""`.
 pub(crate) fn without_blank_parameters(arguments: Vec<OsString>) -> Vec<OsString> {
@@ -97,13 +97,13 @@ const REPLACED: &[(&str, &str)] = &[
 ];
 
 /// The refusal of such a flag.
-pub(crate) fn replaced(error: &clap::Error) -> Option<Refusal> {
+pub(crate) fn replaced(error: &clap::Error) -> Option<OperatorMessage> {
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
         return None;
     };
     let flag = argument.split('=').next()?;
     let (flag, instead) = REPLACED.iter().find(|(known, _)| *known == flag)?;
-    Some(Refusal::usage(format!("{flag} has no meaning here")).with_hint(*instead))
+    Some(OperatorMessage::usage(format!("{flag} has no meaning here")).with_hint(*instead))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub(crate) mod explain;
 #[cfg(feature = "lakehouse")]
 pub(crate) mod lakehouse;
 pub(crate) mod man;
+pub(crate) mod metrics;
 pub(crate) mod sample;
 #[cfg(feature = "serving")]
 pub(crate) mod serving;

@@ -28,7 +28,7 @@ use nsc_telemetry::LogFormat;
 use secrecy::ExposeSecret;
 use secrecy::SecretString;
 
-use crate::failure::Refusal;
+use crate::failure::OperatorMessage;
 use crate::language::Language;
 use crate::output::Zone;
 
@@ -38,7 +38,7 @@ pub(crate) use reference::{example, schema, tables};
 pub(crate) use resolve::resolve;
 pub(crate) use scope::Scope;
 pub(crate) use setting::{EnvironmentName, Origin, Setting};
-pub(crate) use show::sheet;
+pub(crate) use show::listing;
 pub(crate) use size::{ByteSize, rounded};
 
 /// Everything that can be configured, one struct per concern.
@@ -60,12 +60,14 @@ pub(crate) struct Config {
     pub(crate) log: LogConfig,
     /// What people are shown.
     pub(crate) display: DisplayConfig,
+    /// Questions to the lake.
+    pub(crate) query: QueryConfig,
     /// The serving half.
     pub(crate) serving: serving::ServingConfig,
     /// What is to be said of the environment's variables.
     pub(crate) notices: Vec<Notice>,
     /// What stops a command: variables whose word would not hold.
-    pub(crate) objection: Option<Refusal>,
+    pub(crate) objection: Option<OperatorMessage>,
     /// Every value as it is shown.
     in_force: layers::InForce,
 }
@@ -137,6 +139,13 @@ pub(crate) struct DisplayConfig {
     pub(crate) time_zone: Setting<Zone>,
     /// The language of reports and explanations.
     pub(crate) language: Setting<Language>,
+}
+
+/// Questions to the lake.
+#[derive(Debug, Clone)]
+pub(crate) struct QueryConfig {
+    /// Where it is written down who looks at what.
+    pub(crate) looks_file: Option<Setting<PathBuf>>,
 }
 
 /// The log.

@@ -6,7 +6,7 @@ use std::io;
 
 use nsc_core::{ErrorCode, OperatorError};
 
-pub(crate) use nsc_core::Refusal;
+pub(crate) use nsc_core::OperatorMessage;
 
 /// The error a command handler returns. Any [`OperatorError`] turns into one with `?`.
 #[derive(Debug)]

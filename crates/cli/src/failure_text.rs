@@ -123,7 +123,7 @@ mod tests {
     use nsc_core::ErrorCode;
 
     use super::{FailureStyle, print};
-    use crate::failure::{Failure, Refusal};
+    use crate::failure::{Failure, OperatorMessage};
     use crate::language::Language;
 
     const ENGLISH: FailureStyle = FailureStyle::Text {
@@ -139,9 +139,10 @@ mod tests {
 
     #[test]
     fn an_error_reads_like_one_of_postgresql() {
-        let refusal = Refusal::new(ErrorCode::RuleChanged, "rule x is stored with another definition")
-            .with_detail("threshold: 1 -> 2\nseverity_map.crit: 1 -> 2")
-            .with_hint("Give the rule a new id.");
+        let refusal =
+            OperatorMessage::new(ErrorCode::RuleChanged, "rule x is stored with another definition")
+                .with_detail("threshold: 1 -> 2\nseverity_map.crit: 1 -> 2")
+                .with_hint("Give the rule a new id.");
         let failure = Failure::from(refusal);
         insta::assert_snapshot!(printed(&failure, ENGLISH), @r"
         ERROR NSC0303: rule x is stored with another definition
@@ -166,7 +167,7 @@ mod tests {
     /// An error quotes what a file, a server or a stranger says.
     #[test]
     fn what_an_error_quotes_reaches_the_terminal_without_its_controls() {
-        let refusal = Refusal::usage("\u{1b}]0;owned\u{7}no")
+        let refusal = OperatorMessage::usage("\u{1b}]0;owned\u{7}no")
             .with_detail("a\nb\u{1b}[2J")
             .with_hint("\u{9b}1m");
         let said = printed(&Failure::from(refusal), ENGLISH);

@@ -14,6 +14,7 @@ mod allocator;
 mod app;
 mod args;
 mod arguments;
+mod build;
 mod commands;
 mod config;
 mod dispatch;
@@ -30,6 +31,7 @@ mod output;
 mod progress;
 mod signals;
 mod start;
+mod suggested;
 mod terminal;
 
 fn main() -> std::process::ExitCode {

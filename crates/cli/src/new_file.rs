@@ -5,11 +5,11 @@ use std::path::Path;
 
 use nsc_core::ErrorCode;
 
-use crate::failure::Refusal;
+use crate::failure::OperatorMessage;
 
 /// The error of a file that cannot be written.
-pub(crate) fn unwritable(path: &Path, reason: impl Display) -> Refusal {
-    Refusal::new(
+pub(crate) fn unwritable(path: &Path, reason: impl Display) -> OperatorMessage {
+    OperatorMessage::new(
         ErrorCode::OutputUnwritable,
         format!("{} cannot be written", path.display()),
     )
@@ -24,7 +24,7 @@ mod whole {
     use std::path::{Path, PathBuf};
 
     use super::unwritable;
-    use crate::failure::Refusal;
+    use crate::failure::OperatorMessage;
 
     /// A file on its way: it lies beside the one that is wanted, and is gone when it is dropped before it has taken its place.
     #[derive(Debug)]
@@ -49,7 +49,7 @@ mod whole {
         }
 
         /// Puts it into its place, at once.
-        pub(crate) fn finish(self) -> Result<(), Refusal> {
+        pub(crate) fn finish(self) -> Result<(), OperatorMessage> {
             std::fs::rename(&self.unfinished, self.wanted).map_err(|e| unwritable(self.wanted, e))
         }
     }

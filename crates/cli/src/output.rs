@@ -1,15 +1,16 @@
 //! Results on stdout: rows or one document, for people or for machines.
 //!
-//! A command makes a [`Sheet`] (or feeds a [`RowSink`] row by row) and never formats anything itself.
+//! A command makes a [`Listing`] (or feeds a [`RowSink`] row by row) and never formats anything itself.
 
 #[cfg(feature = "lakehouse")]
 mod arrow_cells;
 mod cell;
 mod csv;
 mod json;
+mod listing;
 mod look;
+mod pager;
 mod sections;
-mod sheet;
 mod stdout;
 mod table;
 mod visible;
@@ -21,9 +22,10 @@ pub(crate) use arrow_cells::{BatchCells, columns_of};
 pub(crate) use cell::Cell;
 #[cfg(feature = "lakehouse")]
 pub(crate) use csv::CsvSink;
+pub(crate) use listing::{Align, Column, Listing, RowSink};
 pub(crate) use look::{Look, Zone};
-pub(crate) use sections::{Sections, sheet_text};
-pub(crate) use sheet::{Align, Column, RowSink, Sheet};
+pub(crate) use pager::PagerCommand;
+pub(crate) use sections::{Sections, listing_text};
 pub(crate) use stdout::Printer;
 pub(crate) use visible::{visible, visible_but_painted, visible_line};
 

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::args::Cli;
 use crate::dispatch::dispatch;
 use crate::environment::Environment;
-use crate::failure::{Failure, Outcome, Refusal};
+use crate::failure::{Failure, OperatorMessage, Outcome};
 use crate::failure_text::{self, FailureStyle};
 use crate::output::{Look, Printer};
 use crate::terminal::{ColorChoice, Terminal};
@@ -124,9 +124,9 @@ fn not_understood(error: &clap::Error, arguments: &[OsString], env: &Environment
     )
 }
 
-fn refusal_of(error: &clap::Error) -> Refusal {
+fn refusal_of(error: &clap::Error) -> OperatorMessage {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return Refusal::usage("a command is missing")
+        return OperatorMessage::usage("a command is missing")
             .with_detail(error.render())
             .with_hint("nsc --help");
     }
@@ -157,7 +157,7 @@ fn refusal_of(error: &clap::Error) -> Refusal {
         .chain(rest.iter().copied())
         .collect::<Vec<_>>()
         .join("\n");
-    let refusal = Refusal::usage(message);
+    let refusal = OperatorMessage::usage(message);
     let refusal = if detail.is_empty() {
         refusal
     } else {

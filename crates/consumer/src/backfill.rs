@@ -1,4 +1,4 @@
-//! Backfill: events from files of JSON lines, through the same reading and landing as those from Kafka (serving
+//! Backfill: events from files of JSON lines, through the same reading and sink as those from Kafka (serving
 //! contract 4). Run again after an interruption it does no harm: what is there is there.
 
 use std::collections::BTreeMap;
@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::ConsumerError;
-use crate::landing::{Landed, Landing, Stopped, Window};
 use crate::message::BACKFILL_TOPIC;
-use crate::options::{LandingOptions, Services};
+use crate::options::{Services, SinkOptions};
+use crate::sink::{SinkCounts, Stopped, StoreSink, Window};
 
 mod lines;
 
@@ -30,8 +30,8 @@ const STDIN: &str = "-";
 pub struct BackfillOptions {
     /// Says under which names the fields come.
     pub profile: EventProfile,
-    /// How to land, and where dead letters go.
-    pub landing: LandingOptions,
+    /// How they are written, and where dead letters go.
+    pub sink: SinkOptions,
     /// Ledger entries; `-` is standard input.
     pub ledger_file: Option<PathBuf>,
     /// Payment orders; `-` is standard input.
@@ -116,10 +116,10 @@ pub async fn backfill(
         since: options.since,
         until: options.until,
     };
-    let landing = Landing::new(services, options.profile.aliases(), options.landing.clone())
+    let sink = StoreSink::new(services, options.profile.aliases(), options.sink.clone())
         .within(window)
         .of_a_command();
-    landing.ready().await?;
+    sink.ready().await?;
     let files = [
         (EventKind::LedgerEntry, &options.ledger_file),
         (EventKind::PaymentOrder, &options.payment_order_file),
@@ -129,7 +129,7 @@ pub async fn backfill(
         if let Some(file) = file
             && !summary.interrupted
         {
-            let loaded = load(kind, file, &landing, options, stop, &mut progress).await?;
+            let loaded = load(kind, file, &sink, options, stop, &mut progress).await?;
             summary.add_file(file, loaded);
         }
     }
@@ -139,7 +139,7 @@ pub async fn backfill(
 async fn load(
     kind: EventKind,
     file: &Path,
-    landing: &Landing,
+    sink: &StoreSink,
     options: &BackfillOptions,
     stop: &CancellationToken,
     progress: &mut impl FnMut(BackfillProgress<'_>),
@@ -155,8 +155,8 @@ async fn load(
     };
     let total_bytes = source.total_bytes();
     let topic = Arc::from(dead_letter_topic(file));
-    let limits = options.landing.clone();
-    // The next chunk is read while one lands.
+    let limits = options.sink.clone();
+    // The next chunk is read while one is written.
     let (send, mut chunks) = mpsc::channel(1);
     let reading = tokio::task::spawn_blocking(move || source.read(kind, topic, &limits, &send));
     let mut bytes = 0;
@@ -173,8 +173,8 @@ async fn load(
         let Some(Chunk { messages, read }) = chunk else {
             break;
         };
-        let landed = match landing.land(&messages, stop).await {
-            Ok(landed) => landed,
+        let counts = match sink.write_all(&messages, stop).await {
+            Ok(counts) => counts,
             Err(Stopped::Asked) => {
                 summary.interrupted = true;
                 break;
@@ -182,7 +182,7 @@ async fn load(
             Err(Stopped::AtFault(error)) => return Err(error.into()),
         };
         bytes += read.bytes;
-        summary.add(read.lines, read.blank, landed);
+        summary.add(read.lines, read.blank, counts);
         progress(BackfillProgress {
             file,
             kind,
@@ -238,14 +238,14 @@ fn dead_letter_topic(file: &Path) -> String {
 }
 
 impl BackfillSummary {
-    fn add(&mut self, lines: u64, blank: u64, landed: Landed) {
+    fn add(&mut self, lines: u64, blank: u64, counts: SinkCounts) {
         self.lines += lines;
         self.blank += blank;
-        self.outside += landed.outside;
-        self.written += landed.written;
-        self.stale += landed.stale;
-        self.dead_letters += landed.dead_letters;
-        for (class, n) in landed.classes {
+        self.outside += counts.outside;
+        self.written += counts.written;
+        self.stale += counts.stale;
+        self.dead_letters += counts.dead_letters;
+        for (class, n) in counts.classes {
             *self.classes.entry(class).or_default() += n;
         }
     }

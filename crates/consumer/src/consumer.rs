@@ -20,11 +20,11 @@ use tokio_util::sync::CancellationToken;
 use crate::error::ConsumerError;
 use crate::housekeeping::Housekeeping;
 use crate::kafka::{Assignment, Client, Context, Ends};
-use crate::landing::Landing;
 use crate::message::REFUSED_BY_DATABASE;
 use crate::options::{ConsumerOptions, Services};
 use crate::poller::Poller;
 use crate::retry::Backoff;
+use crate::sink::StoreSink;
 use crate::worker::PartitionWorker;
 
 /// A batch that is being tried may take its time and a little more, while its partitions wait to leave.
@@ -36,15 +36,15 @@ pub struct Consumer {
     options: ConsumerOptions,
     services: Services,
     assignment: Arc<Assignment>,
-    landing: Arc<Landing>,
+    sink: Arc<StoreSink>,
 }
 
 /// How a consumer is, for whoever asks; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ConsumerStatus {
     assignment: Arc<Assignment>,
-    health: crate::landing::Health,
-    total: crate::landing::Total,
+    health: crate::sink::Health,
+    total: crate::sink::Total,
 }
 
 /// What became of the messages of a consumer: `messages = written + stale + dead_letters + tombstones`.
@@ -74,14 +74,14 @@ impl ConsumerStatus {
     /// What became of its messages so far.
     #[must_use]
     pub fn consumed(&self) -> Consumed {
-        let landed = self.total.get();
+        let counts = self.total.get();
         Consumed {
-            messages: landed.written + landed.stale + landed.dead_letters + landed.tombstones,
-            written: landed.written,
-            stale: landed.stale,
-            dead_letters: landed.dead_letters,
-            classes: landed.classes,
-            tombstones: landed.tombstones,
+            messages: counts.written + counts.stale + counts.dead_letters + counts.tombstones,
+            written: counts.written,
+            stale: counts.stale,
+            dead_letters: counts.dead_letters,
+            classes: counts.classes,
+            tombstones: counts.tombstones,
         }
     }
 
@@ -97,10 +97,10 @@ impl Consumer {
     #[must_use]
     pub fn new(options: ConsumerOptions, services: Services) -> Self {
         let aliases = options.profile.aliases();
-        let landing = Landing::new(&services, aliases, options.landing.clone());
+        let sink = StoreSink::new(&services, aliases, options.sink.clone());
         Self {
-            assignment: Arc::new(Assignment::new(options.lanes)),
-            landing: Arc::new(landing),
+            assignment: Arc::new(Assignment::new(options.workers)),
+            sink: Arc::new(sink),
             options,
             services,
         }
@@ -111,8 +111,8 @@ impl Consumer {
     pub fn status(&self) -> ConsumerStatus {
         ConsumerStatus {
             assignment: Arc::clone(&self.assignment),
-            health: self.landing.health(),
-            total: self.landing.total(),
+            health: self.sink.health(),
+            total: self.sink.total(),
         }
     }
 
@@ -126,23 +126,23 @@ impl Consumer {
         if !self.database_is_ready(&shutdown).await? {
             return Ok(());
         }
-        self.landing.ready().await?;
+        self.sink.ready().await?;
         // Ends everything: when asked to, when a part has failed, when this future is dropped.
         let stop = shutdown.child_token();
         let _dropped = stop.clone().drop_guard();
         let wakeup = Arc::new(Wakeup::default());
-        let workers: Arc<[PartitionWorker]> = (0..self.options.lanes.max(1))
-            .map(|_| PartitionWorker::new(&self.options.landing, Arc::clone(&wakeup)))
+        let workers: Arc<[PartitionWorker]> = (0..self.options.workers.max(1))
+            .map(|_| PartitionWorker::new(&self.options.sink, Arc::clone(&wakeup)))
             .collect();
         let client = self.client(&workers, &wakeup, &stop)?;
         self.announce_counters();
 
         let mut tasks = JoinSet::new();
         for worker in 0..workers.len() {
-            let (workers, landing, stop) = (Arc::clone(&workers), Arc::clone(&self.landing), stop.clone());
+            let (workers, sink, stop) = (Arc::clone(&workers), Arc::clone(&self.sink), stop.clone());
             tasks.spawn(async move {
                 if let Some(worker) = workers.get(worker) {
-                    worker.work(&*landing, &stop).await;
+                    worker.work(&*sink, &stop).await;
                 }
             });
         }
@@ -208,7 +208,7 @@ impl Consumer {
 
     /// Waits for the database; false when told to stop meanwhile.
     async fn database_is_ready(&self, shutdown: &CancellationToken) -> Result<bool, ConsumerError> {
-        let options = &self.options.landing;
+        let options = &self.options.sink;
         let mut backoff = Backoff::new(options.retry_initial, options.retry_max);
         loop {
             match self.services.store.ready().await {
@@ -242,7 +242,7 @@ impl Consumer {
             from_beginning: self.options.from_beginning,
             ends: Ends::default(),
             stop: stop.clone(),
-            revoke_timeout: self.options.landing.attempt_timeout + REVOKE_GRACE,
+            revoke_timeout: self.options.sink.attempt_timeout + REVOKE_GRACE,
             token: match &self.options.kafka.security {
                 Security::OauthBearer(provider) => Some(Arc::clone(provider)),
                 _ => None,

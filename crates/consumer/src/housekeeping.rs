@@ -39,7 +39,7 @@ impl Housekeeping {
             workers,
             assignment,
             topics: EventKind::ALL.map(|kind| (kind, options.profile.topic(kind).to_owned())),
-            dead_letters: options.landing.dead_letters.clone(),
+            dead_letters: options.sink.dead_letters.clone(),
         }
     }
 
@@ -54,7 +54,7 @@ impl Housekeeping {
         }
     }
 
-    /// On a timer: while the database is away nothing lands, and the age must be seen to grow. Of a topic that this
+    /// On a timer: while the database is away nothing is written, and the age must be seen to grow. Of a topic that this
     /// member does not read, because it is not there or others read it, nothing is known, and so nothing is told.
     async fn tell_freshness(&self) {
         let metrics = self.services.metrics.consumer();

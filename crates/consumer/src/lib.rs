@@ -1,6 +1,6 @@
 //! Kafka to the backoffice database (serving contract 1, 4 and 7).
 //!
-//! [`Consumer`] reads the two topics and lands what they hold, at least once and with the same end however often.
+//! [`Consumer`] reads the two topics and writes what they hold, at least once and with the same end however often.
 //! [`backfill()`] does the same with files, [`replay`] with dead letters. All three go through one reading
 //! ([`parse_event`]) and one way into the store.
 
@@ -12,13 +12,13 @@ mod form;
 mod housekeeping;
 mod json;
 mod kafka;
-mod landing;
 mod message;
 mod options;
 mod parse;
 mod poller;
 mod replay;
 mod retry;
+mod sink;
 mod worker;
 
 pub use backfill::{BackfillOptions, BackfillProgress, BackfillSummary, FailedFile, backfill};
@@ -28,6 +28,6 @@ pub use error::ConsumerError;
 pub use form::OtherForm;
 pub use nsc_kafka::{KafkaOptions, Security};
 pub use nsc_store::{DeadLetterFilter, StoredDeadLetter};
-pub use options::{ConsumerOptions, DeadLetterBackend, DeadLetterOptions, LandingOptions, Services, StartAt};
+pub use options::{ConsumerOptions, DeadLetterBackend, DeadLetterOptions, Services, SinkOptions, StartAt};
 pub use parse::parse_event;
 pub use replay::{ReplayOptions, ReplaySummary, StillBad, replay};

@@ -35,11 +35,11 @@ pub struct ConsumerOptions {
     pub kafka: KafkaOptions,
     /// Which topic carries which event.
     pub profile: EventProfile,
-    /// How events are landed.
-    pub landing: LandingOptions,
+    /// How events are written.
+    pub sink: SinkOptions,
     /// Transactions under way at once. A partition always belongs to one of them, so its order is kept. Of a
     /// store's connections one a worker is needed.
-    pub lanes: usize,
+    pub workers: usize,
     /// Where a partition without a committed offset begins.
     pub start: StartAt,
     /// Begin every partition at its beginning, whatever is committed; once in the life of this process.
@@ -59,8 +59,8 @@ impl ConsumerOptions {
         Self {
             kafka,
             profile,
-            landing: LandingOptions::default(),
-            lanes: 2,
+            sink: SinkOptions::default(),
+            workers: 2,
             start: StartAt::Earliest,
             from_beginning: false,
             max_messages: None,
@@ -83,7 +83,7 @@ pub enum StartAt {
 
 /// How events get into the store, from whatever source.
 #[derive(Debug, Clone)]
-pub struct LandingOptions {
+pub struct SinkOptions {
     /// Most events in one transaction.
     pub batch_events: usize,
     /// Most bytes of messages in one transaction, one message aside.
@@ -104,7 +104,7 @@ pub struct LandingOptions {
     pub dead_letters: DeadLetterOptions,
 }
 
-impl Default for LandingOptions {
+impl Default for SinkOptions {
     fn default() -> Self {
         Self {
             batch_events: 5_000,

@@ -85,7 +85,7 @@ impl Poller {
         // A failure here ends the workers too.
         self.stop.cancel();
         let context = Arc::clone(self.client.context());
-        let patience = self.options.landing.attempt_timeout + PATIENCE;
+        let patience = self.options.sink.attempt_timeout + PATIENCE;
         for worker in context.workers.iter() {
             worker.wait_until_idle(patience);
         }
@@ -99,7 +99,7 @@ impl Poller {
 
     /// Asks where to begin, when that is behind what is there, and joins the group.
     fn join(&mut self) -> Result<(), ConsumerError> {
-        let (initial, max) = (self.options.landing.retry_initial, self.options.landing.retry_max);
+        let (initial, max) = (self.options.sink.retry_initial, self.options.sink.retry_max);
         let mut backoff = Backoff::new(initial, max);
         let begins_at_ends = self.options.start == StartAt::Latest && !self.options.from_beginning;
         while begins_at_ends && !self.stop.is_cancelled() {

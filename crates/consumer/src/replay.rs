@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::dlq::DeadLetterQueue;
 use crate::error::ConsumerError;
-use crate::landing::{Landed, Landing, Stopped};
 use crate::message::{BACKFILL_TOPIC, Message, REFUSED_BY_DATABASE};
-use crate::options::{LandingOptions, Services};
+use crate::options::{Services, SinkOptions};
+use crate::sink::{SinkCounts, Stopped, StoreSink};
 
 /// Letters read at once.
 const PAGE: u32 = 200;
@@ -21,8 +21,8 @@ const PAGE: u32 = 200;
 pub struct ReplayOptions {
     /// Says which topic carried which event.
     pub profile: EventProfile,
-    /// How to land, and where the dead letters are.
-    pub landing: LandingOptions,
+    /// How they are written, and where the dead letters are.
+    pub sink: SinkOptions,
     /// Only this one.
     pub id: Option<i64>,
     /// Only those stored at or after this instant.
@@ -33,7 +33,7 @@ pub struct ReplayOptions {
     pub dry_run: bool,
 }
 
-/// A dead letter that still cannot be landed, and why.
+/// A dead letter that still cannot be written, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StillBad {
     /// Its id.
@@ -49,7 +49,7 @@ pub struct StillBad {
 pub struct ReplaySummary {
     /// Letters looked at.
     pub seen: u64,
-    /// Letters that are events now; landed and marked, unless it was a dry run.
+    /// Letters that are events now; written and marked, unless it was a dry run.
     pub replayed: u64,
     /// Of these, rows that were written.
     pub written: u64,
@@ -71,7 +71,7 @@ impl ReplaySummary {
     }
 }
 
-/// Lands dead letters again. An event without `updated_at` and `source_version` goes by arrival, so it replaces what
+/// Writes dead letters again. An event without `updated_at` and `source_version` goes by arrival, so it replaces what
 /// came after it the first time.
 ///
 /// # Errors
@@ -84,10 +84,10 @@ pub async fn replay(
     if !options.dry_run {
         services.store.ready().await?;
     }
-    let queue = DeadLetterQueue::of(&options.landing.dead_letters.backend, &services.store);
+    let queue = DeadLetterQueue::of(&options.sink.dead_letters.backend, &services.store);
     let aliases = options.profile.aliases();
     let replay = Replay {
-        landing: Landing::new(services, aliases, options.landing.clone()).of_a_command(),
+        sink: StoreSink::new(services, aliases, options.sink.clone()).of_a_command(),
         options,
         services,
         queue: &queue,
@@ -122,7 +122,7 @@ pub async fn replay(
 }
 
 struct Replay<'a> {
-    landing: Landing,
+    sink: StoreSink,
     options: &'a ReplayOptions,
     services: &'a Services,
     queue: &'a DeadLetterQueue,
@@ -143,10 +143,10 @@ impl Replay<'_> {
                 Err(bad) => summary.still_bad.push(bad),
             }
         }
-        let mut landed = Landed::default();
+        let mut counts = SinkCounts::default();
         if !self.options.dry_run && !messages.is_empty() {
-            // Interrupted: what landed stays, nothing is marked, and a later replay is harmless.
-            let (done, refused) = match self.landing.land_again(&messages, stop).await {
+            // Interrupted: what was written stays, nothing is marked, and a later replay is harmless.
+            let (done, refused) = match self.sink.write_again(&messages, stop).await {
                 Ok(done) => done,
                 Err(Stopped::AtFault(error)) => return Err(error.into()),
                 Err(Stopped::Asked) => {
@@ -154,7 +154,7 @@ impl Replay<'_> {
                     return Ok(());
                 }
             };
-            landed = done;
+            counts = done;
             messages.retain(|m| refused.iter().all(|r| r.offset != m.offset));
             summary.still_bad.extend(refused.into_iter().map(|r| StillBad {
                 dlq_id: r.offset,
@@ -165,8 +165,8 @@ impl Replay<'_> {
             self.queue.mark_replayed(ids, self.services.clock.now()).await?;
         }
         summary.replayed += messages.len() as u64;
-        summary.written += landed.written;
-        summary.stale += landed.stale;
+        summary.written += counts.written;
+        summary.stale += counts.stale;
         Ok(())
     }
 
@@ -190,7 +190,7 @@ impl Replay<'_> {
         })?;
         let payload = stored.letter.payload.unwrap_or_default();
         let now = self.services.clock.now();
-        let parsed = self.landing.reading().parse(kind, &payload, None, now);
+        let parsed = self.sink.reading().parse(kind, &payload, None, now);
         if let Err(violation) = parsed.event {
             return Err(bad(violation.class.name(), violation.text));
         }

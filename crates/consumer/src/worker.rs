@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::message::{Message, Partition};
-use crate::options::LandingOptions;
+use crate::options::SinkOptions;
 
 #[cfg(test)]
 mod tests;
@@ -80,7 +80,7 @@ struct State {
     finished: BTreeMap<Partition, Finished>,
 }
 
-/// The batch that is being landed.
+/// The batch that is being written.
 #[derive(Debug, Default)]
 struct UnderWay {
     partitions: BTreeSet<Partition>,
@@ -91,7 +91,7 @@ struct UnderWay {
 
 impl PartitionWorker {
     /// `wakeup` is called when there is room for more.
-    pub(crate) fn new(options: &LandingOptions, wakeup: Arc<Wakeup>) -> Self {
+    pub(crate) fn new(options: &SinkOptions, wakeup: Arc<Wakeup>) -> Self {
         Self {
             limits: Limits {
                 events: options.batch_events.max(1),

@@ -18,7 +18,7 @@ pub use definition::{Place, Rule};
 pub use error::{FieldChange, RuleError};
 pub use known::{KNOWN_METRICS, KnownMetric, RuleShape, TAGS};
 pub use reading::Severity;
-pub use seed::{DEFAULT_RULES_YAML, default_rules, parse_rules};
+pub use seed::{DEFAULT_RULES_YAML, default_rules, parse_rules, rules_schema};
 pub use set::RuleSet;
 pub use sync::{SyncPlan, plan_sync};
 pub use version::RuleVersion;

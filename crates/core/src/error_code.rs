@@ -183,6 +183,8 @@ registry! {
     TooManyDigits = NSC0504, Usage, "result over the digits of its type";
     /// A text with more decimals than what it is compared with or converted to.
     DigitsLost = NSC0505, Usage, "text with more decimals than its type";
+    /// A look that is to be recorded and cannot be.
+    LookNotRecorded = NSC0506, Storage, "look cannot be recorded";
 
     /// PostgreSQL cannot be reached, refused the login, or failed.
     Database = NSC0601, Storage, "database not usable";

@@ -7,8 +7,8 @@ mod error_code;
 mod ids;
 mod money;
 mod near;
+mod operator_message;
 mod position;
-mod refusal;
 mod time;
 mod words;
 
@@ -18,8 +18,8 @@ pub use error_code::{ErrorCode, ExitStatus, OperatorError};
 pub use ids::{InvalidId, LoadId, RunId};
 pub use money::{Money, MoneyError};
 pub use near::{near, nearest};
+pub use operator_message::OperatorMessage;
 pub use position::{push_source_position, source_position};
-pub use refusal::Refusal;
 pub use time::{DateKst, InvalidTime, MICROS_PER_DAY, MICROS_PER_SECOND, UtcMicros, UtcWindow};
 pub use words::Words;
 

@@ -126,10 +126,9 @@ fn query(contract: &TableContract, compared: &Compared<'_>, before: &str, now: &
 /// Whether a report is of a run that computed the controls of a day.
 #[must_use]
 pub fn computed(report: &RunLogEntry, date: DateKst) -> bool {
-    let parts = report.report.get("parts").and_then(|p| p.as_array());
-    let reports = std::iter::once(&report.report).chain(parts.into_iter().flatten());
     let day = date.to_string();
-    reports
+    report
+        .reports()
         .filter_map(|r| r.get("verdicts")?.as_array())
         .flatten()
         .any(|verdict| {

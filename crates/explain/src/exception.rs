@@ -2,7 +2,7 @@
 
 use nsc_contracts::control::{Control, SUPPLY};
 use nsc_contracts::exception::{EXCEPTION_TYPES, Evidence, ExceptionType};
-use nsc_core::{DateKst, ErrorCode, Refusal};
+use nsc_core::{DateKst, ErrorCode, OperatorMessage};
 use nsc_query::{Engine, QueryError, Rows};
 
 use crate::Sections;
@@ -98,7 +98,7 @@ async fn none_found(finder: &Finder<'_>, args: &Wanted) -> Result<Sections, Quer
     );
     let judged = finder.rows(&judged).await?;
     if judged.count() == 0 {
-        let refusal = Refusal::new(
+        let refusal = OperatorMessage::new(
             ErrorCode::UpstreamNotReady,
             format!("the controls have not judged {date}"),
         )
@@ -135,7 +135,7 @@ async fn assert_known(finder: &Finder<'_>, date: DateKst, subject: &str) -> Resu
             return Ok(());
         }
     }
-    let refusal = Refusal::new(
+    let refusal = OperatorMessage::new(
         ErrorCode::Usage,
         format!("{subject} is no wallet, tx_id or merchant of {date}"),
     );

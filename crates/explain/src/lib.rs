@@ -18,9 +18,9 @@ pub use recon::recon;
 pub use sections::{Section, Sections};
 pub use tx::tx;
 
-use nsc_core::{ErrorCode, Refusal};
+use nsc_core::{ErrorCode, OperatorMessage};
 
 /// There is nothing to explain.
-fn nothing(what: String, hint: &str) -> Refusal {
-    Refusal::new(ErrorCode::Usage, what).with_hint(hint)
+fn nothing(what: String, hint: &str) -> OperatorMessage {
+    OperatorMessage::new(ErrorCode::Usage, what).with_hint(hint)
 }

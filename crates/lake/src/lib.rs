@@ -64,7 +64,7 @@ pub use provider::FilesTable;
 pub use repair::Misfiled;
 pub use retry::Retry;
 pub use root::{Lake, LakeOptions, StoreWrapper};
-pub use run_log::{NamedRun, RunLogEntry};
+pub use run_log::{NamedRun, RunLogEntry, steps_of};
 pub use schema_change::Migration;
 pub use scope::{Conflict, Scope};
 pub use session::{Room, SessionOptions, SharedRuntime, session};

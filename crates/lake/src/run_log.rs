@@ -22,21 +22,28 @@ impl RunLogEntry {
     /// neither.
     #[must_use]
     pub fn version_of(&self, table: &str) -> Option<u64> {
-        let parts = self.report.get("parts").and_then(Value::as_array);
-        let reports = || std::iter::once(&self.report).chain(parts.into_iter().flatten());
         let said = |key: &str| {
-            let versions = reports().filter_map(|r| r.get(key)?.get(table)?.as_u64());
+            let versions = self.reports().filter_map(|r| r.get(key)?.get(table)?.as_u64());
             versions.max()
         };
         said("versions_written").or_else(|| said("versions_read"))
     }
-}
 
-impl RunLogEntry {
+    /// The report itself, and those of the chain's steps.
+    pub fn reports(&self) -> impl Iterator<Item = &Value> {
+        std::iter::once(&self.report).chain(steps_of(&self.report))
+    }
+
     fn unreadable(name: String, reason: &str) -> Self {
         let report = json!({"run_id": name, "status": UNREADABLE, "error": reason});
         Self { name, report }
     }
+}
+
+/// The reports of a chain's steps, in their order; a run of one pipeline has none.
+pub fn steps_of(report: &Value) -> impl DoubleEndedIterator<Item = &Value> {
+    let steps = report.get("parts").and_then(Value::as_array);
+    steps.into_iter().flatten()
 }
 
 /// When a run began, milliseconds since the epoch, where its id says so: a copy of a lake gives its files other times.

@@ -29,7 +29,7 @@ pub struct Scope {
     pub rows: Option<Expr>,
     /// Files outside the scope that may hold a row of the same key (an entry whose day was corrected).
     /// Looked into only when the log's bounds of the first key column overlap the new rows'.
-    pub elsewhere: Vec<DataFile>,
+    pub outside: Vec<DataFile>,
     /// What happens where both have a row.
     pub conflict: Conflict,
     /// The keys of the new rows when they are known beforehand, so that only their stored rows are compared.
@@ -43,7 +43,7 @@ impl Scope {
         Self {
             files,
             rows: None,
-            elsewhere: Vec::new(),
+            outside: Vec::new(),
             conflict,
             keys: None,
         }
@@ -74,8 +74,8 @@ impl Scope {
 
     /// With files outside the scope that may hold a row of the same key.
     #[must_use]
-    pub fn or_elsewhere(mut self, files: Vec<DataFile>) -> Self {
-        self.elsewhere = files;
+    pub fn or_outside(mut self, files: Vec<DataFile>) -> Self {
+        self.outside = files;
         self
     }
 

@@ -22,7 +22,7 @@ pub struct StagedUpsert {
     pub(crate) taken_over: Staged,
     pub(crate) removed: Vec<DataFile>,
     pub(crate) outcome: UpsertOutcome,
-    pub(crate) elsewhere: Elsewhere,
+    pub(crate) outside: OutsideScope,
     /// Days beyond its own that the change matters for.
     pub(crate) reach: Option<Days>,
     /// The only columns it changes.
@@ -31,7 +31,7 @@ pub struct StagedUpsert {
 
 /// What new rows met in files outside the scope.
 #[derive(Debug, Default)]
-pub(crate) struct Elsewhere {
+pub(crate) struct OutsideScope {
     /// Files that lose rows to the new ones, with the keys of those rows.
     pub(crate) lost: Vec<(DataFile, FingerprintSet)>,
     /// Days of those files.
@@ -52,7 +52,7 @@ impl StagedUpsert {
     /// The days outside the scope that lose rows to the new ones: whatever was computed from them is out of date.
     #[must_use]
     pub fn days_left(&self) -> &BTreeSet<DateKst> {
-        &self.elsewhere.days
+        &self.outside.days
     }
 
     /// The days whose rows the commit changes: those of the new rows, and those that lose rows to them.
@@ -64,8 +64,8 @@ impl StagedUpsert {
 
     /// The key columns of stored rows outside the scope whose key came anew, whichever version is the newer one.
     #[must_use]
-    pub fn met_elsewhere(&self) -> &[RecordBatch] {
-        &self.elsewhere.met
+    pub fn met_outside(&self) -> &[RecordBatch] {
+        &self.outside.met
     }
 
     /// The new rows as a table, before they are committed; not those that are rewritten because of them.
@@ -95,7 +95,7 @@ impl StagedUpsert {
     pub async fn commit(self, metadata: Vec<(String, Value)>) -> Result<(Table, UpsertOutcome), LakeError> {
         let mut table = self.table;
         let mut metadata = metadata;
-        metadata.push(changes::metadata(self.outcome, self.elsewhere.moved));
+        metadata.push(changes::metadata(self.outcome, self.outside.moved));
         metadata.extend(days_changed::metadata(self.reach.as_ref(), self.only));
         // A commit without files, when there is something to say all the same.
         let says = self.reach.is_some_and(|days| !days.is_empty());

@@ -13,10 +13,11 @@ use arrow::datatypes::Date32Type;
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
 use nsc_core::DateKst;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::{FingerprintMap, FingerprintSet};
-use crate::staged_upsert::{Elsewhere, StagedUpsert};
+use crate::staged_upsert::{OutsideScope, StagedUpsert};
 use crate::stored_rows::{Comparison, StoredRows, times_of};
 use crate::writer::{Staged, StagedWriter};
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// What an upsert did, in rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, JsonSchema, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpsertOutcome {
     /// Keys that were not there.
     pub inserted: u64,
@@ -179,8 +180,8 @@ impl Upsert {
                 losing.push((file.clone(), dead));
             }
         }
-        let mut elsewhere = self.moved_elsewhere(ctx, &mut all).await?;
-        elsewhere.moved += all.moved;
+        let mut outside = self.outside_scope(ctx, &mut all).await?;
+        outside.moved += all.moved;
         let mut new = all.staged.data_files();
         new.extend(all.updates.data_files());
         let (key, mut removed, mut taken_over) = (self.comparison.key, Vec::new(), Staged::default());
@@ -189,7 +190,7 @@ impl Upsert {
             removed.extend(losing.drain(..).map(|(file, _)| file));
             taken_over = std::mem::take(&mut all.updates);
         }
-        for (file, dead) in std::mem::take(&mut elsewhere.lost) {
+        for (file, dead) in std::mem::take(&mut outside.lost) {
             all.outcome.updated += dead.len() as u64;
             all.outcome.inserted = all.outcome.inserted.saturating_sub(dead.len() as u64);
             losing.push((file, dead));
@@ -206,7 +207,7 @@ impl Upsert {
             taken_over,
             removed,
             outcome: all.outcome,
-            elsewhere,
+            outside,
             reach: None,
             only: None,
         })
@@ -214,18 +215,18 @@ impl Upsert {
 
     /// Rows of new keys that stand in files outside the scope, by file: the newer version wins, so either the
     /// stored row is dead, or the new one is dropped from what was staged.
-    async fn moved_elsewhere(
+    async fn outside_scope(
         &self,
         ctx: &SessionContext,
         all: &mut UpsertPart,
-    ) -> Result<Elsewhere, LakeError> {
-        let mut found = Elsewhere::default();
+    ) -> Result<OutsideScope, LakeError> {
+        let mut found = OutsideScope::default();
         let Some(first) = self.comparison.key.first() else {
             return Ok(found);
         };
         let candidates: Vec<DataFile> = self
             .scope
-            .elsewhere
+            .outside
             .iter()
             .filter(|f| all.range.overlaps(f, first))
             .cloned()
@@ -321,7 +322,7 @@ impl Upsert {
         Ok(versions)
     }
 
-    /// Rewrites the staged files without rows whose newer version stands elsewhere.
+    /// Rewrites the staged files without rows whose newer version stands outside the scope.
     async fn drop_staged(
         &self,
         ctx: &SessionContext,

@@ -13,7 +13,6 @@ use nsc_transforms::analytics::payment_fact;
 use crate::cursors::{Input, input};
 use crate::daily::{self, Daily};
 use crate::derivation::{self, Derivation, UNCHANGED};
-use crate::exceptions::metadata;
 use crate::pipeline::{Extent, Pipeline};
 use crate::silver::scope;
 use crate::{Period, PipelineError, RunContext, RunReport, Salt};
@@ -119,7 +118,7 @@ async fn day_fact(run: &RunContext, day: DateKst, report: &mut RunReport) -> Res
     let fact = payment_fact(&ctx, day, &run.run_id, salt).await?;
 
     let files = table.files_of(&[day])?;
-    let outcome = table.overwrite(&ctx, files, fact, metadata(run)).await?;
+    let outcome = table.overwrite(&ctx, files, fact, run.commit_metadata()).await?;
     report.committed(&table, outcome);
     let rows = outcome.inserted + outcome.unchanged;
     report.step(format!("C fact {day}"), since, rows, 0);

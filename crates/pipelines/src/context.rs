@@ -9,6 +9,7 @@ use nsc_contracts::rule::RuleSet;
 use nsc_contracts::{TableContract, table};
 use nsc_core::{RunId, UtcMicros};
 use nsc_lake::{Lake, LakeError, SessionOptions, Table, session};
+use serde_json::Value;
 
 use crate::PipelineError;
 use crate::progress::Progress;
@@ -67,6 +68,8 @@ pub struct Invocation {
     pub invoked_by: Option<String>,
     /// The effective configuration without its secrets, as a hash: equal where nothing differed.
     pub configuration: Option<String>,
+    /// The commit the program was built from, where the build was told.
+    pub commit: Option<&'static str>,
     /// Why, where that was said: it stands with a change of the rules.
     pub reason: Option<String>,
 }
@@ -101,6 +104,11 @@ impl RunContext {
     pub(crate) fn machine_time(&self) -> UtcMicros {
         let since = i64::try_from(self.begun.elapsed().as_micros()).unwrap_or(i64::MAX);
         self.clock.plus(since)
+    }
+
+    /// What stands with every commit of the run.
+    pub(crate) fn commit_metadata(&self) -> Vec<(String, Value)> {
+        vec![(nsc_lake::RUN_ID.to_owned(), self.run_id.as_str().into())]
     }
 
     /// A fresh engine session with every function of the transforms.

@@ -4,7 +4,7 @@
 use nsc_core::DateKst;
 
 use crate::cursors::Input;
-use crate::due::Work;
+use crate::days_of_work::Work;
 use crate::pipeline::Extent;
 use crate::{Period, PipelineError, RunContext, RunReport, gate};
 

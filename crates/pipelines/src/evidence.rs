@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nsc_contracts::status;
 use nsc_core::UtcMicros;
-use nsc_lake::Lake;
+use nsc_lake::{Lake, steps_of};
 use serde_json::Value;
 
 use crate::context::contract;
@@ -14,7 +14,7 @@ use crate::{PipelineError, RunContext, RunReport};
 
 /// Members of a report that the hash covers. Times, steps and memory are of the machine, and the state's own version is not
 /// known before it is committed.
-const COVERED: [&str; 17] = [
+const COVERED: [&str; 18] = [
     "run_id",
     "pipeline",
     "status",
@@ -22,6 +22,7 @@ const COVERED: [&str; 17] = [
     "now",
     "invoked_by",
     "version",
+    "commit",
     "configuration",
     "rules_in_force",
     "windows",
@@ -90,11 +91,12 @@ pub(crate) fn metadata(
     ended.error = error.map(ToString::to_string);
     ended.merge_tables();
     let json = serde_json::to_value(&ended).unwrap_or_default();
-    vec![
-        (nsc_lake::RUN_ID.to_owned(), run.run_id.as_str().into()),
+    let mut said = run.commit_metadata();
+    said.extend([
         (PIPELINE.to_owned(), report.pipeline.as_str().into()),
         (HASH.to_owned(), hash(&json).into()),
-    ]
+    ]);
+    said
 }
 
 /// How a stored report stands to what its run recorded.
@@ -168,12 +170,8 @@ impl Evidence {
     /// How a report of one pipeline, or of a chain, stands to what was recorded.
     #[must_use]
     pub fn of(&self, report: &Value) -> Standing {
-        if let Some(steps) = report
-            .get("parts")
-            .and_then(Value::as_array)
-            .filter(|steps| !steps.is_empty())
-        {
-            return of_chain(report, steps);
+        if steps_of(report).next().is_some() {
+            return of_chain(report);
         }
         if text(report, "status") == status::UNREADABLE {
             return Standing::Changed;
@@ -204,22 +202,13 @@ impl Evidence {
     /// before it could say more.
     #[must_use]
     pub fn without_report(&self, reports: &[&Value]) -> Vec<(String, String)> {
-        let steps = |report: &'_ Value| {
-            report
-                .get("parts")
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default()
-        };
         let mut said = BTreeSet::new();
         let mut killed = BTreeSet::new();
         for report in reports {
             if !has_ended(report) {
                 killed.insert(text(report, "run_id").to_owned());
             }
-            for part in std::iter::once((*report).clone()).chain(steps(report)) {
-                said.insert(hash(&part));
-            }
+            said.extend(std::iter::once(*report).chain(steps_of(report)).map(hash));
         }
         let lost = self.hashes.iter().filter(|((run, _), hashes)| {
             !killed.contains(run) && hashes.iter().any(|hash| !said.contains(hash))
@@ -234,7 +223,7 @@ fn has_ended(report: &Value) -> bool {
 }
 
 /// A chain judges nothing itself and ends as its steps do.
-fn of_chain(report: &Value, steps: &[Value]) -> Standing {
+fn of_chain(report: &Value) -> Standing {
     if !has_ended(report) {
         return Standing::NotRecorded;
     }
@@ -246,15 +235,22 @@ fn of_chain(report: &Value, steps: &[Value]) -> Standing {
     let says_nothing = ["verdicts", "exceptions", "tables", "affected_days"]
         .into_iter()
         .all(is_empty);
-    let agree = |name: &str| steps.iter().all(|step| step.get(name) == report.get(name));
-    let failed = steps.iter().find(|step| text(step, "status") == status::FAILURE);
+    let agree = |name: &str| steps_of(report).all(|step| step.get(name) == report.get(name));
+    let failed = steps_of(report).find(|step| text(step, "status") == status::FAILURE);
     let ends_alike = match failed {
         None => text(report, "status") == status::SUCCESS && report.get("error").is_none(),
         Some(step) => text(report, "status") == status::FAILURE && report.get("error") == step.get("error"),
     };
-    let agree = ["run_id", "now", "invoked_by", "version", "configuration"]
-        .into_iter()
-        .all(agree);
+    let agree = [
+        "run_id",
+        "now",
+        "invoked_by",
+        "version",
+        "commit",
+        "configuration",
+    ]
+    .into_iter()
+    .all(agree);
     if says_nothing && agree && ends_alike {
         Standing::AsRecorded
     } else {

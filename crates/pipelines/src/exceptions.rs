@@ -170,7 +170,7 @@ pub(crate) async fn record(
         }
         let part = writer.finish().await?;
         let staged = upsert.finish(&ctx, vec![part]).await?;
-        match staged.commit(metadata(run)).await {
+        match staged.commit(run.commit_metadata()).await {
             Err(e) if retry.is_worth_it(&e).await => table = run.table(LEDGER).await?,
             Err(e) => return Err(e.into()),
             Ok((table, outcome)) => {
@@ -207,11 +207,6 @@ pub(crate) async fn subjects(
         .read_table(table.scan(files))?
         .filter(col("exception_type").eq(lit(exception_type)))?
         .select_columns(&["subject"])?)
-}
-
-/// The commit metadata of a run.
-pub(crate) fn metadata(run: &RunContext) -> Vec<(String, serde_json::Value)> {
-    vec![(nsc_lake::RUN_ID.to_owned(), run.run_id.as_str().into())]
 }
 
 /// Registers batches of the exception ledger (or none) as a table of the contract's columns in their order.

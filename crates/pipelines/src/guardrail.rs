@@ -20,14 +20,14 @@ use nsc_contracts::rule::{Rule, RuleSet};
 use nsc_core::{MICROS_PER_DAY, MICROS_PER_SECOND, UtcMicros, UtcWindow};
 use nsc_lake::{Conflict, DataFile, Days, PipelineState, PipelineStates, Scope, Table, Upsert};
 use nsc_transforms::guardrail::{
-    AllowedValues, GuardrailRules, GuardrailSource, Judgement, Tally, Timeline, WindowMeasure, Windows,
-    freshness_seconds, judge, measures, newest_before, zero_windows_after,
+    AllowedValues, GuardrailRules, GuardrailSource, Judgement, Timeline, WindowCounter, WindowMeasure,
+    Windows, freshness_seconds, judge, measures, newest_before, zero_windows_after,
 };
 use nsc_transforms::rules::SeverityRule;
 use nsc_transforms::vocabulary::Vocabulary;
 
 use crate::derivation::{self, Derivation, UNCHANGED};
-use crate::exceptions::{self, Finding, Judged, metadata};
+use crate::exceptions::{self, Finding, Judged};
 use crate::gaps::{self, JudgedWindow};
 use crate::gate::{self, Success};
 use crate::loads;
@@ -325,11 +325,11 @@ impl Look<'_> {
         let (mut newest, mut judged) = (None, Vec::new());
         let mut zero = i64::try_from(carried).unwrap_or(i64::MAX);
         for windows in self.lots(&table)? {
-            let tally = self.tally(&table, source, windows, &allowed).await?;
-            if judged.is_empty() && !tally.begins_with_a_row() {
+            let counter = self.count(&table, source, windows, &allowed).await?;
+            if judged.is_empty() && !counter.begins_with_a_row() {
                 newest = self.newest_before(&table, source, first.start).await?;
             }
-            for (window, (counts, at_end)) in windows.iter().zip(tally.finish(newest)) {
+            for (window, (counts, at_end)) in windows.iter().zip(counter.finish(newest)) {
                 newest = at_end;
                 zero = zero_windows_after(zero, counts.event_count);
                 let measure = WindowMeasure {
@@ -361,24 +361,24 @@ impl Look<'_> {
         Ok(windows.chunk_by(same_day).collect())
     }
 
-    async fn tally(
+    async fn count(
         &self,
         table: &Table,
         source: GuardrailSource,
         windows: &[UtcWindow],
         allowed: &AllowedValues,
-    ) -> Result<Tally, PipelineError> {
-        let mut tally = Tally::new(Windows::new(windows.to_vec())?);
+    ) -> Result<WindowCounter, PipelineError> {
+        let mut counter = WindowCounter::new(Windows::new(windows.to_vec())?);
         // One session a source and lot: each registers its own `rows`.
         let ctx = self.run.session()?;
         if self.register(&ctx, table, span_of(windows)).await? {
             let plan = measures(&ctx, source, self.timeline, allowed).await?;
             let mut rows = plan.execute_stream().await?;
             while let Some(batch) = rows.try_next().await? {
-                tally.add(&batch)?;
+                counter.add(&batch)?;
             }
         }
-        Ok(tally)
+        Ok(counter)
     }
 
     /// Registers the rows of a span, and by event time some more: those of the files that can hold some of it. False when
@@ -476,7 +476,7 @@ async fn write_status(
     let (table, outcome) = upsert
         .finish(ctx, vec![part])
         .await?
-        .commit(metadata(run))
+        .commit(run.commit_metadata())
         .await?;
     report.committed(&table, outcome);
     Ok(())

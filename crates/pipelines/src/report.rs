@@ -8,13 +8,15 @@ use nsc_contracts::rule::{RuleSet, Severity};
 use nsc_contracts::status::{self, verdict};
 use nsc_core::{DateKst, RunId, UtcMicros, UtcWindow};
 use nsc_lake::UpsertOutcome;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use crate::progress::Progress;
 use crate::{PipelineError, RunContext};
 
 /// One source or table of a run.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize, Deserialize)]
 pub struct TableReport {
     /// Table, `<layer>.<name>`.
     pub table: String,
@@ -49,7 +51,7 @@ impl TableReport {
 }
 
 /// How long a step took.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct StepReport {
     /// Step.
     pub step: String,
@@ -62,9 +64,10 @@ pub struct StepReport {
 }
 
 /// Exceptions a run wrote.
-#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, JsonSchema, Serialize, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ExceptionCount {
     /// Business day.
+    #[schemars(with = "String")]
     pub date_kst: DateKst,
     /// Type.
     pub exception_type: String,
@@ -77,7 +80,7 @@ pub struct ExceptionCount {
 }
 
 /// A control's verdict on one day or span.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize, Deserialize)]
 pub struct Verdict {
     /// Control, e.g. `B-2 supply`.
     pub control: String,
@@ -90,9 +93,10 @@ pub struct Verdict {
 }
 
 /// The report of one run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct RunReport {
     /// Run id.
+    #[schemars(with = "String")]
     pub run_id: RunId,
     /// Pipeline, e.g. `pipeline_silver`.
     pub pipeline: String,
@@ -105,17 +109,25 @@ pub struct RunReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// The run's now.
+    #[schemars(with = "String")]
     pub now: UtcMicros,
     /// The machine's time when it began.
+    #[schemars(with = "String")]
     pub started_at: UtcMicros,
     /// The machine's time when it had ended.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub finished_at: Option<UtcMicros>,
     /// `user@host` that ran it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invoked_by: Option<String>,
     /// Version of the program.
+    #[schemars(with = "String")]
     pub version: &'static str,
+    /// Commit the program was built from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub commit: Option<&'static str>,
     /// Hash of the effective configuration without its secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub configuration: Option<String>,
@@ -123,9 +135,11 @@ pub struct RunReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rules_in_force: Vec<String>,
     /// What it was about.
+    #[schemars(with = "Vec<Span>")]
     pub windows: Vec<UtcWindow>,
     /// Earlier business days whose rows changed by late arrivals: their controls and facts are to be repeated.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
     pub affected_days: Vec<DateKst>,
     /// Sources and tables.
     pub tables: Vec<TableReport>,
@@ -154,11 +168,31 @@ pub struct RunReport {
     progress: Progress,
 }
 
+/// A half-open span of time, as it is written down.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "it describes what the vocabulary's type writes")]
+struct Span {
+    /// First instant inside.
+    start: String,
+    /// First instant after.
+    end: String,
+}
+
+/// The JSON schema of a report, as `--format json` prints it and the lakehouse keeps it.
+#[must_use]
+pub fn report_schema() -> Schema {
+    SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<RunReport>()
+}
+
 impl RunReport {
     pub(crate) fn new(run: &RunContext, pipeline: &str) -> Self {
         let mut report = Self::empty(run.run_id.clone(), pipeline.to_owned(), run.now);
         report.started_at = run.machine_time();
         report.invoked_by.clone_from(&run.invocation.invoked_by);
+        report.commit = run.invocation.commit;
         report.configuration.clone_from(&run.invocation.configuration);
         report.progress = run.progress.clone();
         report
@@ -183,6 +217,7 @@ impl RunReport {
             finished_at: None,
             invoked_by: None,
             version: env!("CARGO_PKG_VERSION"),
+            commit: None,
             configuration: None,
             rules_in_force: Vec::new(),
             windows: Vec::new(),

@@ -5,6 +5,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use nsc_contracts::rule::{KnownMetric, Rule, RuleError, RuleSet, RuleVersion, default_rules, plan_sync};
 use nsc_lake::session;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -42,7 +43,7 @@ impl Pipeline for SyncRules {
 }
 
 /// What a sync did.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
 pub struct SyncReport {
     /// Rules that came into force.
     pub opened: Vec<String>,
@@ -123,17 +124,18 @@ pub const REASON: &str = "reason";
 
 /// What stands with a change of the rules: who, why, from when, with which program.
 fn metadata(run: &RunContext) -> Vec<(String, Value)> {
-    let said = [
-        (nsc_lake::RUN_ID, Some(run.run_id.as_str())),
+    let optional = [
         (ACTOR, run.invocation.invoked_by.as_deref()),
         (REASON, run.invocation.reason.as_deref()),
         ("version", Some(env!("CARGO_PKG_VERSION"))),
     ];
-    let said = said
+    let optional = optional
         .into_iter()
         .filter_map(|(name, text)| Some((name.to_owned(), text?.into())));
-    said.chain([(EFFECTIVE.to_owned(), run.now.to_string().into())])
-        .collect()
+    let mut said = run.commit_metadata();
+    said.extend(optional);
+    said.push((EFFECTIVE.to_owned(), run.now.to_string().into()));
+    said
 }
 
 /// Syncs the wanted rules; a second sync of the same rules changes nothing.

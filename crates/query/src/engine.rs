@@ -16,12 +16,14 @@ use nsc_core::{ErrorCode, OperatorError};
 use nsc_lake::{Lake, LakeError, SessionOptions, session};
 
 use crate::error::QueryError;
+use crate::look_log::LookLog;
 use crate::{catalog, exact, statement, time_travel};
 
 /// A session over the lake, for one statement after the other.
 pub struct Engine {
     ctx: SessionContext,
     lake: Lake,
+    looks: Option<LookLog>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -43,7 +45,18 @@ impl Engine {
         time_travel::register(&ctx, &lake);
         exact::register(&ctx);
         datafusion_functions_json::register_all(&mut ctx).map_err(|e| statement::failed(&e))?;
-        Ok(Self { ctx, lake })
+        Ok(Self {
+            ctx,
+            lake,
+            looks: None,
+        })
+    }
+
+    /// The same session, each of whose statements is written down before it is answered.
+    #[must_use]
+    pub fn recorded(mut self, looks: Option<LookLog>) -> Self {
+        self.looks = looks;
+        self
     }
 
     /// The lake underneath.
@@ -64,6 +77,9 @@ impl Engine {
     /// What a statement asks for, and the tables that it names.
     async fn frame(&self, text: &str) -> Result<(DataFrame, Vec<&'static TableContract>), QueryError> {
         let parsed = statement::parse(text)?;
+        if let Some(looks) = &self.looks {
+            looks.record(self.lake.root().as_str(), text)?;
+        }
         let state = self.ctx.state();
         let named = state.resolve_table_references(&parsed).unwrap_or_default();
         match statement::plan(&state, parsed).await {

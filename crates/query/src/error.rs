@@ -1,6 +1,6 @@
 //! Why a statement was not answered.
 
-use nsc_core::{ErrorCode, OperatorError, Refusal};
+use nsc_core::{ErrorCode, OperatorError, OperatorMessage};
 use nsc_lake::LakeError;
 
 /// Why a statement was not answered.
@@ -9,7 +9,7 @@ use nsc_lake::LakeError;
 pub enum QueryError {
     /// The statement, or what it asks for, is refused.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] OperatorMessage),
     /// The lake refused.
     #[error(transparent)]
     Lake(#[from] LakeError),

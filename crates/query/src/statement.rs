@@ -10,17 +10,18 @@ use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use nsc_contracts::{Layer, TableContract};
-use nsc_core::{ErrorCode, OperatorError, Refusal, nearest};
+use nsc_core::{ErrorCode, OperatorError, OperatorMessage, nearest};
 use nsc_lake::LakeError;
 use nsc_transforms::functions::TooManyDigits;
 
 use crate::catalog::OPEN_FINDINGS;
 
 /// Parses the text as exactly one allowed statement.
-pub(crate) fn parse(text: &str) -> Result<Statement, Refusal> {
+pub(crate) fn parse(text: &str) -> Result<Statement, OperatorMessage> {
     let failed = |e: &dyn std::fmt::Display| {
-        let refusal = Refusal::new(ErrorCode::Sql, "the statement is not SQL this engine understands")
-            .with_detail(first_line(e));
+        let refusal =
+            OperatorMessage::new(ErrorCode::Sql, "the statement is not SQL this engine understands")
+                .with_detail(first_line(e));
         if text.trim_start().starts_with('\\') {
             refusal.with_hint("Commands that begin with a backslash are for the interactive session.")
         } else {
@@ -34,7 +35,9 @@ pub(crate) fn parse(text: &str) -> Result<Statement, Refusal> {
         .and_then(|mut p| p.parse_statements())
         .map_err(|e| failed(&e))?;
     match (statements.pop_front(), statements.len()) {
-        (None, _) => Err(Refusal::usage("no statement was given").with_hint("nsc sql \"SELECT ...\"")),
+        (None, _) => {
+            Err(OperatorMessage::usage("no statement was given").with_hint("nsc sql \"SELECT ...\""))
+        }
         (Some(_), 1..) => Err(not_allowed("more than one statement")
             .with_hint("Give one statement, without anything after its semicolon.")),
         (Some(statement), 0) if is_query(&statement) => Ok(statement),
@@ -43,7 +46,7 @@ pub(crate) fn parse(text: &str) -> Result<Statement, Refusal> {
 }
 
 /// Checks the plan too: a query may hide a change (`SELECT ... INTO`, a data-modifying `WITH`).
-pub(crate) fn verify(plan: &LogicalPlan) -> Result<(), Refusal> {
+pub(crate) fn verify(plan: &LogicalPlan) -> Result<(), OperatorMessage> {
     let options = SQLOptions::new()
         .with_allow_ddl(false)
         .with_allow_dml(false)
@@ -54,48 +57,48 @@ pub(crate) fn verify(plan: &LogicalPlan) -> Result<(), Refusal> {
 }
 
 /// Plans a parsed statement.
-pub(crate) async fn plan(state: &SessionState, statement: Statement) -> Result<LogicalPlan, Refusal> {
+pub(crate) async fn plan(state: &SessionState, statement: Statement) -> Result<LogicalPlan, OperatorMessage> {
     let plan = state.statement_to_plan(statement).await.map_err(|e| failed(&e))?;
     verify(&plan)?;
     Ok(plan)
 }
 
 /// A query the engine refused or could not finish; an error of the lake keeps its own code.
-pub(crate) fn failed(error: &DataFusionError) -> Refusal {
+pub(crate) fn failed(error: &DataFusionError) -> OperatorMessage {
     if let Some(lost) = LakeError::of_lost_file(error) {
-        return Refusal::of(&lost);
+        return OperatorMessage::of(&lost);
     }
     match error.find_root() {
         DataFusionError::External(cause) => {
             if let Some(lake) = cause.downcast_ref::<LakeError>() {
-                Refusal::of(lake)
-            } else if let Some(refusal) = cause.downcast_ref::<Refusal>() {
+                OperatorMessage::of(lake)
+            } else if let Some(refusal) = cause.downcast_ref::<OperatorMessage>() {
                 refusal.clone()
             } else if cause.is::<TooManyDigits>() {
                 too_many_digits(cause)
             } else {
-                Refusal::new(ErrorCode::Sql, "the query failed").with_detail(first_line(cause))
+                OperatorMessage::new(ErrorCode::Sql, "the query failed").with_detail(first_line(cause))
             }
         }
         DataFusionError::ArrowError(cause, _) if matches!(**cause, ArrowError::ArithmeticOverflow(_)) => {
             too_many_digits(cause)
         }
         root @ DataFusionError::ResourcesExhausted(_) => {
-            Refusal::new(ErrorCode::Sql, "the query needs more memory than it may use")
+            OperatorMessage::new(ErrorCode::Sql, "the query needs more memory than it may use")
                 .with_detail(first_line(root))
                 .with_hint("Select fewer columns, filter by the partition column, or raise --memory-limit.")
         }
-        root => Refusal::new(ErrorCode::Sql, "the query failed").with_detail(first_line(root)),
+        root => OperatorMessage::new(ErrorCode::Sql, "the query failed").with_detail(first_line(root)),
     }
 }
 
 /// The engine takes the name of a zone as it is given, and fails where the first time is shown in it.
-pub(crate) fn refuse_unknown_zone(schema: &Schema) -> Result<(), Refusal> {
+pub(crate) fn refuse_unknown_zone(schema: &Schema) -> Result<(), OperatorMessage> {
     for field in schema.fields() {
         if let DataType::Timestamp(_, Some(zone)) = field.data_type()
             && zone.parse::<Tz>().is_err()
         {
-            return Err(Refusal::new(ErrorCode::Sql, "the query failed")
+            return Err(OperatorMessage::new(ErrorCode::Sql, "the query failed")
                 .with_detail(format!("there is no time zone {zone}"))
                 .with_hint("Zones are named as in Asia/Seoul or +09:00."));
         }
@@ -104,13 +107,13 @@ pub(crate) fn refuse_unknown_zone(schema: &Schema) -> Result<(), Refusal> {
 }
 
 /// Whether a statement was refused because there is no such table. (The engine says it in words.)
-pub(crate) fn is_of_table(refusal: &Refusal, name: &str) -> bool {
+pub(crate) fn is_of_table(refusal: &OperatorMessage, name: &str) -> bool {
     let detail = refusal.detail().unwrap_or_default();
     detail.contains("table '") && detail.contains(&format!("{name}' not found"))
 }
 
 /// A table that there is not, with the one that was meant.
-pub(crate) fn unknown_table(schema: Option<&str>, name: &str) -> Refusal {
+pub(crate) fn unknown_table(schema: Option<&str>, name: &str) -> OperatorMessage {
     let given = schema.map_or_else(|| name.to_owned(), |schema| format!("{schema}.{name}"));
     let view = format!("{}.{OPEN_FINDINGS}", Layer::Gold.name());
     let known: Vec<String> = nsc_contracts::open_tables()
@@ -130,13 +133,13 @@ pub(crate) fn unknown_table(schema: Option<&str>, name: &str) -> Refusal {
         },
         |meant| format!("Did you mean {meant}? SHOW TABLES lists the tables."),
     );
-    Refusal::new(ErrorCode::Sql, "the query failed")
+    OperatorMessage::new(ErrorCode::Sql, "the query failed")
         .with_detail(format!("there is no table {given}"))
         .with_hint(hint)
 }
 
-fn too_many_digits(cause: &dyn std::fmt::Display) -> Refusal {
-    Refusal::new(
+fn too_many_digits(cause: &dyn std::fmt::Display) -> OperatorMessage {
+    OperatorMessage::new(
         ErrorCode::TooManyDigits,
         "a result has more digits than its type holds",
     )
@@ -146,8 +149,8 @@ fn too_many_digits(cause: &dyn std::fmt::Display) -> Refusal {
     )
 }
 
-fn not_allowed(what: &str) -> Refusal {
-    Refusal::new(ErrorCode::StatementNotAllowed, "only queries are allowed here")
+fn not_allowed(what: &str) -> OperatorMessage {
+    OperatorMessage::new(ErrorCode::StatementNotAllowed, "only queries are allowed here")
         .with_detail(what)
         .with_hint("SELECT, WITH, VALUES, SHOW TABLES, SHOW COLUMNS, DESCRIBE and EXPLAIN are; the pipelines alone change tables.")
 }

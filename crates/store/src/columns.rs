@@ -138,7 +138,7 @@ impl<'a> PairColumns<'a> {
         for (order, legs) in pairs {
             columns.order_id.push(order);
             if legs.unsettled {
-                columns.push_unsettled();
+                columns.push_undecided();
             } else {
                 columns.push_legs(*legs);
             }
@@ -164,7 +164,7 @@ impl<'a> PairColumns<'a> {
     }
 
     /// The row must be there, locked; what it says is for `recompute_pairs.sql`.
-    fn push_unsettled(&mut self) {
+    fn push_undecided(&mut self) {
         self.payment_tx_id.push(Some(""));
         self.receive_tx_id.push(Some(""));
         self.payer_wallet_id.push(Some(""));

@@ -10,7 +10,7 @@ pub mod metrics;
 pub mod serve;
 
 pub use correlation::{CorrelationId, TraceParent};
-pub use log::{LogError, LogFormat, LogOptions, init, init_with_writer, is_filter_for};
+pub use log::{LogError, LogFormat, LogOptions, SERVICE, init, init_with_writer, is_filter_for};
 pub use memory::peak_memory_bytes;
 pub use metrics::{
     ApiMetrics, ConsumerMetrics, DbMetrics, Metrics, MetricsError, MetricsOptions, PairingMetrics,

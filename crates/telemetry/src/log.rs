@@ -140,7 +140,21 @@ fn filter(text: &str) -> Result<EnvFilter, LogError> {
     {
         return Err(refused(format!("{word:?} is none of {}", LEVELS.join(", "))));
     }
-    EnvFilter::try_new(with_quiet_libraries(text)).map_err(|e| refused(e.to_string()))
+    EnvFilter::try_new(with_service(&with_quiet_libraries(text))).map_err(|e| refused(e.to_string()))
+}
+
+/// The target of the few lines that say a service has started, what it works with, and that it ends: they are logged at any
+/// level but `off`, for a service that says nothing looks like one that hangs.
+pub const SERVICE: &str = "nsc_service";
+
+/// The filter with [`SERVICE`], unless it says something of it, or that nothing is wanted.
+fn with_service(text: &str) -> String {
+    let is_off = text.trim().eq_ignore_ascii_case("off");
+    if is_off || text.contains(SERVICE) {
+        text.to_owned()
+    } else {
+        format!("{text},{SERVICE}=info")
+    }
 }
 
 /// Libraries that report as errors what their callers expect and handle (no table yet, a lost race that is
@@ -174,7 +188,7 @@ fn with_quiet_libraries(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{LogError, LogFormat, filter, is_filter_for, with_quiet_libraries};
+    use super::{LogError, LogFormat, filter, is_filter_for, with_quiet_libraries, with_service};
 
     #[test]
     fn formats_are_named() {
@@ -220,6 +234,18 @@ mod tests {
             "[span]=x=y",
         ] {
             assert!(!is_filter_for(text, "nsc"), "{text}");
+        }
+    }
+
+    #[test]
+    fn services_say_that_they_start_at_any_level_but_off() {
+        assert_eq!(with_service("warn"), "warn,nsc_service=info");
+        assert_eq!(
+            with_service("error,nsc_lake=debug"),
+            "error,nsc_lake=debug,nsc_service=info"
+        );
+        for text in ["off", " OFF", "warn,nsc_service=off", "nsc_service=debug"] {
+            assert_eq!(with_service(text), text);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The metrics of the serving half, under exactly the names of section 7.2 of the architecture.
+//! The metrics of a service, and of a run of a pipeline; those of the serving half under exactly the names of section 7.2 of the architecture.
 //! Follows serving contract 8.
 //!
 //! Everything is measured once, through OpenTelemetry, and read twice: by Prometheus as text
@@ -15,6 +15,7 @@ mod db;
 mod level;
 mod otlp;
 mod pairing;
+mod run;
 
 use std::fmt;
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub use api::{ApiMetrics, InFlight};
 pub use consumer::ConsumerMetrics;
 pub use db::DbMetrics;
 pub use pairing::{PairFlag, PairOutcome, PairingMetrics};
+pub use run::{PipelineRun, RunMetrics, RunTimes};
 
 /// The media type of [`Metrics::render`].
 pub const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -83,6 +85,7 @@ pub struct Metrics {
     consumer: ConsumerMetrics,
     pairing: PairingMetrics,
     db: DbMetrics,
+    runs: RunMetrics,
 }
 
 impl Metrics {
@@ -140,6 +143,7 @@ impl Metrics {
             consumer: ConsumerMetrics::new(meter),
             pairing: PairingMetrics::new(meter),
             db: DbMetrics::new(meter),
+            runs: RunMetrics::new(meter),
         }
     }
 
@@ -178,13 +182,19 @@ impl Metrics {
         self.db.clone()
     }
 
+    /// Those of a run of a pipeline.
+    #[must_use]
+    pub fn runs(&self) -> RunMetrics {
+        self.runs.clone()
+    }
+
     /// Sends what was not sent yet and stops. Blocks for up to some seconds while a collector does not answer:
     /// call it where blocking is allowed (`spawn_blocking`). A second call does nothing.
     pub fn shutdown(&self) {
         if let Some(provider) = &self.provider
             && let Err(error) = provider.shutdown()
         {
-            tracing::debug!(%error, "metrics did not stop cleanly");
+            tracing::warn!(%error, "the last metrics were not sent");
         }
     }
 }

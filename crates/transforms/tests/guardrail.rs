@@ -4,7 +4,7 @@
 use datafusion::prelude::SessionContext;
 use nsc_core::UtcWindow;
 use nsc_transforms::guardrail::{
-    AllowedValues, GuardrailSource, Tally, Timeline, Windows, measures, newest_before,
+    AllowedValues, GuardrailSource, Timeline, WindowCounter, Windows, measures, newest_before,
 };
 use nsc_transforms::vocabulary::Vocabulary;
 
@@ -39,21 +39,21 @@ async fn counted_by(
     source: GuardrailSource,
     timeline: Timeline,
 ) -> Vec<(i64, i64, i64, i64)> {
-    let tally = tallied(ctx, source, timeline).await;
-    tally
+    let counter = counter_of(ctx, source, timeline).await;
+    counter
         .finish(None)
         .iter()
         .map(|(c, _)| (c.event_count, c.keyed_rows, c.repeats, c.bad_rows))
         .collect()
 }
 
-async fn tallied(ctx: &SessionContext, source: GuardrailSource, timeline: Timeline) -> Tally {
+async fn counter_of(ctx: &SessionContext, source: GuardrailSource, timeline: Timeline) -> WindowCounter {
     let plan = measures(ctx, source, timeline, &allowed()).await.unwrap();
-    let mut tally = Tally::new(windows());
+    let mut counter = WindowCounter::new(windows());
     for batch in plan.collect().await.unwrap() {
-        tally.add(&batch).unwrap();
+        counter.add(&batch).unwrap();
     }
-    tally
+    counter
 }
 
 const META: &str = "_corrupt_record text, ingested_at ts, source_extracted_at ts, batch_id text, source_system text, source_ref text, ingest_date date, load_id text";
@@ -159,8 +159,8 @@ async fn freshness_sees_the_closing_instant_and_a_dead_source_grows_stale() {
         let lines: Vec<String> = lines.collect();
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         register(&ctx, "rows", batch(&columns, &lines));
-        let tally = tallied(&ctx, GuardrailSource::Ledger, Timeline::Arrival).await;
-        tally
+        let counter = counter_of(&ctx, GuardrailSource::Ledger, Timeline::Arrival).await;
+        counter
             .finish(before)
             .into_iter()
             .map(|(_, t)| t.map_or("~".to_owned(), |t| t.to_string()[11..].to_owned()))

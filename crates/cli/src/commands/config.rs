@@ -8,7 +8,7 @@ use nsc_core::{ErrorCode, ExitStatus};
 
 use crate::app::App;
 use crate::config;
-use crate::failure::{Outcome, Refusal};
+use crate::failure::{OperatorMessage, Outcome};
 
 /// Show the configuration
 #[derive(Debug, Args)]
@@ -58,7 +58,7 @@ Examples:
 
 pub(crate) fn handle(args: &ConfigArgs, app: &mut App) -> Outcome<ExitStatus> {
     match &args.command {
-        ConfigCommand::Show => app.printer.sheet(&config::sheet(&app.config))?,
+        ConfigCommand::Show => app.printer.listing(&config::listing(&app.config))?,
         ConfigCommand::Example => app.printer.text(&config::example())?,
         ConfigCommand::Reference => app.printer.text(&config::tables().join("\n"))?,
         ConfigCommand::Schema => {
@@ -69,10 +69,11 @@ pub(crate) fn handle(args: &ConfigArgs, app: &mut App) -> Outcome<ExitStatus> {
         ConfigCommand::ConvertProfile { file } => {
             let name = file.display().to_string();
             let text = std::fs::read_to_string(file).map_err(|e| {
-                Refusal::new(ErrorCode::InputUnreadable, format!("{name} cannot be read")).with_detail(e)
+                OperatorMessage::new(ErrorCode::InputUnreadable, format!("{name} cannot be read"))
+                    .with_detail(e)
             })?;
             let converted = convert_profiles(&name, &text).map_err(|e| {
-                Refusal::new(ErrorCode::ForeignFile, format!("{name} cannot be converted"))
+                OperatorMessage::new(ErrorCode::ForeignFile, format!("{name} cannot be converted"))
                     .with_detail(e)
                     .with_hint("Change the lines that are named, and convert it again.")
             })?;

@@ -12,7 +12,7 @@ use nsc_core::{ExitStatus, OperatorError, UtcMicros};
 use crate::app::App;
 use crate::config::{EnvironmentName, Scope};
 use crate::failure::{Failure, Outcome};
-use crate::output::{Cell, Sheet};
+use crate::output::{Cell, Listing};
 
 /// Check the health of a set-up
 #[derive(Debug, Args)]
@@ -121,7 +121,7 @@ pub(crate) async fn handle(args: DoctorArgs, app: &mut App) -> Outcome<ExitStatu
     });
     let has_warning = findings.0.iter().any(|(_, result, _)| *result == Result::Warn);
     let warned = (has_warning && args.fail_on == Some(FailOn::Warn)).then_some(ExitStatus::FoundWarning);
-    app.printer.sheet(&sheet(findings))?;
+    app.printer.listing(&listing(findings))?;
     Ok(status.or(warned).unwrap_or(ExitStatus::Ok))
 }
 
@@ -143,15 +143,15 @@ fn configuration(app: &App, findings: &mut Findings) {
     );
 }
 
-fn sheet(findings: Findings) -> Sheet {
-    let mut sheet = Sheet::of_text(&["check", "result", "detail"]);
+fn listing(findings: Findings) -> Listing {
+    let mut listing = Listing::of_text(&["check", "result", "detail"]);
     for (check, result, detail) in findings.0 {
         let result = match result {
             Result::Ok => "ok",
             Result::Warn => "WARN",
             Result::Fail(_) => "FAIL",
         };
-        sheet.push([Cell::Text(check), Cell::text(result), Cell::Text(detail)]);
+        listing.push([Cell::Text(check), Cell::text(result), Cell::Text(detail)]);
     }
-    sheet
+    listing
 }

@@ -8,6 +8,7 @@ use nsc_core::ExitStatus;
 use crate::app::App;
 use crate::failure::Outcome;
 use crate::output::Printer;
+use crate::suggested;
 
 #[cfg(feature = "lakehouse")]
 use super::lakehouse::explain::{self, FindingCommand};
@@ -32,6 +33,7 @@ Examples:
   nsc explain error                    every code, its title and exit code")]
     Error {
         /// The code an error names, NSC0401 or 401
+        #[arg(value_parser = suggested::error_code(), hide_possible_values = true)]
         code: Option<String>,
     },
 }

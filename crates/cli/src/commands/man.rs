@@ -8,7 +8,7 @@ use nsc_core::ExitStatus;
 use crate::app::App;
 use crate::failure::{Failure, Outcome};
 use crate::new_file::unwritable;
-use crate::output::{Cell, Column, Sheet};
+use crate::output::{Cell, Column, Listing};
 
 /// Print the manual page, or write those of all commands
 #[derive(Debug, Args)]
@@ -30,12 +30,12 @@ pub(crate) fn handle(args: &ManArgs, mut program: Command, app: &mut App) -> Out
         return Ok(ExitStatus::Ok);
     };
     std::fs::create_dir_all(out).map_err(|e| unwritable(out, e))?;
-    let mut sheet = Sheet::of_text(&["directory"]);
-    sheet.columns.push(Column::number("pages"));
+    let mut listing = Listing::of_text(&["directory"]);
+    listing.columns.push(Column::number("pages"));
     let program = program.disable_help_subcommand(true);
-    sheet.push([Cell::Text(out.display().to_string()), Cell::UInt(count(&program))]);
+    listing.push([Cell::Text(out.display().to_string()), Cell::UInt(count(&program))]);
     clap_mangen::generate_to(program, out).map_err(|e| unwritable(out, e))?;
-    app.printer.sheet(&sheet)?;
+    app.printer.listing(&listing)?;
     Ok(ExitStatus::Ok)
 }
 

@@ -10,7 +10,7 @@ use crate::app::App;
 #[cfg(feature = "serving")]
 use crate::commands::serving::publish;
 use crate::config::{Flags, Scope};
-use crate::failure::{Failure, Outcome, Refusal};
+use crate::failure::{Failure, OperatorMessage, Outcome};
 use crate::progress;
 
 /// Make sample data
@@ -156,9 +156,9 @@ fn text(summary: &SampleSummary) -> String {
     lines.join("\n") + "\n"
 }
 
-fn refusal(error: &SampleError) -> Refusal {
+fn refusal(error: &SampleError) -> OperatorMessage {
     if matches!(error, SampleError::ForeignFiles { .. }) {
-        return Refusal::usage(error.to_string()).with_hint(
+        return OperatorMessage::usage(error.to_string()).with_hint(
             "Name another directory with --out, or write over files of the same names with --force.",
         );
     }
@@ -168,7 +168,7 @@ fn refusal(error: &SampleError) -> Refusal {
     } else {
         ErrorCode::Usage
     };
-    let refusal = Refusal::new(code, error.to_string());
+    let refusal = OperatorMessage::new(code, error.to_string());
     match source {
         Some(cause) => refusal
             .with_detail(cause)

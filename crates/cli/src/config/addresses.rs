@@ -8,13 +8,13 @@ use url::Url;
 use super::Setting;
 use super::keys::{self, Key};
 use super::serving::ServingConfig;
-use crate::failure::Refusal;
+use crate::failure::OperatorMessage;
 
 /// Longest name of a host (RFC 1035).
 const MAX_HOST_CHARS: usize = 253;
 
 /// Refuses the configuration of serving when one of its addresses can lead nowhere.
-pub(super) fn check(serving: &ServingConfig) -> Result<(), Refusal> {
+pub(super) fn check(serving: &ServingConfig) -> Result<(), OperatorMessage> {
     let (kafka, auth) = (&serving.kafka, &serving.auth);
     brokers(&kafka.brokers.value).map_err(|problem| {
         refusal(&keys::KAFKA_BROKERS, &kafka.brokers)
@@ -40,8 +40,8 @@ pub(super) fn check(serving: &ServingConfig) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn refusal<T>(key: &Key, setting: &Setting<T>) -> Refusal {
-    Refusal::configuration(format!("{} ({}) is not usable", key.name, setting.origin))
+fn refusal<T>(key: &Key, setting: &Setting<T>) -> OperatorMessage {
+    OperatorMessage::configuration(format!("{} ({}) is not usable", key.name, setting.origin))
 }
 
 /// A list of `host:port`, blanks around a member aside. Says which member is wrong, and how.

@@ -8,7 +8,7 @@ use nsc_core::ErrorCode;
 use super::keys;
 use super::notice::Notice;
 use crate::environment::Environment;
-use crate::failure::Refusal;
+use crate::failure::OperatorMessage;
 
 /// Another name, and ours.
 struct Renamed {
@@ -64,7 +64,7 @@ pub(super) struct Alias {
 /// What the old names say, by our names.
 #[derive(Default)]
 pub(super) struct Aliases {
-    values: BTreeMap<&'static str, Result<Alias, Refusal>>,
+    values: BTreeMap<&'static str, Result<Alias, OperatorMessage>>,
     notices: Vec<Notice>,
 }
 
@@ -89,7 +89,7 @@ impl Aliases {
     ///
     /// # Errors
     /// When it says something that has no counterpart here, or our variable says something else.
-    pub(super) fn of(&self, variable: &str) -> Result<Option<&Alias>, Refusal> {
+    pub(super) fn of(&self, variable: &str) -> Result<Option<&Alias>, OperatorMessage> {
         match self.values.get(variable) {
             None => Ok(None),
             Some(Ok(alias)) => Ok(Some(alias)),
@@ -153,7 +153,7 @@ impl Aliases {
         }
     }
 
-    fn object(&mut self, ours: &'static str, refusal: Refusal) {
+    fn object(&mut self, ours: &'static str, refusal: OperatorMessage) {
         self.values.insert(ours, Err(refusal));
     }
 
@@ -308,8 +308,8 @@ pub(super) fn distinctive_names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Two names of one setting that say two things. Neither value is shown: either may be a secret.
-fn disagree(one: &str, other: &str) -> Refusal {
-    Refusal::new(
+fn disagree(one: &str, other: &str) -> OperatorMessage {
+    OperatorMessage::new(
         ErrorCode::NamesDisagree,
         format!("{one} and {other} do not say the same"),
     )
@@ -318,8 +318,8 @@ fn disagree(one: &str, other: &str) -> Refusal {
 }
 
 /// A value or a variable that nothing here corresponds to.
-pub(super) fn no_counterpart(name: &str, why: &str) -> Refusal {
-    Refusal::new(
+pub(super) fn no_counterpart(name: &str, why: &str) -> OperatorMessage {
+    OperatorMessage::new(
         ErrorCode::NoCounterpart,
         format!("{name} says something that nothing here corresponds to"),
     )
@@ -328,8 +328,8 @@ pub(super) fn no_counterpart(name: &str, why: &str) -> Refusal {
 }
 
 /// A variable whose bytes are no text.
-pub(super) fn unreadable(name: &str) -> Refusal {
-    Refusal::configuration(format!("the environment variable {name} is not UTF-8"))
+pub(super) fn unreadable(name: &str) -> OperatorMessage {
+    OperatorMessage::configuration(format!("the environment variable {name} is not UTF-8"))
         .with_hint("Give it in UTF-8; a secret of other bytes cannot be used.")
 }
 

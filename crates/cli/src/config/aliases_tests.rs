@@ -3,24 +3,24 @@
 use nsc_core::{ErrorCode, OperatorError};
 use secrecy::ExposeSecret;
 
-use super::super::{Config, Flags, Scope, resolve, sheet};
+use super::super::{Config, Flags, Scope, listing, resolve};
 use super::old_names;
 use crate::environment::Environment;
-use crate::failure::Refusal;
-use crate::output::{Look, sheet_text};
+use crate::failure::OperatorMessage;
+use crate::output::{Look, listing_text};
 
-fn with<const N: usize>(scope: Scope, variables: [(&str, &str); N]) -> Result<Config, Refusal> {
+fn with<const N: usize>(scope: Scope, variables: [(&str, &str); N]) -> Result<Config, OperatorMessage> {
     resolve(&Flags::default(), &Environment::from(variables), None, scope)
 }
 
-fn serving<const N: usize>(variables: [(&str, &str); N]) -> Result<Config, Refusal> {
+fn serving<const N: usize>(variables: [(&str, &str); N]) -> Result<Config, OperatorMessage> {
     with(Scope::Serving, variables)
 }
 
 /// The value of a key and its origin, as `nsc config show` has them.
 fn shown<const N: usize>(key: &str, variables: [(&str, &str); N]) -> String {
     let config = with(Scope::All, variables).unwrap();
-    let rows = sheet(&config).rows;
+    let rows = listing(&config).rows;
     let row = rows.iter().find(|row| row[0].to_string() == key).unwrap();
     format!("{} | {}", row[1], row[2])
 }
@@ -319,5 +319,5 @@ fn no_older_name_is_a_name_of_ours() {
         [("KAFKA_SASL_PASSWORD", "s3cret"), ("NSC_ENV", "local")],
     )
     .unwrap();
-    assert!(!sheet_text(&sheet(&config), Look::of_a_pipe()).contains("s3cret"));
+    assert!(!listing_text(&listing(&config), Look::of_a_pipe()).contains("s3cret"));
 }

@@ -5,10 +5,10 @@ use url::Url;
 use super::keys::{self, Key};
 use super::serving::ServingConfig;
 use super::{Config, Origin};
-use crate::failure::Refusal;
+use crate::failure::OperatorMessage;
 
 /// Refuses the lakehouse's root when it names a user, and with it perhaps a password.
-pub(super) fn refuse_root(config: &Config) -> Result<(), Refusal> {
+pub(super) fn refuse_root(config: &Config) -> Result<(), OperatorMessage> {
     let root = &config.lake.root;
     // A local path may hold any character.
     let is_url = root.value.contains("://");
@@ -19,7 +19,7 @@ pub(super) fn refuse_root(config: &Config) -> Result<(), Refusal> {
 }
 
 /// Refuses the configuration of serving when one of its addresses names a user.
-pub(super) fn refuse(serving: &ServingConfig) -> Result<(), Refusal> {
+pub(super) fn refuse(serving: &ServingConfig) -> Result<(), OperatorMessage> {
     let (kafka, auth) = (&serving.kafka, &serving.auth);
     let addresses = [
         (&keys::KAFKA_BROKERS, Some(&kafka.brokers)),
@@ -53,8 +53,8 @@ pub(super) fn stand_in(address: &str) -> bool {
 }
 
 /// Quotes nothing of the address.
-fn refusal(key: &Key, origin: &Origin) -> Refusal {
-    Refusal::configuration(format!("{} ({origin}) is not usable", key.name))
+fn refusal(key: &Key, origin: &Origin) -> OperatorMessage {
+    OperatorMessage::configuration(format!("{} ({origin}) is not usable", key.name))
         .with_detail("it names a user or a password before an @, and addresses are shown and logged")
         .with_hint(format!("Take them out of the address. {}", remedy(key)))
 }

@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{self, Key, Kind};
-use crate::failure::Refusal;
+use crate::failure::OperatorMessage;
 
 /// What the file says, by key; everything may be absent.
 #[derive(Debug, Clone, Default)]
@@ -37,13 +37,13 @@ struct Problem {
 
 impl FileConfig {
     /// Reads the file's text. The message names file, line and key, and quotes no line: it may hold a secret.
-    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, OperatorMessage> {
         Self::read(text).map_err(|problem| {
             let place = Place {
                 path,
                 line: line_of(text, problem.at.start),
             };
-            Refusal::configuration(format!("configuration file {place} is not usable"))
+            OperatorMessage::configuration(format!("configuration file {place} is not usable"))
                 .with_detail(problem.what)
                 .with_hint("`nsc config show` lists every key; docs/configuration.md explains them.")
         })

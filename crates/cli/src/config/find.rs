@@ -4,14 +4,17 @@ use std::path::{Path, PathBuf};
 
 use super::file::FileConfig;
 use crate::environment::Environment;
-use crate::failure::Refusal;
+use crate::failure::OperatorMessage;
 
 /// Read when neither `--config` nor `NSC_CONFIG` names a file; the first that exists, the others are not merged in.
 const PLACES: &[&str] = &["nsc.toml", "/etc/nsc/nsc.toml"];
 
 /// Finds and reads the configuration file: `--config`, else `NSC_CONFIG`, else `./nsc.toml`, else
 /// `/etc/nsc/nsc.toml`, else none.
-pub(crate) fn find(flag: Option<&Path>, env: &Environment) -> Result<Option<(PathBuf, FileConfig)>, Refusal> {
+pub(crate) fn find(
+    flag: Option<&Path>,
+    env: &Environment,
+) -> Result<Option<(PathBuf, FileConfig)>, OperatorMessage> {
     let named = flag
         .map(Path::to_owned)
         .or_else(|| env.get("NSC_CONFIG").map(PathBuf::from));
@@ -23,7 +26,7 @@ pub(crate) fn find(flag: Option<&Path>, env: &Environment) -> Result<Option<(Pat
         },
     };
     let text = std::fs::read_to_string(&path).map_err(|e| {
-        Refusal::configuration(format!("configuration file {} cannot be read", path.display()))
+        OperatorMessage::configuration(format!("configuration file {} cannot be read", path.display()))
             .with_detail(e)
             .with_hint("--config FILE, then NSC_CONFIG, name the file; without either, ./nsc.toml and /etc/nsc/nsc.toml are tried.")
     })?;

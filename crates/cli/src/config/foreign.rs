@@ -7,7 +7,7 @@ use super::aliases::no_counterpart;
 use super::notice::Notice;
 use super::scope::Scope;
 use crate::environment::Environment;
-use crate::failure::Refusal;
+use crate::failure::OperatorMessage;
 
 /// Overrides of the first implementation's own configuration files.
 const PIPELINE_PREFIX: &str = "PIPELINE_CFG__";
@@ -66,7 +66,11 @@ const LOST: &[Lost] = &[
 ];
 
 /// What stops a command of this scope, and what is only said.
-pub(super) fn judge(env: &Environment, scope: Scope, is_local: bool) -> (Option<Refusal>, Vec<Notice>) {
+pub(super) fn judge(
+    env: &Environment,
+    scope: Scope,
+    is_local: bool,
+) -> (Option<OperatorMessage>, Vec<Notice>) {
     let (mut lost, mut notices) = (Vec::new(), Vec::new());
     let mut add = |name: &str, why: &'static str, matters: bool| {
         if matters && !is_local {
@@ -91,7 +95,7 @@ pub(super) fn judge(env: &Environment, scope: Scope, is_local: bool) -> (Option<
 }
 
 /// All of them at once: whoever comes from there has several.
-fn objection(lost: &[(String, &str)]) -> Option<Refusal> {
+fn objection(lost: &[(String, &str)]) -> Option<OperatorMessage> {
     match lost {
         [] => None,
         [(name, why)] => Some(no_counterpart(name, why)),
@@ -99,7 +103,7 @@ fn objection(lost: &[(String, &str)]) -> Option<Refusal> {
             let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
             let each = several.iter().map(|(name, why)| format!("{name}: {why}"));
             let all = names.join(", ");
-            let refusal = Refusal::new(
+            let refusal = OperatorMessage::new(
                 ErrorCode::NoCounterpart,
                 format!("{all} say something that nothing here corresponds to"),
             );

@@ -133,6 +133,8 @@ keys! {
     LANGUAGE = key("display.language", "NSC_LANG", Kind::Text, "language of reports, explanations and error pages: en or ko")
         .default("en")
         .note("errors and their pages go by the variable alone: the file may be what they are about");
+    LOOKS_FILE = key("query.looks_file", "NSC_LOOKS_FILE", Kind::Path, "file that each look at the lake is recorded in").example("/var/log/nsc/looks.jsonl")
+        .note("of `nsc sql`, `explain`, `diff` and `findings`: when, who, which statement; what cannot be recorded is not answered");
     DATABASE_URL = key("database.url", "DATABASE_URL", Kind::Secret, "PostgreSQL of the bo schema, with the role of the command")
         .note("`postgres://user@host:5432/bo`");
     DATABASE_URL_FILE = key("database.url_file", "DATABASE_URL_FILE", Kind::SecretFile, "file that holds the URL, as a secret store mounts it").example("/mnt/secrets/database-url")

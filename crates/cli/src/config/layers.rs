@@ -13,7 +13,7 @@ use super::file::FileConfig;
 use super::keys::{self, Key, Kind};
 use super::{EnvironmentName, Origin, Setting};
 use crate::environment::Environment;
-use crate::failure::Refusal;
+use crate::failure::OperatorMessage;
 
 /// What the command line sets, by flag.
 #[derive(Debug, Clone, Default)]
@@ -62,7 +62,7 @@ impl Layers<'_> {
     }
 
     /// What the environment says, under our name or an older one.
-    pub(super) fn variable(&self, key: &Key) -> Result<Option<(String, Origin)>, Refusal> {
+    pub(super) fn variable(&self, key: &Key) -> Result<Option<(String, Origin)>, OperatorMessage> {
         if self.env.is_unreadable(key.variable) {
             return Err(aliases::unreadable(key.variable));
         }
@@ -82,7 +82,7 @@ impl Layers<'_> {
     }
 
     /// What the strongest layer says.
-    fn said(&self, key: &Key) -> Result<Option<(String, Origin)>, Refusal> {
+    fn said(&self, key: &Key) -> Result<Option<(String, Origin)>, OperatorMessage> {
         if let Some((flag, value)) = self.flags.get(key) {
             return Ok(Some((value.to_owned(), Origin::Flag(flag))));
         }
@@ -94,7 +94,7 @@ impl Layers<'_> {
     }
 
     /// The value of a key that has a default.
-    pub(super) fn pick<T>(&self, key: &'static Key) -> Result<Setting<T>, Refusal>
+    pub(super) fn pick<T>(&self, key: &'static Key) -> Result<Setting<T>, OperatorMessage>
     where
         T: FromStr,
         T::Err: Display,
@@ -107,7 +107,12 @@ impl Layers<'_> {
     }
 
     /// The value of a key whose default is worked out; `shown` is what is shown for it.
-    pub(super) fn pick_or<T>(&self, key: &'static Key, default: T, shown: &str) -> Result<Setting<T>, Refusal>
+    pub(super) fn pick_or<T>(
+        &self,
+        key: &'static Key,
+        default: T,
+        shown: &str,
+    ) -> Result<Setting<T>, OperatorMessage>
     where
         T: FromStr,
         T::Err: Display,
@@ -123,7 +128,7 @@ impl Layers<'_> {
     }
 
     /// The value of a key that may have none.
-    pub(super) fn pick_optional<T>(&self, key: &'static Key) -> Result<Option<Setting<T>>, Refusal>
+    pub(super) fn pick_optional<T>(&self, key: &'static Key) -> Result<Option<Setting<T>>, OperatorMessage>
     where
         T: FromStr,
         T::Err: Display,
@@ -132,7 +137,11 @@ impl Layers<'_> {
         said.map(|said| self.taken(key, said)).transpose()
     }
 
-    fn taken<T>(&self, key: &'static Key, (text, origin): (String, Origin)) -> Result<Setting<T>, Refusal>
+    fn taken<T>(
+        &self,
+        key: &'static Key,
+        (text, origin): (String, Origin),
+    ) -> Result<Setting<T>, OperatorMessage>
     where
         T: FromStr,
         T::Err: Display,
@@ -154,7 +163,7 @@ impl Layers<'_> {
         key: &'static Key,
         mounted: Option<&'static Key>,
         environment: EnvironmentName,
-    ) -> Result<Option<Setting<SecretString>>, Refusal> {
+    ) -> Result<Option<Setting<SecretString>>, OperatorMessage> {
         let mounted = mounted
             .map(|file| self.pick_optional::<PathBuf>(file))
             .transpose()?;
@@ -176,7 +185,7 @@ impl Layers<'_> {
         };
         if let Some(secret) = &secret {
             if secret.value.expose_secret().trim().is_empty() {
-                return Err(Refusal::configuration(format!(
+                return Err(OperatorMessage::configuration(format!(
                     "{} ({}) is blank",
                     key.name, secret.origin
                 )));
@@ -191,7 +200,7 @@ impl Layers<'_> {
     pub(super) fn storage(
         &self,
         environment: EnvironmentName,
-    ) -> Result<BTreeMap<String, Setting<SecretString>>, Refusal> {
+    ) -> Result<BTreeMap<String, Setting<SecretString>>, OperatorMessage> {
         let from_file = self.file.storage.iter().map(|(option, value)| {
             let setting = Setting {
                 value: value.clone(),
@@ -227,7 +236,7 @@ impl Layers<'_> {
 }
 
 /// Refuses a number outside of what its key allows. What is no number at all is the parser's to say.
-fn within(key: &Key, text: &str, origin: &Origin) -> Result<(), Refusal> {
+fn within(key: &Key, text: &str, origin: &Origin) -> Result<(), OperatorMessage> {
     let (Kind::Number(least, most), Ok(number)) = (key.kind, text.parse::<u64>()) else {
         return Ok(());
     };
@@ -243,17 +252,18 @@ fn within(key: &Key, text: &str, origin: &Origin) -> Result<(), Refusal> {
 }
 
 /// A value that cannot be used.
-pub(super) fn unusable(key: &Key, origin: &Origin, problem: &str) -> Refusal {
-    Refusal::configuration(format!("{} ({origin}) is not usable", key.name))
+pub(super) fn unusable(key: &Key, origin: &Origin, problem: &str) -> OperatorMessage {
+    OperatorMessage::configuration(format!("{} ({origin}) is not usable", key.name))
         .with_detail(problem)
         .with_hint("docs/configuration.md explains every key.")
 }
 
 /// A secret as a store mounts it. A byte order mark is no part of any; the line's end after it is none either, but of a
 /// salt every character is.
-fn mounted_secret(key: &Key, path: &Path) -> Result<SecretString, Refusal> {
-    let refused =
-        |why: &str| Refusal::configuration(format!("secret file {} of {} {why}", path.display(), key.name));
+fn mounted_secret(key: &Key, path: &Path) -> Result<SecretString, OperatorMessage> {
+    let refused = |why: &str| {
+        OperatorMessage::configuration(format!("secret file {} of {} {why}", path.display(), key.name))
+    };
     let bytes = std::fs::read(path).map_err(|e| refused("cannot be read").with_detail(e))?;
     let text = String::from_utf8(bytes).map_err(|_| refused("is not UTF-8"))?;
     if text.starts_with('\u{feff}') {
@@ -277,11 +287,15 @@ fn is_credential(option: &str) -> bool {
 }
 
 /// A configuration file is copied, mailed and committed: outside `local` no secret may stand in it.
-fn refuse_written_secret(name: &str, origin: &Origin, environment: EnvironmentName) -> Result<(), Refusal> {
+fn refuse_written_secret(
+    name: &str,
+    origin: &Origin,
+    environment: EnvironmentName,
+) -> Result<(), OperatorMessage> {
     if environment == EnvironmentName::Local || !matches!(origin, Origin::File(_)) {
         return Ok(());
     }
-    Err(Refusal::configuration(format!(
+    Err(OperatorMessage::configuration(format!(
         "{name} stands in the configuration file, which is refused in {}",
         environment.phrase()
     ))

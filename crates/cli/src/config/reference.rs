@@ -16,6 +16,7 @@ const LAKEHOUSE: &[&str] = &[
     "resources",
     "log",
     "display",
+    "query",
 ];
 
 const HEAD: &str = "| key | variable | flag | default | meaning |\n|---|---|---|---|---|\n";

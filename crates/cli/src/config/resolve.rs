@@ -16,11 +16,11 @@ use super::scope::Scope;
 use super::serving::ServingConfig;
 use super::{
     AnalyticsConfig, ByteSize, Config, DisplayConfig, EnvironmentName, Flags, LakeConfig, LogConfig, Origin,
-    ResourcesConfig, RetentionConfig, Setting,
+    QueryConfig, ResourcesConfig, RetentionConfig, Setting,
 };
 use super::{addresses, credentials, foreign, misspelt, resolve_serving};
 use crate::environment::Environment;
-use crate::failure::Refusal;
+use crate::failure::OperatorMessage;
 
 /// The salt of a developer's machine; refused anywhere else (lakehouse contract 4, "Pipeline C").
 pub(crate) const DUMMY_SALT: &str = "local-salt-v1";
@@ -36,7 +36,7 @@ pub(crate) fn resolve(
     env: &Environment,
     file: Option<(PathBuf, FileConfig)>,
     scope: Scope,
-) -> Result<Config, Refusal> {
+) -> Result<Config, OperatorMessage> {
     let (path, file) = file.map_or((None, FileConfig::default()), |(path, file)| (Some(path), file));
     let layers = Layers {
         env,
@@ -81,6 +81,9 @@ pub(crate) fn resolve(
             time_zone: layers.pick(&keys::TIME_ZONE)?,
             language: layers.pick(&keys::LANGUAGE)?,
         },
+        query: QueryConfig {
+            looks_file: layers.pick_optional(&keys::LOOKS_FILE)?,
+        },
         serving,
         environment,
         notices,
@@ -101,7 +104,7 @@ fn serving(
     environment: EnvironmentName,
     scope: Scope,
     notices: &mut Vec<Notice>,
-) -> Result<ServingConfig, Refusal> {
+) -> Result<ServingConfig, OperatorMessage> {
     let read = |layers: &Layers<'_>| {
         let serving = resolve_serving::serving(layers, environment)?;
         // First what must not be quoted.
@@ -132,7 +135,7 @@ fn serving(
     }
 }
 
-fn check(config: &Config) -> Result<(), Refusal> {
+fn check(config: &Config) -> Result<(), OperatorMessage> {
     if config.lake.root.value.trim().is_empty() {
         return Err(unusable(&keys::ROOT, &config.lake.root.origin, "it is blank"));
     }
@@ -146,7 +149,7 @@ fn check(config: &Config) -> Result<(), Refusal> {
 
 /// `RUST_LOG` counts too, after our own variable and before the file, when it says something of nsc: it is every Rust
 /// program's.
-fn log_filter(layers: &Layers<'_>, notices: &mut Vec<Notice>) -> Result<Setting<String>, Refusal> {
+fn log_filter(layers: &Layers<'_>, notices: &mut Vec<Notice>) -> Result<Setting<String>, OperatorMessage> {
     let key = &keys::LOG;
     let ours = layers.flags.get(key).is_some() || layers.variable(key)?.is_some();
     match layers.env.get(RUST_LOG).filter(|_| !ours) {
@@ -168,17 +171,19 @@ fn log_filter(layers: &Layers<'_>, notices: &mut Vec<Notice>) -> Result<Setting<
 }
 
 /// The salt of `user_key`, and the dummy where it is allowed.
-fn salt(layers: &Layers<'_>, environment: EnvironmentName) -> Result<Option<Setting<SecretString>>, Refusal> {
+fn salt(
+    layers: &Layers<'_>,
+    environment: EnvironmentName,
+) -> Result<Option<Setting<SecretString>>, OperatorMessage> {
     let salt = layers.secret(&keys::SALT, Some(&keys::SALT_FILE), environment)?;
     if let Some(salt) = &salt {
         refuse_blanks_around(&keys::SALT, salt)?;
     }
     let local = environment == EnvironmentName::Local;
     match salt {
-        Some(s) if !local && s.value.expose_secret() == DUMMY_SALT => Err(Refusal::configuration(format!(
-            "the local dummy salt is refused in {}",
-            environment.phrase()
-        ))
+        Some(s) if !local && s.value.expose_secret() == DUMMY_SALT => Err(OperatorMessage::configuration(
+            format!("the local dummy salt is refused in {}", environment.phrase()),
+        )
         .with_hint("Provide a salt of your own: NSC_SALT_FILE or NSC_SALT.")),
         None if local => {
             layers.show(&keys::SALT, Some(""), &Origin::Default);
@@ -192,12 +197,12 @@ fn salt(layers: &Layers<'_>, environment: EnvironmentName) -> Result<Option<Sett
 }
 
 /// Blanks around a salt are part of it for one program and not for the next; then the same person has two keys.
-fn refuse_blanks_around(key: &Key, salt: &Setting<SecretString>) -> Result<(), Refusal> {
+fn refuse_blanks_around(key: &Key, salt: &Setting<SecretString>) -> Result<(), OperatorMessage> {
     let text = salt.value.expose_secret();
     if text.trim() == text && !text.contains('\u{feff}') {
         return Ok(());
     }
-    Err(Refusal::new(
+    Err(OperatorMessage::new(
         ErrorCode::SaltAmbiguous,
         format!("{} ({}) has blanks around it", key.name, salt.origin),
     )

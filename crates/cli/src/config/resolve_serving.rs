@@ -7,10 +7,13 @@ use super::serving::{
     ApiConfig, AuthConfig, ConsumerConfig, DatabaseConfig, DlqConfig, EventsConfig, KafkaConfig,
     ServingConfig,
 };
-use crate::failure::Refusal;
+use crate::failure::OperatorMessage;
 
 /// Resolves the sections of serving.
-pub(super) fn serving(layers: &Layers<'_>, environment: EnvironmentName) -> Result<ServingConfig, Refusal> {
+pub(super) fn serving(
+    layers: &Layers<'_>,
+    environment: EnvironmentName,
+) -> Result<ServingConfig, OperatorMessage> {
     Ok(ServingConfig {
         database: DatabaseConfig {
             url: layers.secret(&keys::DATABASE_URL, Some(&keys::DATABASE_URL_FILE), environment)?,
@@ -54,7 +57,7 @@ pub(super) fn serving(layers: &Layers<'_>, environment: EnvironmentName) -> Resu
     })
 }
 
-fn kafka(layers: &Layers<'_>, environment: EnvironmentName) -> Result<KafkaConfig, Refusal> {
+fn kafka(layers: &Layers<'_>, environment: EnvironmentName) -> Result<KafkaConfig, OperatorMessage> {
     let oauth_secret_file = Some(&keys::KAFKA_OAUTH_SECRET_FILE);
     Ok(KafkaConfig {
         brokers: layers.pick(&keys::KAFKA_BROKERS)?,

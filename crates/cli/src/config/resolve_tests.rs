@@ -6,12 +6,12 @@ use nsc_core::{ErrorCode, OperatorError};
 use secrecy::ExposeSecret;
 
 use super::super::file::FileConfig;
-use super::super::{Scope, sheet};
-use super::{Config, Flags, Refusal, resolve};
+use super::super::{Scope, listing};
+use super::{Config, Flags, OperatorMessage, resolve};
 use crate::environment::Environment;
-use crate::output::{Look, sheet_text};
+use crate::output::{Look, listing_text};
 
-fn with(file: &str, env: &Environment, flags: &Flags) -> Result<Config, Refusal> {
+fn with(file: &str, env: &Environment, flags: &Flags) -> Result<Config, OperatorMessage> {
     let path = PathBuf::from("nsc.toml");
     let parsed = FileConfig::parse(Path::new("nsc.toml"), file)?;
     resolve(flags, env, Some((path, parsed)), Scope::All)
@@ -119,7 +119,7 @@ fn values_that_cannot_work_name_key_and_origin() {
 fn the_dummy_salt_is_for_local_only() {
     let salt = |file: &str, env: Environment| {
         let config = with(file, &env, &Flags::default())?;
-        Ok::<_, Refusal>(
+        Ok::<_, OperatorMessage>(
             config
                 .analytics
                 .salt
@@ -311,7 +311,7 @@ fn serving_reads_its_variables_and_refuses_what_it_does_not_know() {
 }
 
 /// What is made of a mounted file of these bytes.
-fn mounted(variable: &str, bytes: &[u8]) -> Result<Config, Refusal> {
+fn mounted(variable: &str, bytes: &[u8]) -> Result<Config, OperatorMessage> {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("secret");
     std::fs::write(&file, bytes).unwrap();
@@ -398,7 +398,7 @@ fn the_effective_configuration_is_shown_without_secrets() {
                 [database]\nurl = 'postgres://u:s3cret@h/d'\n[kafka]\npassword = 's3cret'\n";
     let env = Environment::from([("NSC_STORAGE_SAS_TOKEN", "s3cret"), ("NSC_LOG", "info")]);
     let config = with(file, &env, &Flags::default()).unwrap();
-    let shown = sheet_text(&sheet(&config), Look::of_a_pipe());
+    let shown = listing_text(&listing(&config), Look::of_a_pipe());
     assert!(!shown.contains("s3cret") && !format!("{config:?}").contains("s3cret"));
     insta::assert_snapshot!(shown);
 }
@@ -407,7 +407,7 @@ fn the_effective_configuration_is_shown_without_secrets() {
 fn the_example_file_is_the_defaults() {
     let example = include_str!("../../../../config/nsc.example.toml");
     let shown = |config: &Config| {
-        let rows = sheet(config).rows;
+        let rows = listing(config).rows;
         rows.into_iter()
             .map(|row| format!("{} = {}", row[0], row[1]))
             .collect::<Vec<_>>()

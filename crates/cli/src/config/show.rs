@@ -3,13 +3,13 @@
 use super::keys::{self, Key, Kind};
 use super::layers::Shown;
 use super::{Config, credentials};
-use crate::output::{Cell, Column, Sheet};
+use crate::output::{Cell, Column, Listing};
 
 const MASK: &str = "********";
 
 /// The effective configuration as rows; secrets are masked, not measured.
-pub(crate) fn sheet(config: &Config) -> Sheet {
-    let mut sheet = Sheet {
+pub(crate) fn listing(config: &Config) -> Listing {
+    let mut listing = Listing {
         columns: ["key", "value", "origin", "meaning"].map(Column::text).into(),
         rows: Vec::new(),
     };
@@ -17,7 +17,7 @@ pub(crate) fn sheet(config: &Config) -> Sheet {
         let shown = config.in_force.get(key.name);
         let value = shown.and_then(|shown| value_of(key, shown));
         let origin = shown.map_or("not set", |shown| &shown.origin);
-        sheet.push([
+        listing.push([
             Cell::text(key.name),
             value.map_or(Cell::Null, Cell::Text),
             Cell::text(origin),
@@ -25,7 +25,7 @@ pub(crate) fn sheet(config: &Config) -> Sheet {
         ]);
         if key.name == keys::LEASE.name {
             for (option, setting) in &config.lake.storage {
-                sheet.push([
+                listing.push([
                     Cell::Text(format!("{}.{option}", keys::STORAGE)),
                     Cell::text(MASK),
                     Cell::Text(setting.origin.to_string()),
@@ -34,7 +34,7 @@ pub(crate) fn sheet(config: &Config) -> Sheet {
             }
         }
     }
-    sheet
+    listing
 }
 
 fn value_of(key: &Key, shown: &Shown) -> Option<String> {

@@ -55,6 +55,15 @@ impl Look {
         }
     }
 
+    /// The same in a file.
+    pub(crate) const fn in_a_file(self) -> Self {
+        Self {
+            width: None,
+            has_color: false,
+            ..self
+        }
+    }
+
     #[cfg(test)]
     pub(crate) const fn of_a_pipe() -> Self {
         Self {

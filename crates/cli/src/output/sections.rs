@@ -5,7 +5,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use super::table::TableSink;
-use super::{Cell, Column, Look, RowSink, Sheet};
+use super::{Cell, Column, Listing, Look, RowSink};
 use crate::language::Language;
 
 /// Sheets under titles, in order.
@@ -15,26 +15,26 @@ pub(crate) struct Sections(Vec<Section>);
 #[derive(Debug, Clone)]
 struct Section {
     title: String,
-    sheet: Sheet,
+    listing: Listing,
     /// Shown to people on its side, a line per value.
     sideways: bool,
 }
 
 impl Sections {
-    /// Adds a sheet; an empty one is kept, it says that nothing was found.
-    pub(crate) fn push(&mut self, title: impl Into<String>, sheet: Sheet) {
+    /// Adds a listing; an empty one is kept, it says that nothing was found.
+    pub(crate) fn push(&mut self, title: impl Into<String>, listing: Listing) {
         self.0.push(Section {
             title: title.into(),
-            sheet,
+            listing,
             sideways: false,
         });
     }
 
-    /// Adds a sheet of few and wide rows.
-    pub(crate) fn push_records(&mut self, title: impl Into<String>, sheet: Sheet) {
+    /// Adds a listing of few and wide rows.
+    pub(crate) fn push_records(&mut self, title: impl Into<String>, listing: Listing) {
         self.0.push(Section {
             title: title.into(),
-            sheet,
+            listing,
             sideways: true,
         });
     }
@@ -44,13 +44,13 @@ impl Sections {
         let parts = self.0.iter().map(
             |Section {
                  title,
-                 sheet,
+                 listing,
                  sideways,
              }| {
-                let body = match (sheet.rows.is_empty(), sideways) {
+                let body = match (listing.rows.is_empty(), sideways) {
                     (true, _) => look.language.pick("(none)\n", "(없음)\n").to_owned(),
-                    (false, true) => sheet_text(&turned(&in_language(sheet, look.language)), look),
-                    (false, false) => sheet_text(sheet, look),
+                    (false, true) => listing_text(&turned(&in_language(listing, look.language)), look),
+                    (false, false) => listing_text(listing, look),
                 };
                 format!("{title}\n{body}")
             },
@@ -59,12 +59,12 @@ impl Sections {
     }
 }
 
-/// A sheet as a table.
-pub(crate) fn sheet_text(sheet: &Sheet, look: Look) -> String {
+/// A listing as a table.
+pub(crate) fn listing_text(listing: &Listing, look: Look) -> String {
     let mut out = Vec::new();
-    let mut sink = TableSink::begin(&mut out, &sheet.columns, look);
+    let mut sink = TableSink::begin(&mut out, &listing.columns, look);
     // Writing to memory does not fail.
-    let written = sheet
+    let written = listing
         .rows
         .iter()
         .try_for_each(|row| sink.row(row.clone()))
@@ -74,14 +74,14 @@ pub(crate) fn sheet_text(sheet: &Sheet, look: Look) -> String {
 }
 
 /// Texts that stand there in both languages (`means` and `means_ko`), in the one that is read.
-fn in_language(sheet: &Sheet, language: Language) -> Sheet {
-    let has = |name: &str| sheet.columns.iter().any(|c| c.name == name);
+fn in_language(listing: &Listing, language: Language) -> Listing {
+    let has = |name: &str| listing.columns.iter().any(|c| c.name == name);
     let keeps = |column: &Column| match column.name.strip_suffix("_ko") {
         Some(base) if has(base) => language == Language::Korean,
         _ => language == Language::English || !has(&format!("{}_ko", column.name)),
     };
-    let kept: Vec<bool> = sheet.columns.iter().map(keeps).collect();
-    let columns = sheet
+    let kept: Vec<bool> = listing.columns.iter().map(keeps).collect();
+    let columns = listing
         .columns
         .iter()
         .zip(&kept)
@@ -93,28 +93,28 @@ fn in_language(sheet: &Sheet, language: Language) -> Sheet {
                 ..column.clone()
             }
         });
-    let rows = sheet.rows.iter().map(|row| {
+    let rows = listing.rows.iter().map(|row| {
         let cells = row.iter().zip(&kept).filter(|(_, kept)| **kept);
         cells.map(|(cell, _)| cell.clone()).collect()
     });
-    Sheet {
+    Listing {
         columns: columns.collect(),
         rows: rows.collect(),
     }
 }
 
 /// One line per value, nulls left out.
-fn turned(sheet: &Sheet) -> Sheet {
-    let many = sheet.rows.len() > 1;
-    let mut turned = Sheet {
+fn turned(listing: &Listing) -> Listing {
+    let many = listing.rows.len() > 1;
+    let mut turned = Listing {
         columns: vec![Column::text("field"), Column::text("value")],
         rows: Vec::new(),
     };
     if many {
         turned.columns.insert(0, Column::number("row"));
     }
-    for (at, row) in sheet.rows.iter().enumerate() {
-        for (column, cell) in sheet
+    for (at, row) in listing.rows.iter().enumerate() {
+        for (column, cell) in listing
             .columns
             .iter()
             .zip(row)
@@ -143,12 +143,12 @@ fn key(title: &str) -> String {
 impl Serialize for Sections {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for Section { title, sheet, .. } in &self.0 {
-            let rows: Vec<Value> = sheet
+        for Section { title, listing, .. } in &self.0 {
+            let rows: Vec<Value> = listing
                 .rows
                 .iter()
                 .map(|row| {
-                    let pairs = sheet
+                    let pairs = listing
                         .columns
                         .iter()
                         .zip(row)

@@ -1,14 +1,16 @@
 //! Where results go: stdout, buffered, in the format that was asked for.
 
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
 use super::csv::CsvSink;
 use super::json::JsonSink;
+use super::pager::{Pager, PagerCommand};
 use super::table::TableSink;
-use super::{Column, Format, Look, RowSink, Sheet, visible_but_painted};
-use crate::failure::{Outcome, OutputError, Refusal};
+use super::{Column, Format, Listing, Look, RowSink, visible_but_painted};
+use crate::failure::{OperatorMessage, Outcome, OutputError};
 use crate::language::Language;
 
 /// Prints results.
@@ -16,10 +18,15 @@ pub(crate) struct Printer {
     out: Target,
     format: Format,
     look: Look,
+    pager: Option<PagerCommand>,
+    /// How stdout looks, while what is printed goes into a file.
+    look_of_stdout: Option<Look>,
 }
 
 enum Target {
     Stdout(BufWriter<io::Stdout>),
+    Pager(Pager),
+    File(BufWriter<File>),
     #[cfg(test)]
     Memory(Vec<u8>),
 }
@@ -28,10 +35,58 @@ impl Printer {
     /// Prints to stdout.
     pub(crate) fn to_stdout(format: Format, look: Look) -> Self {
         Self {
-            out: Target::Stdout(BufWriter::with_capacity(1 << 16, io::stdout())),
+            out: stdout(),
             format,
             look,
+            pager: None,
+            look_of_stdout: None,
         }
+    }
+
+    /// With a pager for long results.
+    pub(crate) fn with_pager(mut self, pager: Option<PagerCommand>) -> Self {
+        self.pager = pager;
+        self
+    }
+
+    /// What is printed from here on is shown page by page, where a person looks at a terminal.
+    #[cfg(feature = "lakehouse")]
+    pub(crate) fn begin_pages(&mut self) {
+        if matches!(self.out, Target::Stdout(_))
+            && self.is_looked_at()
+            && let Some(pager) = self.pager.as_ref().and_then(PagerCommand::start)
+        {
+            self.out = Target::Pager(pager);
+        }
+    }
+
+    /// Waits until the pages were looked at.
+    #[cfg(feature = "lakehouse")]
+    pub(crate) fn end_pages(&mut self) -> Result<(), OutputError> {
+        if matches!(self.out, Target::Pager(_))
+            && let Target::Pager(pager) = std::mem::replace(&mut self.out, stdout())
+        {
+            pager.end()?;
+        }
+        Ok(())
+    }
+
+    /// What is printed from here on goes into a file, or to stdout again.
+    #[cfg(feature = "lakehouse")]
+    pub(crate) fn redirect(&mut self, file: Option<File>) -> Result<(), OutputError> {
+        self.flush()?;
+        if let Some(look) = self.look_of_stdout.take() {
+            self.look = look;
+        }
+        self.out = match file {
+            Some(file) => {
+                self.look_of_stdout = Some(self.look);
+                self.look = self.look.in_a_file();
+                Target::File(BufWriter::new(file))
+            }
+            None => stdout(),
+        };
+        Ok(())
     }
 
     /// The language people are answered in.
@@ -45,6 +100,8 @@ impl Printer {
             out: Target::Memory(Vec::new()),
             format,
             look: Look::of_a_pipe(),
+            pager: None,
+            look_of_stdout: None,
         }
     }
 
@@ -52,14 +109,14 @@ impl Printer {
     pub(crate) fn into_text(self) -> String {
         match self.out {
             Target::Memory(bytes) => String::from_utf8(bytes).unwrap(),
-            Target::Stdout(_) => String::new(),
+            _ => String::new(),
         }
     }
 
     /// Prints a whole result.
-    pub(crate) fn sheet(&mut self, sheet: &Sheet) -> Result<(), OutputError> {
-        let mut sink = self.rows(&sheet.columns)?;
-        for row in &sheet.rows {
+    pub(crate) fn listing(&mut self, listing: &Listing) -> Result<(), OutputError> {
+        let mut sink = self.rows(&listing.columns)?;
+        for row in &listing.rows {
             sink.row(row.clone())?;
         }
         sink.end()?;
@@ -92,11 +149,11 @@ impl Printer {
                 .map_err(io::Error::from)
                 .and_then(|()| out.write_all(b"\n")),
             Format::Csv => {
-                return Err(
-                    Refusal::usage("this result is not a list of rows, so it has no csv form")
-                        .with_hint("Use --format json.")
-                        .into(),
-                );
+                return Err(OperatorMessage::usage(
+                    "this result is not a list of rows, so it has no csv form",
+                )
+                .with_hint("Use --format json.")
+                .into());
             }
         };
         written.map_err(OutputError)?;
@@ -144,10 +201,16 @@ impl Printer {
     fn writer(&mut self) -> &mut dyn Write {
         match &mut self.out {
             Target::Stdout(out) => out,
+            Target::Pager(pager) => pager,
+            Target::File(file) => file,
             #[cfg(test)]
             Target::Memory(bytes) => bytes,
         }
     }
+}
+
+fn stdout() -> Target {
+    Target::Stdout(BufWriter::with_capacity(1 << 16, io::stdout()))
 }
 
 #[cfg(test)]
@@ -155,17 +218,17 @@ mod tests {
     use serde_json::json;
 
     use super::Printer;
-    use crate::output::{Cell, Column, Format, Sheet};
+    use crate::output::{Cell, Column, Format, Listing};
 
-    fn printed(format: Format, width: Option<u16>, sheet: &Sheet) -> String {
+    fn printed(format: Format, width: Option<u16>, listing: &Listing) -> String {
         let mut printer = Printer::into_memory(format);
         printer.look.width = width;
-        printer.sheet(sheet).unwrap();
+        printer.listing(listing).unwrap();
         printer.into_text()
     }
 
-    fn example() -> Sheet {
-        Sheet {
+    fn example() -> Listing {
+        Listing {
             columns: vec![
                 Column::text("merchant"),
                 Column::number("amount"),
@@ -240,7 +303,7 @@ mod tests {
 
     #[test]
     fn an_empty_result_is_a_header_or_an_empty_array() {
-        let empty = Sheet::of_text(&["a", "b"]);
+        let empty = Listing::of_text(&["a", "b"]);
         assert_eq!(printed(Format::Csv, None, &empty), "a,b\n");
         assert_eq!(printed(Format::Json, None, &empty), "[]\n");
         assert_eq!(printed(Format::Ndjson, None, &empty), "");
@@ -249,11 +312,11 @@ mod tests {
 
     #[test]
     fn a_long_table_repeats_its_header_in_blocks() {
-        let sheet = Sheet {
+        let listing = Listing {
             columns: vec![Column::number("n")],
             rows: (0..12_000).map(|n| vec![Cell::Int(n)]).collect(),
         };
-        let text = printed(Format::Table, None, &sheet);
+        let text = printed(Format::Table, None, &listing);
         assert_eq!(text.lines().filter(|l| l.trim() == "n").count(), 3);
     }
 }

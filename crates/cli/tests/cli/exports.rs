@@ -1,5 +1,6 @@
 //! Rows, numbers and pages taken elsewhere: files, Prometheus, manuals, another language.
 
+use std::io::{Read, Write};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -133,8 +134,8 @@ fn what_a_run_did_is_a_text_that_prometheus_reads() {
     );
     let text = std::fs::read_to_string(&file).unwrap();
     for line in [
-        "nsc_run_success{run=\"pipeline_b\",pipeline=\"pipeline_b\"} 1",
-        "nsc_run_verdict{run=\"pipeline_b\",pipeline=\"pipeline_b\",control=\"B-2 supply\",subject=\"2026-01-05\",verdict=\"CRITICAL\"} 1",
+        "nsc_run_success{pipeline=\"pipeline_b\",run=\"pipeline_b\"} 1",
+        "nsc_run_verdict{control=\"B-2 supply\",pipeline=\"pipeline_b\",run=\"pipeline_b\",subject=\"2026-01-05\",verdict=\"CRITICAL\"} 1",
     ] {
         assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
     }
@@ -153,7 +154,7 @@ fn what_a_run_did_is_a_text_that_prometheus_reads() {
     assert_eq!(failed.status.code(), Some(3));
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(
-        text.contains("nsc_run_success{run=\"pipeline_b\",pipeline=\"pipeline_b\"} 0"),
+        text.contains("nsc_run_success{pipeline=\"pipeline_b\",run=\"pipeline_b\"} 0"),
         "{text}"
     );
 }
@@ -195,4 +196,146 @@ fn errors_have_a_korean_title_and_page_where_it_is_asked_for() {
     assert_eq!(error["error"]["title"], "no lakehouse at the root");
     let wrong = nsc(dir.path(), &["config", "show"]);
     assert!(stdout(&wrong).contains("display.language"));
+}
+
+#[test]
+fn each_look_is_recorded_before_it_is_answered_or_there_is_no_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = demo(dir.path());
+    let looks = dir.path().join("looks.jsonl");
+    let look = |file: &std::path::Path, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nsc"));
+        let run = command.args(arguments).current_dir(dir.path()).env_clear();
+        let run = run.env("NSC_ENV", "local").env("NSC_ROOT", &root);
+        run.env("NSC_LOOKS_FILE", file).output().unwrap()
+    };
+    let question = "SELECT count(*) AS n FROM gold.open_findings";
+    ok(look(&looks, &["sql", question]));
+    ok(look(
+        &looks,
+        &["explain", "recon", "--date-kst", DAY, "--wallet", "user-1003"],
+    ));
+    let recorded = std::fs::read_to_string(&looks).unwrap();
+    let recorded: Vec<Value> = recorded
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert_eq!(recorded[0]["statement"], question);
+    assert!(
+        recorded[0]["actor"].as_str().unwrap().contains('@'),
+        "{recorded:?}"
+    );
+    let of_explain = recorded[1]["statement"].as_str().unwrap();
+    assert!(of_explain.contains("user-1003"), "{of_explain}");
+
+    let nowhere = look(&dir.path().join("absent/looks.jsonl"), &["sql", question]);
+    assert_eq!(nowhere.status.code(), Some(6));
+    assert!(stderr(&nowhere).contains("NSC0506") && stdout(&nowhere).is_empty());
+}
+
+/// Every member of a document, with the schema of the object it is in.
+fn undescribed(document: &Value, schema: &Value, root: &Value) -> Vec<String> {
+    // What may be absent is one of two: the thing, or null.
+    let mut schema = schema["anyOf"].get(0).unwrap_or(schema);
+    if let Some(name) = schema["$ref"].as_str() {
+        let steps = name.trim_start_matches('#').split('/');
+        schema = steps
+            .filter(|step| !step.is_empty())
+            .fold(root, |at, step| &at[step]);
+    }
+    match document {
+        Value::Object(members) => {
+            let of_member = |(name, value): (&String, &Value)| {
+                let found = [&schema["properties"][name], &schema["additionalProperties"]];
+                match found.into_iter().find(|s| s.is_object()) {
+                    Some(found) => undescribed(value, found, root),
+                    None => vec![name.clone()],
+                }
+            };
+            members.iter().flat_map(of_member).collect()
+        }
+        Value::Array(items) => {
+            let of_item = |item| undescribed(item, &schema["items"], root);
+            items.iter().flat_map(of_item).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn schemas_describe_every_member_of_a_report_and_of_the_rules() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = demo(dir.path());
+    let schema = as_json(&root, &["runs", "schema"]);
+    let report = as_json(&root, &["runs", "show", "last"]);
+    assert_eq!(undescribed(&report, &schema, &schema), Vec::<String>::new());
+    let required = schema["required"].as_array().unwrap();
+    assert!(
+        required
+            .iter()
+            .all(|name| report.get(name.as_str().unwrap()).is_some())
+    );
+    assert_eq!(
+        undescribed(&json!({"unheard_of": 1}), &schema, &schema),
+        ["unheard_of"]
+    );
+
+    let schema = as_json(&root, &["rules", "schema"]);
+    let rules = include_str!("../../../../config/rules.yaml");
+    let rules: Value = serde_yaml_ng::from_str(rules).unwrap();
+    assert_eq!(undescribed(&rules, &schema, &schema), Vec::<String>::new());
+    assert_eq!(schema["additionalProperties"], json!(false));
+}
+
+/// Takes one request, and gives its head and body.
+fn collector(listener: std::net::TcpListener) -> std::thread::JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        let mut part = [0; 8192];
+        stream
+            .set_read_timeout(Some(std::time::Duration::from_millis(500)))
+            .unwrap();
+        while let Ok(n @ 1..) = stream.read(&mut part) {
+            request.extend_from_slice(&part[..n]);
+        }
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            .unwrap();
+        request
+    })
+}
+
+#[test]
+fn what_a_run_did_is_sent_to_a_collector_and_one_that_is_away_fails_no_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = demo(dir.path());
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let run = |endpoint: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nsc"));
+        let run = command
+            .args(["run", "b", "--date-kst", DAY])
+            .current_dir(dir.path());
+        let run = run.env_clear().env("NSC_ENV", "local").env("NSC_ROOT", &root);
+        run.env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint).output().unwrap()
+    };
+    let taken = collector(listener);
+    ok(run(&endpoint));
+    let request = String::from_utf8_lossy(&taken.join().unwrap()).into_owned();
+    assert!(request.starts_with("POST /v1/metrics"), "{request}");
+    for word in [
+        "nsc_run_success",
+        "nsc_run_verdict",
+        "B-2 supply",
+        "nsc-run-pipeline_b",
+    ] {
+        assert!(request.contains(word), "{word}");
+    }
+    let away = ok(run(&endpoint));
+    assert!(
+        stderr(&away).contains("the last metrics were not sent"),
+        "{}",
+        stderr(&away)
+    );
 }

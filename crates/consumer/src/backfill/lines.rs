@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::form::{OtherForm, other_form};
 use crate::message::Message;
-use crate::options::LandingOptions;
+use crate::options::SinkOptions;
 
 /// Some editors and most of Windows begin a text with this.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
@@ -69,7 +69,7 @@ impl Source {
         mut self,
         kind: EventKind,
         topic: Arc<str>,
-        limits: &LandingOptions,
+        limits: &SinkOptions,
         to: &mpsc::Sender<Chunk>,
     ) -> io::Result<()> {
         let mut chunk = Chunk::default();
@@ -170,9 +170,9 @@ mod tests {
         std::fs::write(&file, "\u{feff}{1}\n\n{3}\n{4}\n").expect("written");
         let source = Source::open(&file, false).expect("open");
         assert_eq!(source.total_bytes(), Some(16));
-        let limits = LandingOptions {
+        let limits = SinkOptions {
             batch_events: 2,
-            ..LandingOptions::default()
+            ..SinkOptions::default()
         };
         let (send, mut chunks) = mpsc::channel(4);
         let read = tokio::task::spawn_blocking(move || {

@@ -30,10 +30,10 @@ fn partition(number: i32) -> Partition {
 }
 
 fn worker(events: usize, linger: Duration) -> Arc<PartitionWorker> {
-    let options = LandingOptions {
+    let options = SinkOptions {
         batch_events: events,
         batch_linger: linger,
-        ..LandingOptions::default()
+        ..SinkOptions::default()
     };
     Arc::new(PartitionWorker::new(&options, Arc::default()))
 }
@@ -78,10 +78,10 @@ async fn a_batch_is_full_or_has_waited_long_enough() {
 #[tokio::test]
 async fn a_batch_is_bounded_in_bytes_too() {
     let stop = CancellationToken::new();
-    let options = LandingOptions {
+    let options = SinkOptions {
         batch_bytes: 1_000,
         batch_linger: LONG,
-        ..LandingOptions::default()
+        ..SinkOptions::default()
     };
     let worker = PartitionWorker::new(&options, Arc::default());
     let mut big = message(0, 0);

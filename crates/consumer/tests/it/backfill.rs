@@ -8,12 +8,12 @@ use nsc_core::{OperatorError, UtcMicros};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{World, entry, half, landing, order, profile, with};
+use crate::world::{World, entry, half, order, profile, sink, with};
 
 fn options() -> BackfillOptions {
     BackfillOptions {
         profile: profile(),
-        landing: landing(),
+        sink: sink(),
         ledger_file: None,
         payment_order_file: None,
         since: None,
@@ -50,7 +50,7 @@ async fn files_are_loaded_with_their_bad_lines_put_aside_and_again_without_a_cha
     lines.insert(700, json!({ "tx_id": 1 }).to_string());
     let orders: Vec<_> = (0..500).map(|n| order(&format!("o-{n}"), "PAID")).collect();
     let mut options = options();
-    options.landing.batch_events = 64;
+    options.sink.batch_events = 64;
     options.ledger_file = file(&directory, "l.jsonl", &lines);
     options.payment_order_file = file(&directory, "o.jsonl", &texts(&orders));
 
@@ -121,7 +121,7 @@ async fn a_backfill_can_be_interrupted_and_begun_again() {
     let directory = tempfile::tempdir().expect("a directory");
     let events: Vec<_> = (0..400).map(|n| entry(&format!("tx-{n}"))).collect();
     let mut options = options();
-    options.landing.batch_events = 50;
+    options.sink.batch_events = 50;
     options.ledger_file = file(&directory, "l.jsonl", &texts(&events));
     let services = world.services().await;
     let stop = CancellationToken::new();
@@ -255,7 +255,7 @@ async fn dead_letters_that_could_not_be_kept_are_an_error_before_the_first_line(
     let directory = tempfile::tempdir().expect("a directory");
     let nowhere = directory.path().join("no-such-directory/dead-letters.jsonl");
     let mut options = options();
-    options.landing.dead_letters.backend = DeadLetterBackend::File(nowhere);
+    options.sink.dead_letters.backend = DeadLetterBackend::File(nowhere);
     options.ledger_file = file(&directory, "l.jsonl", &texts(&[entry("tx-1")]));
     let services = world.services().await;
     let refused = backfill(&options, &services, &CancellationToken::new(), |_| {}).await;

@@ -58,7 +58,7 @@ async fn poison_in_a_batch_is_put_aside_and_the_rest_lands() {
     }
     let places = world.produce(EventKind::LedgerEntry, sent).await;
     let mut options = world.options();
-    options.landing.max_message_bytes = 64 << 10;
+    options.sink.max_message_bytes = 64 << 10;
     let running = world.consume_with(options).await;
     world.wait_for_entries(poison.len() as i64).await;
     world.wait_for_dead_letters(poison.len() as i64).await;
@@ -124,7 +124,7 @@ async fn dead_letters_go_to_a_file_when_that_is_configured() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("dlq.jsonl");
     let mut options = world.options();
-    options.landing.dead_letters.backend = DeadLetterBackend::File(file.clone());
+    options.sink.dead_letters.backend = DeadLetterBackend::File(file.clone());
     let running = world.consume_with(options).await;
     let sent = vec![
         record(&entry("tx-1")),
@@ -153,7 +153,7 @@ async fn a_dead_letter_that_cannot_be_written_holds_its_offset_back() {
     let (place, away) = (directory.path().join("mounted"), directory.path().join("away"));
     fs::create_dir(&place).expect("made");
     let mut options = world.options();
-    options.landing.dead_letters.backend = DeadLetterBackend::File(place.join("dlq.jsonl"));
+    options.sink.dead_letters.backend = DeadLetterBackend::File(place.join("dlq.jsonl"));
     let running = world.consume_with(options).await;
     running.wait_until_ready().await;
     fs::rename(&place, &away).expect("taken away");
@@ -183,7 +183,7 @@ async fn a_consumer_whose_dead_letters_could_not_be_kept_does_not_begin() {
     let world = World::new().await;
     let directory = tempfile::tempdir().expect("a directory");
     let mut options = world.options();
-    options.landing.dead_letters.backend =
+    options.sink.dead_letters.backend =
         DeadLetterBackend::File(directory.path().join("no-such-directory/dlq.jsonl"));
     let consumer = Consumer::new(options, world.services().await);
     let refused = consumer.run(CancellationToken::new()).await;

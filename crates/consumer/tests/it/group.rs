@@ -24,7 +24,7 @@ fn updates(from: i64, to: i64) -> Vec<Record> {
 async fn members_that_come_and_go_lose_nothing_and_keep_the_order() {
     let world = World::new().await;
     let mut options = world.options();
-    options.landing.batch_events = 100;
+    options.sink.batch_events = 100;
     let first = world.consume_with(options.clone()).await;
     let total = 8_000;
     let mut sent = 0;
@@ -63,7 +63,7 @@ async fn members_that_come_and_go_lose_nothing_and_keep_the_order() {
 async fn a_member_that_is_dropped_leaves_its_work_to_the_others() {
     let world = World::new().await;
     let mut options = world.options();
-    options.landing.batch_events = 50;
+    options.sink.batch_events = 50;
     let landed = "SELECT coalesce(sum(amount), 0)::bigint FROM bo.ledger_entries";
     let mut sent = 0;
     for _ in 0..3 {
@@ -88,7 +88,7 @@ async fn a_member_that_is_dropped_leaves_its_work_to_the_others() {
 async fn halves_that_two_consumers_land_at_the_same_instant_become_whole_pairs() {
     let world = World::new().await;
     let mut options = world.options();
-    options.landing.batch_events = 25;
+    options.sink.batch_events = 25;
     let first = world.consume_with(options.clone()).await;
     let second = world.consume_with(options).await;
     until("partitions are shared", || {

@@ -38,7 +38,7 @@ async fn the_process_that_is_killed() {
     let told = |name| told(name).expect("the test that starts this process tells it where to consume");
     let (broker, database) = (told(BROKER), told(DATABASE));
     let mut options = options(&broker);
-    options.landing.batch_events = 200;
+    options.sink.batch_events = 200;
     // With a name of its own a member takes its partitions back; this broker lets it wait for twice the time it takes
     // a silent one for dead.
     options.kafka.session_timeout = Duration::from_millis(1_500);

@@ -60,7 +60,7 @@ async fn a_database_that_is_killed_again_and_again_loses_nothing() {
     let world = World::with(Broker::start().expect("a broker"), postgres, 4).await;
     let postgres = world.database.postgres();
     let mut options = world.options();
-    options.landing.batch_events = 50;
+    options.sink.batch_events = 50;
     let running = world.consume_with(options).await;
     running.wait_until_ready().await;
     for round in 0..2 {
@@ -83,7 +83,7 @@ async fn a_database_that_is_killed_again_and_again_loses_nothing() {
 async fn a_commit_whose_answer_is_lost_is_repeated_and_doubles_nothing() {
     let (world, proxy) = behind_proxy().await;
     let mut options = world.options();
-    options.landing.attempt_timeout = Duration::from_secs(1);
+    options.sink.attempt_timeout = Duration::from_secs(1);
     let running = world.consume_with(options).await;
     running.wait_until_ready().await;
     for round in 0..3 {
@@ -107,7 +107,7 @@ async fn a_commit_whose_answer_is_lost_is_repeated_and_doubles_nothing() {
 async fn a_database_that_hangs_is_given_up_and_tried_again() {
     let (world, proxy) = behind_proxy().await;
     let mut options = world.options();
-    options.landing.attempt_timeout = Duration::from_millis(500);
+    options.sink.attempt_timeout = Duration::from_millis(500);
     let running = world.consume_with(options).await;
     running.wait_until_ready().await;
     proxy.stall();
@@ -149,7 +149,7 @@ async fn a_consumer_can_be_stopped_while_the_database_is_away() {
 async fn a_full_queue_pauses_and_goes_on_after_the_outage() {
     let (world, proxy) = behind_proxy().await;
     let mut options = world.options();
-    options.landing.batch_events = 50;
+    options.sink.batch_events = 50;
     // The group must not think a member dead that only waits for its database.
     let most_between_polls = Duration::from_secs(2);
     options.kafka.max_poll_interval = most_between_polls;
@@ -177,8 +177,8 @@ async fn a_full_queue_pauses_and_goes_on_after_the_outage() {
 async fn a_worker_that_stands_still_does_not_hold_up_the_others() {
     let world = World::new().await;
     let mut options = world.options();
-    options.landing.batch_events = 50;
-    options.landing.attempt_timeout = Duration::from_secs(120);
+    options.sink.batch_events = 50;
+    options.sink.attempt_timeout = Duration::from_secs(120);
     let running = world.consume_with(options).await;
     let in_partition = |number: i32, from: usize, to: usize| -> Vec<Record> {
         let records = records(&entries(from, to));

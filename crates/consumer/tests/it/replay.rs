@@ -2,8 +2,8 @@
 //! Holds serving contract 4.
 
 use nsc_consumer::{
-    ConsumerError, DeadLetterBackend, DeadLetterFilter, DeadLetterQueue, LandingOptions, ReplayOptions,
-    ReplaySummary, import, replay,
+    ConsumerError, DeadLetterBackend, DeadLetterFilter, DeadLetterQueue, ReplayOptions, ReplaySummary,
+    SinkOptions, import, replay,
 };
 use nsc_contracts::event::{EventKind, EventProfile, KindOverrides, ProfileOverrides};
 use nsc_core::UtcMicros;
@@ -11,12 +11,12 @@ use nsc_testkit::Record;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{World, entry, landing, order, profile, record, with};
+use crate::world::{World, entry, order, profile, record, sink, with};
 
-fn options(landing: LandingOptions) -> ReplayOptions {
+fn options(sink: SinkOptions) -> ReplayOptions {
     ReplayOptions {
         profile: profile(),
-        landing,
+        sink,
         id: None,
         since: None,
         topic: None,
@@ -45,7 +45,7 @@ fn wiser() -> EventProfile {
 }
 
 /// Two letters that a wiser profile understands, two that nobody does, one of a row the database refuses.
-async fn with_letters(landing: &LandingOptions) -> World {
+async fn with_letters(sink: &SinkOptions) -> World {
     let world = World::new().await;
     world
         .database
@@ -54,7 +54,7 @@ async fn with_letters(landing: &LandingOptions) -> World {
         .expect("altered");
     let amt = |tx: &str| record(&with(entry(tx), json!({ "amount": null, "amt": "7.00" }))).in_partition(0);
     let mut options = world.options();
-    options.landing = landing.clone();
+    options.sink = sink.clone();
     let running = world.consume_with(options).await;
     let refused = with(entry("tx-5"), json!({ "wallet_id": "forbidden" }));
     world
@@ -81,8 +81,8 @@ async fn with_letters(landing: &LandingOptions) -> World {
     world
 }
 
-async fn ids(world: &World, landing: &LandingOptions, replayed: bool) -> Vec<i64> {
-    let queue = DeadLetterQueue::of(&landing.dead_letters.backend, &world.services().await.store);
+async fn ids(world: &World, sink: &SinkOptions, replayed: bool) -> Vec<i64> {
+    let queue = DeadLetterQueue::of(&sink.dead_letters.backend, &world.services().await.store);
     let filter = DeadLetterFilter {
         replayed: Some(replayed),
         ..DeadLetterFilter::default()
@@ -91,13 +91,13 @@ async fn ids(world: &World, landing: &LandingOptions, replayed: bool) -> Vec<i64
     letters.iter().map(|l| l.dlq_id).collect()
 }
 
-async fn letters_are_replayed(landing: LandingOptions) {
-    let world = with_letters(&landing).await;
-    let queue = DeadLetterQueue::of(&landing.dead_letters.backend, &world.services().await.store);
-    assert_eq!(ids(&world, &landing, false).await.len(), 5);
+async fn letters_are_replayed(sink: SinkOptions) {
+    let world = with_letters(&sink).await;
+    let queue = DeadLetterQueue::of(&sink.dead_letters.backend, &world.services().await.store);
+    assert_eq!(ids(&world, &sink, false).await.len(), 5);
 
     // Nothing has changed: nothing lands, nothing is marked, every reason is told.
-    let same = run(&world, &options(landing.clone())).await;
+    let same = run(&world, &options(sink.clone())).await;
     assert_eq!((same.seen, same.replayed, same.still_bad.len()), (5, 0, 5));
     let mut classes: Vec<_> = same.still_bad.iter().map(|b| b.class.as_str()).collect();
     classes.sort_unstable();
@@ -111,9 +111,9 @@ async fn letters_are_replayed(landing: LandingOptions) {
             "refused_by_database"
         ]
     );
-    assert!(ids(&world, &landing, true).await.is_empty());
+    assert!(ids(&world, &sink, true).await.is_empty());
 
-    let mut wiser_now = options(landing.clone());
+    let mut wiser_now = options(sink.clone());
     wiser_now.profile = wiser();
     wiser_now.dry_run = true;
     let dry = run(&world, &wiser_now).await;
@@ -128,7 +128,7 @@ async fn letters_are_replayed(landing: LandingOptions) {
     wiser_now.since = UtcMicros::parse("2999-01-01T00:00:00Z");
     assert_eq!(run(&world, &wiser_now).await.seen, 0);
     wiser_now.since = None;
-    let some = ids(&world, &landing, false).await;
+    let some = ids(&world, &sink, false).await;
     let mut one = wiser_now.clone();
     for id in &some {
         let letter = queue.show(*id).await.expect("there").letter;
@@ -142,7 +142,7 @@ async fn letters_are_replayed(landing: LandingOptions) {
     let summary = run(&world, &one).await;
     assert_eq!((summary.seen, summary.replayed, summary.written), (1, 1, 1));
     assert!(run(&world, &one).await.already_replayed);
-    assert_eq!(ids(&world, &landing, true).await, [one.id.expect("found")]);
+    assert_eq!(ids(&world, &sink, true).await, [one.id.expect("found")]);
 
     world
         .database
@@ -155,7 +155,7 @@ async fn letters_are_replayed(landing: LandingOptions) {
         (4, 2, 2, 2)
     );
     assert_eq!(world.entries().await, 4);
-    assert_eq!(ids(&world, &landing, true).await.len(), 3);
+    assert_eq!(ids(&world, &sink, true).await.len(), 3);
     world
         .wait_for("SELECT count(*) FROM bo.ledger_entries WHERE amount = 7", 2)
         .await;
@@ -171,15 +171,15 @@ async fn letters_are_replayed(landing: LandingOptions) {
 
 #[tokio::test]
 async fn letters_in_the_database_are_replayed() {
-    letters_are_replayed(landing()).await;
+    letters_are_replayed(sink()).await;
 }
 
 #[tokio::test]
 async fn letters_in_a_file_are_replayed() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut landing = landing();
-    landing.dead_letters.backend = DeadLetterBackend::File(directory.path().join("dlq.jsonl"));
-    letters_are_replayed(landing).await;
+    let mut sink = sink();
+    sink.dead_letters.backend = DeadLetterBackend::File(directory.path().join("dlq.jsonl"));
+    letters_are_replayed(sink).await;
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn a_bad_line_of_a_backfill_is_replayed_as_what_it_was_meant_to_be() {
     std::fs::write(&file, line.to_string()).expect("written");
     let load = nsc_consumer::BackfillOptions {
         profile: profile(),
-        landing: landing(),
+        sink: sink(),
         ledger_file: Some(file),
         payment_order_file: None,
         since: None,
@@ -203,7 +203,7 @@ async fn a_bad_line_of_a_backfill_is_replayed_as_what_it_was_meant_to_be() {
         .await
         .expect("loaded");
     assert_eq!(summary.dead_letters, 1);
-    let mut replayed = options(landing());
+    let mut replayed = options(sink());
     replayed.profile = wiser();
     let summary = run(&world, &replayed).await;
     assert_eq!((summary.replayed, summary.written), (1, 1));
@@ -243,7 +243,7 @@ async fn the_letters_of_the_first_implementation_are_taken_in_once_and_replayed(
             .expect("imported");
         assert_eq!((done.letters, done.imported), (2, imported));
     }
-    let mut options = options(landing());
+    let mut options = options(sink());
     options.profile = wiser();
     let summary = run(&world, &options).await;
     assert_eq!((summary.replayed, summary.written), (2, 2), "{summary:?}");
@@ -279,7 +279,7 @@ async fn a_letter_that_is_older_than_what_is_stored_is_stale() {
         &world,
         &ReplayOptions {
             profile: wiser(),
-            ..options(landing())
+            ..options(sink())
         },
     )
     .await;

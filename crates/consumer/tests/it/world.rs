@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use nsc_consumer::{
-    Consumer, ConsumerError, ConsumerOptions, ConsumerStatus, KafkaOptions, LandingOptions, Services,
+    Consumer, ConsumerError, ConsumerOptions, ConsumerStatus, KafkaOptions, Services, SinkOptions,
 };
 use nsc_contracts::event::{EventKind, EventProfile, ProfileOverrides};
 use nsc_core::SystemClock;
@@ -246,7 +246,7 @@ pub(crate) fn options(bootstrap: &str) -> ConsumerOptions {
     kafka.metadata_refresh = Duration::from_millis(500);
     kafka.statistics_interval = Duration::from_secs(1);
     let mut options = ConsumerOptions::new(kafka, profile());
-    options.landing = landing();
+    options.sink = sink();
     options
 }
 
@@ -262,13 +262,13 @@ pub(crate) fn run(options: ConsumerOptions, services: Services) -> Running {
     }
 }
 
-pub(crate) fn landing() -> LandingOptions {
-    LandingOptions {
+pub(crate) fn sink() -> SinkOptions {
+    SinkOptions {
         batch_linger: Duration::from_millis(20),
         retry_initial: Duration::from_millis(50),
         retry_max: Duration::from_millis(400),
         attempt_timeout: Duration::from_secs(5),
-        ..LandingOptions::default()
+        ..SinkOptions::default()
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -15,31 +16,60 @@ pub const DEFAULT_RULES_YAML: &str = include_str!("../../../../config/rules.yaml
 /// The one version of the file's format there is.
 const FORMAT_VERSION: u32 = 1;
 
-#[derive(Deserialize)]
+/// Rules by which the pipelines judge; `nsc rules sync FILE` stores them.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "rules.yaml")]
 struct RulesFile {
+    /// Of the form of the file.
+    #[schemars(range(min = 1, max = 1))]
     version: u32,
+    /// The rules; no id, and no domain with its metric, twice.
+    #[schemars(length(min = 1))]
     rules: Vec<FileRule>,
 }
 
-#[derive(Deserialize)]
+/// One rule.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Rule")]
 struct FileRule {
+    /// Names this definition for ever; a changed definition needs another one (`--bump`).
     rule_id: String,
+    /// What it is about: a table, or a part of the controls.
     domain: String,
+    /// What it says of that.
     metric: String,
+    /// The value that is compared with.
+    #[schemars(with = "Option<f64>", range(min = 0.0))]
     threshold: Option<Number>,
+    /// The values from which it is a warning, a critical breach, or the run fails.
     severity_map: Option<FileSeverities>,
+    /// The words that are allowed.
     allowed_values: Option<Vec<String>>,
+    /// For people.
     comment: Option<String>,
 }
 
+/// The JSON schema of a rules file in YAML, for an editor or a check before a sync.
+#[must_use]
+pub fn rules_schema() -> Schema {
+    schema_for!(RulesFile)
+}
+
 /// A struct rather than a map: unknown and repeated keys are errors with their line.
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Severities", description = "From which value on it is how grave.")]
 struct FileSeverities {
+    /// A warning.
+    #[schemars(with = "Option<f64>", range(min = 0.0))]
     warn: Option<Number>,
+    /// A critical breach.
+    #[schemars(with = "Option<f64>", range(min = 0.0))]
     crit: Option<Number>,
+    /// The run fails.
+    #[schemars(with = "Option<f64>", range(min = 0.0))]
     fail: Option<Number>,
 }
 

@@ -103,13 +103,13 @@ async fn do_change(
     writers: usize,
 ) -> (Table, UpsertOutcome) {
     let date = Some(DateKst::from_days(change.day));
-    let (files, elsewhere) = table
+    let (files, outside) = table
         .files()
         .unwrap()
         .into_iter()
         .partition(|f| f.partition_date() == date);
     let rows = batch(change);
-    let mut scope = Scope::of(files, change.conflict).or_elsewhere(elsewhere);
+    let mut scope = Scope::of(files, change.conflict).or_outside(outside);
     if change.conflict == Conflict::Newest {
         // Known beforehand or not: the end is the same.
         scope = scope.for_rows(table, std::slice::from_ref(&rows)).unwrap();

@@ -26,7 +26,7 @@ use nsc_transforms::{Parameter, TransformError, money};
 use crate::cursors::{Input, SNAPSHOTS, input};
 use crate::daily::{self, Daily};
 use crate::derivation::{self, Derivation, UNCHANGED};
-use crate::exceptions::{self, Judged, metadata};
+use crate::exceptions::{self, Judged};
 use crate::loads;
 use crate::pipeline::{Extent, Pipeline};
 use crate::{Period, PipelineError, RunContext, RunReport};
@@ -349,7 +349,7 @@ pub(crate) async fn upsert(
     let upsert = Upsert::begin(ctx, table, scope).await?;
     let parts = upsert.write(rows).await?;
     let staged = upsert.finish(ctx, parts).await?;
-    let (table, outcome) = staged.commit(metadata(run)).await?;
+    let (table, outcome) = staged.commit(run.commit_metadata()).await?;
     report.committed(&table, outcome);
     Ok(outcome)
 }

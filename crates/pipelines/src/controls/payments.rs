@@ -61,7 +61,7 @@ impl Payments<'_> {
         ctx.register_table("payment_orders_raw", counting.into_view())?;
         let of_day = payment_orders_of_day(ctx, day, self.statuses).await?;
         let of_day = materialise(ctx, "payment_orders_of_day", of_day).await?;
-        let moved = self.versions_elsewhere(ctx, &bronze, of_day).await?;
+        let moved = self.versions_of_other_days(ctx, &bronze, of_day).await?;
         ctx.register_table("payment_versions_elsewhere", moved.into_view())?;
         materialise(ctx, "payment_day", payment_day(ctx).await?).await?;
         self.day
@@ -73,7 +73,7 @@ impl Payments<'_> {
 
     /// `order_id`, `version` of the orders that Bronze has on the day and Silver elsewhere, or refused. Most days have none,
     /// and then no other day is read.
-    async fn versions_elsewhere(
+    async fn versions_of_other_days(
         &self,
         ctx: &SessionContext,
         bronze: &Table,

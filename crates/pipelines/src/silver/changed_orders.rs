@@ -11,10 +11,9 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use nsc_lake::{DataFile, Scope, StagedUpsert, Table, Upsert};
 use nsc_transforms::silver::OF_ORDER;
 
-use super::drain::stamp;
+use super::row_stream::stamp;
 use super::rules::SilverRules;
 use super::scope::{files_with, named_orders};
-use crate::exceptions::metadata;
 use crate::held_rows::in_memory;
 use crate::loads;
 use crate::{PipelineError, RunContext, RunReport, TableReport};
@@ -133,7 +132,7 @@ impl ChangedOrders {
         let staged = upsert.finish(ctx, vec![part]).await?;
         // No balance follows from an order.
         let staged = staged.changing_only(&OF_ORDER);
-        let (table, outcome) = staged.commit(metadata(run)).await?;
+        let (table, outcome) = staged.commit(run.commit_metadata()).await?;
         report.wrote(&table);
         // These rows were counted as unchanged.
         let line = line_of(report, ENTRIES);

@@ -13,12 +13,12 @@ use super::changed_orders::ChangedOrders;
 use super::extend::Base;
 use super::late::{Late, restate};
 use super::refused;
+use super::row_counts::{LoadCounts, RowCounts};
 use super::rules::SilverRules;
 use super::scope::ORDERS;
 use super::stage::{Offender, Staging};
-use super::tally::{LoadTally, Tally};
 use crate::error::BadLoad;
-use crate::exceptions::{self, Finding, Judged, metadata};
+use crate::exceptions::{self, Finding, Judged};
 use crate::{PipelineError, RunContext, RunReport, TableReport};
 
 /// Commits quarantine and tables; returns what is still to be merged by version.
@@ -35,10 +35,10 @@ pub(super) async fn all(
 ) -> Result<Late, PipelineError> {
     let (base, ctx) = (staging.base().cloned(), staging.ctx.clone());
     let rules = staging.rules().clone();
-    let tallies: Vec<(&'static str, Tally)> = staging.tallies().map(|(s, t)| (s, t.clone())).collect();
+    let tallies: Vec<(&'static str, RowCounts)> = staging.tallies().map(|(s, t)| (s, t.clone())).collect();
     let (bad, staged, undated) = staging.finish().await?;
-    for (source, tally) in &tallies {
-        report.tables.push(source_report(source, tally));
+    for (source, counts) in &tallies {
+        report.tables.push(source_report(source, counts));
     }
     let bad = reaching_refused(bad, refused);
     commit_one(run, "silver.bad_records", bad, base.as_ref(), report).await?;
@@ -94,7 +94,7 @@ async fn commit_one(
     base: Option<&Base>,
     report: &mut RunReport,
 ) -> Result<(), PipelineError> {
-    let (table, mut outcome) = upsert.commit(metadata(run)).await?;
+    let (table, mut outcome) = upsert.commit(run.commit_metadata()).await?;
     if let Some(base) = base {
         // The rows that were not looked at stand for themselves.
         outcome.unchanged = base.rows(name).saturating_sub(outcome.updated);
@@ -103,13 +103,13 @@ async fn commit_one(
     Ok(())
 }
 
-fn source_report(source: &str, tally: &Tally) -> TableReport {
+fn source_report(source: &str, counts: &RowCounts) -> TableReport {
     TableReport {
         table: format!("bronze.{source}"),
-        lines: Some(tally.lines()),
-        rows: tally.rows,
-        duplicates: Some(tally.duplicates),
-        quarantined: tally.bad.clone(),
+        lines: Some(counts.lines()),
+        rows: counts.rows,
+        duplicates: Some(counts.duplicates),
+        quarantined: counts.bad.clone(),
         outcome: UpsertOutcome::default(),
     }
 }
@@ -124,8 +124,8 @@ pub(super) async fn refuse(
     report: &mut RunReport,
 ) -> Result<Vec<PipelineError>, PipelineError> {
     let rules = staging.rules().clone();
-    for (source, tally) in staging.tallies() {
-        report.tables.push(source_report(source, tally));
+    for (source, counts) in staging.tallies() {
+        report.tables.push(source_report(source, counts));
     }
     let ctx = staging.ctx.clone();
     let days = refused::days_of(run, &ctx, &staging.refused_orders).await?;
@@ -144,8 +144,8 @@ pub(super) async fn refuse(
         findings.push(exceeded(offender, load.as_ref(), &rules, window));
         refusals.push(PipelineError::BadRecordsRate {
             source_table: offender.source.to_owned(),
-            bad: offender.tally.bad_total(),
-            total: offender.tally.lines(),
+            bad: offender.counts.bad_total(),
+            total: offender.counts.lines(),
             rule_id: rules.rate_rule.clone(),
             threshold: rules.rate,
             load: load.map(Box::new),
@@ -156,7 +156,7 @@ pub(super) async fn refuse(
     Ok(refusals)
 }
 
-fn bad_load(id: &str, taken: &LoadTally, input: Option<String>) -> BadLoad {
+fn bad_load(id: &str, taken: &LoadCounts, input: Option<String>) -> BadLoad {
     let mut reasons: Vec<(String, u64)> = taken.bad.clone().into_iter().collect();
     reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     BadLoad {
@@ -169,12 +169,12 @@ fn bad_load(id: &str, taken: &LoadTally, input: Option<String>) -> BadLoad {
 }
 
 fn exceeded(offender: &Offender, load: Option<&BadLoad>, rules: &SilverRules, window: UtcWindow) -> Finding {
-    let (source, tally) = (offender.source, &offender.tally);
-    let (bad, total) = (tally.bad_total(), tally.lines());
+    let (source, counts) = (offender.source, &offender.counts);
+    let (bad, total) = (counts.bad_total(), counts.lines());
     // The load's rate where there is one: it is the greater of the two.
     let (of_bad, of_total) = load.map_or((bad, total), |l| (l.bad, l.total));
     let (of_bad, of_total) = (i128::from(of_bad), i128::from(of_total));
-    let reasons: BTreeMap<_, _> = tally
+    let reasons: BTreeMap<_, _> = counts
         .bad
         .iter()
         .map(|(r, n)| (r.clone(), n.to_string()))

@@ -24,12 +24,11 @@ use super::affected::Affected;
 use super::bronze::BronzeInput;
 use super::changed_orders::ChangedOrders;
 use super::conflicts::Conflicts;
-use super::drain::stamp;
 use super::late::restate_everywhere;
+use super::row_stream::stamp;
 use super::rules::SilverRules;
 use super::scope::ORDERS;
 use super::scope::{self, ITEMS, PRODUCTS, days_of_orders, days_that_sold};
-use crate::exceptions::metadata;
 use crate::held_rows::in_memory;
 use crate::loads;
 use crate::{PipelineError, RunContext, RunReport};
@@ -166,7 +165,7 @@ impl Convergence<'_> {
             restate_everywhere(self.run, self.ctx, &orders, self.rules, affected, report).await?;
         }
         let staged = staged.reaching(beyond.into_iter().collect());
-        let (table, outcome) = staged.commit(metadata(self.run)).await?;
+        let (table, outcome) = staged.commit(self.run.commit_metadata()).await?;
         report.committed(&table, outcome);
         Ok(())
     }

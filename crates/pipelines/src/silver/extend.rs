@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::bronze::BronzeInput;
-use super::tally::Tally;
+use super::row_counts::RowCounts;
 use crate::derivation::Record;
 
 /// With more than one fresh row in this many, comparing everything is the shorter way.
@@ -15,7 +15,7 @@ const FRESH_SHARE: u64 = 5;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Base {
     /// By Bronze table.
-    tallies: BTreeMap<String, Tally>,
+    tallies: BTreeMap<String, RowCounts>,
     /// Rows of the window, by Silver table.
     rows: BTreeMap<String, u64>,
 }
@@ -38,14 +38,14 @@ impl Base {
         let mut base = Self::default();
         for line in &record.tables {
             if line.lines.is_some() {
-                let tally = Tally {
+                let counts = RowCounts {
                     rows: line.rows,
                     duplicates: line.duplicates.unwrap_or_default(),
                     bad: line.quarantined.clone(),
                     // Each of them was judged when it was taken.
                     loads: BTreeMap::new(),
                 };
-                base.tallies.insert(line.table.clone(), tally);
+                base.tallies.insert(line.table.clone(), counts);
             } else {
                 *base.rows.entry(line.table.clone()).or_default() += line.rows;
             }
@@ -53,7 +53,7 @@ impl Base {
         Some(base)
     }
 
-    pub(super) fn tally(&self, bronze: &str) -> Tally {
+    pub(super) fn counts(&self, bronze: &str) -> RowCounts {
         let name = format!("bronze.{bronze}");
         self.tallies.get(&name).cloned().unwrap_or_default()
     }

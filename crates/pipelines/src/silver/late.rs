@@ -20,12 +20,11 @@ use super::affected::Affected;
 use super::bronze::BronzeInput;
 use super::changed_orders::ChangedOrders;
 use super::conflicts::Conflicts;
-use super::drain::stamp;
+use super::row_stream::stamp;
 use super::rules::SilverRules;
 use super::scope;
 use super::scope::ORDERS;
 use super::stage::repeated;
-use crate::exceptions::metadata;
 use crate::held_rows::in_memory;
 use crate::{PipelineError, RunContext, RunReport};
 
@@ -226,11 +225,11 @@ impl LateRows<'_> {
         let days = days_of(self.rows.clone(), column).await?;
         for lot in lots(&table.files()?, days) {
             let table = self.run.table(self.silver).await?;
-            let (files, elsewhere) = table
+            let (files, outside) = table
                 .files()?
                 .into_iter()
                 .partition(|f| lot.contains(&f.partition_date()));
-            let scope = Scope::of(files, Conflict::Newest).or_elsewhere(elsewhere);
+            let scope = Scope::of(files, Conflict::Newest).or_outside(outside);
             let rows = self.rows.clone().filter(is_of(column, &lot))?;
             self.merge_into(&table, scope, rows, affected, report).await?;
         }
@@ -280,7 +279,7 @@ impl LateRows<'_> {
             let orders = ChangedOrders::of(self.ctx, &staged).await?;
             restate_everywhere(self.run, self.ctx, &orders, &self.late.rules, affected, report).await?;
         }
-        let (table, outcome) = staged.reaching(beyond).commit(metadata(self.run)).await?;
+        let (table, outcome) = staged.reaching(beyond).commit(self.run.commit_metadata()).await?;
         report.committed(&table, outcome);
         Ok(())
     }

@@ -68,7 +68,7 @@ impl LoadChanges {
     }
 
     /// Records what a success has carried out.
-    pub(super) fn settle(&self, versions: &mut BTreeMap<String, u64>, with_restored: bool) {
+    pub(super) fn record(&self, versions: &mut BTreeMap<String, u64>, with_restored: bool) {
         let Some(version) = self.states.version() else {
             return;
         };

@@ -9,17 +9,17 @@ mod changed_orders;
 mod commit;
 mod conflicts;
 mod converge;
-mod drain;
 mod extend;
 mod late;
 mod load_changes;
 mod outputs;
 pub(crate) mod refused;
+mod row_counts;
+mod row_stream;
 mod rules;
 pub(crate) mod scope;
 mod silver_run;
 mod stage;
-mod tally;
 
 use std::time::Instant;
 

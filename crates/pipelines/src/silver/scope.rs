@@ -54,13 +54,13 @@ pub(super) async fn of_window(
         f.partition_date()
             .is_some_and(|d| first_day <= d && d <= last_day)
     };
-    let (files, elsewhere): (Vec<_>, Vec<_>) = files.into_iter().partition(inside);
+    let (files, outside): (Vec<_>, Vec<_>) = files.into_iter().partition(inside);
     let rows = col(time)
         .gt_eq(instant(window.start))
         .and(col(time).lt_eq(instant(last)));
     // A snapshot's key holds its time: it cannot have moved to another day.
-    let elsewhere = if end_inclusive { Vec::new() } else { elsewhere };
-    Ok(Scope::of(files, conflict).filtered(rows).or_elsewhere(elsewhere))
+    let outside = if end_inclusive { Vec::new() } else { outside };
+    Ok(Scope::of(files, conflict).filtered(rows).or_outside(outside))
 }
 
 /// Items and products: only files whose key range overlaps the new rows'.

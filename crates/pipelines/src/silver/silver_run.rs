@@ -212,7 +212,7 @@ impl<'a> SilverRun<'a> {
                 // What was seen of loads is kept apart from the tables.
                 state.input_versions.extend(versions.clone());
             }
-            self.loads.settle(&mut state.input_versions, is_newest);
+            self.loads.record(&mut state.input_versions, is_newest);
         })
         .await
     }

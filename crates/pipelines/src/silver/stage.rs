@@ -16,11 +16,11 @@ use nsc_transforms::silver::{
 
 use super::bronze::BronzeInput;
 use super::conflicts::Conflicts;
-use super::drain::consume;
 use super::extend::Base;
+use super::row_counts::{LoadCounts, RowCounts};
+use super::row_stream::write_rows;
 use super::rules::SilverRules;
 use super::scope;
-use super::tally::{LoadTally, Tally};
 use crate::held_rows::{in_memory, renamed};
 use crate::{PipelineError, RunContext, RunReport};
 
@@ -40,7 +40,7 @@ pub(super) struct Staging {
     rules: SilverRules,
     bad: Upsert,
     bad_parts: Vec<UpsertPart>,
-    tallies: BTreeMap<&'static str, Tally>,
+    tallies: BTreeMap<&'static str, RowCounts>,
     /// Rows taken from Bronze.
     lines: u64,
     /// The stored result this run adds to; without one it stands for everything.
@@ -113,7 +113,7 @@ impl Staging {
             report.read(&table);
             let mut taken = Vec::new();
             for input in &members {
-                let start = self.base.as_ref().map(|b| b.tally(input.bronze));
+                let start = self.base.as_ref().map(|b| b.counts(input.bronze));
                 self.tallies
                     .entry(input.bronze)
                     .or_insert(start.unwrap_or_default());
@@ -129,10 +129,10 @@ impl Staging {
                 .collect::<Result<Vec<_>, _>>()?;
             let mut lines = 0;
             for (input, rows) in taken {
-                let taken = consume(&self.run, rows, input, writers, &self.bad, &self.rules).await?;
-                lines += taken.tally.lines();
+                let taken = write_rows(&self.run, rows, input, writers, &self.bad, &self.rules).await?;
+                lines += taken.counts.lines();
                 writers = taken.writers;
-                self.absorb(input, taken.bad_parts, taken.tally, taken.inserted);
+                self.absorb(input, taken.bad_parts, taken.counts, taken.inserted);
                 self.undated.extend(taken.undated);
                 self.refused_orders.extend(taken.refused_orders);
             }
@@ -166,11 +166,11 @@ impl Staging {
                 continue;
             };
             let rows = self.plan(input, rows, Selection::LateFor(window)).await?;
-            let taken = consume(&self.run, rows, input, Vec::new(), &self.bad, &self.rules).await?;
-            lines += taken.tally.lines();
-            let rows = taken.tally.rows;
+            let taken = write_rows(&self.run, rows, input, Vec::new(), &self.bad, &self.rules).await?;
+            lines += taken.counts.lines();
+            let rows = taken.counts.rows;
             self.refused_orders.extend(taken.refused_orders);
-            self.absorb(input, taken.bad_parts, taken.tally, rows);
+            self.absorb(input, taken.bad_parts, taken.counts, rows);
         }
         report.step("validate late rows", since, lines, 0);
         Ok(())
@@ -200,14 +200,14 @@ impl Staging {
 
     /// Counts what became of a source's rows. `inserted` of them had a key of their own; beside a base all others are
     /// copies of rows that are counted already.
-    fn absorb(&mut self, input: &BronzeInput, bad: Vec<UpsertPart>, mut tally: Tally, inserted: u64) {
+    fn absorb(&mut self, input: &BronzeInput, bad: Vec<UpsertPart>, mut counts: RowCounts, inserted: u64) {
         self.bad_parts.extend(bad);
-        self.lines += tally.lines();
+        self.lines += counts.lines();
         if self.base.is_some() {
-            tally.duplicates += tally.rows.saturating_sub(inserted);
-            tally.rows = tally.rows.min(inserted);
+            counts.duplicates += counts.rows.saturating_sub(inserted);
+            counts.rows = counts.rows.min(inserted);
         }
-        self.tallies.entry(input.bronze).or_default().absorb(tally);
+        self.tallies.entry(input.bronze).or_default().absorb(counts);
     }
 
     /// Whether the stored result cannot be added to after all: everything is to be computed again.
@@ -321,7 +321,7 @@ impl Staging {
         self.lines
     }
 
-    pub(super) fn tallies(&self) -> impl Iterator<Item = (&'static str, &Tally)> {
+    pub(super) fn tallies(&self) -> impl Iterator<Item = (&'static str, &RowCounts)> {
         self.tallies.iter().map(|(k, v)| (*k, v))
     }
 
@@ -334,10 +334,10 @@ impl Staging {
         let threshold = Threshold::from_f64(self.rules.rate)?;
         let over = self.tallies.iter().filter(|(_, t)| t.is_over(threshold));
         Ok(over
-            .map(|(source, tally)| Offender {
+            .map(|(source, counts)| Offender {
                 source,
-                tally: tally.clone(),
-                load: tally
+                counts: counts.clone(),
+                load: counts
                     .worst_load(threshold)
                     .and_then(|(load, taken)| Some((load?.to_owned(), taken.clone()))),
             })
@@ -373,18 +373,18 @@ impl Staging {
             }
         }
         if let Some((name, upsert)) = self.staged.iter().find(|(name, _)| *name == ledger.plan.silver) {
-            conflicts.met(upsert.met_elsewhere())?;
+            conflicts.met(upsert.met_outside())?;
             let new = upsert.scan();
             if new.row_count() > 0 {
                 let stored = self.run.table(name).await?;
                 let days: Vec<_> = window.dates_kst().collect();
-                let elsewhere = stored
+                let outside = stored
                     .files()?
                     .into_iter()
                     .filter(|f| f.partition_date().is_none_or(|d| !days.contains(&d)))
                     .collect();
                 conflicts
-                    .with_stored(&self.ctx, self.ctx.read_table(new)?, &stored, elsewhere)
+                    .with_stored(&self.ctx, self.ctx.read_table(new)?, &stored, outside)
                     .await?;
             }
         }
@@ -425,9 +425,9 @@ impl Staging {
 /// A source over the bad-records rate.
 pub(super) struct Offender {
     pub(super) source: &'static str,
-    pub(super) tally: Tally,
+    pub(super) counts: RowCounts,
     /// The load that is over it itself, of several that with the most bad rows.
-    pub(super) load: Option<(String, LoadTally)>,
+    pub(super) load: Option<(String, LoadCounts)>,
 }
 
 /// Keys that repeat, or `None`.

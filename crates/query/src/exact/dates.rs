@@ -8,7 +8,7 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 use datafusion::optimizer::AnalyzerRule;
-use nsc_core::{DateKst, ErrorCode, Refusal};
+use nsc_core::{DateKst, ErrorCode, OperatorMessage};
 
 use super::conversion::Conversion;
 
@@ -36,7 +36,7 @@ impl AnalyzerRule for NumbersAreNoDates {
 }
 
 /// The refusal of an expression that takes a number for a date, or a date for a number.
-fn confused(expr: &Expr, schema: &DFSchema) -> Option<Refusal> {
+fn confused(expr: &Expr, schema: &DFSchema) -> Option<OperatorMessage> {
     // The one function that counts days as well.
     if let Expr::ScalarFunction(call) = expr
         && call.name() == "to_date"
@@ -80,7 +80,7 @@ fn mistaken(from: &DataType, to: &DataType) -> Option<Mistaken> {
     }
 }
 
-fn refused(value: &Expr, mistaken: Mistaken) -> Refusal {
+fn refused(value: &Expr, mistaken: Mistaken) -> OperatorMessage {
     match mistaken {
         Mistaken::NumberForDate => number(value),
         Mistaken::DateForNumber => refusal(format!("{value} is a date, and is taken for a number"))
@@ -91,11 +91,11 @@ fn refused(value: &Expr, mistaken: Mistaken) -> Refusal {
     }
 }
 
-fn refusal(message: String) -> Refusal {
-    Refusal::new(ErrorCode::NumberForDate, message)
+fn refusal(message: String) -> OperatorMessage {
+    OperatorMessage::new(ErrorCode::NumberForDate, message)
 }
 
-fn number(expr: &Expr) -> Refusal {
+fn number(expr: &Expr) -> OperatorMessage {
     let literal = match expr {
         Expr::Literal(value, _) => Some(value.to_string()),
         _ => None,

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use datafusion::optimizer::AnalyzerRule;
-use nsc_core::{ErrorCode, Refusal};
+use nsc_core::{ErrorCode, OperatorMessage};
 
 use super::conversion::Conversion;
 use super::rewriting::rewritten;
@@ -141,7 +141,7 @@ fn decimals_of(text: &str) -> Option<i64> {
 }
 
 fn digits_lost(text: &str, to: &DataType) -> DataFusionError {
-    let refusal = Refusal::new(
+    let refusal = OperatorMessage::new(
         ErrorCode::DigitsLost,
         format!("'{text}' has more decimals than {to} holds"),
     )

@@ -67,7 +67,7 @@ pub fn newest_before(
     plan(rows).map_err(TransformError::plan("guardrail freshness"))
 }
 
-/// The rows of a source as [`Tally`](super::Tally) counts them: `instant`, `key` (null without one; equal for repeats), `is_bad`.
+/// The rows of a source as [`WindowCounter`](super::WindowCounter) counts them: `instant`, `key` (null without one; equal for repeats), `is_bad`.
 /// Reads `rows`.
 ///
 /// # Errors

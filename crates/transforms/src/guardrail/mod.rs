@@ -1,9 +1,9 @@
 //! Pipeline A: the guardrail over three Bronze sources (lakehouse contract 4, "Pipeline A").
 //!
-//! A plan, a tally and a judgement:
+//! A plan, a counter and a judgement:
 //!
 //! 1. [`measures`] gives each row of the registered table `rows` its instant, its key and whether it breaks the contract;
-//!    [`Tally`] counts them by window as they stream past, and finds how far the source had come at each window's end.
+//!    [`WindowCounter`] counts them by window as they stream past, and finds how far the source had come at each window's end.
 //! 2. [`judge`] turns one window's [`WindowMeasure`] into rates, exceptions, tag and severity. No DataFusion in it.
 //!
 //! `rows`: at least the source's Bronze rows whose instant (by the [`Timeline`] judged) is in `[first start, last end]`. The
@@ -18,15 +18,15 @@
 //!   (`ingested_at`, `source_extracted_at`, `batch_id`, `source_system`, `source_ref`, `ingest_date`,
 //!   `load_id`). A row without `order_id` has no key.
 
+mod counter;
 mod judge;
 mod measure;
 mod row_key;
-mod tally;
 mod windows;
 
+pub use counter::{WindowCounter, WindowCounts};
 pub use judge::{Fired, Judgement, Rate, Tag, WindowMeasure, freshness_seconds, judge, zero_windows_after};
 pub use measure::{Timeline, measures, newest_before};
-pub use tally::{Tally, WindowCounts};
 pub use windows::Windows;
 
 use crate::rules::SeverityRule;

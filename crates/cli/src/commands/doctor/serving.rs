@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nsc_core::{ErrorCode, Refusal};
+use nsc_core::{ErrorCode, OperatorMessage};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use super::Findings;
@@ -23,7 +23,7 @@ pub(super) async fn serving(app: &App, findings: &mut Findings) {
         Ok(found) => findings.ok("brokers", found),
         Err(failure) => findings.failure("brokers", &failure),
     }
-    match serving::who_is_let_in(&app.config) {
+    match serving::who_is_let_in(&app.config).await {
         Ok(found) => findings.ok("authentication", found),
         Err(failure) => findings.failure("authentication", &failure),
     }
@@ -46,7 +46,7 @@ async fn brokers(app: &App) -> Outcome<String> {
     let brokers = options.brokers.clone();
     let config = options
         .client_config()
-        .map_err(|e| Refusal::configuration(e.to_string()))?;
+        .map_err(|e| OperatorMessage::configuration(e.to_string()))?;
     let asked = tokio::task::spawn_blocking(move || {
         let client: BaseConsumer = config.create()?;
         let metadata = client.fetch_metadata(None, PATIENCE)?;
@@ -55,7 +55,7 @@ async fn brokers(app: &App) -> Outcome<String> {
     match asked.await {
         Ok(Ok((count, topics))) => Ok(format!("{count} of {brokers} answer, with {topics} topics")),
         Ok(Err(error)) => Err(
-            Refusal::new(ErrorCode::Broker, format!("{brokers} do not answer"))
+            OperatorMessage::new(ErrorCode::Broker, format!("{brokers} do not answer"))
                 .with_detail(error)
                 .into(),
         ),
@@ -64,7 +64,7 @@ async fn brokers(app: &App) -> Outcome<String> {
 }
 
 fn silent(code: ErrorCode, what: &str) -> Failure {
-    Refusal::new(
+    OperatorMessage::new(
         code,
         format!("{what} did not answer within {} s", PATIENCE.as_secs()),
     )

@@ -4,9 +4,9 @@ use nsc_core::{ErrorCode, ExitStatus, near};
 use serde_json::json;
 
 use crate::error_pages::{page, title};
-use crate::failure::{Outcome, Refusal};
+use crate::failure::{OperatorMessage, Outcome};
 use crate::language::Language;
-use crate::output::{Cell, Column, Printer, Sheet};
+use crate::output::{Cell, Column, Listing, Printer};
 
 pub(super) fn handle(code: Option<&str>, printer: &mut Printer) -> Outcome<ExitStatus> {
     let language = printer.language();
@@ -21,27 +21,27 @@ pub(super) fn handle(code: Option<&str>, printer: &mut Printer) -> Outcome<ExitS
             });
             printer.document(&document, || page(code, language).to_owned())?;
         }
-        None => printer.sheet(&list(ErrorCode::ALL, language))?,
+        None => printer.listing(&list(ErrorCode::ALL, language))?,
     }
     Ok(ExitStatus::Ok)
 }
 
-fn list(codes: &[ErrorCode], language: Language) -> Sheet {
-    let mut sheet = Sheet::of_text(&["code", "title"]);
-    sheet.columns.push(Column::number("exit_code"));
+fn list(codes: &[ErrorCode], language: Language) -> Listing {
+    let mut listing = Listing::of_text(&["code", "title"]);
+    listing.columns.push(Column::number("exit_code"));
     for code in codes {
-        sheet.push([
+        listing.push([
             Cell::exact(code),
             Cell::text(title(*code, language)),
             Cell::Int(code.exit_status().number().into()),
         ]);
     }
-    sheet
+    listing
 }
 
-fn unknown(name: &str) -> Refusal {
-    let refusal =
-        Refusal::usage(format!("there is no error {name}")).with_hint("nsc explain error lists all of them.");
+fn unknown(name: &str) -> OperatorMessage {
+    let refusal = OperatorMessage::usage(format!("there is no error {name}"))
+        .with_hint("nsc explain error lists all of them.");
     let listed: Vec<String> = near_codes(name)
         .into_iter()
         .map(|code| format!("{code}: {}", code.title()))

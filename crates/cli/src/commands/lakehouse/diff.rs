@@ -9,7 +9,7 @@ use nsc_lake::{Lake, RunLogEntry};
 
 use crate::app::App;
 use crate::commands::lakehouse::{explain, runs, sql};
-use crate::failure::{Outcome, Refusal};
+use crate::failure::{OperatorMessage, Outcome};
 
 /// Show what changed in a business day since it was first computed, or between two runs
 #[derive(Debug, Args)]
@@ -66,7 +66,7 @@ async fn first(lake: &Lake, date: DateKst) -> Outcome<RunLogEntry> {
             return Ok(entry);
         }
     }
-    Err(Refusal::new(
+    Err(OperatorMessage::new(
         ErrorCode::UpstreamNotReady,
         format!("no run is recorded that computed {date}"),
     )

@@ -7,7 +7,7 @@ use nsc_core::{DateKst, ExitStatus};
 use nsc_explain::Wanted;
 
 use crate::app::App;
-use crate::commands::lakehouse::findings::known_type;
+use crate::commands::lakehouse::findings::exception_type;
 use crate::commands::lakehouse::sql;
 use crate::failure::Outcome;
 use crate::output::Sections;
@@ -54,7 +54,7 @@ pub(crate) struct ExceptionArgs {
     #[arg(long, value_name = "DATE")]
     date_kst: DateKst,
     /// Only this type, e.g. RECON_DRIFT_HIGH
-    #[arg(long = "type", value_name = "TYPE", value_parser = known_type)]
+    #[arg(long = "type", value_name = "TYPE", value_parser = exception_type(), hide_possible_values = true)]
     exception_type: Option<&'static str>,
     /// Only this wallet, tx_id or merchant
     #[arg(long)]
@@ -92,7 +92,7 @@ impl From<ExceptionArgs> for Wanted {
 pub(crate) fn shown(explained: &nsc_explain::Sections) -> Outcome<Sections> {
     let mut sections = Sections::default();
     for part in explained.parts() {
-        let rows = sql::sheet(&part.rows)?;
+        let rows = sql::listing(&part.rows)?;
         if part.is_wide {
             sections.push_records(part.title, rows);
         } else {

@@ -7,7 +7,8 @@ use nsc_core::{DateKst, ErrorCode, ExitStatus};
 
 use crate::app::App;
 use crate::commands::lakehouse::sql;
-use crate::failure::{Outcome, Refusal};
+use crate::failure::{OperatorMessage, Outcome};
+use crate::suggested::Suggested;
 
 /// List what the controls found
 #[derive(Debug, Args)]
@@ -40,7 +41,7 @@ struct ListArgs {
     #[arg(long, value_enum, ignore_case = true)]
     severity: Option<SeverityName>,
     /// Of this type, e.g. RECON_DRIFT_HIGH
-    #[arg(long = "type", value_name = "TYPE", value_parser = known_type)]
+    #[arg(long = "type", value_name = "TYPE", value_parser = exception_type(), hide_possible_values = true)]
     exception_type: Option<&'static str>,
 }
 
@@ -52,8 +53,15 @@ enum SeverityName {
     Critical,
 }
 
-/// The name of a type, as `--type` takes it; a misspelt one would answer "nothing is open".
-pub(super) fn known_type(text: &str) -> Result<&'static str, String> {
+/// A type of finding, as `--type` takes it.
+pub(super) const fn exception_type() -> Suggested<&'static str> {
+    Suggested::new(known_type, || {
+        EXCEPTION_TYPES.iter().map(|t| t.name.to_owned()).collect()
+    })
+}
+
+/// The name of a type; a misspelt one would answer "nothing is open".
+fn known_type(text: &str) -> Result<&'static str, String> {
     let known = ExceptionType::named(text).map(|t| t.name);
     known.ok_or_else(|| {
         let all: Vec<&str> = EXCEPTION_TYPES.iter().map(|t| t.name).collect();
@@ -86,14 +94,14 @@ pub(crate) async fn handle(args: FindingsArgs, app: &mut App) -> Outcome<ExitSta
         ))
         .await?;
     if found.schema().fields().is_empty() {
-        return Err(Refusal::new(
+        return Err(OperatorMessage::new(
             ErrorCode::TableMissing,
             "no run has looked for findings in this lakehouse yet",
         )
         .with_hint("`nsc run e2e --date-kst DATE` judges a day.")
         .into());
     }
-    app.printer.sheet(&sql::sheet(&found)?)?;
+    app.printer.listing(&sql::listing(&found)?)?;
     Ok(ExitStatus::Ok)
 }
 

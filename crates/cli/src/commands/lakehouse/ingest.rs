@@ -10,8 +10,9 @@ use nsc_ingest::{FileOutcome, FileSummary, Input, LoadObserver, LoadRequest, Loa
 use nsc_lake::{Lake, LoadStates, session};
 
 use crate::app::App;
-use crate::failure::{Outcome, Refusal};
+use crate::failure::{OperatorMessage, Outcome};
 use crate::progress;
+use crate::suggested;
 
 /// Entries of directories that the summary names one by one, for people; JSON has them all.
 const MOST_LEFT_OUT: usize = 25;
@@ -32,7 +33,7 @@ Examples:
   zcat orders.jsonl.gz | nsc ingest orders -")]
 pub(crate) struct IngestArgs {
     /// user_wallets, transaction_ledger, payment_orders, orders, order_items or products (or the _raw names)
-    #[arg(value_name = "TABLE")]
+    #[arg(value_name = "TABLE", value_parser = suggested::source(), hide_possible_values = true)]
     table: String,
     /// Files, patterns in quotes, directories; .gz and .zst are read; - is standard input
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::AnyPath)]
@@ -106,7 +107,7 @@ async fn warn_of_taken_back(app: &App, lake: &Lake, summary: &LoadSummary) -> Ou
 fn source(name: &str) -> Outcome<&'static Source> {
     Source::named(name).ok_or_else(|| {
         let known: Vec<&str> = SOURCES.iter().map(|s| s.name).collect();
-        Refusal::new(ErrorCode::UnknownTable, format!("{name} is not a source table"))
+        OperatorMessage::new(ErrorCode::UnknownTable, format!("{name} is not a source table"))
             .with_hint(format!("Source tables are {}.", known.join(", ")))
             .into()
     })

@@ -9,7 +9,8 @@ use nsc_core::{ErrorCode, ExitStatus, UtcMicros};
 use nsc_lake::{Lake, LoadRecord, LoadState, session};
 
 use crate::app::App;
-use crate::failure::{Outcome, Refusal};
+use crate::failure::{OperatorMessage, Outcome};
+use crate::suggested;
 
 /// Characters of an id that name a load to be changed.
 const LEAST_OF_ID: usize = 8;
@@ -65,7 +66,7 @@ impl LoadsCommand {
 #[derive(Debug, Args)]
 struct ListArgs {
     /// Only loads of this Bronze table, by its name or that of its source
-    #[arg(long, value_name = "TABLE")]
+    #[arg(long, value_name = "TABLE", value_parser = suggested::table(), hide_possible_values = true)]
     table: Option<String>,
     /// Only loads that were recorded, or changed, at this time or later
     #[arg(long, value_name = "TIME")]
@@ -223,7 +224,7 @@ impl Load {
 /// As [`find`]. What changes something wants more of an id than what may be left of a variable that was never set.
 fn find_to_change(loads: Vec<Load>, wanted: &str) -> Outcome<Load> {
     if wanted.chars().count() < LEAST_OF_ID {
-        return Err(Refusal::usage(format!(
+        return Err(OperatorMessage::usage(format!(
             "{wanted:?} is too little of a load's id to change the load"
         ))
         .with_hint(format!(
@@ -237,24 +238,25 @@ fn find_to_change(loads: Vec<Load>, wanted: &str) -> Outcome<Load> {
 /// The one load whose id begins with `wanted`.
 fn find(loads: Vec<Load>, wanted: &str) -> Outcome<Load> {
     if nsc_core::is_blank(wanted) {
-        return Err(Refusal::usage("the id of the load is blank")
+        return Err(OperatorMessage::usage("the id of the load is blank")
             .with_hint("nsc loads list shows the ids.")
             .into());
     }
     let mut found: Vec<Load> = loads.into_iter().filter(|l| l.is_named(wanted)).collect();
     match (found.pop(), found.len()) {
         (Some(load), 0) => Ok(load),
-        (Some(_), more) => Err(Refusal::new(
+        (Some(_), more) => Err(OperatorMessage::new(
             ErrorCode::UnknownLoad,
             format!("{} loads have ids that begin with {wanted}", more + 1),
         )
         .with_hint("Give more of the id; nsc loads list shows them.")
         .into()),
-        (None, _) => Err(
-            Refusal::new(ErrorCode::UnknownLoad, format!("no load has the id {wanted}"))
-                .with_detail("loads made before loads had ids cannot be named")
-                .with_hint("nsc loads list")
-                .into(),
-        ),
+        (None, _) => Err(OperatorMessage::new(
+            ErrorCode::UnknownLoad,
+            format!("no load has the id {wanted}"),
+        )
+        .with_detail("loads made before loads had ids cannot be named")
+        .with_hint("nsc loads list")
+        .into()),
     }
 }

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueHint};
-use nsc_contracts::rule::{Rule, RuleError, RuleSet, RuleVersion, default_rules, parse_rules, plan_sync};
+use nsc_contracts::rule::{
+    Rule, RuleError, RuleSet, RuleVersion, default_rules, parse_rules, plan_sync, rules_schema,
+};
 use nsc_core::{ErrorCode, ExitStatus, OperatorError, UtcMicros};
 use nsc_lake::session;
 use nsc_pipelines::{ACTOR, EFFECTIVE, REASON, RuleSource, SyncReport, sync_rules};
@@ -13,8 +15,8 @@ use serde_json::Value;
 
 use crate::app::App;
 use crate::commands::lakehouse::run_context::context;
-use crate::failure::{Outcome, Refusal};
-use crate::output::{Cell, Column, Sheet};
+use crate::failure::{OperatorMessage, Outcome};
+use crate::output::{Cell, Column, Listing};
 
 /// Store, list and check the rules
 #[derive(Debug, Args)]
@@ -39,6 +41,13 @@ Examples:
   nsc rules sync my-rules.yaml --bump --reason 'limit agreed with finance, ticket 4711'
   nsc rules sync my-rules.json --fill a JSON array of rules, and the shipped ones it lacks")]
     Sync(SyncArgs),
+    /// Print the JSON schema of a rules file, for an editor or a check before a sync
+    #[command(after_help = "\
+An editor takes it from a first line of the file, `# yaml-language-server: $schema=rules.schema.json`.
+
+Examples:
+  nsc rules schema > rules.schema.json")]
+    Schema,
     /// The rules in force, now or at an instant
     #[command(after_help = "\
 Examples:
@@ -92,9 +101,14 @@ struct SyncArgs {
 pub(crate) async fn handle(args: RulesArgs, app: &mut App) -> Outcome<ExitStatus> {
     match args.command {
         RulesCommand::Sync(args) => sync(args, app).await,
+        RulesCommand::Schema => {
+            let schema = rules_schema().to_value();
+            app.printer.document(&schema, || format!("{schema:#}\n"))?;
+            Ok(ExitStatus::Ok)
+        }
         RulesCommand::List { as_of } => {
             let set = RuleSet::as_of(&stored(app).await?, as_of.unwrap_or(RuleSet::END_OF_TIME))?;
-            app.printer.sheet(&list_sheet(&set))?;
+            app.printer.listing(&rules_listing(&set))?;
             Ok(ExitStatus::Ok)
         }
         RulesCommand::History { rule } => history(rule.as_deref(), app).await,
@@ -147,7 +161,7 @@ pub(crate) fn wanted(file: Option<PathBuf>) -> Outcome<Vec<Rule>> {
         return Ok(default_rules()?);
     };
     let text = std::fs::read_to_string(&path).map_err(|e| {
-        Refusal::new(
+        OperatorMessage::new(
             ErrorCode::InputUnreadable,
             format!("rules file {} cannot be read", path.display()),
         )
@@ -167,7 +181,7 @@ async fn history(rule: Option<&str>, app: &mut App) -> Outcome<ExitStatus> {
     let wanted = |v: &&RuleVersion| rule.is_none_or(|r| v.rule.rule_id == r || v.rule.subject() == r);
     let found: Vec<&RuleVersion> = versions.iter().filter(wanted).collect();
     if let (Some(rule), true) = (rule, found.is_empty()) {
-        return Err(Refusal::new(
+        return Err(OperatorMessage::new(
             ErrorCode::RuleMissing,
             format!("no stored rule has the id or metric {rule}"),
         )
@@ -175,7 +189,7 @@ async fn history(rule: Option<&str>, app: &mut App) -> Outcome<ExitStatus> {
         .into());
     }
     let changes = app.lake()?.rule_changes().await?;
-    app.printer.sheet(&history_sheet(&found, &changes))?;
+    app.printer.listing(&history_listing(&found, &changes))?;
     Ok(ExitStatus::Ok)
 }
 
@@ -250,21 +264,21 @@ fn print_check(
     warnings: &[String],
     notes: &[String],
 ) -> Outcome<ExitStatus> {
-    let mut sheet = Sheet::of_text(&["result", "what", "detail"]);
+    let mut listing = Listing::of_text(&["result", "what", "detail"]);
     for problem in problems {
-        sheet.push([
+        listing.push([
             Cell::text("ERROR"),
             Cell::exact(format!("{}: {problem}", problem.code())),
             Cell::text_or_null(problem.detail().as_deref()),
         ]);
     }
     for warning in warnings {
-        sheet.push([Cell::text("WARN"), Cell::exact(warning), Cell::Null]);
+        listing.push([Cell::text("WARN"), Cell::exact(warning), Cell::Null]);
     }
     for note in notes {
-        sheet.push([Cell::text("ok"), Cell::text(note), Cell::Null]);
+        listing.push([Cell::text("ok"), Cell::text(note), Cell::Null]);
     }
-    app.printer.sheet(&sheet)?;
+    app.printer.listing(&listing)?;
     Ok(problems
         .first()
         .map_or(ExitStatus::Ok, |p| p.code().exit_status()))
@@ -305,7 +319,7 @@ fn definition_columns() -> Vec<Column> {
     ]
 }
 
-fn list_sheet(set: &RuleSet) -> Sheet {
+fn rules_listing(set: &RuleSet) -> Listing {
     let mut columns = definition_columns();
     columns.push(Column::text("comment"));
     let rows = set.iter().map(|r| {
@@ -313,14 +327,14 @@ fn list_sheet(set: &RuleSet) -> Sheet {
         row.push(Cell::text_or_null(r.comment.as_deref()));
         row
     });
-    Sheet {
+    Listing {
         rows: rows.collect(),
         columns,
     }
 }
 
 /// `by` and `reason` are of the change that brought a version into force, as far as the log is kept.
-fn history_sheet(versions: &[&RuleVersion], changes: &[HashMap<String, Value>]) -> Sheet {
+fn history_listing(versions: &[&RuleVersion], changes: &[HashMap<String, Value>]) -> Listing {
     let mut columns = definition_columns();
     columns.extend(["effective_start", "effective_end", "is_current", "by", "reason"].map(Column::text));
     let said = |version: &RuleVersion, name: &str| {
@@ -341,7 +355,7 @@ fn history_sheet(versions: &[&RuleVersion], changes: &[HashMap<String, Value>]) 
         ]);
         row
     });
-    Sheet {
+    Listing {
         rows: rows.collect(),
         columns,
     }

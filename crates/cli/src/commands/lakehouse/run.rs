@@ -1,8 +1,8 @@
 //! `nsc run`: one pipeline, or the whole chain.
 
-mod metrics_text;
 mod period;
 mod report_text;
+mod run_metrics;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(crate) use report_text::report_text;
 use crate::app::App;
 use crate::commands::lakehouse::rules;
 use crate::commands::lakehouse::run_context::context;
-use crate::failure::{Failure, Outcome, Refusal};
+use crate::failure::{Failure, OperatorMessage, Outcome};
 use crate::progress;
 use crate::signals;
 
@@ -103,7 +103,7 @@ fn run_id_of_the_job(app: &App) -> Outcome<Option<RunId>> {
     let given = app.environment.get(VARIABLE).filter(|id| !nsc_core::is_blank(id));
     let parsed = given.map(|id| run_id(id).map_err(|why| (id, why))).transpose();
     parsed.map_err(|(id, why)| {
-        Refusal::usage(format!("{VARIABLE} is {id:?}, which is no run id"))
+        OperatorMessage::usage(format!("{VARIABLE} is {id:?}, which is no run id"))
             .with_detail(why)
             .with_hint("Give --run-id, or unset the variable.")
             .into()
@@ -155,7 +155,7 @@ pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> 
     let period = args.period.resolve(args.pipeline, now)?;
     let takes_rules = matches!(args.pipeline, PipelineName::SyncRules | PipelineName::E2e);
     if args.rules.is_some() && !takes_rules {
-        return Err(Refusal::usage("--rules is for sync-rules and e2e")
+        return Err(OperatorMessage::usage("--rules is for sync-rules and e2e")
             .with_hint("Run `nsc rules sync FILE` first.")
             .into());
     }
@@ -188,12 +188,10 @@ pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> 
     if !report.parts.is_empty() || !matches!(outcome, Err(PipelineError::Held { .. })) {
         print(&report, app)?;
     }
-    let written = args
-        .metrics_file
-        .map_or(Ok(()), |file| metrics_text::write(&report, &file));
+    let told = run_metrics::tell(&report, args.metrics_file.as_deref(), &app.config).await;
     // Why the run failed is said first.
     outcome?;
-    written?;
+    told?;
     Ok(found(&report, args.fail_on))
 }
 

@@ -8,6 +8,7 @@ use nsc_pipelines::{Invocation, Progress, RunContext, RunSettings, Salt};
 use secrecy::ExposeSecret;
 
 use crate::app::App;
+use crate::build;
 use crate::failure::Outcome;
 
 /// The context of a run; the pipelines take everything from it.
@@ -31,6 +32,7 @@ pub(crate) fn context(
         invocation: Invocation {
             invoked_by: Some(app.actor()),
             configuration: Some(app.config.hash()),
+            commit: build::COMMIT,
             reason: None,
         },
         rules_as_of,

@@ -6,13 +6,14 @@ mod verify;
 use clap::{Args, Subcommand};
 use nsc_contracts::status::{FAILURE, INTERRUPTED, STARTED, SUCCESS};
 use nsc_core::{DateKst, ErrorCode, ExitStatus, UtcMicros};
-use nsc_lake::{Lake, NamedRun, RunLogEntry};
+use nsc_lake::{Lake, NamedRun, RunLogEntry, steps_of};
+use nsc_pipelines::report_schema;
 use serde_json::Value;
 
 use crate::app::App;
 use crate::commands::lakehouse::run::report_text;
-use crate::failure::{Outcome, Refusal};
-use crate::output::{Cell, Column, Sheet};
+use crate::failure::{OperatorMessage, Outcome};
+use crate::output::{Cell, Column, Listing};
 
 /// Look at the reports of past runs
 #[derive(Debug, Args)]
@@ -52,6 +53,9 @@ Examples:
         /// The run that is compared
         after: String,
     },
+    /// Print the JSON schema of a report, for whoever reads reports by machine
+    #[command(after_help = "Examples:\n  nsc runs schema > report.schema.json")]
+    Schema,
     /// Are the stored reports those the runs wrote? Each is held against the hash in the log of gold.pipeline_state
     #[command(after_help = "\
 A run whose log is gone (retention), that has not ended, or of an earlier version is `not recorded`; the rules sync leaves no hash. One
@@ -108,16 +112,7 @@ impl ListArgs {
 
 /// Whether a report is of the pipeline that is meant, or of a chain with a step of it.
 fn has_step(report: &Value, wanted: &str) -> bool {
-    is_of(report, wanted) || parts(report).any(|part| is_of(part, wanted))
-}
-
-/// The reports of a chain's steps; a single run has none.
-fn parts(report: &Value) -> impl DoubleEndedIterator<Item = &Value> {
-    report
-        .get("parts")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    is_of(report, wanted) || steps_of(report).any(|part| is_of(part, wanted))
 }
 
 fn is_of(report: &Value, meant: &str) -> bool {
@@ -135,22 +130,30 @@ fn is_called(pipeline: &str, meant: &str) -> bool {
 }
 
 pub(crate) async fn handle(args: RunsArgs, app: &mut App) -> Outcome<ExitStatus> {
-    let lake = app.lake()?;
     match args.command {
+        RunsCommand::Schema => {
+            let schema = report_schema().to_value();
+            app.printer.document(&schema, || format!("{schema:#}\n"))?;
+        }
         RunsCommand::List(args) => {
+            let lake = app.lake()?;
             let runs = lake.runs(args.limit, |entry| args.is_wanted(&entry.report));
-            app.printer.sheet(&sheet(&runs.await?))?;
+            app.printer.listing(&listing(&runs.await?))?;
         }
         RunsCommand::Show { run } => {
-            let report = find(&lake, &run).await?;
+            let report = find(&app.lake()?, &run).await?;
             let look = app.look();
             app.printer.document(&report, || report_text(&report, look))?;
         }
         RunsCommand::Diff { before, after } => {
+            let lake = app.lake()?;
             let (before, after) = (find(&lake, &before).await?, find(&lake, &after).await?);
-            app.printer.sheet(&compare::sheet(&before, &after))?;
+            app.printer.listing(&compare::listing(&before, &after))?;
         }
-        RunsCommand::Verify { run } => verify::verify(&lake, run.as_deref(), app).await?,
+        RunsCommand::Verify { run } => {
+            let lake = app.lake()?;
+            verify::verify(&lake, run.as_deref(), app).await?;
+        }
     }
     Ok(ExitStatus::Ok)
 }
@@ -162,15 +165,16 @@ async fn find(lake: &Lake, run: &str) -> Outcome<Value> {
     }
     if let Some((chain, step)) = run.rsplit_once('.')
         && let Some(entry) = named(lake, chain).await?
-        && let Some(part) = parts(&entry.report).find(|part| is_of(part, step))
+        && let Some(part) = steps_of(&entry.report).find(|part| is_of(part, step))
     {
         return Ok(part.clone());
     }
     Err(unknown(run).into())
 }
 
-fn unknown(run: &str) -> Refusal {
-    Refusal::new(ErrorCode::Usage, format!("no report of a run {run} is stored")).with_hint("nsc runs list")
+fn unknown(run: &str) -> OperatorMessage {
+    OperatorMessage::new(ErrorCode::Usage, format!("no report of a run {run} is stored"))
+        .with_hint("nsc runs list")
 }
 
 /// A run under its own id, or an error that there is none.
@@ -184,14 +188,14 @@ pub(crate) async fn known(lake: &Lake, run: &str) -> Outcome<RunLogEntry> {
 /// The report of that name, of the newest run (`last`), or of the one run whose id begins so.
 async fn named(lake: &Lake, run: &str) -> Outcome<Option<RunLogEntry>> {
     if nsc_core::is_blank(run) {
-        return Err(Refusal::usage("the id of the run is blank")
+        return Err(OperatorMessage::usage("the id of the run is blank")
             .with_hint("nsc runs list shows the ids; `last` is the newest run.")
             .into());
     }
     match lake.run_named(run).await? {
         NamedRun::One(entry) => Ok(Some(*entry)),
         NamedRun::None => Ok(None),
-        NamedRun::Several(count) => Err(Refusal::usage(format!(
+        NamedRun::Several(count) => Err(OperatorMessage::usage(format!(
             "{count} runs have ids that begin with {run}"
         ))
         .with_hint("Give more of the id; nsc runs list shows them.")
@@ -200,15 +204,15 @@ async fn named(lake: &Lake, run: &str) -> Outcome<Option<RunLogEntry>> {
 }
 
 /// A run whose id was used again is listed under the name its report is kept by, which `nsc runs show` takes.
-fn sheet(runs: &[RunLogEntry]) -> Sheet {
-    let mut sheet = Sheet {
+fn listing(runs: &[RunLogEntry]) -> Listing {
+    let mut listing = Listing {
         columns: ["run_id", "pipeline", "status", "started_at", "now", "from", "to"]
             .map(Column::text)
             .into(),
         rows: Vec::new(),
     };
-    sheet.columns.push(Column::number("seconds"));
-    sheet.columns.push(Column::text("error"));
+    listing.columns.push(Column::number("seconds"));
+    listing.columns.push(Column::text("error"));
     for RunLogEntry { name, report } in runs {
         let text = |name: &str| Cell::text_or_null(report.get(name).and_then(Value::as_str));
         let time = |name: &str| Cell::time_or_null(report.get(name).and_then(Value::as_str));
@@ -216,7 +220,7 @@ fn sheet(runs: &[RunLogEntry]) -> Sheet {
         let edge = |w: Option<&&Value>, name: &str| {
             Cell::time_or_null(w.and_then(|w| w.get(name)).and_then(Value::as_str))
         };
-        sheet.push([
+        listing.push([
             Cell::text(name),
             text("pipeline"),
             text("status"),
@@ -231,7 +235,7 @@ fn sheet(runs: &[RunLogEntry]) -> Sheet {
             text("error"),
         ]);
     }
-    sheet
+    listing
 }
 
 /// Of the run itself, else of its last part that has some (a chain's own report has none).
@@ -242,7 +246,7 @@ fn windows(report: &Value) -> Vec<&Value> {
             .is_some_and(|w| !w.is_empty())
     };
     let chosen = std::iter::once(report)
-        .chain(parts(report).rev())
+        .chain(steps_of(report).rev())
         .find(|r| own(r));
     chosen
         .and_then(|r| r.get("windows"))

@@ -1,6 +1,8 @@
 //! `nsc sql`: read-only queries over the lake, one statement or interactively.
 
 mod completion;
+mod copy;
+mod editor;
 mod export;
 mod prompt;
 mod repl;
@@ -12,13 +14,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 use nsc_core::{ErrorCode, ExitStatus, OperatorError};
-use nsc_query::{Engine, Rows, statements};
+use nsc_query::{Engine, LookLog, Rows, statements};
 
 use export::Target;
 
 use crate::app::App;
-use crate::failure::{Failure, Outcome, OutputError, Refusal};
-use crate::output::{BatchCells, Cell, Column, Printer, Sheet, columns_of};
+use crate::failure::{Failure, OperatorMessage, Outcome, OutputError};
+use crate::output::{BatchCells, Cell, Column, Listing, Printer, columns_of};
 
 /// Query the tables; without a statement, interactively
 #[derive(Debug, Args)]
@@ -105,13 +107,13 @@ impl Text {
         Self { file: None, text }
     }
 
-    fn of_file(file: &str) -> Result<Self, Refusal> {
+    fn of_file(file: &str) -> Result<Self, OperatorMessage> {
         Self::read(file, std::fs::read_to_string(file))
     }
 
-    fn read(file: &str, text: std::io::Result<String>) -> Result<Self, Refusal> {
+    fn read(file: &str, text: std::io::Result<String>) -> Result<Self, OperatorMessage> {
         let text = text.map_err(|e| {
-            Refusal::new(
+            OperatorMessage::new(
                 ErrorCode::InputUnreadable,
                 format!("{file} cannot be read as text"),
             )
@@ -154,7 +156,7 @@ impl Placed<'_> {
     fn failed(&self, failure: Failure) -> Failure {
         match &self.place {
             Some(place) if !failure.is_broken_pipe() => {
-                let refusal = Refusal::of(failure.error());
+                let refusal = OperatorMessage::of(failure.error());
                 let detail = refusal.detail();
                 let detail = detail.map_or_else(|| place.clone(), |detail| format!("{place}: {detail}"));
                 refusal.with_detail(detail).into()
@@ -177,7 +179,9 @@ pub(crate) async fn handle(args: SqlArgs, app: &mut App) -> Outcome<ExitStatus> 
         (texts, Some(target)) => return export(&engine, &texts.unwrap_or_default(), &target, app).await,
         (Some(texts), None) => {
             let most = (max_rows > 0).then_some(max_rows);
-            print_all(&engine, &texts, most, &mut app.printer).await?;
+            let printed = print_all(&engine, &texts, most, &mut app.printer).await;
+            app.printer.end_pages()?;
+            printed?;
         }
     }
     Ok(ExitStatus::Ok)
@@ -187,7 +191,7 @@ pub(crate) async fn handle(args: SqlArgs, app: &mut App) -> Outcome<ExitStatus> 
 async fn export(engine: &Engine, texts: &[Text], target: &Target, app: &mut App) -> Outcome<ExitStatus> {
     let statements = placed(texts);
     let [placed] = statements.as_slice() else {
-        return Err(Refusal::usage(format!(
+        return Err(OperatorMessage::usage(format!(
             "--out takes one statement, and {} were given",
             statements.len()
         ))
@@ -199,10 +203,10 @@ async fn export(engine: &Engine, texts: &[Text], target: &Target, app: &mut App)
     let Some(count) = written.map_err(|e| placed.failed(e))? else {
         return Ok(ExitStatus::Interrupted);
     };
-    let mut sheet = Sheet::of_text(&["file"]);
-    sheet.columns.push(Column::number("rows"));
-    sheet.push([Cell::Text(target.path().display().to_string()), Cell::UInt(count)]);
-    app.printer.sheet(&sheet)?;
+    let mut listing = Listing::of_text(&["file"]);
+    listing.columns.push(Column::number("rows"));
+    listing.push([Cell::Text(target.path().display().to_string()), Cell::UInt(count)]);
+    app.printer.listing(&listing)?;
     Ok(ExitStatus::Ok)
 }
 
@@ -234,7 +238,9 @@ async fn print_all(
 
 /// A session over the lake of the configuration.
 pub(crate) fn engine(app: &App) -> Outcome<Engine> {
-    Ok(Engine::new(app.lake()?, &app.session_options())?)
+    let looks = app.config.query.looks_file.as_ref();
+    let looks = looks.map(|file| LookLog::new(file.value.clone(), app.actor()));
+    Ok(Engine::new(app.lake()?, &app.session_options())?.recorded(looks))
 }
 
 /// Runs one statement and prints its rows, streamed batch by batch; returns how many. On a terminal it stops at the most that are
@@ -245,6 +251,7 @@ async fn print(engine: &Engine, text: &str, most: Option<u64>, printer: &mut Pri
         refuse_namesakes(batches.schema())?;
     }
     let most = most.filter(|_| printer.is_looked_at());
+    printer.begin_pages();
     let mut count = 0;
     let mut has_more = false;
     let mut sink = printer.rows(&columns_of(batches.schema()))?;
@@ -273,11 +280,11 @@ async fn print(engine: &Engine, text: &str, most: Option<u64>, printer: &mut Pri
 }
 
 /// Of two members of one name a reader of JSON keeps one.
-fn refuse_namesakes(schema: &arrow::datatypes::Schema) -> Result<(), Refusal> {
+fn refuse_namesakes(schema: &arrow::datatypes::Schema) -> Result<(), OperatorMessage> {
     let mut seen = HashSet::new();
     match schema.fields().iter().find(|field| !seen.insert(field.name())) {
         None => Ok(()),
-        Some(field) => Err(Refusal::new(
+        Some(field) => Err(OperatorMessage::new(
             ErrorCode::Sql,
             format!("two columns of the result are called {}", field.name()),
         )
@@ -285,19 +292,19 @@ fn refuse_namesakes(schema: &arrow::datatypes::Schema) -> Result<(), Refusal> {
     }
 }
 
-/// Rows as a sheet.
-pub(crate) fn sheet(rows: &Rows) -> Outcome<Sheet> {
-    let mut sheet = Sheet {
+/// Rows as a listing.
+pub(crate) fn listing(rows: &Rows) -> Outcome<Listing> {
+    let mut listing = Listing {
         columns: columns_of(rows.schema()),
         rows: Vec::new(),
     };
     for batch in rows.batches() {
         let cells = BatchCells::new(batch).map_err(unprintable)?;
         for row in cells.rows() {
-            sheet.push(row.map_err(unprintable)?);
+            listing.push(row.map_err(unprintable)?);
         }
     }
-    Ok(sheet)
+    Ok(listing)
 }
 
 fn unprintable(error: arrow::error::ArrowError) -> Failure {

@@ -8,7 +8,8 @@ use nsc_contracts::TableContract;
 use nsc_core::{ErrorCode, ExitStatus, UtcMicros};
 
 use crate::app::App;
-use crate::failure::{Outcome, Refusal};
+use crate::failure::{OperatorMessage, Outcome};
+use crate::suggested;
 
 /// Look at and care for the tables
 #[derive(Debug, Args)]
@@ -31,18 +32,21 @@ enum TableCommand {
     )]
     Show {
         /// layer.name, or the name alone where it is unique
+        #[arg(value_parser = suggested::table(), hide_possible_values = true)]
         table: String,
     },
     /// Add nullable columns the contract has and a stored table lacks; nothing else
     #[command(after_help = "Examples:\n  nsc table migrate\n  nsc table migrate gold.pipeline_state")]
     Migrate {
         /// The tables; all when absent
+        #[arg(value_parser = suggested::table(), hide_possible_values = true)]
         tables: Vec<String>,
     },
     /// The newest commits of a table
     #[command(after_help = "Examples:\n  nsc table history gold.exception_ledger --limit 5")]
     History {
         /// The table
+        #[arg(value_parser = suggested::table(), hide_possible_values = true)]
         table: String,
         /// At most so many commits
         #[arg(long, default_value_t = 20)]
@@ -54,6 +58,7 @@ enum TableCommand {
     )]
     Optimize {
         /// The tables; all when absent
+        #[arg(value_parser = suggested::table(), hide_possible_values = true)]
         tables: Vec<String>,
     },
     /// Remove what is past its retention: old rows of silver.bad_records, files no recent version needs
@@ -68,6 +73,7 @@ Examples:
     #[command(after_help = "Examples:\n  nsc table checkpoint\n  nsc table checkpoint gold.pipeline_state")]
     Checkpoint {
         /// The tables; all when absent
+        #[arg(value_parser = suggested::table(), hide_possible_values = true)]
         tables: Vec<String>,
     },
     /// Take out the files no engine can open a table with (their partition is no date)
@@ -80,6 +86,7 @@ Examples:
   nsc table repair bronze.products_raw --apply")]
     Repair {
         /// The tables; all when absent
+        #[arg(value_parser = suggested::table(), hide_possible_values = true)]
         tables: Vec<String>,
         /// Take them out, instead of showing what would be
         #[arg(long)]
@@ -90,6 +97,7 @@ Examples:
 #[derive(Debug, Args)]
 struct VacuumArgs {
     /// The tables; all when absent
+    #[arg(value_parser = suggested::table(), hide_possible_values = true)]
     tables: Vec<String>,
     /// Remove, instead of showing what would be removed
     #[arg(long)]
@@ -122,7 +130,7 @@ pub(crate) async fn handle(args: TableArgs, app: &mut App) -> Outcome<ExitStatus
 /// The contract of a table an operator names.
 pub(crate) fn named(name: &str) -> Outcome<&'static TableContract> {
     nsc_contracts::table(name).ok_or_else(|| {
-        let refusal = Refusal::new(
+        let refusal = OperatorMessage::new(
             ErrorCode::UnknownTable,
             format!("the contract has no table {name}"),
         );

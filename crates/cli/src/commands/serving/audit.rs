@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::wiring;
 use crate::app::App;
-use crate::failure::{Outcome, OutputError, Refusal};
-use crate::output::{Cell, Column, Sheet};
+use crate::failure::{OperatorMessage, Outcome, OutputError};
+use crate::output::{Cell, Column, Listing};
 
 const NAME: &str = "nsc-audit";
 
@@ -116,11 +116,11 @@ pub(crate) async fn handle(args: AuditArgs, app: &mut App) -> Outcome<ExitStatus
 async fn list(trail: &AuditTrail, which: Which, limit: u32, app: &mut App) -> Outcome {
     let newest = trail.newest(&which.into(), limit).await?;
     let rows = newest.into_iter().rev().map(cells);
-    let sheet = Sheet {
+    let listing = Listing {
         columns: columns(),
         rows: rows.collect(),
     };
-    Ok(app.printer.sheet(&sheet)?)
+    Ok(app.printer.listing(&listing)?)
 }
 
 async fn export(trail: &AuditTrail, which: Which, app: &mut App) -> Outcome {
@@ -161,7 +161,7 @@ async fn verify(trail: &AuditTrail, kept: Option<(i64, String)>, app: &mut App) 
     });
     match broken.or(lost) {
         None => Ok(()),
-        Some(what) => Err(Refusal::new(ErrorCode::AuditBroken, "the audit log was changed")
+        Some(what) => Err(OperatorMessage::new(ErrorCode::AuditBroken, "the audit log was changed")
             .with_detail(what)
             .with_hint(
                 "Compare it with a backup of the database; what the row says now is not what was recorded.",

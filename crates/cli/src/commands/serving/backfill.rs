@@ -12,7 +12,7 @@ use super::kinds;
 use super::wiring::{self, EventArgs};
 use crate::app::App;
 use crate::config::Flags;
-use crate::failure::{Outcome, Refusal};
+use crate::failure::{OperatorMessage, Outcome};
 use crate::progress;
 
 /// Load events from files of JSON lines into the backoffice database
@@ -55,7 +55,7 @@ pub(crate) async fn handle(args: BackfillArgs, app: &mut App) -> Outcome<ExitSta
     check(&args)?;
     let options = BackfillOptions {
         profile: wiring::subscription(&app.config)?,
-        landing: wiring::landing(&app.config),
+        sink: wiring::sink(&app.config),
         ledger_file: args.ledger_file,
         payment_order_file: args.payment_order_file,
         since: args.since,
@@ -103,7 +103,7 @@ pub(crate) async fn handle(args: BackfillArgs, app: &mut App) -> Outcome<ExitSta
 }
 
 /// One error for all files that are wrong from end to end.
-fn nothing_stored(failed: &[FailedFile]) -> Refusal {
+fn nothing_stored(failed: &[FailedFile]) -> OperatorMessage {
     let names: Vec<String> = failed.iter().map(|f| f.file.display().to_string()).collect();
     let mut classes = BTreeMap::new();
     for (class, n) in failed.iter().flat_map(|f| &f.classes) {
@@ -114,21 +114,21 @@ fn nothing_stored(failed: &[FailedFile]) -> Refusal {
 }
 
 /// What the flags say together.
-fn check(args: &BackfillArgs) -> Result<(), Refusal> {
+fn check(args: &BackfillArgs) -> Result<(), OperatorMessage> {
     if let (Some(since), Some(until)) = (args.since, args.until)
         && since >= until
     {
-        return Err(Refusal::usage("--since must be before --until")
+        return Err(OperatorMessage::usage("--since must be before --until")
             .with_detail(format!("no event is at or after {since} and before {until}"))
             .with_hint("Exchange the two, or leave one out."));
     }
     let stdin = |file: &Option<PathBuf>| file.as_deref().is_some_and(|f| f == Path::new("-"));
     if stdin(&args.ledger_file) && stdin(&args.payment_order_file) {
-        return Err(
-            Refusal::usage("standard input cannot be both --ledger-file and --payment-order-file")
-                .with_detail("it is read once: one of the two would find nothing")
-                .with_hint("Give one of them as a file, or load them one after the other."),
-        );
+        return Err(OperatorMessage::usage(
+            "standard input cannot be both --ledger-file and --payment-order-file",
+        )
+        .with_detail("it is read once: one of the two would find nothing")
+        .with_hint("Give one of them as a file, or load them one after the other."));
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 use nsc_consumer::{Consumed, Consumer, ConsumerOptions, StartAt};
+use nsc_contracts::event::EventKind;
 use nsc_core::ExitStatus;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -49,8 +50,8 @@ pub(crate) struct ConsumeArgs {
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     max_idle_seconds: Option<u64>,
     /// Transactions under way at once; a partition belongs to one of them
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    lanes: usize,
+    #[arg(long, value_name = "N", default_value_t = 2, alias = "lanes")]
+    workers: usize,
     /// Address of metrics and health [env: NSC_METRICS_LISTEN] [default: 127.0.0.1:9464]
     #[arg(long, value_name = "ADDRESS")]
     metrics_listen: Option<String>,
@@ -67,9 +68,10 @@ impl ConsumeArgs {
 
 pub(crate) async fn handle(args: ConsumeArgs, app: &mut App) -> Outcome<ExitStatus> {
     let config = &app.config;
+    wiring::say_that_it_starts(NAME, config);
     let mut options = ConsumerOptions::new(wiring::kafka(config)?, wiring::subscription(config)?);
-    options.landing = wiring::landing(config);
-    options.lanes = args.lanes.max(1);
+    options.sink = wiring::sink(config);
+    options.workers = args.workers.max(1);
     options.from_beginning = args.from_beginning;
     options.start = match config.serving.consumer.start.value {
         ConsumerStart::Latest => StartAt::Latest,
@@ -86,6 +88,14 @@ pub(crate) async fn handle(args: ConsumeArgs, app: &mut App) -> Outcome<ExitStat
     let shutdown = wiring::shutdown()?;
 
     let metrics = services.metrics.clone();
+    tracing::info!(
+        target: nsc_telemetry::SERVICE,
+        brokers = options.kafka.brokers,
+        group = options.kafka.group_id,
+        topics = EventKind::ALL.map(|kind| options.profile.topic(kind)).join(","),
+        metrics = %address.value,
+        "it reads events into the database"
+    );
     let consumer = Consumer::new(options, services);
     let status = consumer.status();
     let outcome = status.clone();
@@ -111,6 +121,9 @@ pub(crate) async fn handle(args: ConsumeArgs, app: &mut App) -> Outcome<ExitStat
         .map_err(|e| Failure::unexpected("serving metrics", e))?;
     // The collector's last report may block.
     let flushed = tokio::task::spawn_blocking(move || metrics.shutdown()).await;
+    if ended.is_ok() {
+        tracing::info!(target: nsc_telemetry::SERVICE, "the consumer has stopped");
+    }
     ended?;
     served.map_err(|e| Failure::unexpected("serving metrics", e))?;
     flushed.map_err(|e| Failure::unexpected("sending the last metrics", e))?;

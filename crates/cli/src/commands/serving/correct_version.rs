@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::wiring;
 use crate::app::App;
-use crate::failure::{Outcome, Refusal};
+use crate::commands::metrics;
+use crate::failure::{OperatorMessage, Outcome};
 
 const NAME: &str = "nsc-correct";
 /// Longest name of who corrects, and longest reason, characters: what the audit row holds whole.
@@ -71,7 +72,7 @@ impl Kind {
 
 pub(crate) async fn handle(args: CorrectVersionArgs, app: &mut App) -> Outcome<ExitStatus> {
     check(&args)?;
-    let metrics = wiring::metrics(&app.config, NAME)?;
+    let metrics = metrics::start(&app.config, NAME)?;
     let store = wiring::store(&app.config, NAME, &metrics)?;
     store.ready().await?;
     let version = StoredVersion {
@@ -103,7 +104,7 @@ pub(crate) async fn handle(args: CorrectVersionArgs, app: &mut App) -> Outcome<E
     Ok(ExitStatus::Ok)
 }
 
-fn check(args: &CorrectVersionArgs) -> Result<(), Refusal> {
+fn check(args: &CorrectVersionArgs) -> Result<(), OperatorMessage> {
     for (flag, text, most) in [
         ("--by", &args.by, WHO_CHARS),
         ("--reason", &args.reason, REASON_CHARS),
@@ -112,7 +113,7 @@ fn check(args: &CorrectVersionArgs) -> Result<(), Refusal> {
         // As it stands in the audit row, where a quotation mark takes two and a control character six.
         let chars = json!(text).to_string().chars().count() - 2;
         if text.is_empty() || chars > most {
-            return Err(Refusal::usage(format!("{flag} must have 1 to {most} characters"))
+            return Err(OperatorMessage::usage(format!("{flag} must have 1 to {most} characters"))
                 .with_detail(format!(
                     "it has {chars} as JSON, blanks around it not counted: quotation marks and control characters are escaped"
                 ))
@@ -165,8 +166,8 @@ fn shown(version: StoredVersion) -> String {
     }
 }
 
-fn no_such_row(args: &CorrectVersionArgs) -> Refusal {
-    Refusal::new(
+fn no_such_row(args: &CorrectVersionArgs) -> OperatorMessage {
+    OperatorMessage::new(
         ErrorCode::VersionNotCorrected,
         format!("{} is not stored", args.id),
     )
@@ -174,8 +175,8 @@ fn no_such_row(args: &CorrectVersionArgs) -> Refusal {
     .with_hint("Ids are compared exactly; is it the right kind, and the right database?")
 }
 
-fn not_below(args: &CorrectVersionArgs, stored: StoredVersion, version: StoredVersion) -> Refusal {
-    Refusal::new(
+fn not_below(args: &CorrectVersionArgs, stored: StoredVersion, version: StoredVersion) -> OperatorMessage {
+    OperatorMessage::new(
         ErrorCode::VersionNotCorrected,
         format!("the version of {} is not above the new one", args.id),
     )

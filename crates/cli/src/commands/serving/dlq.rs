@@ -16,8 +16,8 @@ use super::kinds;
 use super::wiring::{self, EventArgs};
 use crate::app::App;
 use crate::config::Flags;
-use crate::failure::{Outcome, Refusal};
-use crate::output::{Cell, Column, Sheet, visible_line};
+use crate::failure::{OperatorMessage, Outcome};
+use crate::output::{Cell, Column, Listing, visible_line};
 
 const NAME: &str = "nsc-dlq";
 
@@ -123,9 +123,9 @@ impl DlqArgs {
 
 pub(crate) async fn handle(args: DlqArgs, app: &mut App) -> Outcome<ExitStatus> {
     let services = wiring::services(&app.config, NAME)?;
-    let landing = wiring::landing(&app.config);
+    let sink = wiring::sink(&app.config);
     let mut status = ExitStatus::Ok;
-    let queue = DeadLetterQueue::of(&landing.dead_letters.backend, &services.store);
+    let queue = DeadLetterQueue::of(&sink.dead_letters.backend, &services.store);
     match args.command {
         DlqCommand::List(args) => show_list(args, &queue, app).await?,
         DlqCommand::Show { id } => {
@@ -135,7 +135,7 @@ pub(crate) async fn handle(args: DlqArgs, app: &mut App) -> Outcome<ExitStatus> 
         DlqCommand::Replay(args) => {
             let options = ReplayOptions {
                 profile: wiring::subscription(&app.config)?,
-                landing,
+                sink,
                 id: args.id,
                 since: args.since,
                 topic: args.topic,
@@ -153,7 +153,7 @@ pub(crate) async fn handle(args: DlqArgs, app: &mut App) -> Outcome<ExitStatus> 
             }
         }
         DlqCommand::Import { file } => {
-            let done = import(&file, &landing.dead_letters.backend, &services).await?;
+            let done = import(&file, &sink.dead_letters.backend, &services).await?;
             app.printer.document(
                 &json!({ "letters": done.letters, "imported": done.imported }),
                 || {
@@ -192,7 +192,7 @@ async fn show_list(args: ListArgs, queue: &DeadLetterQueue, app: &mut App) -> Ou
     let mut letters = queue.list(&filter).await?;
     let more = letters.len() > args.limit as usize;
     letters.truncate(args.limit as usize);
-    app.printer.sheet(&sheet(&letters))?;
+    app.printer.listing(&listing(&letters))?;
     if more && let Some(last) = letters.last() {
         tracing::warn!(
             "there are more dead letters; see them with --after {}",
@@ -202,19 +202,21 @@ async fn show_list(args: ListArgs, queue: &DeadLetterQueue, app: &mut App) -> Ou
     Ok(())
 }
 
-fn sheet(letters: &[StoredDeadLetter]) -> Sheet {
-    let mut sheet = Sheet {
+fn listing(letters: &[StoredDeadLetter]) -> Listing {
+    let mut listing = Listing {
         columns: vec![Column::number("dlq_id")],
         rows: Vec::new(),
     };
-    sheet.columns.extend(["topic"].map(Column::text));
-    sheet.columns.extend(["partition", "offset"].map(Column::number));
-    sheet
+    listing.columns.extend(["topic"].map(Column::text));
+    listing
+        .columns
+        .extend(["partition", "offset"].map(Column::number));
+    listing
         .columns
         .extend(["error_class", "error", "ingested_at", "replayed_at"].map(Column::text));
     for stored in letters {
         let letter = &stored.letter;
-        sheet.push([
+        listing.push([
             Cell::Int(stored.dlq_id),
             Cell::text(&letter.topic),
             Cell::Int(letter.partition.into()),
@@ -225,7 +227,7 @@ fn sheet(letters: &[StoredDeadLetter]) -> Sheet {
             Cell::text_or_null(stored.replayed_at.map(|t| t.to_string()).as_deref()),
         ]);
     }
-    sheet
+    listing
 }
 
 /// Bytes as text where they are some, else as hexadecimal digits.
@@ -268,7 +270,7 @@ fn text(stored: &StoredDeadLetter) -> String {
     lines.collect()
 }
 
-fn still_bad(summary: &ReplaySummary) -> Refusal {
+fn still_bad(summary: &ReplaySummary) -> OperatorMessage {
     let mut classes = BTreeMap::new();
     for bad in &summary.still_bad {
         *classes.entry(bad.class.clone()).or_default() += 1;

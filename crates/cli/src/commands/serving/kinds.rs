@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use nsc_core::ErrorCode;
 
-use crate::failure::Refusal;
+use crate::failure::OperatorMessage;
 
 /// The classes with their numbers, on one line.
 pub(super) fn line(classes: &BTreeMap<String, u64>) -> String {
@@ -13,7 +13,7 @@ pub(super) fn line(classes: &BTreeMap<String, u64>) -> String {
 }
 
 /// The error of a command that was to store some things and could store none.
-pub(super) fn nothing_stored(all: u64, things: &str, classes: &BTreeMap<String, u64>) -> Refusal {
+pub(super) fn nothing_stored(all: u64, things: &str, classes: &BTreeMap<String, u64>) -> OperatorMessage {
     let most = classes
         .iter()
         .max_by_key(|(_, n)| **n)
@@ -34,7 +34,7 @@ pub(super) fn nothing_stored(all: u64, things: &str, classes: &BTreeMap<String, 
         Some("unknown_topic") => "Name the --profile that these topics belong to.",
         _ => "The reasons are in the dead letters.",
     };
-    Refusal::new(
+    OperatorMessage::new(
         ErrorCode::NothingStored,
         format!("none of {all} {things} could be stored"),
     )

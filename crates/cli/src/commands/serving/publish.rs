@@ -24,7 +24,7 @@ use super::wiring::{self, EventArgs};
 use crate::app::App;
 use crate::config::serving::KafkaSecurity;
 use crate::config::{Config, EnvironmentName};
-use crate::failure::{Outcome, Refusal};
+use crate::failure::{OperatorMessage, Outcome};
 use crate::progress;
 
 /// How long a broker may take to confirm what was sent.
@@ -59,7 +59,7 @@ struct Published {
 }
 
 pub(crate) async fn handle(args: PublishArgs, app: &mut App) -> Outcome<ExitStatus> {
-    refuse_elsewhere(&app.config)?;
+    refuse_outside_local(&app.config)?;
     let subscription = wiring::subscription(&app.config)?;
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &app.config.serving.kafka.brokers.value);
@@ -89,7 +89,7 @@ pub(crate) async fn handle(args: PublishArgs, app: &mut App) -> Outcome<ExitStat
 }
 
 /// Sample events among real ones would be payments that never were.
-fn refuse_elsewhere(config: &Config) -> Result<(), Refusal> {
+fn refuse_outside_local(config: &Config) -> Result<(), OperatorMessage> {
     let environment = config.environment.value;
     let kafka = &config.serving.kafka;
     let on_this_machine = kafka.brokers.value.split(',').all(is_on_loopback);
@@ -97,14 +97,15 @@ fn refuse_elsewhere(config: &Config) -> Result<(), Refusal> {
         EnvironmentName::Local => {}
         EnvironmentName::Unset if on_this_machine => {}
         EnvironmentName::Unset | EnvironmentName::Dev | EnvironmentName::Prod => {
-            return Err(
-                Refusal::usage(format!("sample events are not sent in {}", environment.phrase()))
-                    .with_hint("NSC_ENV=local"),
-            );
+            return Err(OperatorMessage::usage(format!(
+                "sample events are not sent in {}",
+                environment.phrase()
+            ))
+            .with_hint("NSC_ENV=local"));
         }
     }
     if kafka.security.value != KafkaSecurity::Plaintext {
-        return Err(Refusal::usage(format!(
+        return Err(OperatorMessage::usage(format!(
             "sample events are sent in the clear only, and kafka.security ({}) is {}",
             kafka.security.origin, kafka.security.value
         ))
@@ -122,8 +123,8 @@ fn is_on_loopback(broker: &str) -> bool {
             .is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
-fn refused(error: &KafkaError) -> Refusal {
-    Refusal::new(ErrorCode::Broker, "the broker did not take the events")
+fn refused(error: &KafkaError) -> OperatorMessage {
+    OperatorMessage::new(ErrorCode::Broker, "the broker did not take the events")
         .with_detail(error)
         .with_hint("Is it running, at the address of KAFKA_BROKERS or --brokers?")
 }
@@ -141,7 +142,7 @@ async fn create(config: &ClientConfig, topic: &str, partitions: i32) -> Outcome 
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((name, code)) => {
                 return Err(
-                    Refusal::new(ErrorCode::Broker, format!("topic {name} cannot be made"))
+                    OperatorMessage::new(ErrorCode::Broker, format!("topic {name} cannot be made"))
                         .with_detail(code)
                         .into(),
                 );
@@ -154,7 +155,7 @@ async fn create(config: &ClientConfig, topic: &str, partitions: i32) -> Outcome 
 /// Sends every line under its id as the key, so that versions of one id stay in order.
 fn send(config: &ClientConfig, topic: &str, file: &Path) -> Outcome<u64> {
     let text = std::fs::read_to_string(file).map_err(|e| {
-        Refusal::new(
+        OperatorMessage::new(
             ErrorCode::InputUnreadable,
             format!("{} cannot be read", file.display()),
         )
@@ -178,7 +179,7 @@ fn send(config: &ClientConfig, topic: &str, file: &Path) -> Outcome<u64> {
     producer.flush(PATIENCE).map_err(|e| refused(&e))?;
     match producer.context().failed.load(Ordering::Relaxed) {
         0 => Ok(sent),
-        failed => Err(Refusal::new(
+        failed => Err(OperatorMessage::new(
             ErrorCode::Broker,
             format!("{failed} of {sent} events were not delivered to {topic}"),
         )

@@ -12,9 +12,10 @@ use nsc_store::Store;
 
 use super::wiring;
 use crate::app::App;
+use crate::commands::metrics;
 use crate::config::serving::{AuthConfig, AuthMode, RoleClaim};
 use crate::config::{Config, Flags, Setting, keys};
-use crate::failure::{Failure, Outcome, Refusal};
+use crate::failure::{Failure, OperatorMessage, Outcome};
 
 const NAME: &str = "nsc-api";
 /// How long the start waits for a database that does not answer.
@@ -58,8 +59,9 @@ impl ServeArgs {
 
 pub(crate) async fn handle(_: ServeArgs, app: &mut App) -> Outcome<ExitStatus> {
     let config = &app.config;
+    wiring::say_that_it_starts(NAME, config);
     let options = options(config)?;
-    let metrics = wiring::metrics(config, NAME)?;
+    let metrics = metrics::start(config, NAME)?;
     let store = wiring::store(config, NAME, &metrics)?;
     refuse_faults_of_the_set_up(&store).await?;
     let api = Api::new(options, store, metrics.clone(), Arc::new(SystemClock))?;
@@ -81,16 +83,19 @@ async fn refuse_faults_of_the_set_up(store: &Store) -> Outcome<()> {
     }
 }
 
-/// How the API tells who asks, in words; an error where it would refuse to start.
-pub(crate) fn who_is_let_in(config: &Config) -> Outcome<String> {
+/// How the API tells who asks, in words; an error where it would refuse to start, or could judge no token.
+pub(crate) async fn who_is_let_in(config: &Config) -> Outcome<String> {
     let options = options(config)?;
     let said = match &options.auth {
         AuthOptions::Disabled { .. } => "authentication is disabled".to_owned(),
         AuthOptions::Oidc(oidc) => format!("tokens of {}", oidc.issuer),
     };
     let services = wiring::services(config, NAME)?;
-    Api::new(options, services.store, services.metrics, services.clock)?;
-    Ok(said)
+    let api = Api::new(options, services.store, services.metrics, services.clock)?;
+    Ok(match api.ask_issuer().await? {
+        Some(keys) => format!("{said}, which publishes {keys} keys that can be used"),
+        None => said,
+    })
 }
 
 fn options(config: &Config) -> Outcome<ApiOptions> {
@@ -104,7 +109,7 @@ fn options(config: &Config) -> Outcome<ApiOptions> {
         (None, None) => None,
         _ => {
             return Err(
-                Refusal::configuration("api.tls_cert and api.tls_key belong together")
+                OperatorMessage::configuration("api.tls_cert and api.tls_key belong together")
                     .with_detail("one of them is not set")
                     .into(),
             );

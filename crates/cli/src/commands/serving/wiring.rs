@@ -5,22 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use nsc_consumer::{DeadLetterBackend, DeadLetterOptions, LandingOptions, Services};
+use nsc_consumer::{DeadLetterBackend, DeadLetterOptions, Services, SinkOptions};
 use nsc_contracts::event::{EventProfile, KindOverrides, ProfileOverrides, parse_profiles};
 use nsc_core::{ErrorCode, SystemClock};
 use nsc_kafka::{ClientCredentials, KafkaOptions, Security};
 use nsc_store::{DatabaseUrl, Store, StoreOptions};
-use nsc_telemetry::{Metrics, MetricsOptions};
+use nsc_telemetry::Metrics;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 use url::{Host, Url};
 
+use crate::commands::metrics;
 use crate::config::serving::{DlqBackend, KafkaConfig, KafkaSecurity};
 use crate::config::{Config, EnvironmentName, Flags, Origin, Setting, keys};
-use crate::failure::{Failure, Outcome, Refusal};
+use crate::failure::{Failure, OperatorMessage, Outcome};
 
-/// Between two reports to a collector.
-const OTLP_INTERVAL: Duration = Duration::from_secs(15);
 const SECONDS_PER_DAY: u64 = 86_400;
 
 /// Which events, from where.
@@ -58,7 +57,7 @@ pub(crate) fn subscription(config: &Config) -> Outcome<EventProfile> {
     };
     let path = file.value.display().to_string();
     let text = std::fs::read_to_string(&file.value).map_err(|e| {
-        Refusal::configuration(format!("event profiles {path} ({}) cannot be read", file.origin))
+        OperatorMessage::configuration(format!("event profiles {path} ({}) cannot be read", file.origin))
             .with_detail(e)
     })?;
     let further = parse_profiles(&path, &text)?;
@@ -69,7 +68,7 @@ pub(crate) fn subscription(config: &Config) -> Outcome<EventProfile> {
 pub(crate) fn database_url(config: &Config) -> Outcome<SecretString> {
     match &config.serving.database.url {
         Some(url) => Ok(url.value.clone()),
-        None => Err(Refusal::configuration("no database is configured")
+        None => Err(OperatorMessage::configuration("no database is configured")
             .with_hint("Set DATABASE_URL, or DATABASE_URL_FILE to a mounted secret: postgres://role:password@host:5432/database")
             .into()),
     }
@@ -95,23 +94,9 @@ pub(crate) fn store(config: &Config, name: &str, metrics: &Metrics) -> Outcome<S
     Ok(Store::with_metrics(&options, metrics.db())?)
 }
 
-/// What is measured, and where it is sent.
-pub(crate) fn metrics(config: &Config, name: &str) -> Outcome<Metrics> {
-    let options = MetricsOptions {
-        service_name: name.to_owned(),
-        otlp_endpoint: config.serving.otlp_endpoint.as_ref().map(|e| e.value.clone()),
-        otlp_interval: OTLP_INTERVAL,
-    };
-    Metrics::start(&options).map_err(|e| {
-        Refusal::configuration("metrics cannot be sent")
-            .with_detail(e)
-            .into()
-    })
-}
-
 /// Store, metrics and clock of a command.
 pub(crate) fn services(config: &Config, name: &str) -> Outcome<Services> {
-    let metrics = metrics(config, name)?;
+    let metrics = metrics::start(config, name)?;
     Ok(Services {
         store: store(config, name, &metrics)?,
         metrics,
@@ -119,10 +104,10 @@ pub(crate) fn services(config: &Config, name: &str) -> Outcome<Services> {
     })
 }
 
-/// How events land, and where dead letters go.
-pub(crate) fn landing(config: &Config) -> LandingOptions {
+/// How events are written, and where dead letters go.
+pub(crate) fn sink(config: &Config) -> SinkOptions {
     let (consumer, dlq) = (&config.serving.consumer, &config.serving.dlq);
-    LandingOptions {
+    SinkOptions {
         batch_events: consumer.batch_rows.value,
         max_ahead: match config.serving.events.max_ahead_hours.value {
             0 => None,
@@ -137,7 +122,7 @@ pub(crate) fn landing(config: &Config) -> LandingOptions {
             retention: Duration::from_secs(u64::from(dlq.retention_days.value) * SECONDS_PER_DAY),
             ..DeadLetterOptions::default()
         },
-        ..LandingOptions::default()
+        ..SinkOptions::default()
     }
 }
 
@@ -184,7 +169,7 @@ fn refuse_unsaid_plaintext(kafka: &KafkaConfig) -> Outcome {
         return Ok(());
     };
     if kafka.security.origin == Origin::Default {
-        return Err(Refusal::new(
+        return Err(OperatorMessage::new(
             ErrorCode::KafkaSecurityUnsaid,
             format!("{name} is given, and how the connection to the brokers is protected is not"),
         )
@@ -210,7 +195,7 @@ fn refuse_secret_in_the_clear(token_url: &str, environment: EnvironmentName) -> 
         Ok(url)
             if url.scheme() == "http" && !on_this_machine(&url) && environment != EnvironmentName::Local =>
         {
-            let refusal = Refusal::configuration("kafka.oauth_token_url is not https")
+            let refusal = OperatorMessage::configuration("kafka.oauth_token_url is not https")
                 .with_detail("the client's secret would be sent in the clear")
                 .with_hint("Name the token endpoint with https://");
             Err(refusal.into())
@@ -245,11 +230,22 @@ fn needed<T: Clone>(setting: &Option<Setting<T>>, name: &str) -> Outcome<T> {
     match setting {
         Some(setting) => Ok(setting.value.clone()),
         None => Err(Failure::from(
-            Refusal::configuration(format!("{name} is missing"))
+            OperatorMessage::configuration(format!("{name} is missing"))
                 .with_detail("kafka.security asks for it")
                 .with_hint("nsc config show"),
         )),
     }
+}
+
+/// The first line of a service, whatever the level of the log.
+pub(crate) fn say_that_it_starts(name: &str, config: &Config) {
+    tracing::info!(
+        target: nsc_telemetry::SERVICE,
+        version = crate::build::version(),
+        environment = config.environment.value.name(),
+        configuration = config.file.as_ref().map(|file| file.display().to_string()),
+        "{name} starts"
+    );
 }
 
 /// Cancelled by SIGTERM or SIGINT: a service then finishes what it has begun.
@@ -267,14 +263,17 @@ pub(crate) fn shutdown() -> Outcome<CancellationToken> {
         }
         // First what was asked for, then the word about it.
         asked.cancel();
-        tracing::info!("asked to stop");
+        tracing::info!(target: nsc_telemetry::SERVICE, "asked to stop");
     });
     Ok(token)
 }
 
 /// The error of an address that cannot be listened on.
-pub(crate) fn unusable_address(address: &Setting<std::net::SocketAddr>, error: &std::io::Error) -> Refusal {
-    Refusal::new(
+pub(crate) fn unusable_address(
+    address: &Setting<std::net::SocketAddr>,
+    error: &std::io::Error,
+) -> OperatorMessage {
+    OperatorMessage::new(
         ErrorCode::Listen,
         format!("{} cannot be served on", address.value),
     )

@@ -67,6 +67,28 @@ async fn a_consumer_asked_to_stop_finishes_its_batches_commits_and_leaves() {
     assert_eq!(world.committed(LEDGER_TOPIC), EVENTS);
 }
 
+/// A service that says nothing looks like one that hangs.
+#[tokio::test]
+async fn a_service_says_that_it_starts_and_ends_at_every_level_of_the_log() {
+    let world = World::new().await;
+    let mut consumer = world.consume(&[("NSC_LOG", "error")]);
+    until(|| consumer.log().contains("it reads events"), &consumer);
+    world.broker.produce(LEDGER_TOPIC, charges()).await.unwrap();
+    world
+        .wait_for(&mut consumer, "nothing is stored", STORED, |seen| seen > 0)
+        .await;
+    let said = consumer.stop().stderr;
+    for word in [
+        "nsc-consumer starts",
+        LEDGER_TOPIC,
+        "asked to stop",
+        "the consumer has stopped",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    assert_eq!(said.lines().count(), 4, "{said}");
+}
+
 /// Whoever scrapes may be cut off at any byte; Kubernetes waits half a minute for the process.
 #[tokio::test]
 async fn half_a_request_on_the_side_port_keeps_no_consumer_from_stopping() {

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{ChangeArgs, Load};
 use crate::app::App;
 use crate::commands::lakehouse::run_context::context;
-use crate::failure::{Outcome, Refusal};
+use crate::failure::{OperatorMessage, Outcome};
 
 pub(super) async fn to(
     app: &mut App,
@@ -26,7 +26,7 @@ pub(super) async fn to(
     let days = rows_by_day(&run, &newest.table_name, load.id()).await?;
     let rows: u64 = days.iter().map(|(_, rows)| rows).sum();
     if rows == 0 && load.first().rows != Some(0) {
-        return Err(Refusal::new(
+        return Err(OperatorMessage::new(
             ErrorCode::LoadNotCommitted,
             format!("load {} has no rows in {}", load.id(), newest.table_name),
         )
@@ -55,15 +55,15 @@ pub(super) async fn to(
         .document(&document, || text(&load, state, rows, &days, args.dry_run))
 }
 
-fn unchanged(load: &Load, state: LoadState) -> Refusal {
+fn unchanged(load: &Load, state: LoadState) -> OperatorMessage {
     let newest = load.newest();
     let by = newest.actor.as_deref().unwrap_or("somebody");
     let refusal = match state {
-        LoadState::Retracted => Refusal::new(
+        LoadState::Retracted => OperatorMessage::new(
             ErrorCode::LoadStateUnchanged,
             format!("load {} is retracted already", load.id()),
         ),
-        _ => Refusal::new(
+        _ => OperatorMessage::new(
             ErrorCode::LoadStateUnchanged,
             format!("load {} is not retracted", load.id()),
         ),

@@ -11,8 +11,8 @@ use super::{ListArgs, Load, StateName};
 use crate::app::App;
 use crate::commands::lakehouse::run_context::context;
 use crate::commands::lakehouse::table::named;
-use crate::failure::{Outcome, Refusal};
-use crate::output::{Cell, Column, Sections, Sheet};
+use crate::failure::{OperatorMessage, Outcome};
+use crate::output::{Cell, Column, Listing, Sections};
 
 pub(super) async fn list(
     app: &mut App,
@@ -23,9 +23,9 @@ pub(super) async fn list(
 ) -> Outcome {
     let table = args.table.as_deref().map(loaded).transpose()?;
     let table = table.map(TableContract::full_name);
-    let mut sheet = Sheet::of_text(&["load_id", "table", "state", "input", "delivery"]);
-    sheet.columns.extend(["rows", "malformed"].map(Column::number));
-    sheet
+    let mut listing = Listing::of_text(&["load_id", "table", "state", "input", "delivery"]);
+    listing.columns.extend(["rows", "malformed"].map(Column::number));
+    listing
         .columns
         .extend(["ingested_at", "actor", "changed_at", "reason"].map(Column::text));
     let mut present: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -53,7 +53,7 @@ pub(super) async fn list(
         let text = |value: &Option<String>| Cell::text_or_null(value.as_deref());
         let count = |value: Option<i64>| value.map_or(Cell::Null, Cell::Int);
         let is_changed = newest.state != LoadState::Loaded;
-        sheet.push([
+        listing.push([
             Cell::text(load.id()),
             Cell::text(&first.table_name),
             Cell::text(state.shown()),
@@ -71,7 +71,7 @@ pub(super) async fn list(
             text(&newest.reason),
         ]);
     }
-    Ok(app.printer.sheet(&sheet)?)
+    Ok(app.printer.listing(&listing)?)
 }
 
 /// The Bronze table that an operator names, by its own name or that of its source.
@@ -81,7 +81,7 @@ fn loaded(name: &str) -> Outcome<&'static TableContract> {
     }
     let contract = named(name)?;
     if contract.layer != Layer::Bronze {
-        let refusal = Refusal::usage(format!("no load brings rows into {}", contract.full_name()));
+        let refusal = OperatorMessage::usage(format!("no load brings rows into {}", contract.full_name()));
         let sources = nsc_contracts::SOURCES.iter().map(|s| s.name);
         let sources = sources.collect::<Vec<_>>().join(", ");
         return Err(refusal
@@ -93,7 +93,7 @@ fn loaded(name: &str) -> Outcome<&'static TableContract> {
 
 pub(super) async fn show(app: &mut App, lake: &Lake, load: &Load) -> Outcome {
     let first = load.first();
-    let mut record = Sheet::of_text(&["field", "value"]);
+    let mut record = Listing::of_text(&["field", "value"]);
     let count = |value: Option<i64>| value.map_or(Cell::Null, Cell::Int);
     let text = |value: &Option<String>| Cell::text_or_null(value.as_deref());
     let fields = [
@@ -118,7 +118,7 @@ pub(super) async fn show(app: &mut App, lake: &Lake, load: &Load) -> Outcome {
     for (name, value) in fields {
         record.push([Cell::text(name), value]);
     }
-    let mut history = Sheet::of_text(&["state", "recorded_at", "actor", "version", "reason"]);
+    let mut history = Listing::of_text(&["state", "recorded_at", "actor", "version", "reason"]);
     for record in &load.records {
         history.push([
             Cell::text(record.state.name()),
@@ -129,7 +129,7 @@ pub(super) async fn show(app: &mut App, lake: &Lake, load: &Load) -> Outcome {
         ]);
     }
     let run = context(app, lake.clone(), None, None, None)?;
-    let mut days = Sheet {
+    let mut days = Listing {
         columns: vec![Column::text("date_kst"), Column::number("rows")],
         rows: Vec::new(),
     };

@@ -5,7 +5,7 @@ use nsc_core::{DateKst, ErrorCode, UtcMicros};
 use nsc_pipelines::Period;
 
 use super::{PipelineName, yesterday};
-use crate::failure::{Outcome, Refusal};
+use crate::failure::{OperatorMessage, Outcome};
 
 /// The time a run is about.
 #[derive(Debug, Clone, Default, Args)]
@@ -44,7 +44,7 @@ impl PeriodArgs {
     pub(super) fn resolve(&self, pipeline: PipelineName, now: UtcMicros) -> Outcome<Period> {
         let window = self.window(now)?;
         if window.is_some() && pipeline == PipelineName::SyncRules {
-            return Err(Refusal::usage("sync-rules takes no window").into());
+            return Err(OperatorMessage::usage("sync-rules takes no window").into());
         }
         match (window, self.run_mode) {
             // A carries a count from window to window; to the others a window is a window.
@@ -53,10 +53,10 @@ impl PeriodArgs {
             }
             (Some(window), _) => Ok(window),
             (None, Some(RunModeName::Backfill)) => match pipeline {
-                PipelineName::A => Err(Refusal::usage("a backfill of A needs a window")
+                PipelineName::A => Err(OperatorMessage::usage("a backfill of A needs a window")
                     .with_hint("Give --date-kst, or --start-ts and --end-ts.")
                     .into()),
-                PipelineName::SyncRules => Err(Refusal::usage("sync-rules takes no run mode").into()),
+                PipelineName::SyncRules => Err(OperatorMessage::usage("sync-rules takes no run mode").into()),
                 _ => Ok(Period::dates(yesterday(now), yesterday(now))?),
             },
             (None, _) => Ok(Period::Scheduled),
@@ -82,10 +82,12 @@ impl PeriodArgs {
 
 fn dates(first: DateKst, last: DateKst, now: UtcMicros) -> Outcome<Period> {
     if last < first {
-        return Err(Refusal::new(ErrorCode::InvalidWindow, "the window is reversed")
-            .with_detail(format!("its last day {last} is before its first {first}"))
-            .with_hint("Swap --date-kst-start and --date-kst-end.")
-            .into());
+        return Err(
+            OperatorMessage::new(ErrorCode::InvalidWindow, "the window is reversed")
+                .with_detail(format!("its last day {last} is before its first {first}"))
+                .with_hint("Swap --date-kst-start and --date-kst-end.")
+                .into(),
+        );
     }
     if last > now.date_kst() {
         return Err(future(&format!("{last} is after today (KST), {}", now.date_kst())).into());
@@ -93,8 +95,8 @@ fn dates(first: DateKst, last: DateKst, now: UtcMicros) -> Outcome<Period> {
     Ok(Period::dates(first, last)?)
 }
 
-fn future(detail: &str) -> Refusal {
-    Refusal::new(ErrorCode::InvalidWindow, "the window lies in the future")
+fn future(detail: &str) -> OperatorMessage {
+    OperatorMessage::new(ErrorCode::InvalidWindow, "the window lies in the future")
         .with_detail(detail)
         .with_hint("Name a past business day; --now sets the run's time.")
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::config::rounded;
 use crate::language::Language;
-use crate::output::{Cell, Column, Look, Sheet, sheet_text};
+use crate::output::{Cell, Column, Listing, Look, listing_text};
 
 /// Every list is cut after so many lines: a run over years is still read by a person. `--format json` has them all.
 const AT_MOST: usize = 25;
@@ -221,7 +221,7 @@ impl Text {
             "unchanged",
         ];
         self.section(self.word("tables", "테이블"), tables, &["table"], &numbers);
-        let mut sheet = Sheet {
+        let mut listing = Listing {
             columns: vec![
                 Column::text("table"),
                 Column::text("reason"),
@@ -236,22 +236,22 @@ impl Text {
                 .into_iter()
                 .flatten()
             {
-                sheet.push([
+                listing.push([
                     cell(table, "table"),
                     Cell::text(reason),
                     count.as_u64().map_or(Cell::Null, Cell::UInt),
                 ]);
             }
         }
-        self.sheet(self.word("quarantined", "격리"), sheet);
+        self.listing(self.word("quarantined", "격리"), listing);
     }
 
     fn steps(&mut self, steps: &[Value]) {
-        let mut sheet = Sheet {
+        let mut listing = Listing {
             columns: vec![Column::text("step")],
             rows: Vec::new(),
         };
-        sheet
+        listing
             .columns
             .extend(["rows", "MB", "seconds", "MB/s"].map(Column::number));
         for step in steps {
@@ -267,7 +267,7 @@ impl Text {
             } else {
                 Cell::Null
             };
-            sheet.push([
+            listing.push([
                 cell(step, "step"),
                 cell(step, "rows"),
                 size,
@@ -275,7 +275,7 @@ impl Text {
                 rate,
             ]);
         }
-        self.sheet(self.word("steps", "단계"), sheet);
+        self.listing(self.word("steps", "단계"), listing);
     }
 
     fn versions(&mut self, what: &'static str, versions: Option<&Value>) {
@@ -313,21 +313,21 @@ impl Text {
             // What has to be looked at must not be among what is left out.
             rows.sort_by_key(|row| rank(row));
         }
-        let sheet = Sheet {
+        let listing = Listing {
             columns,
             rows: rows.iter().map(cells).collect(),
         };
-        self.sheet(title, sheet);
+        self.listing(title, listing);
     }
 
-    fn sheet(&mut self, title: &str, mut sheet: Sheet) {
-        if sheet.rows.is_empty() {
+    fn listing(&mut self, title: &str, mut listing: Listing) {
+        if listing.rows.is_empty() {
             return;
         }
-        let more = sheet.rows.len().saturating_sub(AT_MOST);
-        sheet.rows.truncate(AT_MOST);
+        let more = listing.rows.len().saturating_sub(AT_MOST);
+        listing.rows.truncate(AT_MOST);
         self.line(&format!("  {title}"));
-        for line in sheet_text(&sheet, self.look.narrower(4)).lines() {
+        for line in listing_text(&listing, self.look.narrower(4)).lines() {
             self.line(&format!("    {line}"));
         }
         if more > 0 {

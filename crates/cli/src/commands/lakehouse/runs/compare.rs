@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::output::{Cell, Sheet};
+use crate::output::{Cell, Listing};
 
 /// Members that differ from run to run by themselves.
 const OF_THE_RUN: [&str; 8] = [
@@ -31,20 +31,20 @@ const NAMES: [&str; 9] = [
 ];
 
 /// Everything that stands in only one of two reports, or differently.
-pub(super) fn sheet(before: &Value, after: &Value) -> Sheet {
+pub(super) fn listing(before: &Value, after: &Value) -> Listing {
     let (mut old, mut new) = (BTreeMap::new(), BTreeMap::new());
     leaves(before, String::new(), &mut old);
     leaves(after, String::new(), &mut new);
-    let mut sheet = Sheet::of_text(&["what", "before", "after"]);
+    let mut listing = Listing::of_text(&["what", "before", "after"]);
     let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     for name in names {
         let (was, is) = (old.get(name), new.get(name));
         if was != is {
             let cell = |value: Option<&String>| value.map_or(Cell::Null, |v| Cell::text(v));
-            sheet.push([Cell::text(name), cell(was), cell(is)]);
+            listing.push([Cell::text(name), cell(was), cell(is)]);
         }
     }
-    sheet
+    listing
 }
 
 fn leaves(value: &Value, path: String, found: &mut BTreeMap<String, String>) {
@@ -93,7 +93,7 @@ fn name_of(item: &Value) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::sheet;
+    use super::listing;
 
     #[test]
     fn what_differs_is_named_and_what_is_the_runs_own_is_not() {
@@ -101,7 +101,7 @@ mod tests {
             json!({"run_id": verdict, "seconds": verdict.len(), "rules_in_force": rules,
                    "verdicts": [{"control": "B-1 reconciliation", "subject": "2026-01-05", "verdict": verdict}]})
         };
-        let rows = sheet(&report("ok", &["a"]), &report("CRITICAL", &["a", "b"])).rows;
+        let rows = listing(&report("ok", &["a"]), &report("CRITICAL", &["a", "b"])).rows;
         let texts: Vec<String> = rows
             .iter()
             .map(|r| r.iter().map(ToString::to_string).collect::<Vec<_>>().join("|"))
@@ -114,7 +114,7 @@ mod tests {
             ]
         );
         assert!(
-            sheet(&report("ok", &["a"]), &report("ok", &["a"]))
+            listing(&report("ok", &["a"]), &report("ok", &["a"]))
                 .rows
                 .is_empty()
         );

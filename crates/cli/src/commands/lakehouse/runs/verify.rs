@@ -1,14 +1,14 @@
 //! Whether stored reports are those the runs wrote.
 
 use nsc_core::ErrorCode;
-use nsc_lake::{Lake, RunLogEntry};
+use nsc_lake::{Lake, RunLogEntry, steps_of};
 use nsc_pipelines::{Evidence, Standing};
 use serde_json::Value;
 
-use super::{known, parts};
+use super::known;
 use crate::app::App;
-use crate::failure::{Outcome, Refusal};
-use crate::output::{Cell, Sheet};
+use crate::failure::{OperatorMessage, Outcome};
+use crate::output::{Cell, Listing};
 
 /// Holds one report, or all, against what the runs recorded; all includes runs whose report is gone.
 pub(super) async fn verify(lake: &Lake, run: Option<&str>, app: &mut App) -> Outcome {
@@ -17,13 +17,13 @@ pub(super) async fn verify(lake: &Lake, run: Option<&str>, app: &mut App) -> Out
         Some(run) => vec![known(lake, run).await?],
         None => lake.runs(usize::MAX, |_| true).await?,
     };
-    let mut sheet = Sheet::of_text(&["run_id", "pipeline", "report"]);
+    let mut listing = Listing::of_text(&["run_id", "pipeline", "report"]);
     let mut wrong = 0_u64;
     for RunLogEntry { name, report } in &entries {
         // A report lies under the id of its run; earlier ones of an id that was used again under that and a number.
         let id = report.get("run_id").and_then(Value::as_str).unwrap_or_default();
         let is_in_place = name == id || name.strip_prefix(id).is_some_and(|rest| rest.starts_with('.'));
-        for part in std::iter::once(report).chain(parts(report)) {
+        for part in std::iter::once(report).chain(steps_of(report)) {
             let text = |field: &str| part.get(field).and_then(Value::as_str).unwrap_or_default();
             let standing = if is_in_place {
                 evidence.of(part)
@@ -38,19 +38,19 @@ pub(super) async fn verify(lake: &Lake, run: Option<&str>, app: &mut App) -> Out
                 }
                 other => other.name(),
             };
-            sheet.push([Cell::text(name), Cell::text(text("pipeline")), Cell::text(said)]);
+            listing.push([Cell::text(name), Cell::text(text("pipeline")), Cell::text(said)]);
         }
     }
     if run.is_none() {
         let reports: Vec<&Value> = entries.iter().map(|entry| &entry.report).collect();
         for (run, pipeline) in evidence.without_report(&reports) {
             wrong += 1;
-            sheet.push([Cell::Text(run), Cell::Text(pipeline), Cell::text("MISSING")]);
+            listing.push([Cell::Text(run), Cell::Text(pipeline), Cell::text("MISSING")]);
         }
     }
-    app.printer.sheet(&sheet)?;
+    app.printer.listing(&listing)?;
     if wrong > 0 {
-        return Err(Refusal::new(
+        return Err(OperatorMessage::new(
             ErrorCode::ReportChanged,
             format!("{wrong} of the reports are not what their runs recorded"),
         )

@@ -11,7 +11,7 @@ use parquet::arrow::ArrowWriter;
 use tokio::signal::unix::SignalKind;
 
 use super::workbook::Workbook;
-use crate::failure::{Outcome, Refusal};
+use crate::failure::{OperatorMessage, Outcome};
 use crate::new_file::{NewFile, unwritable};
 use crate::output::{BatchCells, CsvSink, RowSink, Zone, columns_of};
 use crate::signals;
@@ -32,7 +32,7 @@ enum Form {
 
 impl Target {
     /// The form follows from the end of the name. `has_mark` puts the mark of UTF-8 before a CSV.
-    pub(super) fn of(path: PathBuf, has_mark: bool) -> Result<Self, Refusal> {
+    pub(super) fn of(path: PathBuf, has_mark: bool) -> Result<Self, OperatorMessage> {
         let end = path
             .extension()
             .and_then(|end| end.to_str())
@@ -42,7 +42,7 @@ impl Target {
             Some("parquet") => Form::Parquet,
             Some("xlsx") => Form::Xlsx,
             _ => {
-                return Err(Refusal::usage(format!(
+                return Err(OperatorMessage::usage(format!(
                     "{} is no name of a .csv, .parquet or .xlsx file",
                     path.display()
                 ))
@@ -50,7 +50,7 @@ impl Target {
             }
         };
         if has_mark && !matches!(form, Form::Csv { .. }) {
-            return Err(Refusal::usage("--csv-bom is for a .csv file"));
+            return Err(OperatorMessage::usage("--csv-bom is for a .csv file"));
         }
         Ok(Self {
             path: behind_links(path)?,
@@ -122,13 +122,13 @@ impl Target {
         })
     }
 
-    fn failed(&self, error: &dyn std::fmt::Display) -> Refusal {
+    fn failed(&self, error: &dyn std::fmt::Display) -> OperatorMessage {
         unwritable(&self.path, error)
     }
 }
 
 /// The file itself: a link stays a link, and what it leads to is replaced. What is there and no file is not.
-fn behind_links(path: PathBuf) -> Result<PathBuf, Refusal> {
+fn behind_links(path: PathBuf) -> Result<PathBuf, OperatorMessage> {
     let refused = |why: &str| unwritable(&path, why);
     match (std::fs::metadata(&path), std::fs::symlink_metadata(&path)) {
         (Ok(there), _) if there.is_file() => {

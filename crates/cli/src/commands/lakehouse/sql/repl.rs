@@ -1,12 +1,13 @@
 //! The interactive session: history, completion, multi-line statements, backslash commands.
 
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Instant;
 
-use nsc_query::Engine;
+use nsc_query::{Engine, has_code};
 use reedline::{
     ColumnarMenu, Emacs, FileBackedHistory, KeyCode, KeyModifiers, MenuBuilder, Reedline, ReedlineEvent,
     ReedlineMenu, Signal, default_emacs_keybindings,
@@ -15,19 +16,26 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::completion::SqlCompleter;
+use super::copy;
+use super::editor::edit;
+use super::export::Target;
 use super::prompt::{SqlPrompt, UntilSemicolon};
 use super::{ROWS_ON_A_TERMINAL, Text, print_all};
 use crate::app::App;
 use crate::commands::lakehouse::table::named;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, OperatorMessage, Outcome};
 use crate::failure_text::{self, FailureStyle};
-use crate::output::{Cell, Sheet};
+use crate::new_file::unwritable;
+use crate::output::{Cell, Listing};
 
 const HISTORY_ENTRIES: usize = 5_000;
 const MENU: &str = "completion";
 const HELP: &str = "\
 \\d           the tables          \\d TABLE    a table's columns
 \\x           records on/off      \\i FILE     run the statements of a file
+\\e           edit the last statement with $EDITOR, and run it
+\\o FILE      results go to a file \\o          and to the terminal again
+\\copy TABLE|(QUERY) to FILE       the rows as .csv, .parquet or .xlsx
 \\timing      show seconds on/off \\q or ^D    leave
 A statement ends with a semicolon and may run over several lines. Tab completes.
 ^C ends a statement that runs, a second one the session.
@@ -41,6 +49,7 @@ pub(super) async fn run(app: &mut App, engine: &Engine) -> Outcome {
     let mut editor = editor(app);
     let mut session = Session {
         timing: false,
+        last: String::new(),
         interrupts: interrupts().map_err(|e| Failure::unexpected("listening for ^C", e))?,
     };
     if app.terminal.stderr_is_terminal {
@@ -86,6 +95,8 @@ enum Next {
 
 struct Session {
     timing: bool,
+    /// What was run last, for `\\e`.
+    last: String,
     interrupts: Arc<Interrupts>,
 }
 
@@ -169,7 +180,15 @@ impl Session {
                 let text = Text::of_file(file)?;
                 self.query(text, app, engine).await?;
             }
-            (Some("\\d"), None) => app.printer.sheet(&tables())?,
+            (Some("\\e"), None) => {
+                let edited = tokio::task::block_in_place(|| edit(&self.last, &app.environment))?;
+                if has_code(&edited) {
+                    self.query(Text::given(edited), app, engine).await?;
+                }
+            }
+            (Some("\\o"), file) => app.printer.redirect(file.map(new_file).transpose()?)?,
+            (Some("\\copy"), _) => self.copy(text, app, engine).await?,
+            (Some("\\d"), None) => app.printer.listing(&tables())?,
             (Some("\\d"), Some(table)) => describe(table, app, engine).await?,
             (Some(word), _) if word.starts_with('\\') => app.printer.text(HELP)?,
             _ => self.query(Text::given(text.to_owned()), app, engine).await?,
@@ -177,8 +196,9 @@ impl Session {
         Ok(Next::Read)
     }
 
-    async fn query(&self, text: Text, app: &mut App, engine: &Engine) -> Outcome {
+    async fn query(&mut self, text: Text, app: &mut App, engine: &Engine) -> Outcome {
         let begun = Instant::now();
+        self.last.clone_from(&text.text);
         let texts = [text];
         let interrupted = self.interrupts.pressed.notified();
         self.interrupts.state.store(RUNNING, Ordering::SeqCst);
@@ -189,6 +209,7 @@ impl Session {
             rows = print_all(engine, &texts, Some(ROWS_ON_A_TERMINAL), &mut app.printer) => Some(rows),
         };
         self.interrupts.state.store(IDLE, Ordering::SeqCst);
+        app.printer.end_pages()?;
         let Some(rows) = rows else {
             aside("cancelled");
             return Ok(());
@@ -205,21 +226,44 @@ impl Session {
     }
 }
 
-fn tables() -> Sheet {
-    let mut sheet = Sheet::of_text(&["table", "description"]);
-    for table in nsc_contracts::open_tables() {
-        sheet.push([Cell::Text(table.full_name()), Cell::text(table.description)]);
+impl Session {
+    /// Writes the rows of a table or query to a file.
+    async fn copy(&self, text: &str, app: &App, engine: &Engine) -> Outcome {
+        let (statement, file) = copy::parsed(text)?;
+        let target = Target::of(file, false)?;
+        Engine::check(&statement)?;
+        let zone = app.config.display.time_zone.value;
+        self.interrupts.state.store(RUNNING, Ordering::SeqCst);
+        let written = target.write(engine, &statement, zone).await;
+        self.interrupts.state.store(IDLE, Ordering::SeqCst);
+        match written? {
+            Some(rows) => aside(&format!("({rows} rows in {})", target.path().display())),
+            None => aside("cancelled"),
+        }
+        Ok(())
     }
-    sheet
+}
+
+/// A file that results go to; one that is there is emptied.
+fn new_file(name: &str) -> Result<File, OperatorMessage> {
+    File::create(name).map_err(|e| unwritable(Path::new(name), e))
+}
+
+fn tables() -> Listing {
+    let mut listing = Listing::of_text(&["table", "description"]);
+    for table in nsc_contracts::open_tables() {
+        listing.push([Cell::Text(table.full_name()), Cell::text(table.description)]);
+    }
+    listing
 }
 
 /// The contract's columns, and those a source added.
 async fn describe(table: &str, app: &mut App, engine: &Engine) -> Outcome {
     let contract = named(table)?;
-    let mut sheet = Sheet::of_text(&["column", "type", "null", "meaning"]);
+    let mut listing = Listing::of_text(&["column", "type", "null", "meaning"]);
     for c in contract.columns {
         let null = if c.nullable { "" } else { "not null" };
-        sheet.push([
+        listing.push([
             Cell::text(c.name),
             Cell::text(c.ty.name()),
             Cell::text(null),
@@ -233,7 +277,7 @@ async fn describe(table: &str, app: &mut App, engine: &Engine) -> Outcome {
             .iter()
             .filter(|f| contract.columns.iter().all(|c| c.name != f.name()));
         for field in added {
-            sheet.push([
+            listing.push([
                 Cell::text(field.name()),
                 Cell::text("string"),
                 Cell::text(""),
@@ -241,7 +285,7 @@ async fn describe(table: &str, app: &mut App, engine: &Engine) -> Outcome {
             ]);
         }
     }
-    Ok(app.printer.sheet(&sheet)?)
+    Ok(app.printer.listing(&listing)?)
 }
 
 fn editor(app: &App) -> Reedline {

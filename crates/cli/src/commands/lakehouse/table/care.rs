@@ -6,7 +6,7 @@ use nsc_lake::{LakeError, Table, session};
 
 use crate::app::App;
 use crate::failure::Outcome;
-use crate::output::{Cell, Column, Sheet};
+use crate::output::{Cell, Column, Listing};
 use crate::progress;
 
 /// The one table whose rows have a retention of their own.
@@ -41,21 +41,21 @@ async fn named(app: &App, contracts: Contracts<'_>) -> Outcome<Vec<Table>> {
 }
 
 pub(super) async fn migrate(app: &mut App, contracts: Contracts<'_>) -> Outcome {
-    let mut sheet = Sheet::of_text(&["table", "added"]);
-    sheet.columns.push(Column::number("described"));
+    let mut listing = Listing::of_text(&["table", "added"]);
+    listing.columns.push(Column::number("described"));
     let mut first = None;
     for mut table in named(app, contracts).await? {
         let done = match table.migrate().await {
             Ok(done) => done,
             // The others are none the worse for it.
             Err(error @ LakeError::Schema { .. }) => {
-                sheet.push([Cell::Text(table.name()), Cell::text("refused"), Cell::Null]);
+                listing.push([Cell::Text(table.name()), Cell::text("refused"), Cell::Null]);
                 first.get_or_insert(error);
                 continue;
             }
             Err(error) => return Err(error.into()),
         };
-        sheet.push([
+        listing.push([
             Cell::Text(table.name()),
             if done.added.is_empty() {
                 Cell::Null
@@ -65,7 +65,7 @@ pub(super) async fn migrate(app: &mut App, contracts: Contracts<'_>) -> Outcome 
             Cell::count(done.described),
         ]);
     }
-    app.printer.sheet(&sheet)?;
+    app.printer.listing(&listing)?;
     match first {
         Some(error) => Err(error.into()),
         None => Ok(()),
@@ -74,11 +74,11 @@ pub(super) async fn migrate(app: &mut App, contracts: Contracts<'_>) -> Outcome 
 
 pub(super) async fn optimize(app: &mut App, contracts: Contracts<'_>) -> Outcome {
     let ctx = session(&app.session_options())?;
-    let mut sheet = Sheet {
+    let mut listing = Listing {
         columns: vec![Column::text("table")],
         rows: Vec::new(),
     };
-    sheet
+    listing
         .columns
         .extend(["files_before", "files_after", "rows", "version"].map(Column::number));
     for mut table in named(app, contracts).await? {
@@ -86,7 +86,7 @@ pub(super) async fn optimize(app: &mut App, contracts: Contracts<'_>) -> Outcome
         let done = table.compact(&ctx).await;
         spinner.finish_and_clear();
         let done = done?;
-        sheet.push([
+        listing.push([
             Cell::Text(table.name()),
             Cell::count(done.files_before),
             Cell::count(done.files_after),
@@ -94,37 +94,37 @@ pub(super) async fn optimize(app: &mut App, contracts: Contracts<'_>) -> Outcome
             Cell::UInt(table.version()),
         ]);
     }
-    Ok(app.printer.sheet(&sheet)?)
+    Ok(app.printer.listing(&listing)?)
 }
 
 pub(super) async fn checkpoint(app: &mut App, contracts: Contracts<'_>) -> Outcome {
-    let mut sheet = Sheet {
+    let mut listing = Listing {
         columns: vec![Column::text("table"), Column::number("version")],
         rows: Vec::new(),
     };
     for table in named(app, contracts).await? {
         table.checkpoint().await?;
-        sheet.push([Cell::Text(table.name()), Cell::UInt(table.version())]);
+        listing.push([Cell::Text(table.name()), Cell::UInt(table.version())]);
     }
-    Ok(app.printer.sheet(&sheet)?)
+    Ok(app.printer.listing(&listing)?)
 }
 
 pub(super) async fn repair(app: &mut App, contracts: Contracts<'_>, apply: bool) -> Outcome {
     let lake = app.lake()?;
     let all = contracts.len() == nsc_contracts::open_tables().count();
-    let mut sheet = Sheet {
+    let mut listing = Listing {
         columns: ["table", "file", "partition"].map(Column::text).into(),
         rows: Vec::new(),
     };
-    sheet.columns.extend(["rows", "version"].map(Column::number));
-    sheet.columns.extend(["input", "removed"].map(Column::text));
+    listing.columns.extend(["rows", "version"].map(Column::number));
+    listing.columns.extend(["input", "removed"].map(Column::text));
     for contract in contracts {
         let found = match lake.repair(contract, apply).await {
             Err(LakeError::Missing { .. }) if all => continue,
             found => found?,
         };
         for file in found {
-            sheet.push([
+            listing.push([
                 Cell::Text(contract.full_name()),
                 Cell::Text(file.path),
                 Cell::Text(file.partition),
@@ -135,7 +135,7 @@ pub(super) async fn repair(app: &mut App, contracts: Contracts<'_>, apply: bool)
             ]);
         }
     }
-    Ok(app.printer.sheet(&sheet)?)
+    Ok(app.printer.listing(&listing)?)
 }
 
 pub(super) async fn vacuum(
@@ -153,17 +153,17 @@ pub(super) async fn vacuum(
             .days()
             .saturating_sub(i32::try_from(rows_kept_days).unwrap_or(i32::MAX)),
     );
-    let mut sheet = Sheet {
+    let mut listing = Listing {
         columns: ["table", "what", "kept"].map(Column::text).into(),
         rows: Vec::new(),
     };
-    sheet.columns.extend(["files", "rows"].map(Column::number));
-    sheet.columns.push(Column::text("removed"));
+    listing.columns.extend(["files", "rows"].map(Column::number));
+    listing.columns.push(Column::text("removed"));
     for mut table in named(app, contracts).await? {
         if table.name() == BAD_RECORDS {
             let old = table.expire_before(first_kept, apply).await?;
             let kept = format!("{rows_kept_days} d, from {first_kept}");
-            sheet.push([
+            listing.push([
                 Cell::Text(table.name()),
                 Cell::text("rows"),
                 Cell::Text(kept),
@@ -174,7 +174,7 @@ pub(super) async fn vacuum(
         }
         let files = table.vacuum(keep_days, apply).await?;
         let kept = format!("{keep_days} d");
-        sheet.push([
+        listing.push([
             Cell::Text(table.name()),
             Cell::text("files"),
             Cell::Text(kept),
@@ -183,5 +183,5 @@ pub(super) async fn vacuum(
             Cell::Bool(apply),
         ]);
     }
-    Ok(app.printer.sheet(&sheet)?)
+    Ok(app.printer.listing(&listing)?)
 }

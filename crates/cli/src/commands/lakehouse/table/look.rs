@@ -9,11 +9,11 @@ use serde_json::{Map, Value, json};
 
 use crate::app::App;
 use crate::failure::Outcome;
-use crate::output::{Cell, Column, Sheet};
+use crate::output::{Cell, Column, Listing};
 
 pub(super) async fn list(app: &mut App) -> Outcome {
     let lake = app.lake_if_any()?;
-    let mut sheet = Sheet {
+    let mut listing = Listing {
         columns: vec![
             Column::text("table"),
             Column::text("state"),
@@ -38,9 +38,9 @@ pub(super) async fn list(app: &mut App) -> Outcome {
             Cell::text(contract.write.name()),
             Cell::text(contract.description),
         ]);
-        sheet.push(row);
+        listing.push(row);
     }
-    app.printer.sheet(&sheet)?;
+    app.printer.listing(&listing)?;
     // The others are shown all the same.
     unreadable.map_or(Ok(()), |error| Err(error.into()))
 }
@@ -196,7 +196,7 @@ pub(super) async fn history(app: &mut App, contract: &'static TableContract, lim
         table: contract.full_name(),
     };
     let table = app.lake()?.unchecked(contract, None).await?.ok_or_else(missing)?;
-    let mut sheet = Sheet {
+    let mut listing = Listing {
         columns: vec![
             Column::number("version"),
             Column::text("time"),
@@ -216,14 +216,14 @@ pub(super) async fn history(app: &mut App, contract: &'static TableContract, lim
             .and_then(Value::as_i64)
             .map(|ms| UtcMicros::new(ms.saturating_mul(1000)));
         let details = details_of(&commit);
-        sheet.push([
+        listing.push([
             Cell::UInt(version),
             time.map_or(Cell::Null, Cell::exact),
             Cell::text_or_null(commit.get("operation").and_then(Value::as_str)),
             Cell::Json(Value::Object(details)),
         ]);
     }
-    Ok(app.printer.sheet(&sheet)?)
+    Ok(app.printer.listing(&listing)?)
 }
 
 /// What a commit says beyond its version, time and operation; the whole schema of a CREATE is left in the log.

@@ -1,8 +1,8 @@
-//! Landing: from messages to committed rows and dead letters. The one way into the store, for Kafka, for a backfill
+//! The sink: from messages to committed rows and dead letters. The one way into the store, for Kafka, for a backfill
 //! and for a replay.
 //!
 //! A batch is one transaction. What is a violation goes into it as a dead letter. When the database refuses the batch
-//! because of a row, the batch is halved until the row is alone: it becomes a dead letter, the rest lands. Any other
+//! because of a row, the batch is halved until the row is alone: it becomes a dead letter, the rest is written. Any other
 //! failure says nothing about the messages: no database, a full disk, a database that refuses what the contract allows.
 //! A consumer waits until it is over; a command waits for what passes by itself, and ends with the rest.
 
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::dlq::FileQueue;
 use crate::error::ConsumerError;
 use crate::message::Message;
-use crate::options::{DeadLetterBackend, LandingOptions, Services};
+use crate::options::{DeadLetterBackend, Services, SinkOptions};
 use crate::parse::Reading;
 use crate::retry::Backoff;
 use crate::worker::{GivenUp, Sink};
@@ -36,7 +36,7 @@ pub(crate) use prepared::Window;
 /// How long the attempt under way may still take once asked to stop: all of a stop is done within 25 s.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
-/// Landing was given up between two attempts; nothing of the messages is lost, some may have landed.
+/// Writing was given up between two attempts; nothing of the messages is lost, some may have been written.
 #[derive(Debug)]
 pub(crate) enum Stopped {
     /// It was told to.
@@ -47,7 +47,7 @@ pub(crate) enum Stopped {
 
 /// What became of some messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Landed {
+pub(crate) struct SinkCounts {
     pub(crate) written: u64,
     pub(crate) stale: u64,
     pub(crate) dead_letters: u64,
@@ -73,7 +73,7 @@ enum Refusals<'a> {
     Told(&'a mut Vec<Refused>),
 }
 
-impl AddAssign for Landed {
+impl AddAssign for SinkCounts {
     fn add_assign(&mut self, other: Self) {
         self.written += other.written;
         self.stale += other.stale;
@@ -88,13 +88,13 @@ impl AddAssign for Landed {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Landing {
+pub(crate) struct StoreSink {
     store: Store,
     reading: Reading,
     clock: ClockHandle,
     metrics: ConsumerMetrics,
     pairing: PairingMetrics,
-    options: LandingOptions,
+    options: SinkOptions,
     /// When dead letters do not go into the database.
     file: Option<FileQueue>,
     health: Health,
@@ -123,14 +123,14 @@ impl Health {
 
 /// What became of all messages so far; clones share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Total(Arc<Mutex<Landed>>);
+pub(crate) struct Total(Arc<Mutex<SinkCounts>>);
 
 impl Total {
-    fn add(&self, landed: Landed) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += landed;
+    fn add(&self, counts: SinkCounts) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += counts;
     }
 
-    pub(crate) fn get(&self) -> Landed {
+    pub(crate) fn get(&self) -> SinkCounts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -154,7 +154,7 @@ impl std::fmt::Debug for ClockHandle {
 }
 
 /// What became of a piece.
-enum Settled {
+enum PieceResult {
     Applied(Applied),
     /// A row of it can never be stored.
     Refused(StoreError),
@@ -175,9 +175,12 @@ enum Failure {
     Other(String),
 }
 
-impl Sink for Landing {
+impl Sink for StoreSink {
     async fn write(&self, messages: &[Message], give_up: &CancellationToken) -> Result<(), GivenUp> {
-        self.land(messages, give_up).await.map(drop).map_err(|_| GivenUp)
+        self.write_all(messages, give_up)
+            .await
+            .map(drop)
+            .map_err(|_| GivenUp)
     }
 }
 
@@ -187,8 +190,8 @@ fn halves(piece: &[Message]) -> [&[Message]; 2] {
     [second, first]
 }
 
-impl Landing {
-    pub(crate) fn new(services: &Services, aliases: EventAliases, options: LandingOptions) -> Self {
+impl StoreSink {
+    pub(crate) fn new(services: &Services, aliases: EventAliases, options: SinkOptions) -> Self {
         let file = match &options.dead_letters.backend {
             DeadLetterBackend::Database => None,
             DeadLetterBackend::File(path) => Some(FileQueue::new(path.clone())),
@@ -248,79 +251,86 @@ impl Landing {
         self.health.clone()
     }
 
-    /// Lands messages, in their order. Returns when all of them are in the database or among the dead letters.
+    /// Writes messages, in their order. Returns when all of them are in the database or among the dead letters.
     ///
     /// # Errors
     /// When `give_up` is cancelled while nothing is under way; of a command, when the database's set-up is at fault.
-    pub(crate) async fn land(
+    pub(crate) async fn write_all(
         &self,
         messages: &[Message],
         give_up: &CancellationToken,
-    ) -> Result<Landed, Stopped> {
-        let landed = self.land_pieces(messages, give_up, Refusals::DeadLetters).await?;
-        self.total.add(landed.clone());
-        Ok(landed)
+    ) -> Result<SinkCounts, Stopped> {
+        let counts = self
+            .write_pieces(messages, give_up, Refusals::DeadLetters)
+            .await?;
+        self.total.add(counts.clone());
+        Ok(counts)
     }
 
-    /// As [`Landing::land`], for messages that are dead letters already: those that the database refuses are told
+    /// As [`StoreSink::write_all`], for messages that are dead letters already: those that the database refuses are told
     /// by their offsets.
-    pub(crate) async fn land_again(
+    pub(crate) async fn write_again(
         &self,
         messages: &[Message],
         give_up: &CancellationToken,
-    ) -> Result<(Landed, Vec<Refused>), Stopped> {
+    ) -> Result<(SinkCounts, Vec<Refused>), Stopped> {
         let mut refused = Vec::new();
         let told = Refusals::Told(&mut refused);
-        let landed = self.land_pieces(messages, give_up, told).await?;
-        Ok((landed, refused))
+        let counts = self.write_pieces(messages, give_up, told).await?;
+        Ok((counts, refused))
     }
 
-    async fn land_pieces(
+    async fn write_pieces(
         &self,
         messages: &[Message],
         give_up: &CancellationToken,
         mut refusals: Refusals<'_>,
-    ) -> Result<Landed, Stopped> {
-        let mut landed = Landed::default();
-        // The pieces still to land, the next one last.
+    ) -> Result<SinkCounts, Stopped> {
+        let mut counts = SinkCounts::default();
+        // The pieces still to write, the next one last.
         let mut pieces: Vec<&[Message]> = messages.chunks(self.pace.messages()).rev().collect();
         while let Some(piece) = pieces.pop() {
             let read = Prepared::read(piece, &self.reading, self.window, self.clock.0.now());
             let prepared = self.with_letters(read);
             let begun = Instant::now();
-            match (self.settle(&prepared, piece.len() > 1, give_up).await?, piece) {
-                (Settled::Applied(applied), _) => {
-                    self.pace.landed(begun.elapsed());
-                    landed += self.report(piece, &prepared, &applied);
+            match (
+                self.write_piece(&prepared, piece.len() > 1, give_up).await?,
+                piece,
+            ) {
+                (PieceResult::Applied(applied), _) => {
+                    self.pace.written(begun.elapsed());
+                    counts += self.report(piece, &prepared, &applied);
                 }
-                (Settled::TooMuch, _) => {
+                (PieceResult::TooMuch, _) => {
                     tracing::warn!(
                         messages = piece.len(),
-                        "a batch takes longer than the database lets a statement take; landing it in halves"
+                        "a batch takes longer than the database lets a statement take; writing it in halves"
                     );
                     self.pace.too_much(piece.len());
                     pieces.extend(halves(piece));
                 }
-                (Settled::Refused(error), [alone]) => match &mut refusals {
+                (PieceResult::Refused(error), [alone]) => match &mut refusals {
                     Refusals::Told(refused) => refused.push(Refused {
                         offset: alone.offset,
                         reason: outcome::with_sources(&error),
                     }),
                     Refusals::DeadLetters => {
                         let prepared = self.with_letters(Prepared::refused(alone, &error));
-                        match self.settle(&prepared, false, give_up).await? {
-                            Settled::Applied(applied) => landed += self.report(piece, &prepared, &applied),
-                            Settled::Refused(_) | Settled::TooMuch => pieces.push(piece),
+                        match self.write_piece(&prepared, false, give_up).await? {
+                            PieceResult::Applied(applied) => {
+                                counts += self.report(piece, &prepared, &applied);
+                            }
+                            PieceResult::Refused(_) | PieceResult::TooMuch => pieces.push(piece),
                         }
                     }
                 },
-                (Settled::Refused(error), _) => {
+                (PieceResult::Refused(error), _) => {
                     tracing::debug!(messages = piece.len(), %error, "a row is refused; halving the batch");
                     pieces.extend(halves(piece));
                 }
             }
         }
-        Ok(landed)
+        Ok(counts)
     }
 
     /// Dead letters go into the transaction when they go into the database.
@@ -333,12 +343,12 @@ impl Landing {
 
     /// Tries until it is done, is refused for a row, is more than can be done (where it can be divided), or is told to give
     /// up.
-    async fn settle(
+    async fn write_piece(
         &self,
         prepared: &Prepared,
         is_divisible: bool,
         give_up: &CancellationToken,
-    ) -> Result<Settled, Stopped> {
+    ) -> Result<PieceResult, Stopped> {
         let mut backoff = Backoff::new(self.options.retry_initial, self.options.retry_max);
         let mut waiting = None;
         let mut was_refused = false;
@@ -349,9 +359,9 @@ impl Landing {
             let reason = match self.attempt(prepared, give_up).await {
                 Ok(applied) => {
                     if backoff.failures > 0 {
-                        tracing::info!(attempts = backoff.failures + 1, "the batch landed at last");
+                        tracing::info!(attempts = backoff.failures + 1, "the batch was written at last");
                     }
-                    return Ok(Settled::Applied(applied));
+                    return Ok(PieceResult::Applied(applied));
                 }
                 // A fault of the set-up may have ended before it was asked after: one row is not given up unless it is refused
                 // again by a database that took others in between.
@@ -361,8 +371,8 @@ impl Landing {
                     was_refused = true;
                     continue;
                 }
-                Err(Failure::Poison(error)) => return Ok(Settled::Refused(error)),
-                Err(Failure::CutShort(_)) if is_divisible => return Ok(Settled::TooMuch),
+                Err(Failure::Poison(error)) => return Ok(PieceResult::Refused(error)),
+                Err(Failure::CutShort(_)) if is_divisible => return Ok(PieceResult::TooMuch),
                 Err(Failure::SetUp(error)) if self.ends_with_faults => return Err(Stopped::AtFault(error)),
                 Err(Failure::SetUp(error)) => format!(
                     "the database is not set up for events: {}",
@@ -376,7 +386,7 @@ impl Landing {
                 attempt = backoff.failures,
                 pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
                 error = %reason,
-                "a batch did not land; nothing is lost, trying again"
+                "a batch was not written; nothing is lost, trying again"
             );
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}

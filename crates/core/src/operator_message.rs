@@ -7,14 +7,14 @@ use crate::{ErrorCode, OperatorError};
 
 /// What is asked for and not done: a code and words, for an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct OperatorMessage {
     code: ErrorCode,
     message: String,
     detail: Option<String>,
     hint: Option<String>,
 }
 
-impl Refusal {
+impl OperatorMessage {
     /// A refusal under a code.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
@@ -64,15 +64,15 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for OperatorMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl Error for Refusal {}
+impl Error for OperatorMessage {}
 
-impl OperatorError for Refusal {
+impl OperatorError for OperatorMessage {
     fn code(&self) -> ErrorCode {
         self.code
     }

@@ -42,15 +42,15 @@ impl Column {
 
 /// A whole result in memory.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Sheet {
+pub(crate) struct Listing {
     /// Headings.
     pub(crate) columns: Vec<Column>,
     /// Rows, each as wide as the headings.
     pub(crate) rows: Vec<Vec<Cell>>,
 }
 
-impl Sheet {
-    /// An empty sheet of text columns.
+impl Listing {
+    /// An empty listing of text columns.
     pub(crate) fn of_text(columns: &[&str]) -> Self {
         Self {
             columns: columns.iter().map(|c| Column::text(c)).collect(),

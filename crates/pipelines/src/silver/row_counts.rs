@@ -6,22 +6,22 @@ use nsc_transforms::rules::Threshold;
 
 /// Bronze rows taken, by what became of them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tally {
+pub(super) struct RowCounts {
     pub(super) rows: u64,
     pub(super) duplicates: u64,
     pub(super) bad: BTreeMap<String, u64>,
     /// The same lines by the load that brought them; those without a load count as one.
-    pub(super) loads: BTreeMap<Option<String>, LoadTally>,
+    pub(super) loads: BTreeMap<Option<String>, LoadCounts>,
 }
 
 /// What of one load was taken.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct LoadTally {
+pub(super) struct LoadCounts {
     pub(super) lines: u64,
     pub(super) bad: BTreeMap<String, u64>,
 }
 
-impl LoadTally {
+impl LoadCounts {
     pub(super) fn bad_total(&self) -> u64 {
         self.bad.values().sum()
     }
@@ -34,7 +34,7 @@ fn is_over(bad: u64, lines: u64, threshold: Threshold) -> bool {
     bad > threshold.floor_at(SCALE).saturating_mul(i128::from(lines))
 }
 
-impl Tally {
+impl RowCounts {
     pub(super) fn bad_total(&self) -> u64 {
         self.bad.values().sum()
     }
@@ -63,7 +63,7 @@ impl Tally {
     pub(super) fn count(&mut self, load: Option<&str>, lines: u64, reason: Option<&str>) {
         let known = self.loads.keys().any(|k| k.as_deref() == load);
         if !known {
-            self.loads.insert(load.map(str::to_owned), LoadTally::default());
+            self.loads.insert(load.map(str::to_owned), LoadCounts::default());
         }
         let found = self.loads.iter_mut().find(|(k, _)| k.as_deref() == load);
         if let Some((_, taken)) = found {
@@ -80,7 +80,7 @@ impl Tally {
     }
 
     /// Of the loads whose share of bad rows is over a threshold the one with the most.
-    pub(super) fn worst_load(&self, threshold: Threshold) -> Option<(Option<&str>, &LoadTally)> {
+    pub(super) fn worst_load(&self, threshold: Threshold) -> Option<(Option<&str>, &LoadCounts)> {
         let over = self
             .loads
             .iter()
@@ -92,39 +92,39 @@ impl Tally {
 
 #[cfg(test)]
 mod tests {
-    use super::Tally;
+    use super::RowCounts;
     use nsc_transforms::rules::Threshold;
 
     #[test]
     fn a_rate_at_the_threshold_is_not_over_it() {
-        let tally = |bad: u64, rows: u64| Tally {
+        let counts = |bad: u64, rows: u64| RowCounts {
             rows,
             bad: [("x".to_owned(), bad)].into(),
-            ..Tally::default()
+            ..RowCounts::default()
         };
         let one_percent = Threshold::from_f64(0.01).unwrap();
-        assert!(!tally(1, 99).is_over(one_percent));
-        assert!(!tally(3, 297).is_over(one_percent));
-        assert!(tally(100_001, 9_899_999).is_over(one_percent));
-        assert!(!tally(0, 0).is_over(one_percent));
-        assert!(tally(1, 0).is_over(one_percent));
+        assert!(!counts(1, 99).is_over(one_percent));
+        assert!(!counts(3, 297).is_over(one_percent));
+        assert!(counts(100_001, 9_899_999).is_over(one_percent));
+        assert!(!counts(0, 0).is_over(one_percent));
+        assert!(counts(1, 0).is_over(one_percent));
     }
 
     #[test]
     fn a_load_that_is_over_the_rate_is_not_diluted_by_others() {
         let one_percent = Threshold::from_f64(0.01).unwrap();
-        let mut tally = Tally {
+        let mut counts = RowCounts {
             rows: 9_910,
             bad: [("x".to_owned(), 90)].into(),
-            ..Tally::default()
+            ..RowCounts::default()
         };
-        tally.count(Some("good"), 9_901, None);
-        tally.count(Some("good"), 9, Some("x"));
-        assert!(!tally.is_over(one_percent));
-        tally.count(Some("wrong"), 9, None);
-        tally.count(Some("wrong"), 81, Some("x"));
-        assert!(tally.is_over(one_percent));
-        let (load, worst) = tally.worst_load(one_percent).unwrap();
+        counts.count(Some("good"), 9_901, None);
+        counts.count(Some("good"), 9, Some("x"));
+        assert!(!counts.is_over(one_percent));
+        counts.count(Some("wrong"), 9, None);
+        counts.count(Some("wrong"), 81, Some("x"));
+        assert!(counts.is_over(one_percent));
+        let (load, worst) = counts.worst_load(one_percent).unwrap();
         assert_eq!((load, worst.bad_total(), worst.lines), (Some("wrong"), 81, 90));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// A transaction that took no longer leaves room for a larger one.
 const QUICK: Duration = Duration::from_secs(2);
 
-/// See the module. Shared by all who land.
+/// See the module. Shared by all who write.
 #[derive(Debug)]
 pub(super) struct Pace(AtomicUsize);
 
@@ -28,7 +28,7 @@ impl Pace {
     }
 
     /// A transaction is done.
-    pub(super) fn landed(&self, took: Duration) {
+    pub(super) fn written(&self, took: Duration) {
         if took <= QUICK {
             let more = |messages: usize| Some(messages.saturating_mul(2));
             // It always gives a number.
@@ -50,11 +50,11 @@ mod tests {
         assert_eq!(pace.messages(), 2000);
         pace.too_much(1);
         assert_eq!(pace.messages(), 1);
-        pace.landed(Duration::from_secs(3));
+        pace.written(Duration::from_secs(3));
         assert_eq!(pace.messages(), 1);
-        pace.landed(Duration::from_secs(1));
+        pace.written(Duration::from_secs(1));
         assert_eq!(pace.messages(), 2);
-        (0..70).for_each(|_| pace.landed(Duration::ZERO));
+        (0..70).for_each(|_| pace.written(Duration::ZERO));
         assert_eq!(pace.messages(), usize::MAX);
     }
 }

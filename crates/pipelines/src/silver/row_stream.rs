@@ -20,8 +20,8 @@ use nsc_transforms::silver::Kind;
 
 use super::bronze::BronzeInput;
 use super::refused;
+use super::row_counts::RowCounts;
 use super::rules::SilverRules;
-use super::tally::Tally;
 use crate::loads::LOAD_ID;
 use crate::{PipelineError, RunContext};
 
@@ -33,7 +33,7 @@ pub(super) struct Taken {
     /// Rows that had a key of their own.
     pub(super) inserted: u64,
     pub(super) bad_parts: Vec<UpsertPart>,
-    pub(super) tally: Tally,
+    pub(super) counts: RowCounts,
     pub(super) undated: Vec<RecordBatch>,
     /// Payment orders a version of which was refused for its amount, and its day.
     pub(super) refused_orders: BTreeSet<(String, Option<DateKst>)>,
@@ -41,7 +41,7 @@ pub(super) struct Taken {
 
 /// Streams classified rows into the table's new files and the quarantine's, a task a writer: as many files as writers,
 /// whatever the plan's parts. Without a writer the rows are only counted.
-pub(super) async fn consume(
+pub(super) async fn write_rows(
     run: &RunContext,
     rows: DataFrame,
     input: &BronzeInput,
@@ -60,7 +60,7 @@ pub(super) async fn consume(
     let mut tasks = Vec::new();
     for lot in lots {
         let (writer, bad) = (writers.next(), bad.writer()?);
-        tasks.push(tokio::spawn(drain(lot, writer, bad, stamps.clone())));
+        tasks.push(tokio::spawn(write_stream(lot, writer, bad, stamps.clone())));
     }
     gather(tasks).await
 }
@@ -76,7 +76,7 @@ async fn gather(
         all.bad_parts.extend(taken.bad_parts);
         all.undated.extend(taken.undated);
         all.refused_orders.extend(taken.refused_orders);
-        all.tally.absorb(taken.tally);
+        all.counts.absorb(taken.counts);
     }
     Ok(all)
 }
@@ -109,7 +109,7 @@ impl Stamps {
     }
 }
 
-async fn drain(
+async fn write_stream(
     streams: Vec<SendableRecordBatchStream>,
     mut writer: Option<UpsertWriter>,
     mut bad: UpsertWriter,
@@ -127,11 +127,11 @@ async fn drain(
         };
         let rows = of_kind(&batch, &kinds, Kind::Row)?;
         let bad_rows = of_kind(&batch, &kinds, Kind::Bad)?;
-        taken.tally.rows += rows.num_rows() as u64;
-        taken.tally.duplicates += (batch.num_rows() - rows.num_rows() - bad_rows.num_rows()) as u64;
-        count_by_load(&batch, &kinds, &mut taken.tally)?;
+        taken.counts.rows += rows.num_rows() as u64;
+        taken.counts.duplicates += (batch.num_rows() - rows.num_rows() - bad_rows.num_rows()) as u64;
+        count_by_load(&batch, &kinds, &mut taken.counts)?;
         if bad_rows.num_rows() > 0 {
-            let quarantined = quarantine(&bad_rows, &stamps, &mut taken.tally)?;
+            let quarantined = quarantine(&bad_rows, &stamps, &mut taken.counts)?;
             if stamps.source_table == "payment_orders_raw" {
                 taken.refused_orders.extend(refused_orders(&quarantined)?);
             }
@@ -150,7 +150,11 @@ async fn drain(
 }
 
 /// Counts the lines of a batch by the load that brought them. Lines of one load and kind mostly stand together.
-fn count_by_load(batch: &RecordBatch, kinds: &Int8Array, tally: &mut Tally) -> Result<(), PipelineError> {
+fn count_by_load(
+    batch: &RecordBatch,
+    kinds: &Int8Array,
+    counts: &mut RowCounts,
+) -> Result<(), PipelineError> {
     let texts = |name: &str| match batch.column_by_name(name) {
         Some(column) => cast(column, &DataType::Utf8View),
         None => Ok(new_null_array(&DataType::Utf8View, batch.num_rows())),
@@ -168,7 +172,7 @@ fn count_by_load(batch: &RecordBatch, kinds: &Int8Array, tally: &mut Tally) -> R
             continue;
         }
         let (load, reason) = of(start);
-        tally.count(load, (end - start) as u64, reason);
+        counts.count(load, (end - start) as u64, reason);
         start = end;
     }
     Ok(())
@@ -238,7 +242,11 @@ fn refused_orders(quarantined: &RecordBatch) -> Result<Vec<(String, Option<DateK
         .collect())
 }
 
-fn quarantine(rows: &RecordBatch, stamps: &Stamps, tally: &mut Tally) -> Result<RecordBatch, PipelineError> {
+fn quarantine(
+    rows: &RecordBatch,
+    stamps: &Stamps,
+    counts: &mut RowCounts,
+) -> Result<RecordBatch, PipelineError> {
     let count = rows.num_rows();
     let column = |name: &str| {
         rows.column_by_name(name)
@@ -248,7 +256,7 @@ fn quarantine(rows: &RecordBatch, stamps: &Stamps, tally: &mut Tally) -> Result<
     let reasons = cast(&column("reason"), &DataType::Utf8)?;
     let reasons = reasons.as_string::<i32>();
     for name in reasons.iter().flatten() {
-        *tally.bad.entry(name.to_owned()).or_default() += 1;
+        *counts.bad.entry(name.to_owned()).or_default() += 1;
     }
     let rules: StringArray = reasons
         .iter()

@@ -25,7 +25,7 @@ pub struct WindowCounts {
 
 /// Counts of some windows; holds a number for each key of their rows.
 #[derive(Debug)]
-pub struct Tally {
+pub struct WindowCounter {
     windows: Windows,
     counts: Vec<WindowCounts>,
     /// The newest instant at or before each window's end, and not before the end of the window before it.
@@ -35,7 +35,7 @@ pub struct Tally {
     seen: Vec<HashSet<i128, RandomState>>,
 }
 
-impl Tally {
+impl WindowCounter {
     /// Of windows in which nothing has been counted.
     #[must_use]
     pub fn new(windows: Windows) -> Self {

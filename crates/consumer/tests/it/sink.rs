@@ -41,7 +41,7 @@ async fn events_of_both_topics_land_and_become_pairs() {
 async fn events_without_a_version_end_in_the_order_of_their_partition() {
     let world = World::new().await;
     let mut options = world.options();
-    options.landing.batch_events = 37;
+    options.sink.batch_events = 37;
     let running = world.consume_with(options).await;
     let events: Vec<_> = (1..=1_500)
         .map(|n| {

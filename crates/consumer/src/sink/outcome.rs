@@ -1,4 +1,4 @@
-//! What is said of messages once they are landed: counts, lags, and a line for each dead letter.
+//! What is said of messages once they are written: counts, lags, and a line for each dead letter.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -7,16 +7,16 @@ use nsc_contracts::event::EventKind;
 use nsc_store::Applied;
 use nsc_telemetry::metrics::{PairFlag, PairOutcome};
 
-use super::{Landed, Landing, Prepared};
+use super::{Prepared, SinkCounts, StoreSink};
 use crate::message::Message;
 
 /// Longest text of an error that is kept, in characters.
 const ERROR_CHARS: usize = 500;
 
-impl Landing {
+impl StoreSink {
     /// Measures and logs what became of messages. Never what they hold.
-    pub(super) fn report(&self, messages: &[Message], prepared: &Prepared, applied: &Applied) -> Landed {
-        let landed = Landed {
+    pub(super) fn report(&self, messages: &[Message], prepared: &Prepared, applied: &Applied) -> SinkCounts {
+        let counts = SinkCounts {
             written: applied.ledger_written + applied.orders_written,
             stale: applied.ledger_stale + applied.orders_stale,
             dead_letters: prepared.letters.len() as u64,
@@ -39,11 +39,11 @@ impl Landing {
                     topic = &*message.topic,
                     partition = message.partition,
                     offset = message.offset,
-                    "event landed"
+                    "event written"
                 );
             }
         }
-        landed
+        counts
     }
 
     fn count(&self, messages: &[Message], prepared: &Prepared, applied: &Applied) {
