@@ -173,7 +173,7 @@ impl Evidence {
         if steps_of(report).next().is_some() {
             return of_chain(report);
         }
-        if text(report, "status") == status::UNREADABLE {
+        if !has_ended(report) && !is_left_behind(report) {
             return Standing::Changed;
         }
         let key = (
@@ -222,19 +222,32 @@ fn has_ended(report: &Value) -> bool {
     [status::SUCCESS, status::FAILURE].contains(&text(report, "status"))
 }
 
-/// A chain judges nothing itself and ends as its steps do.
-fn of_chain(report: &Value) -> Standing {
-    if !has_ended(report) {
-        return Standing::NotRecorded;
-    }
+/// What a run leaves that was killed, told to stop or held back: it has judged nothing.
+fn is_left_behind(report: &Value) -> bool {
+    let is_known = [status::STARTED, status::INTERRUPTED, status::SKIPPED].contains(&text(report, "status"));
+    is_known && judges_nothing(report)
+}
+
+fn judges_nothing(report: &Value) -> bool {
     let is_empty = |name: &str| {
         report
             .get(name)
             .is_none_or(|v| v.as_array().is_none_or(Vec::is_empty))
     };
-    let says_nothing = ["verdicts", "exceptions", "tables", "affected_days"]
+    ["verdicts", "exceptions", "tables", "affected_days"]
         .into_iter()
-        .all(is_empty);
+        .all(is_empty)
+}
+
+/// A chain judges nothing itself and ends as its steps do.
+fn of_chain(report: &Value) -> Standing {
+    if !has_ended(report) {
+        return if is_left_behind(report) {
+            Standing::NotRecorded
+        } else {
+            Standing::Changed
+        };
+    }
     let agree = |name: &str| steps_of(report).all(|step| step.get(name) == report.get(name));
     let failed = steps_of(report).find(|step| text(step, "status") == status::FAILURE);
     let ends_alike = match failed {
@@ -251,7 +264,7 @@ fn of_chain(report: &Value) -> Standing {
     ]
     .into_iter()
     .all(agree);
-    if says_nothing && agree && ends_alike {
+    if judges_nothing(report) && agree && ends_alike {
         Standing::AsRecorded
     } else {
         Standing::Changed
@@ -313,5 +326,21 @@ mod tests {
         judged["verdicts"] = json!([{"verdict": "ok"}]);
         assert_eq!(of(&judged), Standing::Changed);
         assert_eq!(of(&chain("started", vec![])), Standing::NotRecorded);
+        let verdicts = json!([{"control": "B-1", "verdict": "ok"}]);
+        for status in ["started", "interrupted", "skipped", "running"] {
+            let mut forged = step(status, None);
+            let silent = if status == "running" {
+                Standing::Changed
+            } else {
+                Standing::NotRecorded
+            };
+            assert_eq!(of(&forged), silent, "{status}");
+            forged["verdicts"] = verdicts.clone();
+            assert_eq!(
+                of(&forged),
+                Standing::Changed,
+                "a run that has not ended has judged nothing: {status}"
+            );
+        }
     }
 }
