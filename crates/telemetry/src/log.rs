@@ -140,7 +140,7 @@ fn filter(text: &str) -> Result<EnvFilter, LogError> {
     {
         return Err(refused(format!("{word:?} is none of {}", LEVELS.join(", "))));
     }
-    EnvFilter::try_new(with_service(&with_quiet_libraries(text))).map_err(|e| refused(e.to_string()))
+    EnvFilter::try_new(with_quiet_libraries(&with_service(text))).map_err(|e| refused(e.to_string()))
 }
 
 /// The target of the few lines that say a service has started, what it works with, and that it ends: they are logged at any
@@ -239,6 +239,9 @@ mod tests {
 
     #[test]
     fn services_say_that_they_start_at_any_level_but_off() {
+        let directives = |text: &str| filter(text).map(|f| f.to_string()).unwrap_or_default();
+        assert!(directives("warn").contains("nsc_service=info"));
+        assert!(!directives("off").contains("nsc_service"));
         assert_eq!(with_service("warn"), "warn,nsc_service=info");
         assert_eq!(
             with_service("error,nsc_lake=debug"),

@@ -80,6 +80,8 @@ pub enum MetricsError {
 #[derive(Clone)]
 pub struct Metrics {
     provider: Option<SdkMeterProvider>,
+    /// Where the numbers are sent.
+    endpoint: Option<String>,
     registry: Registry,
     api: ApiMetrics,
     consumer: ConsumerMetrics,
@@ -122,11 +124,9 @@ impl Metrics {
             provider = provider.with_reader(reader);
         }
         let provider = provider.build();
-        Ok(Self::with_meter(
-            &provider.meter("nsc"),
-            Some(provider.clone()),
-            registry,
-        ))
+        let mut metrics = Self::with_meter(&provider.meter("nsc"), Some(provider.clone()), registry);
+        metrics.endpoint.clone_from(&options.otlp_endpoint);
+        Ok(metrics)
     }
 
     /// Measures nothing and renders as an empty text.
@@ -138,6 +138,7 @@ impl Metrics {
     fn with_meter(meter: &Meter, provider: Option<SdkMeterProvider>, registry: Registry) -> Self {
         Self {
             provider,
+            endpoint: None,
             registry,
             api: ApiMetrics::new(meter),
             consumer: ConsumerMetrics::new(meter),
@@ -194,7 +195,11 @@ impl Metrics {
         if let Some(provider) = &self.provider
             && let Err(error) = provider.shutdown()
         {
-            tracing::warn!(%error, "the last metrics were not sent");
+            let Some(endpoint) = &self.endpoint else {
+                tracing::debug!(%error, "metrics did not stop cleanly");
+                return;
+            };
+            tracing::warn!(endpoint, %error, "the last metrics were not sent: the collector does not answer, or refuses them");
         }
     }
 }
