@@ -19,7 +19,6 @@ const FORMAT_VERSION: u32 = 1;
 /// Rules by which the pipelines judge; `nsc rules sync FILE` stores them.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(title = "rules.yaml")]
 struct RulesFile {
     /// Of the form of the file.
     #[schemars(range(min = 1, max = 1))]
@@ -51,10 +50,20 @@ struct FileRule {
     comment: Option<String>,
 }
 
-/// The JSON schema of a rules file in YAML, for an editor or a check before a sync.
+/// Rules by which the pipelines judge: `{version, rules}`, or a bare array of rules.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[schemars(title = "rules.yaml")]
+#[expect(dead_code, reason = "it describes the two forms that a file may have")]
+enum EitherForm {
+    File(RulesFile),
+    Array(Vec<FileRule>),
+}
+
+/// The JSON schema of a rules file, for an editor or a check before a sync.
 #[must_use]
 pub fn rules_schema() -> Schema {
-    schema_for!(RulesFile)
+    schema_for!(EitherForm)
 }
 
 /// A struct rather than a map: unknown and repeated keys are errors with their line.
