@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::commands::lakehouse::rules;
 use crate::commands::lakehouse::run_context::context;
 use crate::failure::{Failure, OperatorMessage, Outcome};
+use crate::new_file::NewFile;
 use crate::progress;
 use crate::signals;
 
@@ -158,6 +159,10 @@ pub(crate) async fn handle(args: RunArgs, app: &mut App) -> Outcome<ExitStatus> 
         return Err(OperatorMessage::usage("--rules is for sync-rules and e2e")
             .with_hint("Run `nsc rules sync FILE` first.")
             .into());
+    }
+    if let Some(file) = &args.metrics_file {
+        // Said before the run, and not after it.
+        NewFile::of(file)?;
     }
     let wanted = wanted(args.pipeline, args.rules)?;
     // Rules are brought in; anything else would find nothing in a lakehouse it made itself.

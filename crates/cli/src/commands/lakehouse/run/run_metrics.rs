@@ -24,7 +24,7 @@ pub(super) async fn tell(report: &RunReport, file: Option<&Path>, config: &Confi
     measure(report, &metrics.runs());
     let written = file.map_or(Ok(()), |path| {
         // It may be read at any moment.
-        let file = NewFile::of(path);
+        let file = NewFile::of(path)?;
         std::fs::write(file.path(), metrics.render()).map_err(|e| unwritable(path, e))?;
         file.finish()
     });

@@ -52,10 +52,7 @@ impl Target {
         if has_mark && !matches!(form, Form::Csv { .. }) {
             return Err(OperatorMessage::usage("--csv-bom is for a .csv file"));
         }
-        Ok(Self {
-            path: behind_links(path)?,
-            form,
-        })
+        Ok(Self { path, form })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -74,7 +71,7 @@ impl Target {
         if matches!(self.form, Form::Parquet) {
             super::refuse_namesakes(batches.schema())?;
         }
-        let file = NewFile::of(&self.path);
+        let file = NewFile::of(&self.path)?;
         let written = async {
             let mut rows = self.begin(file.path(), batches.schema(), zone)?;
             let mut count = 0;
@@ -124,19 +121,6 @@ impl Target {
 
     fn failed(&self, error: &dyn std::fmt::Display) -> OperatorMessage {
         unwritable(&self.path, error)
-    }
-}
-
-/// The file itself: a link stays a link, and what it leads to is replaced. What is there and no file is not.
-fn behind_links(path: PathBuf) -> Result<PathBuf, OperatorMessage> {
-    let refused = |why: &str| unwritable(&path, why);
-    match (std::fs::metadata(&path), std::fs::symlink_metadata(&path)) {
-        (Ok(there), _) if there.is_file() => {
-            std::fs::canonicalize(&path).map_err(|e| refused(&e.to_string()))
-        }
-        (Ok(_), _) => Err(refused("it is there and no regular file")),
-        (Err(_), Ok(_)) => Err(refused("it is a link that leads nowhere")),
-        (Err(_), Err(_)) => Ok(path),
     }
 }
 
