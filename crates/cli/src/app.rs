@@ -29,6 +29,8 @@ pub(crate) struct App {
     pub(crate) config: Config,
     /// The process's environment.
     pub(crate) environment: Environment,
+    /// What was called for, as it was typed but for quotes.
+    pub(crate) command_line: String,
     /// What the streams are.
     pub(crate) terminal: Terminal,
     /// Results.
@@ -75,6 +77,7 @@ impl App {
         Ok(Self {
             config,
             environment: env,
+            command_line: String::new(),
             terminal,
             printer,
             bars,

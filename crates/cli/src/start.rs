@@ -31,10 +31,12 @@ pub(crate) fn start() -> ExitCode {
     };
     let terminal = Terminal::of_this_process(cli.global.color, &env);
     let style = style_of(cli.global.format.is_json(), terminal);
-    ended(execute(cli, env, terminal), style)
+    let words = arguments.iter().skip(1).map(|word| word.to_string_lossy());
+    let command_line = format!("nsc {}", words.collect::<Vec<_>>().join(" "));
+    ended(execute(cli, env, terminal, command_line), style)
 }
 
-fn execute(cli: Cli, env: Environment, terminal: Terminal) -> Outcome<ExitStatus> {
+fn execute(cli: Cli, env: Environment, terminal: Terminal, command_line: String) -> Outcome<ExitStatus> {
     allocator::suit(&cli.command);
     if let args::Command::Explain(explain) = &cli.command {
         let mut printer = Printer::to_stdout(cli.global.format, Look::without_times(terminal));
@@ -45,7 +47,8 @@ fn execute(cli: Cli, env: Environment, terminal: Terminal) -> Outcome<ExitStatus
     let args::Cli { global, command } = cli;
     let mut flags = global.flags();
     command.add_to(&mut flags);
-    let app = App::new(&global, &flags, command.scope(), env, terminal)?;
+    let mut app = App::new(&global, &flags, command.scope(), env, terminal)?;
+    app.command_line = command_line;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(app.config.resources.threads.value)
         .enable_all()

@@ -52,7 +52,7 @@ impl Engine {
         })
     }
 
-    /// The same session, each of whose statements is written down before it is answered.
+    /// The same session, each statement of [`Self::stream`] written down before it is answered.
     #[must_use]
     pub fn recorded(mut self, looks: Option<LookLog>) -> Self {
         self.looks = looks;
@@ -77,9 +77,6 @@ impl Engine {
     /// What a statement asks for, and the tables that it names.
     async fn frame(&self, text: &str) -> Result<(DataFrame, Vec<&'static TableContract>), QueryError> {
         let parsed = statement::parse(text)?;
-        if let Some(looks) = &self.looks {
-            looks.record(self.lake.root().as_str(), text)?;
-        }
         let state = self.ctx.state();
         let named = state.resolve_table_references(&parsed).unwrap_or_default();
         match statement::plan(&state, parsed).await {
@@ -110,6 +107,10 @@ impl Engine {
     /// # Errors
     /// When it is no single query, or the engine refuses it.
     pub async fn stream(&self, text: &str) -> Result<RowStream, QueryError> {
+        Self::check(text)?;
+        if let Some(looks) = &self.looks {
+            looks.record(self.lake.root().as_str(), text)?;
+        }
         let (frame, tables) = self.frame(text).await?;
         let schema = SchemaRef::new(frame.schema().as_arrow().clone());
         statement::refuse_unknown_zone(&schema)?;

@@ -167,7 +167,7 @@ impl Placed<'_> {
 }
 
 pub(crate) async fn handle(args: SqlArgs, app: &mut App) -> Outcome<ExitStatus> {
-    let engine = engine(app)?;
+    let engine = Engine::new(app.lake()?, &app.session_options())?.recorded(looks(app));
     let max_rows = args.max_rows;
     let target = args
         .out
@@ -236,11 +236,19 @@ async fn print_all(
     Ok(count)
 }
 
-/// A session over the lake of the configuration.
+/// Where looks are recorded, if anywhere.
+fn looks(app: &App) -> Option<LookLog> {
+    let file = app.config.query.looks_file.as_ref()?;
+    Some(LookLog::new(file.value.clone(), app.actor()))
+}
+
+/// A session over the lake of the configuration for a command that asks several things: what is recorded is the command.
 pub(crate) fn engine(app: &App) -> Outcome<Engine> {
-    let looks = app.config.query.looks_file.as_ref();
-    let looks = looks.map(|file| LookLog::new(file.value.clone(), app.actor()));
-    Ok(Engine::new(app.lake()?, &app.session_options())?.recorded(looks))
+    let lake = app.lake()?;
+    if let Some(looks) = looks(app) {
+        looks.record(lake.root().as_str(), &app.command_line)?;
+    }
+    Ok(Engine::new(lake, &app.session_options())?)
 }
 
 /// Runs one statement and prints its rows, streamed batch by batch; returns how many. On a terminal it stops at the most that are
