@@ -7,31 +7,46 @@ use crate::environment::Environment;
 
 /// Shows what is more than the terminal holds, and ends by itself where it is less.
 const DEFAULT: &str = "less -FRX";
+/// For a `less` of the operator's that is told nothing else.
+const LESS: (&str, &str) = ("LESS", "FRX");
 
 /// What the environment names: `NSC_PAGER`, else `PAGER`, else `less`; `cat` is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PagerCommand(Vec<String>);
+pub(crate) struct PagerCommand {
+    line: String,
+    /// The operator has named it, and it is a line for a shell.
+    is_named: bool,
+    has_less: bool,
+}
 
 impl PagerCommand {
     /// Reads the environment.
     pub(crate) fn of(env: &Environment) -> Option<Self> {
         let named = env.get("NSC_PAGER").or_else(|| env.get("PAGER"));
-        let words = named.unwrap_or(DEFAULT).split_whitespace();
-        let words: Vec<String> = words.map(str::to_owned).collect();
-        match words.first().map(String::as_str) {
-            None | Some("cat") => None,
-            Some(_) => Some(Self(words)),
-        }
+        let line = named.unwrap_or(DEFAULT).trim();
+        (line != "cat" && !line.is_empty()).then(|| Self {
+            line: line.to_owned(),
+            is_named: named.is_some(),
+            has_less: env.get(LESS.0).is_some(),
+        })
     }
 
     /// Starts it; `None` where there is no such program: then the result is simply printed.
     pub(super) fn start(&self) -> Option<Pager> {
-        let (program, arguments) = self.0.split_first()?;
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .spawn()
-            .ok()?;
+        let mut command = if self.is_named {
+            let mut shell = Command::new("sh");
+            shell.arg("-c").arg(&self.line);
+            shell
+        } else {
+            let mut words = self.line.split(' ');
+            let mut program = Command::new(words.next()?);
+            program.args(words);
+            program
+        };
+        if !self.has_less {
+            command.env(LESS.0, LESS.1);
+        }
+        let mut child = command.stdin(Stdio::piped()).spawn().ok()?;
         let input = child.stdin.take().map(BufWriter::new);
         Some(Pager { child, input })
     }
@@ -66,7 +81,11 @@ impl Pager {
     pub(super) fn end(mut self) -> io::Result<()> {
         self.flush()?;
         self.leave();
-        self.child.wait().map(drop)
+        let ended = self.child.wait()?;
+        if !ended.success() {
+            tracing::warn!(%ended, "the pager failed; NSC_PAGER=cat prints without one");
+        }
+        Ok(())
     }
 }
 
@@ -97,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_environment_names_the_pager_or_says_that_there_is_none() {
-        let of = |env: Environment| PagerCommand::of(&env).map(|command| command.0.join(" "));
+        let of = |env: Environment| PagerCommand::of(&env).map(|command| command.line);
         let both = |ours: &str| of([("PAGER", "more"), ("NSC_PAGER", ours)].into());
         assert_eq!(of([].into()).as_deref(), Some("less -FRX"));
         assert_eq!(of([("PAGER", "more")].into()).as_deref(), Some("more"));
@@ -108,12 +127,16 @@ mod tests {
 
     #[test]
     fn whoever_leaves_the_pager_has_seen_enough() {
-        let command = |words: &[&str]| PagerCommand(words.iter().map(|w| (*w).to_owned()).collect());
-        let mut pager = command(&["true"]).start().unwrap();
+        let command = |line: &str, is_named| PagerCommand {
+            line: line.to_owned(),
+            is_named,
+            has_less: false,
+        };
+        let mut pager = command("head -c 5 | wc -c >/dev/null", true).start().unwrap();
         for _ in 0..100 {
             pager.write_all(&[b'x'; 1 << 16]).unwrap();
         }
         pager.end().unwrap();
-        assert!(command(&["no-such-pager"]).start().is_none());
+        assert!(command("no-such-pager -x", false).start().is_none());
     }
 }

@@ -74,7 +74,8 @@ impl Printer {
     /// What is printed from here on goes into a file, or to stdout again.
     #[cfg(feature = "lakehouse")]
     pub(crate) fn redirect(&mut self, file: Option<File>) -> Result<(), OutputError> {
-        self.flush()?;
+        // What cannot be written any more keeps nobody from the terminal.
+        let flushed = self.flush();
         if let Some(look) = self.look_of_stdout.take() {
             self.look = look;
         }
@@ -86,7 +87,7 @@ impl Printer {
             }
             None => stdout(),
         };
-        Ok(())
+        flushed
     }
 
     /// The language people are answered in.

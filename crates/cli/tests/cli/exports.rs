@@ -225,8 +225,11 @@ fn each_look_is_recorded_before_it_is_answered_or_there_is_no_answer() {
         recorded[0]["actor"].as_str().unwrap().contains('@'),
         "{recorded:?}"
     );
-    let of_explain = recorded[1]["statement"].as_str().unwrap();
-    assert!(of_explain.contains("user-1003"), "{of_explain}");
+    let of_explain = "nsc explain recon --date-kst 2026-01-05 --wallet user-1003";
+    assert_eq!(
+        (recorded.len(), &recorded[1]["statement"]),
+        (2, &json!(of_explain))
+    );
 
     let nowhere = look(&dir.path().join("absent/looks.jsonl"), &["sql", question]);
     assert_eq!(nowhere.status.code(), Some(6));
@@ -284,7 +287,9 @@ fn schemas_describe_every_member_of_a_report_and_of_the_rules() {
     let rules = include_str!("../../../../config/rules.yaml");
     let rules: Value = serde_yaml_ng::from_str(rules).unwrap();
     assert_eq!(undescribed(&rules, &schema, &schema), Vec::<String>::new());
-    assert_eq!(schema["additionalProperties"], json!(false));
+    let file = &schema["$defs"]["RulesFile"];
+    assert_eq!(file["additionalProperties"], json!(false));
+    assert_eq!(schema["anyOf"][1]["items"]["$ref"], "#/$defs/Rule", "{schema}");
 }
 
 /// Takes one request, and gives its head and body.

@@ -58,7 +58,9 @@ const FUNCTIONS: &[&str] = &[
     "as_of('",
     "as_of_run('",
 ];
-const COMMANDS: &[&str] = &["\\d", "\\x", "\\i", "\\timing", "\\q", "\\?"];
+const COMMANDS: &[&str] = &[
+    "\\d", "\\x", "\\i", "\\e", "\\o", "\\copy", "\\timing", "\\q", "\\?",
+];
 
 /// Knows what the contract knows.
 pub(super) struct SqlCompleter;

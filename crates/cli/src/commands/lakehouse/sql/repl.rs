@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::completion::SqlCompleter;
-use super::copy;
+use super::copy::{self, unquoted};
 use super::editor::edit;
 use super::export::Target;
 use super::prompt::{SqlPrompt, UntilSemicolon};
@@ -155,29 +155,32 @@ fn interrupts() -> io::Result<Arc<Interrupts>> {
 
 impl Session {
     async fn handle(&mut self, text: &str, app: &mut App, engine: &Engine) -> Outcome<Next> {
-        let mut words = text.trim_end_matches(';').split_whitespace();
+        let line = text.trim_end_matches(';').trim();
+        let named = line
+            .split_once(char::is_whitespace)
+            .map(|(_, name)| unquoted(name));
+        let mut words = line.split_whitespace();
         match (words.next(), words.next()) {
             (None, _) => {}
             (Some("\\q" | "exit" | "quit"), None) => return Ok(Next::Leave),
-            (Some("\\?" | "\\h" | "help"), None) => app.printer.text(HELP)?,
+            (Some("\\?" | "\\h" | "help"), None) => aside(HELP.trim_end()),
             (Some("\\timing"), None) => {
                 self.timing = !self.timing;
-                app.printer.text(if self.timing {
-                    "Timing is on.\n"
+                aside(if self.timing {
+                    "Timing is on."
                 } else {
-                    "Timing is off.\n"
-                })?;
+                    "Timing is off."
+                });
             }
             (Some("\\x"), None) => {
-                let said = if app.printer.turn_records() {
-                    "Rows are shown as records.\n"
+                aside(if app.printer.turn_records() {
+                    "Rows are shown as records."
                 } else {
-                    "Rows are shown as tables where they fit.\n"
-                };
-                app.printer.text(said)?;
+                    "Rows are shown as tables where they fit."
+                });
             }
-            (Some("\\i"), Some(file)) => {
-                let text = Text::of_file(file)?;
+            (Some("\\i"), Some(_)) => {
+                let text = Text::of_file(&named.unwrap_or_default())?;
                 self.query(text, app, engine).await?;
             }
             (Some("\\e"), None) => {
@@ -186,11 +189,13 @@ impl Session {
                     self.query(Text::given(edited), app, engine).await?;
                 }
             }
-            (Some("\\o"), file) => app.printer.redirect(file.map(new_file).transpose()?)?,
+            (Some("\\o"), _) => app
+                .printer
+                .redirect(named.as_deref().map(new_file).transpose()?)?,
             (Some("\\copy"), _) => self.copy(text, app, engine).await?,
             (Some("\\d"), None) => app.printer.listing(&tables())?,
             (Some("\\d"), Some(table)) => describe(table, app, engine).await?,
-            (Some(word), _) if word.starts_with('\\') => app.printer.text(HELP)?,
+            (Some(word), _) if word.starts_with('\\') => aside(HELP.trim_end()),
             _ => self.query(Text::given(text.to_owned()), app, engine).await?,
         }
         Ok(Next::Read)
@@ -215,7 +220,7 @@ impl Session {
             return Ok(());
         };
         let rows = rows?;
-        let plural = if rows == 1 { "" } else { "s" };
+        let plural = plural(rows);
         if self.timing {
             let seconds = begun.elapsed().as_secs_f64();
             aside(&format!("({rows} row{plural}, {seconds:.3} s)"));
@@ -237,11 +242,19 @@ impl Session {
         let written = target.write(engine, &statement, zone).await;
         self.interrupts.state.store(IDLE, Ordering::SeqCst);
         match written? {
-            Some(rows) => aside(&format!("({rows} rows in {})", target.path().display())),
+            Some(rows) => aside(&format!(
+                "({rows} row{} in {})",
+                plural(rows),
+                target.path().display()
+            )),
             None => aside("cancelled"),
         }
         Ok(())
     }
+}
+
+const fn plural(rows: u64) -> &'static str {
+    if rows == 1 { "" } else { "s" }
 }
 
 /// A file that results go to; one that is there is emptied.
