@@ -75,8 +75,8 @@ pub const LAYERS: [Layer; 18] = [
     },
     Layer {
         name: "ingest",
-        inside: &["core", "contracts", "lake"],
-        never: &SERVING,
+        inside: &["core", "contracts", "kafka", "lake"],
+        never: &["sqlx", "tokio-postgres", "axum", "utoipa", "jsonwebtoken"],
         not_even_through_others: &[],
     },
     Layer {

@@ -38,6 +38,8 @@ impl Command {
         match self {
             #[cfg(feature = "serving")]
             Self::Serving(command) => command.add_to(flags),
+            #[cfg(all(feature = "lakehouse", feature = "serving"))]
+            Self::Lakehouse(command) => command.add_to(flags),
             Self::Sample(args) => args.add_to(flags),
             _ => {}
         }
@@ -48,6 +50,8 @@ impl Command {
         match self {
             #[cfg(feature = "serving")]
             Self::Serving(_) => Scope::Serving,
+            #[cfg(feature = "lakehouse")]
+            Self::Lakehouse(command) => command.scope(),
             Self::Sample(args) => args.scope(),
             Self::Doctor(args) => args.scope(),
             Self::Config(_) => Scope::All,

@@ -144,6 +144,12 @@ pub enum IngestError {
         /// The source.
         name: &'static str,
     },
+    /// The client of the brokers cannot be made, or is thrown out for good.
+    #[error("the brokers cannot be read from")]
+    Broker {
+        /// What the library said.
+        reason: String,
+    },
     /// The lake refused.
     #[error(transparent)]
     Lake(#[from] LakeError),
@@ -174,6 +180,7 @@ impl OperatorError for IngestError {
             }
             Self::NoContract { .. } => ErrorCode::UnknownTable,
             Self::Lake(error) => error.code(),
+            Self::Broker { .. } => ErrorCode::Broker,
             Self::Defect { .. } => ErrorCode::Unexpected,
         }
     }
@@ -205,7 +212,7 @@ impl OperatorError for IngestError {
                 Some("the file ends inside a compressed block; nothing of it was loaded".to_owned())
             }
             Self::OptionTooLong { .. } => Some("it would be repeated in every row".to_owned()),
-            Self::Defect { reason, .. } => Some(reason.clone()),
+            Self::Broker { reason } | Self::Defect { reason, .. } => Some(reason.clone()),
             Self::Lake(error) => error.detail(),
             _ => None,
         }
@@ -250,6 +257,7 @@ impl OperatorError for IngestError {
             }
             Self::Changed { .. } => "nothing of it was loaded; repeat the command when the file is complete",
             Self::OptionTooLong { .. } => "use at most 1024 bytes",
+            Self::Broker { .. } => "check KAFKA_BROKERS and how this client is to log in (nsc config show)",
             Self::NoContract { .. } | Self::Defect { .. } => "this is a defect, please report it",
             Self::Lake(error) => return error.hint(),
         };

@@ -23,6 +23,7 @@ mod error;
 mod files;
 mod fingerprint;
 mod inputs;
+mod kafka;
 mod known_files;
 mod left_out;
 mod load;
@@ -34,6 +35,7 @@ mod summary;
 mod survey;
 
 pub use error::IngestError;
+pub use kafka::{StreamOptions, TopicSource, TopicSummary, stream_topics};
 pub use left_out::{LeftOut, LeftOutReason, UnreadableFile};
 pub use load::load;
 pub use parse::LineCounts;

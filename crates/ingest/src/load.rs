@@ -112,7 +112,7 @@ fn check_options(request: &LoadRequest) -> Result<(), IngestError> {
 
 /// Opens the table; of several loads that find it absent, one creates it. A table made before the contract had all of its
 /// columns gets those it lacks, as it gets those that lines bring.
-async fn open(lake: &Lake, contract: &'static TableContract) -> Result<Table, LakeError> {
+pub(crate) async fn open(lake: &Lake, contract: &'static TableContract) -> Result<Table, LakeError> {
     let mut retry = Retry::default();
     loop {
         match lake.table(contract).await {
@@ -349,7 +349,7 @@ impl Load<'_> {
     fn stamp(&self, incoming: &Incoming<'_>) -> LoadStamp {
         LoadStamp {
             source_ref: format!("file:{}#", incoming.input.name()),
-            load_id: incoming.load_id.clone(),
+            load_id: Some(incoming.load_id.clone()),
             ingested_at: self.request.ingested_at,
             source_extracted_at: self.request.source_extracted_at,
             batch_id: self.request.batch_id.clone(),

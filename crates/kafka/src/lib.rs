@@ -3,6 +3,7 @@
 //! and a queue for every partition.
 
 mod headers;
+mod library_log;
 mod oauth;
 mod options;
 mod partition_queues;
@@ -10,6 +11,7 @@ mod security;
 mod statistics;
 
 pub use headers::correlation_id;
+pub use library_log::log;
 pub use oauth::ClientCredentials;
 pub use options::{KafkaOptions, PropertyError};
 pub use partition_queues::{PartitionQueues, Wakeup};

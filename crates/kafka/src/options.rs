@@ -51,6 +51,8 @@ pub struct KafkaOptions {
     pub metadata_refresh: Duration,
     /// How often the library tells its lag.
     pub statistics_interval: Duration,
+    /// A position that the brokers do not have is an error, and not the beginning.
+    pub fails_out_of_range: bool,
     /// Further properties of librdkafka; those that this program relies on are refused.
     pub properties: BTreeMap<String, String>,
 }
@@ -73,6 +75,7 @@ impl KafkaOptions {
             prefetch_bytes: 1 << 20,
             metadata_refresh: Duration::from_secs(1),
             statistics_interval: Duration::from_secs(5),
+            fails_out_of_range: false,
             properties: BTreeMap::new(),
         }
     }
@@ -101,7 +104,15 @@ impl KafkaOptions {
             ("auto.commit.interval.ms", ms(self.commit_interval)),
             // A start behind what is there is committed by us. Whatever else has no offset, or one that the brokers no
             // longer have (a topic made anew, messages removed before they were read), is read from its beginning.
-            ("auto.offset.reset", "earliest".to_owned()),
+            (
+                "auto.offset.reset",
+                if self.fails_out_of_range {
+                    "error"
+                } else {
+                    "earliest"
+                }
+                .to_owned(),
+            ),
             ("allow.auto.create.topics", "false".to_owned()),
             ("enable.partition.eof", "false".to_owned()),
             ("session.timeout.ms", ms(self.session_timeout)),

@@ -91,8 +91,8 @@ impl Table {
         self.commit(Commit {
             staged,
             removed: files,
-            transactions: Vec::new(),
             metadata,
+            ..Commit::default()
         })
         .await?;
         Ok(outcome)

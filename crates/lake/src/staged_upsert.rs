@@ -107,6 +107,7 @@ impl StagedUpsert {
                 removed: self.removed,
                 transactions: said.into_iter().collect(),
                 metadata,
+                ..Commit::default()
             })
             .await?;
         // The change is made; a file that stays behind is vacuum's.

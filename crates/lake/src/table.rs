@@ -74,6 +74,9 @@ pub struct Commit {
     pub transactions: Vec<(String, i64)>,
     /// What `nsc table history` shows of the change.
     pub metadata: Vec<(String, Value)>,
+    /// It is one of very many: no checkpoint is made and no log cleaned up with it, whoever commits them sees to that
+    /// beside them.
+    pub is_one_of_many: bool,
 }
 
 impl Table {
@@ -383,6 +386,7 @@ impl Table {
             removed: Vec::new(),
             transactions: transactions.into_iter().collect(),
             metadata,
+            is_one_of_many: false,
         })
         .await
     }
@@ -428,6 +432,11 @@ impl Table {
                     .map(|(id, v)| Transaction::new(id, v))
                     .collect(),
             );
+        if commit.is_one_of_many {
+            properties = properties
+                .with_create_checkpoint(false)
+                .with_cleanup_expired_logs(Some(false));
+        }
         if replaces {
             // Somebody may have put the files together that are taken out here (OPTIMIZE): the library lets that pass, and
             // their rows would stand twice. So what replaces files comes right after the version it has seen, or not at all.

@@ -17,6 +17,7 @@ use clap::Subcommand;
 use nsc_core::ExitStatus;
 
 use crate::app::App;
+use crate::config::{Flags, Scope};
 use crate::failure::Outcome;
 
 /// From source files to verified controls.
@@ -45,6 +46,23 @@ pub(crate) enum LakehouseCommand {
 }
 
 impl LakehouseCommand {
+    /// Adds a command's own flags that the configuration takes.
+    #[cfg(feature = "serving")]
+    pub(crate) fn add_to(&self, flags: &mut Flags) {
+        if let Self::Ingest(args) = self {
+            args.add_to(flags);
+        }
+    }
+
+    /// Which half of the configuration the command goes by.
+    pub(crate) const fn scope(&self) -> Scope {
+        match self {
+            #[cfg(feature = "serving")]
+            Self::Ingest(args) if args.is_a_stream() => Scope::Serving,
+            _ => Scope::Lakehouse,
+        }
+    }
+
     /// Whether it takes tables through memory and ends.
     pub(crate) const fn is_a_job(&self) -> bool {
         matches!(self, Self::Ingest(_) | Self::Run(_))

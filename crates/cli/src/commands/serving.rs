@@ -12,7 +12,7 @@ mod serve;
 mod wiring;
 
 pub(crate) use serve::who_is_let_in;
-pub(crate) use wiring::{kafka, services};
+pub(crate) use wiring::{kafka, say_that_it_starts, services, shutdown};
 
 use clap::Subcommand;
 use nsc_core::ExitStatus;

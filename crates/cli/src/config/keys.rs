@@ -164,6 +164,11 @@ keys! {
     KAFKA_OAUTH_SECRET_FILE = key("kafka.oauth_client_secret_file", "KAFKA_OAUTH_CLIENT_SECRET_FILE", Kind::SecretFile, "file that holds that secret").example("/mnt/secrets/kafka-client")
         .note("wins; read again for every token");
     KAFKA_OAUTH_SCOPE = key("kafka.oauth_scope", "KAFKA_OAUTH_SCOPE", Kind::Text, "scope asked for").example("https://NAMESPACE.servicebus.windows.net/.default");
+    STREAM_TOPICS = key("stream.topics", "NSC_STREAM_TOPICS", Kind::Text, "topics that are taken into Bronze, and their tables").flag("--topics").example("ledger=transaction_ledger,orders=payment_orders")
+        .note("`TOPIC=TABLE`, between commas; of `nsc ingest kafka`");
+    STREAM_GROUP = key("stream.group", "NSC_STREAM_GROUP", Kind::Text, "consumer group of `nsc ingest kafka`").flag("--group").default("nsc-bronze");
+    STREAM_CLUSTER = key("stream.cluster", "NSC_STREAM_CLUSTER", Kind::Text, "what the cluster is called in the positions that Bronze keeps").flag("--cluster").default("main")
+        .note("another cluster has offsets of its own: give it another name");
     EVENT_PROFILE = key("events.profile", "NSC_EVENT_PROFILE", Kind::Text, "canonical-v1, nsc-dev-v1 or a profile of events.profiles_file").flag("--profile").default("canonical-v1")
         .note("which topic carries what, under which names");
     EVENT_PROFILES_FILE = key("events.profiles_file", "NSC_EVENT_PROFILES_FILE", Kind::Path, "YAML file of further profiles; one of a shipped name takes its place").example("event-profiles.yaml")
@@ -199,7 +204,7 @@ keys! {
 }
 
 /// Variables that are read elsewhere.
-pub(crate) const OTHER_VARIABLES: &[&str] = &["NSC_CONFIG", "NSC_HISTORY"];
+pub(crate) const OTHER_VARIABLES: &[&str] = &["NSC_CONFIG", "NSC_HISTORY", "NSC_PAGER"];
 
 /// `NSC_STORAGE_ACCOUNT_NAME` sets `lake.storage.account_name`.
 pub(crate) const STORAGE_PREFIX: &str = "NSC_STORAGE_";

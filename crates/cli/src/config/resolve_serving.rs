@@ -5,7 +5,7 @@ use super::keys;
 use super::layers::Layers;
 use super::serving::{
     ApiConfig, AuthConfig, ConsumerConfig, DatabaseConfig, DlqConfig, EventsConfig, KafkaConfig,
-    ServingConfig,
+    ServingConfig, StreamConfig,
 };
 use crate::failure::OperatorMessage;
 
@@ -21,6 +21,11 @@ pub(super) fn serving(
             max_connections: layers.pick(&keys::DATABASE_CONNECTIONS)?,
         },
         kafka: kafka(layers, environment)?,
+        stream: StreamConfig {
+            topics: layers.pick_optional(&keys::STREAM_TOPICS)?,
+            group: layers.pick(&keys::STREAM_GROUP)?,
+            cluster: layers.pick(&keys::STREAM_CLUSTER)?,
+        },
         events: EventsConfig {
             profile: layers.pick(&keys::EVENT_PROFILE)?,
             profiles_file: layers.pick_optional(&keys::EVENT_PROFILES_FILE)?,

@@ -16,6 +16,7 @@ use super::Setting;
 pub(crate) struct ServingConfig {
     pub(crate) database: DatabaseConfig,
     pub(crate) kafka: KafkaConfig,
+    pub(crate) stream: StreamConfig,
     pub(crate) events: EventsConfig,
     pub(crate) consumer: ConsumerConfig,
     pub(crate) dlq: DlqConfig,
@@ -48,6 +49,16 @@ pub(crate) struct KafkaConfig {
     pub(crate) oauth_client_id: Option<Setting<String>>,
     pub(crate) oauth_client_secret: Option<Setting<SecretString>>,
     pub(crate) oauth_scope: Option<Setting<String>>,
+}
+
+/// Topics into Bronze.
+#[derive(Debug, Clone)]
+pub(crate) struct StreamConfig {
+    /// `TOPIC=TABLE`, between commas.
+    pub(crate) topics: Option<Setting<String>>,
+    pub(crate) group: Setting<String>,
+    /// In the names of positions.
+    pub(crate) cluster: Setting<String>,
 }
 
 /// Which topic carries what.

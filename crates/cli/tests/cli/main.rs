@@ -17,6 +17,7 @@ mod explained;
 mod exports;
 mod field_names;
 mod findings;
+mod from_kafka;
 mod judged;
 mod killed;
 mod memory;

@@ -4,7 +4,7 @@ mod end_to_end;
 mod http;
 mod killed;
 mod operated;
-mod process;
+pub(crate) mod process;
 mod refusals;
 mod secrets;
 mod secured;

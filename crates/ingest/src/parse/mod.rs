@@ -23,7 +23,8 @@ pub(crate) const MAX_LINE_BYTES: usize = 1 << 20;
 pub(crate) struct LoadStamp {
     /// `file:<name>#`, what a line's number is put behind.
     pub(crate) source_ref: String,
-    pub(crate) load_id: LoadId,
+    /// None for rows of a stream: no load can be taken back of them.
+    pub(crate) load_id: Option<LoadId>,
     pub(crate) ingested_at: UtcMicros,
     pub(crate) source_extracted_at: Option<UtcMicros>,
     pub(crate) batch_id: Option<String>,
@@ -31,6 +32,18 @@ pub(crate) struct LoadStamp {
 }
 
 impl LoadStamp {
+    /// Of the messages of one batch.
+    pub(crate) const fn of_stream(ingested_at: UtcMicros) -> Self {
+        Self {
+            source_ref: String::new(),
+            load_id: None,
+            ingested_at,
+            source_extracted_at: None,
+            batch_id: None,
+            source_system: None,
+        }
+    }
+
     /// What stands in a text column (by its index in the registry) where a line has no value.
     fn absent_text(&self, column: usize) -> Option<&str> {
         match LoadField::ALL.get(column) {

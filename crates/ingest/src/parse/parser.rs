@@ -1,5 +1,6 @@
 //! Turns the lines of chunks into rows (lakehouse contract 2).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -142,7 +143,11 @@ impl ChunkParser {
                     if end - at <= MAX_LINE_BYTES
                         || (end - at == MAX_LINE_BYTES + 1 && bytes.get(end - 1) == Some(&b'\r')) =>
                 {
-                    self.row(text, *number).map_err(|e| E::from(e.into()))?;
+                    let is_marked = self.row(text, LoadFields::Taken).map_err(|e| E::from(e.into()))?;
+                    self.unmarked += u64::from(!is_marked);
+                    self.rows.end_row(self.source_ref.at(*number));
+                    self.counts.lines += 1;
+                    self.counts.rows += 1;
                     at = end + 1;
                 }
                 _ => {
@@ -171,13 +176,53 @@ impl ChunkParser {
         }
     }
 
+    /// Makes a row of a message, whatever its bytes: line feeds do not part it, and the load fields it carries are its
+    /// producer's word and no more (sources contract 3.1).
+    pub(crate) fn message(
+        &mut self,
+        payload: &[u8],
+        source_ref: &str,
+        sent_at: Option<UtcMicros>,
+    ) -> Result<(), ParseError> {
+        let payload = payload.strip_prefix(BYTE_ORDER_MARK).unwrap_or(payload);
+        let text = match simdutf8::basic::from_utf8(payload) {
+            Ok(text) if payload.len() <= MAX_LINE_BYTES => Some(on_one_line(text)),
+            _ => None,
+        };
+        let object = text.filter(|text| self.line.read(&mut self.keys, text, 0) == Some(text.len()));
+        if let Some(object) = object {
+            self.row(&object, LoadFields::SetAside)?;
+        } else if payload.len() > MAX_LINE_BYTES {
+            let cut = cut(payload, payload.len() as u64);
+            self.rows.corrupt(&cut);
+            self.counts.truncated += 1;
+            self.counts.malformed += 1;
+        } else {
+            self.rows.corrupt(&String::from_utf8_lossy(payload));
+            self.counts.malformed += 1;
+        }
+        if let Some(at) = sent_at {
+            self.rows.extracted_at(at);
+        }
+        self.rows.end_row(source_ref);
+        self.counts.lines += 1;
+        self.counts.rows += 1;
+        Ok(())
+    }
+
+    /// The rows at hand, all with this stamp; none when there are none.
+    pub(crate) fn take_stamped(&mut self, stamp: Arc<LoadStamp>) -> Result<Option<RecordBatch>, ParseError> {
+        self.rows.stamp(stamp);
+        (self.rows.len() > 0).then(|| self.take_batch()).transpose()
+    }
+
     fn take_batch(&mut self) -> Result<RecordBatch, ParseError> {
         self.names.extend(self.registry.names(self.names.len()));
         Ok(self.rows.take(&self.names)?)
     }
 
-    /// Makes a row of the line just read.
-    fn row(&mut self, chunk: &str, number: u64) -> Result<(), Aborted> {
+    /// Makes a row of the object just read, but for its end; whether it carries a mark of its delivery.
+    fn row(&mut self, chunk: &str, load_fields: LoadFields) -> Result<bool, Aborted> {
         if !self.line.unknown.is_empty() {
             self.place_unknown(chunk)?;
         }
@@ -195,7 +240,9 @@ impl ChunkParser {
                 Some(_) if is_blank(text) => {}
                 Some(load_field) => {
                     let (rows, extracted) = (&mut self.rows, &mut self.extracted);
-                    if take_load_field(*load_field, field.column, text, rows, extracted) {
+                    if load_fields == LoadFields::Taken
+                        && take_load_field(*load_field, field.column, text, rows, extracted)
+                    {
                         is_marked |= load_field.marks_delivery();
                     } else {
                         match self.registry.set_aside(self.chunk, *load_field)? {
@@ -210,11 +257,7 @@ impl ChunkParser {
             self.rows.text(EXTRA_COLUMN, &extra_object(&self.surplus));
             self.surplus.clear();
         }
-        self.rows.end_row(self.source_ref.at(number));
-        self.counts.lines += 1;
-        self.counts.rows += 1;
-        self.unmarked += u64::from(!is_marked);
-        Ok(())
+        Ok(is_marked)
     }
 
     /// Finds the columns of fields no column was known for; what gets none is put together in `_extra`.
@@ -262,13 +305,7 @@ impl ChunkParser {
 
     /// Keeps the first MiB of a line of `length` bytes.
     fn truncated(&mut self, line: &[u8], length: u64, number: u64) {
-        let mut end = MAX_LINE_BYTES.min(line.len());
-        // Back to the beginning of a character: its following bytes are 10xxxxxx, three of them at most.
-        for _ in 0..3 {
-            end -= usize::from(line.get(end).is_some_and(|b| b & 0xc0 == 0x80) && end > 0);
-        }
-        let head = String::from_utf8_lossy(line.get(..end).unwrap_or_default());
-        self.corrupt(&format!("{head} …[truncated: {length} bytes]"), number);
+        self.corrupt(&cut(line, length), number);
         self.counts.truncated += 1;
     }
 
@@ -279,6 +316,45 @@ impl ChunkParser {
         self.counts.rows += 1;
         self.counts.malformed += 1;
     }
+}
+
+/// What becomes of the load fields that an object carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LoadFields {
+    /// They count.
+    Taken,
+    /// Their texts are kept, and do not count.
+    SetAside,
+}
+
+/// The first MiB of a line of `length` bytes, with a word about the rest.
+fn cut(line: &[u8], length: u64) -> String {
+    let mut end = MAX_LINE_BYTES.min(line.len());
+    // Back to the beginning of a character: its following bytes are 10xxxxxx, three of them at most.
+    for _ in 0..3 {
+        end -= usize::from(line.get(end).is_some_and(|b| b & 0xc0 == 0x80) && end > 0);
+    }
+    let head = String::from_utf8_lossy(line.get(..end).unwrap_or_default());
+    format!("{head} …[truncated: {length} bytes]")
+}
+
+/// JSON whose line feeds between tokens are blanks. Those inside a string, where JSON has none, stay: they make it malformed.
+fn on_one_line(text: &str) -> Cow<'_, str> {
+    if memchr::memchr(b'\n', text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let (mut in_string, mut is_escaped) = (false, false);
+    let one_line = text.chars().map(|c| {
+        let was_escaped = std::mem::take(&mut is_escaped);
+        match c {
+            '"' if !was_escaped => in_string = !in_string,
+            '\\' if in_string && !was_escaped => is_escaped = true,
+            '\n' if !in_string => return ' ',
+            _ => {}
+        }
+        c
+    });
+    Cow::Owned(one_line.collect())
 }
 
 /// Takes what a line carries of a load field; `false` for a time that is none.

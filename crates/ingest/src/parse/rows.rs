@@ -89,6 +89,11 @@ impl Rows {
         }
     }
 
+    /// What the rows at hand carry besides what they say themselves.
+    pub(super) fn stamp(&mut self, stamp: Arc<LoadStamp>) {
+        self.stamp = stamp;
+    }
+
     /// Rows completed.
     pub(super) fn len(&self) -> usize {
         self.rows
@@ -141,8 +146,11 @@ impl Rows {
     /// The load's id for so many rows: one array serves every batch.
     fn load_ids(&mut self, rows: usize) -> ArrayRef {
         if self.load_ids.len() < rows {
-            let id = self.stamp.load_id.as_str();
-            self.load_ids = StringArray::from_iter_values(std::iter::repeat_n(id, rows.next_power_of_two()));
+            let room = rows.next_power_of_two();
+            self.load_ids = match &self.stamp.load_id {
+                Some(id) => StringArray::from_iter_values(std::iter::repeat_n(id.as_str(), room)),
+                None => StringArray::new_null(room),
+            };
         }
         Arc::new(self.load_ids.slice(0, rows))
     }

@@ -1,8 +1,11 @@
 //! `nsc ingest`: source files into Bronze.
 
+#[cfg(feature = "serving")]
+mod stream;
+
 use std::path::PathBuf;
 
-use clap::{Args, ValueHint};
+use clap::{Args, Subcommand, ValueHint};
 use indicatif::ProgressBar;
 use nsc_contracts::{SOURCES, Source};
 use nsc_core::{ErrorCode, ExitStatus, UtcMicros};
@@ -10,6 +13,7 @@ use nsc_ingest::{FileOutcome, FileSummary, Input, LoadObserver, LoadRequest, Loa
 use nsc_lake::{Lake, LoadStates, session};
 
 use crate::app::App;
+use crate::config::Flags;
 use crate::failure::{OperatorMessage, Outcome};
 use crate::progress;
 use crate::suggested;
@@ -19,7 +23,10 @@ const MOST_LEFT_OUT: usize = 25;
 
 /// Load source files into Bronze
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "\
 Scalars are kept as written, unknown fields become columns, lines that are not JSON objects are kept as they are.
 Loading the same delivery again adds nothing and says so. A delivery is its content and what marks it: --batch-id,
 --source-extracted-at and --source-system, or what its lines carry, else the file's name and time of writing.
@@ -30,11 +37,15 @@ left out; data that cannot be read (xz, zip, CSV and others) refuses it before a
 Examples:
   nsc ingest transaction_ledger data/transaction_ledger.jsonl
   nsc ingest user_wallets 'exports/wallets-*.jsonl.gz' --source-system account-svc --batch-id 2026-01-05
-  zcat orders.jsonl.gz | nsc ingest orders -")]
+  zcat orders.jsonl.gz | nsc ingest orders -"
+)]
 pub(crate) struct IngestArgs {
+    #[cfg(feature = "serving")]
+    #[command(subcommand)]
+    stream: Option<StreamCommand>,
     /// user_wallets, transaction_ledger, payment_orders, orders, order_items or products (or the _raw names)
-    #[arg(value_name = "TABLE", value_parser = suggested::source(), hide_possible_values = true)]
-    table: String,
+    #[arg(value_name = "TABLE", required = true, value_parser = suggested::source(), hide_possible_values = true)]
+    table: Option<String>,
     /// Files, patterns in quotes, directories; .gz and .zst are read; - is standard input
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::AnyPath)]
     files: Vec<PathBuf>,
@@ -58,9 +69,36 @@ pub(crate) struct IngestArgs {
     verify: bool,
 }
 
+/// Sources that go on.
+#[cfg(feature = "serving")]
+#[derive(Debug, Subcommand)]
+enum StreamCommand {
+    Kafka(stream::StreamArgs),
+}
+
+impl IngestArgs {
+    /// Adds the flags that the configuration takes.
+    #[cfg(feature = "serving")]
+    pub(crate) fn add_to(&self, flags: &mut Flags) {
+        if let Some(StreamCommand::Kafka(args)) = &self.stream {
+            args.add_to(flags);
+        }
+    }
+
+    /// Whether brokers are read.
+    #[cfg(feature = "serving")]
+    pub(crate) const fn is_a_stream(&self) -> bool {
+        self.stream.is_some()
+    }
+}
+
 pub(crate) async fn handle(args: IngestArgs, app: &mut App) -> Outcome<ExitStatus> {
+    #[cfg(feature = "serving")]
+    if let Some(StreamCommand::Kafka(args)) = &args.stream {
+        return stream::handle(args, app).await;
+    }
     let request = LoadRequest {
-        source: source(&args.table)?,
+        source: source(&args.table.unwrap_or_default())?,
         inputs: args.files.into_iter().map(Input::from).collect(),
         source_system: args.source_system,
         batch_id: args.batch_id,

@@ -1,6 +1,7 @@
 //! Lines in, rows out: what a line becomes, and that it does not depend on how the work was cut.
 
 mod catalogue;
+mod messages;
 mod properties;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ struct Parsed {
 fn stamp() -> LoadStamp {
     LoadStamp {
         source_ref: "file:f#".to_owned(),
-        load_id: LoadId::after(None),
+        load_id: Some(LoadId::after(None)),
         ingested_at: UtcMicros::new(1_000_000),
         source_extracted_at: None,
         batch_id: Some("load".to_owned()),
